@@ -1,0 +1,45 @@
+# make demo or make test is all that has to be typed: each installs what it needs, builds, and runs.
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-exhaustive lint format bench build clean
+
+PRESET ?= release
+BUILD := build/$(PRESET)
+SOURCES = $(shell find src tests bench -name '*.cc' -o -name '*.h')
+CONFIGURE = cmake --preset $(PRESET) -Wno-dev $(if $(shell command -v ccache),-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 26
+
+demo: ## run the whole experiment on the demo model and show its report
+	@scripts/install-deps build
+	@$(CONFIGURE) -DFAKEQUANT_TESTS=OFF >/dev/null
+	@cmake --build $(BUILD)
+	$(BUILD)/fakequant experiment demo/fakequant-demo-4m-f16.gguf -o demo/results -f demo/heldout.txt --prompt-file demo/prompts.txt --chunks 40
+
+build: ## build the program and its tests (PRESET=release, debug or asan)
+	@scripts/install-deps build test
+	@$(CONFIGURE) -DFAKEQUANT_TESTS=ON >/dev/null
+	@cmake --build $(BUILD)
+
+test: build ## run all tests but the exhaustive ones
+	@ctest --test-dir $(BUILD) --output-on-failure --label-exclude exhaustive
+
+test-exhaustive: build ## run the tests that try every float32 there is (minutes)
+	@ctest --test-dir $(BUILD) --output-on-failure --label-regex exhaustive
+
+lint: ## check format, style, scripts and which folder includes which
+	@scripts/install-deps build test lint
+	@scripts/lint
+
+format: ## lay out the sources as clang-format has it
+	@scripts/install-deps lint
+	@clang-format -i $(SOURCES)
+
+bench: ## time the kernels and commands against their peers
+	@scripts/install-deps build test bench
+	@$(CONFIGURE) -DFAKEQUANT_TESTS=ON -DFAKEQUANT_BENCHMARKS=ON >/dev/null
+	@cmake --build $(BUILD)
+	@bench/run $(BUILD)
+
+clean: ## remove what was built; what was fetched stays
+	@rm -rf build demo/results

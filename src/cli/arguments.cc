@@ -1,0 +1,89 @@
+#include "cli/arguments.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+
+#include "error.h"
+#include "version.h"
+
+namespace fakequant {
+namespace {
+
+template <typename Value>
+CLI::Option* add(CLI::App& command, const std::string& flags, Value& value, const std::string& help,
+                 const std::string& type, const std::string& group) {
+  return command.add_option(flags, value, help)->type_name(type)->group(group);
+}
+
+// A default that was not chosen by hand, such as 0 for "all", is explained in the help's words and not shown.
+template <typename Value>
+void show_default(CLI::Option* option, const Value& value) {
+  if (value != Value{}) option->default_str(fmt::format("{}", value));
+}
+
+}  // namespace
+
+Arguments::Arguments(CLI::App& program, const std::string& name, const std::string& help)
+    : command_(*program.add_subcommand(name, help)) {}
+
+void Arguments::positional(const std::string& name, std::string& value, const std::string& help) {
+  command_.add_option(name, value, help)->type_name("")->required();
+}
+
+void Arguments::text(const std::string& flags, const std::string& type, std::string& value, const std::string& help,
+                     Required required) {
+  add(command_, flags, value, help, type, group_)->required(required == Required::yes);
+}
+
+void Arguments::texts(const std::string& flags, const std::string& type, std::vector<std::string>& values,
+                      const std::string& help) {
+  add(command_, flags, values, help, type, group_)->allow_extra_args(false);
+}
+
+void Arguments::number(const std::string& flags, int& value, int least, int most, const std::string& help) {
+  auto* option = add(command_, flags, value, help, "N", group_)->check(CLI::Range(least, most));
+  show_default(option, value);
+}
+
+void Arguments::number(const std::string& flags, double& value, double least, double most, const std::string& help) {
+  auto* option = add(command_, flags, value, help, "X", group_)->check(CLI::Range(least, most));
+  show_default(option, value);
+}
+
+void Arguments::number(const std::string& flags, std::uint32_t& value, const std::string& help) {
+  show_default(add(command_, flags, value, help, "N", group_), value);
+}
+
+void Arguments::flag(const std::string& flags, bool& value, const std::string& help) {
+  command_.add_flag(flags, value, help)->group(group_);
+}
+
+void Arguments::footer(const std::string& text) { command_.footer(text); }
+
+void Arguments::run(std::function<void()> work) { command_.callback(std::move(work)); }
+
+Program::Program()
+    : app_(std::make_unique<CLI::App>(
+          "What does a GGUF language model lose when a part of it is held in another number format?", "fakequant")) {
+  app_->set_version_flag("--version", "fakequant " + version());
+  app_->require_subcommand(1);
+  app_->get_formatter()->column_width(34);
+  app_->footer("Each command explains itself: fakequant eval --help");
+}
+
+Program::~Program() = default;
+
+int Program::run(int count, const char* const* arguments) {
+  try {
+    app_->parse(count, arguments);
+    return 0;
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app_->exit(error);  // --help, --version
+    const auto commands = app_->get_subcommands();
+    const auto help = commands.empty() ? std::string() : commands[0]->get_name() + " ";
+    throw usage_error(fmt::format("{}: see fakequant {}--help", error.what(), help));
+  }
+}
+
+}  // namespace fakequant

@@ -1,0 +1,67 @@
+// The arguments of one command, as values to be filled in.
+//
+// A thin face of CLI11: this is all of it that the commands need, and only arguments.cc has to compile it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace CLI {
+class App;
+}
+
+namespace fakequant {
+
+enum class Required : bool { no, yes };
+
+class Arguments {
+ public:
+  // Of a command of that name, with one line of help.
+  Arguments(CLI::App& program, const std::string& name, const std::string& help);
+
+  // Each `value` holds the default and must live as long as the program; `flags` are such as "-o,--output", `type` what
+  // the help shows for the value. A value out of range is refused with the range.
+  void positional(const std::string& name, std::string& value, const std::string& help);
+  void text(const std::string& flags, const std::string& type, std::string& value, const std::string& help,
+            Required required = Required::no);
+  void texts(const std::string& flags, const std::string& type, std::vector<std::string>& values,
+             const std::string& help);
+  void number(const std::string& flags, int& value, int least, int most, const std::string& help);
+  void number(const std::string& flags, double& value, double least, double most, const std::string& help);
+  void number(const std::string& flags, std::uint32_t& value, const std::string& help);
+  void flag(const std::string& flags, bool& value, const std::string& help);
+
+  // Options that follow are listed under this heading.
+  void group(const std::string& name) { group_ = name; }
+
+  // Text under the help, with an example.
+  void footer(const std::string& text);
+
+  // What the command does.
+  void run(std::function<void()> work);
+
+ private:
+  CLI::App& command_;
+  std::string group_ = "Options";
+};
+
+// The program: its commands, and how a command line is parsed.
+class Program {
+ public:
+  Program();
+  ~Program();
+
+  CLI::App& app() { return *app_; }
+
+  // Runs the command that the arguments name, and returns the exit code of help and version. Throws a usage error for
+  // arguments that cannot be understood, and what the command throws.
+  int run(int count, const char* const* arguments);
+
+ private:
+  std::unique_ptr<CLI::App> app_;
+};
+
+}  // namespace fakequant

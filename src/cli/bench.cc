@@ -1,0 +1,49 @@
+// fakequant bench: what the rounding costs in speed.
+#include "measure/bench.h"
+
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "report/bench_report.h"
+#include "study/prepared_variants.h"
+
+namespace fakequant {
+namespace {
+
+struct BenchCommandOptions : CommonOptions {
+  std::string model;
+  RuleOptions rules;
+  BenchOptions bench;
+};
+
+void run_bench(BenchCommandOptions& options) {
+  const auto recipe = recipe_of(options.rules);
+  const GgufFile file(options.model);
+  PreparedVariants prepared(file, options.threads);
+  if (!recipe.empty()) prepared.add("variant", recipe);
+  options.bench.threads = options.threads;
+  BenchResult result;
+  {
+    ProgressLine progress(options, "bench");
+    result = bench(options.model, prepared.variants(), options.bench, progress.callback());
+  }
+  print_result(options, to_text(result), to_json(result, provenance_of(options, true)));
+}
+
+}  // namespace
+
+void add_bench(CLI::App& program, const std::string& command_line) {
+  Arguments arguments(program, "bench", "What the rounding costs in speed");
+  auto options = std::make_shared<BenchCommandOptions>();
+  options->command_line = command_line;
+  arguments.positional("MODEL", options->model, "A GGUF file");
+  arguments.number("--prompt-tokens", options->bench.prompt_tokens, 1, 1 << 20,
+                   "Tokens of the prompt [half of the default context]");
+  arguments.number("--decode-tokens", options->bench.decode_tokens, 1, 1 << 20, "Tokens decoded one by one");
+  arguments.number("--repetitions", options->bench.repetitions, 3, 1 << 20, "Pairs of runs");
+  add_rule_options(arguments, options->rules);
+  add_common_options(arguments, *options);
+  arguments.footer("Example: fakequant bench model.gguf --rule a:ffn_norm=bf16");
+  arguments.run([options] { run_bench(*options); });
+}
+
+}  // namespace fakequant

@@ -1,0 +1,53 @@
+// fakequant eval: perplexity and KL divergence of a variant against the baseline.
+#include "measure/eval.h"
+
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "report/eval_report.h"
+#include "study/prepared_variants.h"
+
+namespace fakequant {
+namespace {
+
+struct EvalCommandOptions : CommonOptions {
+  std::string model;
+  std::string text;
+  RuleOptions rules;
+  EvalOptions eval;
+};
+
+void eval(EvalCommandOptions& options) {
+  const auto recipe = recipe_of(options.rules);
+  const GgufFile file(options.model);
+  const auto text = read_text(options.text);
+  PreparedVariants prepared(file, options.threads);
+  prepared.add("variant", recipe);
+  options.eval.threads = options.threads;
+  EvalResult result;
+  {
+    ProgressLine progress(options, "eval");
+    result = evaluate(options.model, prepared.variants(), text, options.text, options.eval, progress.callback());
+  }
+  print_result(options, to_text(result), to_json(result, provenance_of(options, true)));
+}
+
+}  // namespace
+
+void add_eval(CLI::App& program, const std::string& command_line) {
+  Arguments arguments(program, "eval", "Perplexity and KL divergence, baseline against variant");
+  auto options = std::make_shared<EvalCommandOptions>();
+  options->command_line = command_line;
+  arguments.positional("MODEL", options->model, "A GGUF file");
+  arguments.text("-f,--file", "TEXT", options->text, "The text to evaluate", Required::yes);
+  arguments.number("--ctx-size", options->eval.ctx_size, 4, 1 << 24,
+                   "Tokens of a chunk [min(512, what the model was trained for)]");
+  arguments.number("--chunks", options->eval.chunks, 1, 1 << 30, "Evaluate at most N chunks [all]");
+  add_rule_options(arguments, options->rules);
+  add_common_options(arguments, *options);
+  arguments.footer(
+      "Without rules the model is measured against itself: its perplexity, and a divergence of exactly 0.\n"
+      "Example: fakequant eval model.gguf -f text.txt --rule a:ffn_norm=bf16");
+  arguments.run([options] { eval(*options); });
+}
+
+}  // namespace fakequant

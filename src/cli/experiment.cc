@@ -1,0 +1,126 @@
+// fakequant experiment: all of it, and a report.
+#include "study/experiment.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "error.h"
+#include "gguf/output_file.h"
+#include "recipe/recipe_yaml.h"
+#include "report/bench_report.h"
+#include "report/census_report.h"
+#include "report/compare_report.h"
+#include "report/eval_report.h"
+#include "report/experiment_report.h"
+#include "report/generation_report.h"
+
+namespace fakequant {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct ExperimentOptions : CommonOptions {
+  std::string output;
+  std::vector<std::string> prompts;
+  std::string prompt_file;
+  RuleOptions rules;
+  ExperimentRequest request;
+};
+
+void make_folder(const fs::path& folder) {
+  std::error_code fault;
+  fs::create_directories(folder, fault);
+  if (fault || !fs::is_directory(folder)) {
+    throw Error(
+        fmt::format("cannot make the folder {}: {}", folder.string(), fault ? fault.message() : "it is a file"));
+  }
+}
+
+Json step_json(ExperimentStep step, const ExperimentResult& result, const Provenance& provenance) {
+  switch (step) {
+    case ExperimentStep::inspect:
+      return to_json(result.census, provenance);
+    case ExperimentStep::compare:
+      return to_json(*result.comparison, provenance);
+    case ExperimentStep::eval:
+      return to_json(result.eval, provenance);
+    case ExperimentStep::generate:
+      return to_json(result.generation, provenance);
+    case ExperimentStep::bench:
+      return to_json(result.bench, provenance);
+  }
+  return {};
+}
+
+void experiment(ExperimentOptions& options) {
+  auto& request = options.request;
+  request.recipe = recipe_of(options.rules);
+  if (request.recipe.empty()) request.recipe = default_experiment_recipe();
+  request.prompts = prompts_of(options.prompts, options.prompt_file);
+  if (request.prompts.empty()) request.prompts = default_prompts();
+  request.text = read_text(request.text_name);
+  request.threads = request.eval.threads = request.generate.threads = request.bench.threads = options.threads;
+  const GgufFile readable(request.model);  // before anything is written
+
+  const fs::path folder(options.output);
+  make_folder(folder);
+  const auto environment = describe_environment(options.threads);
+  const auto provenance = provenance_of(options, true);
+  write_file(folder / "recipe.yaml", to_yaml(request.recipe));
+  write_file(folder / "command.txt", options.command_line + "\n");
+  write_file(folder / "environment.json", to_text(to_json(environment, request.model, provenance)));
+
+  std::unique_ptr<ProgressLine> line;
+  const auto progress = [&](ExperimentStep step, double done) {
+    if (!line) line = std::make_unique<ProgressLine>(options, std::string(step_name(step)));
+    line->show(done);
+  };
+  const auto step_done = [&](ExperimentStep step, const ExperimentResult& result) {
+    line.reset();
+    write_file(folder / fmt::format("{}.json", step_name(step)), to_text(step_json(step, result, provenance)));
+  };
+  const auto result = run_experiment(request, step_done, progress);
+  const auto report = to_markdown(result, provenance);
+  write_file(folder / "report.md", report);
+
+  auto json = json_file("experiment", request.model, provenance);
+  json["folder"] = options.output;
+  json["recipe"] = to_string(request.recipe);
+  json["eval"] = to_json(result.eval, provenance);
+  json["generate"] = to_json(result.generation, provenance);
+  json["bench"] = to_json(result.bench, provenance);
+  print_result(options, report + fmt::format("\n(This report: {})\n", (folder / "report.md").string()), json);
+}
+
+}  // namespace
+
+void add_experiment(CLI::App& program, const std::string& command_line) {
+  Arguments arguments(program, "experiment", "All of it on one model, and a report");
+  auto options = std::make_shared<ExperimentOptions>();
+  options->command_line = command_line;
+  auto& request = options->request;
+  arguments.positional("MODEL", request.model, "A GGUF file");
+  arguments.text("-o,--output", "DIR", options->output, "The folder for the report and its files", Required::yes);
+  arguments.text("-f,--file", "TEXT", request.text_name, "The text to evaluate", Required::yes);
+  arguments.texts("-p,--prompt", "PROMPT", options->prompts,
+                  "A prompt; repeatable; \\n is a new line [three questions]");
+  arguments.text("--prompt-file", "FILE", options->prompt_file, "Prompts, one a line");
+  arguments.number("--ctx-size", request.eval.ctx_size, 4, 1 << 24,
+                   "Tokens of a chunk [min(512, what the model was trained for)]");
+  arguments.number("--chunks", request.eval.chunks, 1, 1 << 30, "Evaluate at most N chunks of the text [all]");
+  arguments.number("-n,--predict", request.generate.max_tokens, 1, 1 << 20, "Tokens to write after each prompt");
+  arguments.number("--repetitions", request.bench.repetitions, 3, 1 << 20, "Pairs of runs for the speed");
+  add_rule_options(arguments, options->rules);
+  add_common_options(arguments, *options);
+  arguments.footer(
+      "Weight rules and activation rules are measured as two variants. Without rules: the FFN norms' weights in "
+      "truncated\n"
+      "BF16 (w:ffn_norm=bf16,round=zero), and the FFN norms' results in BF16 (a:ffn_norm=bf16).\n"
+      "Example: fakequant experiment model.gguf -o results -f text.txt -p 'What is 2+2?'");
+  arguments.run([options] { experiment(*options); });
+}
+
+}  // namespace fakequant

@@ -1,0 +1,61 @@
+// fakequant generate: the same prompts continued by the baseline and the variant.
+#include "measure/generate.h"
+
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "error.h"
+#include "report/generation_report.h"
+#include "study/prepared_variants.h"
+
+namespace fakequant {
+namespace {
+
+struct GenerateCommandOptions : CommonOptions {
+  std::string model;
+  std::vector<std::string> prompts;
+  std::string prompt_file;
+  RuleOptions rules;
+  GenerateOptions generate;
+};
+
+void run_generate(GenerateCommandOptions& options) {
+  const auto recipe = recipe_of(options.rules);
+  const auto prompts = prompts_of(options.prompts, options.prompt_file);
+  if (prompts.empty()) throw usage_error("no prompt is given: add -p PROMPT or --prompt-file FILE");
+  const GgufFile file(options.model);
+  PreparedVariants prepared(file, options.threads);
+  if (!recipe.empty()) prepared.add("variant", recipe);
+  options.generate.threads = options.threads;
+  GenerationResult result;
+  {
+    ProgressLine progress(options, "generate");
+    result = generate(options.model, prepared.variants(), prompts, options.generate, progress.callback());
+  }
+  print_result(options, to_text(result), to_json(result, provenance_of(options, true)));
+}
+
+}  // namespace
+
+void add_generate(CLI::App& program, const std::string& command_line) {
+  Arguments arguments(program, "generate", "The same prompt and seed, side by side; where they part");
+  auto options = std::make_shared<GenerateCommandOptions>();
+  options->command_line = command_line;
+  auto& generate = options->generate;
+  arguments.positional("MODEL", options->model, "A GGUF file");
+  arguments.texts("-p,--prompt", "PROMPT", options->prompts, "A prompt; repeatable; \\n is a new line");
+  arguments.text("--prompt-file", "FILE", options->prompt_file, "Prompts, one a line");
+  arguments.number("-n,--predict", generate.max_tokens, 1, 1 << 20, "Tokens to write after each prompt");
+  arguments.number("--temp", generate.sampler.temperature, 0.0, 100.0, "Temperature; 0 takes the most likely token");
+  arguments.number("--top-k", generate.sampler.top_k, 0, 1 << 30, "Sample from the K most likely; 0 for all");
+  arguments.number("--top-p", generate.sampler.top_p, 0.0, 1.0,
+                   "Sample from the most likely that hold this probability together");
+  arguments.number("--seed", generate.sampler.seed, "Seed of the sampling, the same for all");
+  arguments.number("--ctx-size", generate.ctx_size, 4, 1 << 24,
+                   "Tokens of the context [min(512, what the model was trained for)]");
+  add_rule_options(arguments, options->rules);
+  add_common_options(arguments, *options);
+  arguments.footer("Example: fakequant generate model.gguf -p 'What is 2+2?' --rule a:ffn_norm=bf16");
+  arguments.run([options] { run_generate(*options); });
+}
+
+}  // namespace fakequant

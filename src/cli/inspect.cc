@@ -1,0 +1,33 @@
+// fakequant inspect: the census of a model's weights.
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "gguf/gguf_file.h"
+#include "report/census_report.h"
+#include "weights/census.h"
+
+namespace fakequant {
+namespace {
+
+struct InspectOptions : CommonOptions {
+  std::string model;
+};
+
+void inspect(const InspectOptions& options) {
+  const GgufFile file(options.model);
+  const auto census = take_census(file, options.threads);
+  print_result(options, to_text(census), to_json(census, provenance_of(options, false)));
+}
+
+}  // namespace
+
+void add_inspect(CLI::App& program, const std::string& command_line) {
+  Arguments arguments(program, "inspect", "What precision the weights of a model really have");
+  auto options = std::make_shared<InspectOptions>();
+  options->command_line = command_line;
+  arguments.positional("MODEL", options->model, "A GGUF file");
+  add_common_options(arguments, *options);
+  arguments.footer("Example: fakequant inspect model.gguf");
+  arguments.run([options] { inspect(*options); });
+}
+
+}  // namespace fakequant

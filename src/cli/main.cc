@@ -1,0 +1,60 @@
+// The program: finds the command, runs it, and turns what went wrong into one line and an exit code.
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <new>
+#include <string>
+
+#include "cli/arguments.h"
+#include "cli/commands.h"
+#include "error.h"
+
+namespace {
+
+// The command line as it can be typed again.
+std::string quoted(int count, char** arguments) {
+  std::string line = "fakequant";
+  for (int i = 1; i < count; ++i) {
+    const std::string argument = arguments[i];
+    constexpr auto plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-+=:,./@%";
+    if (!argument.empty() && argument.find_first_not_of(plain) == std::string::npos) {
+      line += " " + argument;
+      continue;
+    }
+    line += " '";
+    for (const char c : argument) line += c == '\'' ? "'\\''" : std::string(1, c);
+    line += "'";
+  }
+  return line;
+}
+
+int complain(const std::string& message, fakequant::Failure failure) {
+  std::string line;
+  for (const char c : message) line += c == '\n' ? ' ' : c;
+  fmt::print(stderr, "fakequant: {}\n", line);
+  return static_cast<int>(failure);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    fakequant::Program program;
+    const auto line = quoted(argc, argv);
+    fakequant::add_inspect(program.app(), line);
+    fakequant::add_apply(program.app(), line);
+    fakequant::add_compare(program.app(), line);
+    fakequant::add_eval(program.app(), line);
+    fakequant::add_generate(program.app(), line);
+    fakequant::add_bench(program.app(), line);
+    fakequant::add_experiment(program.app(), line);
+    return program.run(argc, argv);
+  } catch (const fakequant::Error& error) {
+    return complain(error.what(), error.failure());
+  } catch (const std::bad_alloc&) {
+    return complain("there is not enough memory: try a smaller --ctx-size or a smaller model",
+                    fakequant::Failure::work);
+  } catch (const std::exception& error) {
+    return complain(error.what(), fakequant::Failure::work);
+  }
+}

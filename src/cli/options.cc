@@ -1,0 +1,134 @@
+#include "cli/options.h"
+
+#include <fmt/format.h>
+#include <omp.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <fstream>
+#include <sstream>
+
+#include "engine/backend.h"
+#include "error.h"
+#include "gguf/output_file.h"
+#include "recipe/recipe_yaml.h"
+#include "version.h"
+
+namespace fakequant {
+namespace {
+
+double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+std::string unescape(const std::string& text) {
+  std::string result;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '\\' || i + 1 == text.size()) {
+      result += text[i];
+      continue;
+    }
+    switch (text[++i]) {
+      case 'n':
+        result += '\n';
+        break;
+      case 't':
+        result += '\t';
+        break;
+      case '\\':
+        result += '\\';
+        break;
+      default:
+        result += '\\';
+        result += text[i];
+    }
+  }
+  return result;
+}
+
+}  // namespace
+
+void add_common_options(Arguments& arguments, CommonOptions& options) {
+  options.threads = omp_get_num_procs();
+  arguments.group("Common options");
+  arguments.text("--json", "FILE", options.json, "Write all that was measured as JSON to FILE ('-': to stdout)");
+  arguments.number("--threads", options.threads, 1, 1024, "Threads to compute with");
+  arguments.flag("-q,--quiet", options.quiet, "No progress on stderr");
+}
+
+void add_rule_options(Arguments& arguments, RuleOptions& options) {
+  arguments.group("Rules");
+  arguments.texts(
+      "--rule", "RULE", options.rules,
+      "Round a site: w:ffn_norm@0-4=bf16,round=zero (weights) or a:ffn_norm=bf16 (activations); repeatable, the last "
+      "that matches wins");
+  arguments.text("--recipe", "FILE", options.recipe_file, "Rules from a YAML file, before those of --rule");
+  arguments.text("--fake-quant-ffn-norm", "TYPE", options.ffn_norm_format, "Short for --rule a:ffn_norm=TYPE");
+  arguments.number("--fake-quant-layer", options.layer, -1, 1'000'000,
+                   "The layer of --fake-quant-ffn-norm; -1, as without it: all");
+}
+
+Recipe recipe_of(const RuleOptions& options) {
+  Recipe recipe;
+  if (!options.recipe_file.empty()) recipe = load_recipe(options.recipe_file);
+  for (const auto& rule : options.rules) recipe.push_back(parse_rule(rule));
+  if (!options.ffn_norm_format.empty()) {
+    const auto layers = options.layer < 0 ? std::string() : fmt::format("@{}", options.layer);
+    recipe.push_back(parse_rule(fmt::format("a:ffn_norm{}={}", layers, options.ffn_norm_format)));
+  } else if (options.layer != RuleOptions::kNoLayer) {
+    throw usage_error("--fake-quant-layer says where and not what: add --fake-quant-ffn-norm TYPE");
+  }
+  return recipe;
+}
+
+std::string read_text(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  if (file) text << file.rdbuf();
+  if (!file.is_open() || file.bad()) throw Error(fmt::format("cannot read {}: {}", path, errno_text()));
+  return text.str();
+}
+
+std::vector<std::string> prompts_of(const std::vector<std::string>& given, const std::string& file) {
+  std::vector<std::string> prompts;
+  for (const auto& prompt : given) prompts.push_back(unescape(prompt));
+  if (!file.empty()) {
+    std::istringstream lines(read_text(file));
+    for (std::string line; std::getline(lines, line);) {
+      if (!line.empty()) prompts.push_back(unescape(line));
+    }
+    if (prompts.empty()) throw Error(fmt::format("{} holds no prompts: write one a line", file));
+  }
+  return prompts;
+}
+
+void print_result(const CommonOptions& options, const std::string& text, const Json& json) {
+  if (options.json == "-") {
+    fmt::print("{}", to_text(json));
+  } else {
+    if (!options.json.empty()) write_file(options.json, to_text(json));
+    fmt::print("{}", text);
+  }
+  if (std::fflush(stdout) != 0) throw Error(fmt::format("cannot write to stdout: {}", errno_text()));
+}
+
+Provenance provenance_of(const CommonOptions& options, bool runs_model) {
+  return {options.command_line, version(), runs_model ? backend_names() : std::vector<std::string>{}};
+}
+
+ProgressLine::ProgressLine(const CommonOptions& options, std::string what)
+    : what_(std::move(what)), is_wanted_(!options.quiet && isatty(STDERR_FILENO) != 0), begin_(now()) {}
+
+ProgressLine::~ProgressLine() {
+  if (is_shown_) fmt::print(stderr, "\r\033[K");
+}
+
+void ProgressLine::show(double done) {
+  const double elapsed = now() - begin_;
+  if (!is_wanted_ || elapsed < 1 || elapsed - last_shown_ < 0.1 || done <= 0) return;
+  last_shown_ = elapsed;
+  is_shown_ = true;
+  fmt::print(stderr, "\r\033[K{}: {:.0f} %, {:.0f} s left", what_, done * 100, elapsed / done * (1 - done));
+  std::fflush(stderr);
+}
+
+}  // namespace fakequant

@@ -1,0 +1,72 @@
+// Options that several commands share, and how they become values.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cli/arguments.h"
+#include "measure/variant.h"
+#include "recipe/rule.h"
+#include "report/json_file.h"
+
+namespace fakequant {
+
+// What every command has.
+struct CommonOptions {
+  std::string command_line;  // as typed, for reports
+  std::string json;          // a path, "-" for stdout, empty for none
+  int threads = 1;
+  bool quiet = false;
+};
+
+// --json, --threads and -q. `threads` starts as the number of processors.
+void add_common_options(Arguments& arguments, CommonOptions& options);
+
+// --rule, --recipe and the reference experiment's two flags.
+struct RuleOptions {
+  std::vector<std::string> rules;
+  std::string recipe_file;
+  std::string ffn_norm_format;
+  int layer = kNoLayer;
+
+  static constexpr int kNoLayer = -2;  // --fake-quant-layer was not given
+};
+
+void add_rule_options(Arguments& arguments, RuleOptions& options);
+
+// The rules in order: the file's, then --rule's, then the flags'. Throws a usage error.
+Recipe recipe_of(const RuleOptions& options);
+
+// Reads a whole file. Throws an Error.
+std::string read_text(const std::string& path);
+
+// Prompts from -p and from a file with one a line; "\n", "\t" and "\\" are written out in both.
+std::vector<std::string> prompts_of(const std::vector<std::string>& given, const std::string& file);
+
+// Prints the text to stdout and writes the JSON where it was asked for: with --json - only the JSON, to stdout.
+void print_result(const CommonOptions& options, const std::string& text, const Json& json);
+
+Provenance provenance_of(const CommonOptions& options, bool runs_model);
+
+// "name: 45 %, 12 s left" on stderr, when that is a terminal and the work takes more than a second.
+class ProgressLine {
+ public:
+  ProgressLine(const CommonOptions& options, std::string what);
+  ProgressLine(const ProgressLine&) = delete;
+  ProgressLine& operator=(const ProgressLine&) = delete;
+  ~ProgressLine();
+
+  void show(double done);
+  Progress callback() {
+    return [this](double done) { show(done); };
+  }
+
+ private:
+  std::string what_;
+  bool is_wanted_;
+  bool is_shown_ = false;
+  double begin_;
+  double last_shown_ = 0;
+};
+
+}  // namespace fakequant

@@ -1,0 +1,85 @@
+#include "engine/backend.h"
+
+#include <fmt/format.h>
+#include <llama.h>
+#include <unistd.h>
+
+#include <mutex>
+#include <string_view>
+
+#include "error.h"
+
+namespace fakequant {
+namespace {
+
+std::mutex log_mutex;
+std::string last_error;
+
+std::string one_line(std::string_view text) {
+  std::string line;
+  for (const char c : text.substr(0, text.find_last_not_of(" \n\r\t") + 1)) line += c == '\n' || c == '\r' ? ' ' : c;
+  return line;
+}
+
+void keep_error(ggml_log_level level, const char* text, void*) {
+  if (level != GGML_LOG_LEVEL_ERROR) return;
+  const std::lock_guard lock(log_mutex);
+  if (auto line = one_line(text); !line.empty()) last_error = std::move(line);
+}
+
+// llama.cpp ends the process after this call; leaving here keeps it to one line and the right exit code.
+[[noreturn]] void leave(const char* message) {
+  const auto line = fmt::format("fakequant: llama.cpp stopped with '{}': is the model damaged?\n", one_line(message));
+  [[maybe_unused]] const auto written = write(STDERR_FILENO, line.data(), line.size());
+  _exit(static_cast<int>(Failure::work));
+}
+
+void load_backends() {
+  llama_log_set(keep_error, nullptr);
+  ggml_set_abort_callback(leave);
+  constexpr std::string_view folder = FAKEQUANT_BACKEND_DIR;
+  if (folder.empty()) {
+    ggml_backend_load_all();
+  } else {
+    ggml_backend_load_all_from_path(folder.data());
+  }
+  for (std::size_t i = ggml_backend_reg_count(); i-- > 0;) {
+    auto* registry = ggml_backend_reg_get(i);
+    if (std::string_view(ggml_backend_reg_name(registry)) == "BLAS") ggml_backend_unload(registry);
+  }
+  if (ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU) == nullptr) {
+    throw Error(fmt::format("llama.cpp found no back end for this CPU{}: install llama.cpp's back ends, or build again",
+                            folder.empty() ? "" : fmt::format(" in {}", folder)));
+  }
+  llama_backend_init();
+}
+
+}  // namespace
+
+void start_backends() {
+  static std::once_flag once;
+  std::call_once(once, load_backends);
+}
+
+std::vector<std::string> backend_names() {
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < ggml_backend_dev_count(); ++i) {
+    auto* device = ggml_backend_dev_get(i);
+    names.push_back(fmt::format("{} ({})", ggml_backend_dev_name(device), ggml_backend_dev_description(device)));
+  }
+  return names;
+}
+
+std::string engine_version() { return fmt::format("llama {}, ggml {}", llama_version(), ggml_version()); }
+
+std::string engine_error() {
+  const std::lock_guard lock(log_mutex);
+  return last_error;
+}
+
+void clear_engine_error() {
+  const std::lock_guard lock(log_mutex);
+  last_error.clear();
+}
+
+}  // namespace fakequant

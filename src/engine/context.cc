@@ -1,0 +1,102 @@
+#include "engine/context.h"
+
+#include <fmt/format.h>
+#include <llama.h>
+
+#include <algorithm>
+
+#include "engine/backend.h"
+#include "error.h"
+
+namespace fakequant {
+namespace {
+
+// As llama.cpp's tools have it: so many tokens go through the graph together.
+constexpr int kMicroBatch = 512;
+
+struct Batch {
+  explicit Batch(std::size_t tokens) : batch(llama_batch_init(static_cast<std::int32_t>(tokens), 0, 1)) {}
+  Batch(const Batch&) = delete;
+  Batch& operator=(const Batch&) = delete;
+  ~Batch() { llama_batch_free(batch); }
+  llama_batch batch;
+};
+
+}  // namespace
+
+void Context::Free::operator()(llama_context* context) const { llama_free(context); }
+
+Context::Context(const Model& model, const ContextOptions& options) : model_(&model) { open(options); }
+
+Context::Context(const Model& model, const ContextOptions& options, const Recipe& recipe)
+    : model_(&model), tap_(std::make_unique<Tap>(options.threads)) {
+  open(options);
+  tap_->begin_discovery();
+  const Token token = std::max(model.bos(), Token{0});
+  evaluate({&token, 1});
+  clear();
+  tap_->end_discovery(model.layers());
+  tap_->set_recipe(recipe);
+}
+
+void Context::open(const ContextOptions& options) {
+  auto parameters = llama_context_default_params();
+  parameters.n_ctx = static_cast<std::uint32_t>(options.ctx_size);
+  parameters.n_batch = parameters.n_ctx;
+  parameters.n_ubatch = static_cast<std::uint32_t>(std::min(options.ctx_size, kMicroBatch));
+  parameters.n_threads = options.threads;
+  parameters.n_threads_batch = options.threads;
+  parameters.offload_kqv = false;
+  parameters.op_offload = false;
+  parameters.no_perf = true;
+  if (tap_) {
+    parameters.cb_eval = Tap::callback;
+    parameters.cb_eval_user_data = tap_.get();
+  }
+  clear_engine_error();
+  context_.reset(llama_init_from_model(model_->get(), parameters));
+  if (!context_) {
+    throw Error(fmt::format("llama.cpp cannot make a context of {} tokens for {}: {}", options.ctx_size, model_->path(),
+                            engine_error()));
+  }
+  if (llama_get_memory(context_.get()) == nullptr) {
+    throw Error(fmt::format("{} does not predict the next token: fakequant measures models that do", model_->path()));
+  }
+}
+
+void Context::clear() {
+  llama_memory_clear(llama_get_memory(context_.get()), true);
+  position_ = 0;
+}
+
+void Context::evaluate(std::span<const Token> tokens, const OutputRange& outputs) {
+  Batch batch(tokens.size());
+  auto& b = batch.batch;
+  b.n_tokens = static_cast<std::int32_t>(tokens.size());
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    b.token[i] = tokens[i];
+    b.pos[i] = position_ + static_cast<llama_pos>(i);
+    b.n_seq_id[i] = 1;
+    b.seq_id[i][0] = 0;
+    b.logits[i] = outputs.contains(i);
+  }
+  clear_engine_error();
+  const int status = llama_decode(context_.get(), b);
+  llama_synchronize(context_.get());
+  if (tap_) tap_->finish_evaluation();
+  if (status != 0) {
+    throw Error(fmt::format("llama.cpp cannot evaluate {} tokens at position {} (status {}): {}", tokens.size(),
+                            position_, status, engine_error()));
+  }
+  position_ += static_cast<int>(tokens.size());
+}
+
+std::span<const float> Context::logits(std::size_t index) const {
+  const auto* values = llama_get_logits_ith(context_.get(), static_cast<std::int32_t>(index));
+  if (values == nullptr) throw Error(fmt::format("llama.cpp has no logits for token {}", index));
+  return {values, static_cast<std::size_t>(model_->vocabulary_size())};
+}
+
+std::vector<SiteCounters> Context::counters() const { return tap_ ? tap_->counters() : std::vector<SiteCounters>{}; }
+
+}  // namespace fakequant

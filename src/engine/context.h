@@ -1,0 +1,69 @@
+// A running model: tokens in, logits out, with or without a tap.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "engine/model.h"
+#include "engine/tap.h"
+
+struct llama_context;
+
+namespace fakequant {
+
+struct ContextOptions {
+  int ctx_size = 512;  // tokens that the context holds
+  int threads = 1;
+};
+
+// The tokens of an evaluation whose logits are wanted, by their index in it.
+struct OutputRange {
+  std::size_t first = 0;
+  std::size_t count = 0;
+
+  bool contains(std::size_t index) const { return index >= first && index - first < count; }
+};
+
+class Context {
+ public:
+  // Makes a context that computes what llama.cpp computes. The model must outlive it. Throws an Error when llama.cpp
+  // cannot, for instance for lack of memory.
+  Context(const Model& model, const ContextOptions& options);
+
+  // The same with a tap that rounds by the recipe's activation rules. Throws a usage error when a rule matches nothing.
+  Context(const Model& model, const ContextOptions& options, const Recipe& recipe);
+
+  // Forgets all tokens.
+  void clear();
+
+  // Evaluates tokens behind those evaluated since clear(), and keeps the logits of `outputs`. Throws an Error when
+  // llama.cpp fails.
+  void evaluate(std::span<const Token> tokens, const OutputRange& outputs);
+
+  // The same, with the logits of the last token only.
+  void evaluate(std::span<const Token> tokens) { evaluate(tokens, {tokens.size() - 1, 1}); }
+
+  // The logits that followed the token at this index of the last evaluate(); valid until the next.
+  std::span<const float> logits(std::size_t index) const;
+
+  const Model& model() const { return *model_; }
+  llama_context* get() const { return context_.get(); }
+  int position() const { return position_; }
+
+  // What the tap did since the recipe was set; empty without one.
+  std::vector<SiteCounters> counters() const;
+
+ private:
+  struct Free {
+    void operator()(llama_context* context) const;
+  };
+  void open(const ContextOptions& options);
+
+  const Model* model_;
+  std::unique_ptr<Tap> tap_;
+  std::unique_ptr<llama_context, Free> context_;
+  int position_ = 0;
+};
+
+}  // namespace fakequant

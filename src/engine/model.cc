@@ -1,0 +1,99 @@
+#include "engine/model.h"
+
+#include <fmt/format.h>
+#include <llama.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "engine/backend.h"
+#include "error.h"
+#include "gguf/gguf_file.h"
+
+namespace fakequant {
+namespace {
+
+// llama.cpp aborts, or asks for absurd memory, when the header's number of layers is not the file's.
+void check_layers(const GgufFile& file) {
+  const auto architecture = file.find_string("general.architecture");
+  if (!architecture) throw Error(fmt::format("{} is no model: it has no general.architecture", file.path()));
+  const auto key = *architecture + ".block_count";
+  const auto layers = file.find_integer(key);
+  if (!layers) throw Error(fmt::format("{} is no model: it has no {}", file.path(), key));
+  const int found = layer_count(file);
+  // Layers for predicting further tokens are counted, and may have been left out of the file.
+  const auto further = file.find_integer(*architecture + ".nextn_predict_layers").value_or(0);
+  if (*layers <= 0 || *layers > found + std::max<std::int64_t>(further, 0)) {
+    throw Error(fmt::format("{} is damaged: its {} is {}, and its tensors belong to {} layers", file.path(), key,
+                            *layers, found));
+  }
+}
+
+const llama_vocab* vocabulary(const llama_model* model) { return llama_model_get_vocab(model); }
+
+}  // namespace
+
+void Model::Free::operator()(llama_model* model) const { llama_model_free(model); }
+
+Model::Model(const std::string& path) : path_(path) {
+  check_layers(GgufFile(path));
+  start_backends();
+  clear_engine_error();
+  auto parameters = llama_model_default_params();
+  parameters.n_gpu_layers = 0;
+  const auto begin = std::chrono::steady_clock::now();
+  model_.reset(llama_model_load_from_file(path.c_str(), parameters));
+  load_ms_ = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
+  if (!model_) throw Error(fmt::format("llama.cpp cannot load {}: {}", path, engine_error()));
+  if (llama_model_has_encoder(model_.get()) || !llama_model_has_decoder(model_.get())) {
+    throw Error(fmt::format("{} has an encoder: fakequant measures models that only decode", path));
+  }
+  if (llama_vocab_type(vocabulary(model_.get())) == LLAMA_VOCAB_TYPE_NONE) {
+    throw Error(fmt::format("{} has no tokenizer: text cannot be measured with it", path));
+  }
+}
+
+int Model::layers() const { return llama_model_n_layer(model_.get()); }
+
+int Model::vocabulary_size() const { return llama_vocab_n_tokens(vocabulary(model_.get())); }
+
+int Model::trained_context() const { return llama_model_n_ctx_train(model_.get()); }
+
+std::vector<Token> Model::tokenize(std::string_view text, bool with_bos, bool parse_special) const {
+  const auto length = static_cast<std::int32_t>(text.size());
+  std::vector<Token> tokens(text.size() + 2);
+  auto count = llama_tokenize(vocabulary(model_.get()), text.data(), length, tokens.data(),
+                              static_cast<std::int32_t>(tokens.size()), with_bos, parse_special);
+  if (count < 0 && count != std::numeric_limits<std::int32_t>::min()) {
+    tokens.resize(static_cast<std::size_t>(-count));
+    count = llama_tokenize(vocabulary(model_.get()), text.data(), length, tokens.data(),
+                           static_cast<std::int32_t>(tokens.size()), with_bos, parse_special);
+  }
+  if (count < 0) throw Error(fmt::format("the tokenizer of {} cannot split this text", path_));
+  tokens.resize(static_cast<std::size_t>(count));
+  return tokens;
+}
+
+std::string Model::text(const std::vector<Token>& tokens) const {
+  std::string text;
+  for (const auto token : tokens) {
+    std::string piece(32, '\0');
+    auto length = llama_token_to_piece(vocabulary(model_.get()), token, piece.data(),
+                                       static_cast<std::int32_t>(piece.size()), 0, true);
+    if (length < 0) {
+      piece.resize(static_cast<std::size_t>(-length));
+      length = llama_token_to_piece(vocabulary(model_.get()), token, piece.data(),
+                                    static_cast<std::int32_t>(piece.size()), 0, true);
+    }
+    text.append(piece, 0, static_cast<std::size_t>(std::max(length, 0)));
+  }
+  return text;
+}
+
+bool Model::adds_bos() const { return llama_vocab_get_add_bos(vocabulary(model_.get())); }
+
+Token Model::bos() const { return llama_vocab_bos(vocabulary(model_.get())); }
+
+bool Model::ends_generation(Token token) const { return llama_vocab_is_eog(vocabulary(model_.get()), token); }
+
+}  // namespace fakequant

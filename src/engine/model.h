@@ -1,0 +1,49 @@
+// A model that llama.cpp has loaded: its weights and its tokenizer.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+struct llama_model;
+
+namespace fakequant {
+
+using Token = std::int32_t;
+
+class Model {
+ public:
+  // Loads a GGUF file. Throws an Error when it is no sound GGUF file, when its header says what llama.cpp would abort
+  // on, when llama.cpp refuses it, or when it is no text decoder.
+  explicit Model(const std::string& path);
+
+  llama_model* get() const { return model_.get(); }
+  const std::string& path() const { return path_; }
+  int layers() const;
+  int vocabulary_size() const;
+  int trained_context() const;  // tokens; the longest context that the model was trained for
+  double load_ms() const { return load_ms_; }
+
+  // Tokens of a text. `with_bos`: preceded by BOS where the model wants it; `parse_special`: text such as </s> is the
+  // special token.
+  std::vector<Token> tokenize(std::string_view text, bool with_bos, bool parse_special) const;
+
+  // The text of tokens; special tokens are written out.
+  std::string text(const std::vector<Token>& tokens) const;
+
+  bool adds_bos() const;
+  Token bos() const;
+  bool ends_generation(Token token) const;
+
+ private:
+  struct Free {
+    void operator()(llama_model* model) const;
+  };
+  std::string path_;
+  std::unique_ptr<llama_model, Free> model_;
+  double load_ms_ = 0;
+};
+
+}  // namespace fakequant

@@ -1,0 +1,171 @@
+#include "engine/tap.h"
+
+#include <fmt/format.h>
+#include <llama.h>
+
+#include <algorithm>
+#include <charconv>
+#include <span>
+#include <string_view>
+#include <utility>
+
+#include "error.h"
+#include "format/fake_quantize.h"
+#include "parallel.h"
+
+namespace fakequant {
+namespace {
+
+// Whether a node computes new float values; the others show or move those of another node.
+bool computes_values(const ggml_tensor* node) {
+  switch (node->op) {
+    case GGML_OP_NONE:
+    case GGML_OP_VIEW:
+    case GGML_OP_RESHAPE:
+    case GGML_OP_PERMUTE:
+    case GGML_OP_TRANSPOSE:
+    case GGML_OP_CPY:
+    case GGML_OP_SET_ROWS:
+      return false;
+    default:
+      return node->type == GGML_TYPE_F32 && node->view_src == nullptr;
+  }
+}
+
+// llama.cpp names a layer's nodes "word-N".
+std::optional<int> layer_of_node(std::string_view name, int layers) {
+  const auto dash = name.rfind('-');
+  if (dash == std::string_view::npos) return std::nullopt;
+  int layer = 0;
+  const auto* end = name.data() + name.size();
+  const auto [stop, fault] = std::from_chars(name.data() + dash + 1, end, layer);
+  if (fault != std::errc{} || stop != end || layer < 0 || layer >= layers) return std::nullopt;
+  return layer;
+}
+
+}  // namespace
+
+bool Tap::callback(ggml_tensor* node, bool ask, void* tap) {
+  auto& self = *static_cast<Tap*>(tap);
+  // No exception may pass through llama.cpp: it is kept for finish_evaluation().
+  try {
+    if (ask) return self.error_ == nullptr && self.wants(node);
+    self.round(node);
+    return true;
+  } catch (...) {
+    self.error_ = std::current_exception();
+    return false;
+  }
+}
+
+void Tap::begin_discovery() {
+  discovering_ = true;
+  sites_.clear();
+  nodes_of_name_.clear();
+  targets_.clear();
+}
+
+void Tap::end_discovery(int layers) {
+  discovering_ = false;
+  layers_ = layers;
+  for (auto& site : sites_) site.layer = layer_of_node(site.name, layers);
+}
+
+void Tap::note(const ggml_tensor* node) {
+  if (node->name[0] != '\0' && computes_values(node) && nodes_of_name_[node->name]++ == 0) {
+    sites_.push_back({node->name, std::nullopt});
+  }
+}
+
+void Tap::set_recipe(const Recipe& recipe) {
+  const auto winners = match_sites(recipe, SiteKind::activation, sites_, layers_);
+  targets_.clear();
+  for (std::size_t s = 0; s < sites_.size(); ++s) {
+    if (!winners[s]) continue;
+    const auto& site = sites_[s];
+    Target target;
+    target.format = recipe[*winners[s]].format;
+    target.nodes_of_name = nodes_of_name_[site.name];
+    target.counters.site = site.name;
+    target.counters.layer = site.layer.value_or(-1);
+    target.counters.format = to_string(target.format);
+    targets_.emplace(site.name, std::move(target));
+  }
+}
+
+bool Tap::wants(const ggml_tensor* node) {
+  if (discovering_) {
+    note(node);
+    return false;
+  }
+  if (targets_.empty()) return false;
+  const auto found = targets_.find(node->name);
+  if (found == targets_.end() || !computes_values(node)) return false;
+  auto& target = found->second;
+  if (++target.met % target.nodes_of_name != 0) return false;
+  wanted_ = &target;
+  return true;
+}
+
+void Tap::round(ggml_tensor* node) {
+  auto& target = *wanted_;
+  if (target.counters.site != node->name) {
+    throw Error(fmt::format("llama.cpp computed {} where {} was asked for: this version of llama.cpp is not understood",
+                            node->name, target.counters.site));
+  }
+  if (!ggml_is_contiguous(node)) {
+    throw Error(fmt::format("the values of {} do not lie together: this activation cannot be rounded", node->name));
+  }
+  const auto columns = node->ne[0], rows = ggml_nrows(node);
+  ++target.counters.evaluations;
+  target.counters.rows += rows;
+  target.counters.columns = columns;
+  if (ggml_backend_buffer_is_host(node->buffer)) {
+    round_values(target, static_cast<float*>(node->data), rows, columns);
+    return;
+  }
+  staging_.resize(static_cast<std::size_t>(rows * columns));
+  ggml_backend_tensor_get(node, staging_.data(), 0, ggml_nbytes(node));
+  round_values(target, staging_.data(), rows, columns);
+  ggml_backend_tensor_set(node, staging_.data(), 0, ggml_nbytes(node));
+}
+
+void Tap::round_values(Target& target, float* values, std::int64_t rows, std::int64_t columns) {
+  // Each row's figures are its own, put together in the rows' order: neither threads nor batches change them.
+  if (columns == 0) return;
+  std::vector<RoundingErrors> parts(static_cast<std::size_t>(rows));
+  // Waking other threads costs more than rounding a few thousand values.
+  constexpr std::int64_t kWorthSharing = 1 << 15;
+  const int threads = rows * columns < kWorthSharing ? 1 : threads_;
+  const std::int64_t rows_a_piece = std::max<std::int64_t>(1, kWorthSharing / 4 / columns);
+  parallel_for((rows + rows_a_piece - 1) / rows_a_piece, threads, [&](std::int64_t piece) {
+    const auto end = std::min(rows, (piece + 1) * rows_a_piece);
+    for (auto row = piece * rows_a_piece; row < end; ++row) {
+      parts[static_cast<std::size_t>(row)] =
+          fake_quantize(target.format, {values + row * columns, static_cast<std::size_t>(columns)});
+    }
+  });
+  for (const auto& part : parts) target.counters.errors.add(part);
+}
+
+void Tap::finish_evaluation() {
+  if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
+  for (const auto& [name, target] : targets_) {
+    const auto& counters = target.counters;
+    if (target.met != counters.evaluations * target.nodes_of_name ||
+        counters.errors.elements != counters.rows * counters.columns) {
+      throw Error(fmt::format("{} was met {} times and rounded {} times: this version of llama.cpp is not understood",
+                              name, target.met, counters.evaluations));
+    }
+  }
+}
+
+std::vector<SiteCounters> Tap::counters() const {
+  std::vector<SiteCounters> all;
+  for (const auto& site : sites_) {
+    if (const auto found = targets_.find(site.name); found != targets_.end()) all.push_back(found->second.counters);
+  }
+  return all;
+}
+
+}  // namespace fakequant

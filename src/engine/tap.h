@@ -1,0 +1,72 @@
+// The tap: rounds activations while llama.cpp computes them.
+//
+// llama.cpp's scheduler offers a door, cb_eval: it asks for each node of the graph, in order, whether its data is
+// wanted, and calls again when a wanted node has just been computed, before anything reads it. What is written to the
+// node then is what the rest of the model sees. The tap first watches one evaluation to learn which nodes there are; a
+// site is the last node of a name that computes something (views, reshapes and permutations show another node's
+// values).
+#pragma once
+
+#include <cstdint>
+#include <exception>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "engine/site_counters.h"
+#include "recipe/rule.h"
+#include "recipe/site_match.h"
+
+struct ggml_tensor;
+
+namespace fakequant {
+
+class Tap {
+ public:
+  explicit Tap(int threads) : threads_(threads) {}
+  Tap(const Tap&) = delete;  // llama.cpp holds its address
+  Tap& operator=(const Tap&) = delete;
+
+  // For llama_context_params: cb_eval and cb_eval_user_data (the tap).
+  static bool callback(ggml_tensor* node, bool ask, void* tap);
+
+  // Between these two calls the graph is watched and nothing is rounded.
+  void begin_discovery();
+  void end_discovery(int layers);
+
+  // The activations that the graph computes, in its order.
+  const std::vector<Site>& sites() const { return sites_; }
+
+  // Rounds by these activation rules from now on; all counters start at zero. Throws as match_sites does.
+  void set_recipe(const Recipe& recipe);
+
+  // Rethrows what went wrong inside the callback, and checks that every site was met as often as expected.
+  void finish_evaluation();
+
+  std::vector<SiteCounters> counters() const;
+
+ private:
+  struct Target {
+    Format format;
+    SiteCounters counters;
+    int nodes_of_name = 1;  // nodes of this name that compute, in one evaluation
+    std::int64_t met = 0;   // such nodes met so far
+  };
+
+  bool wants(const ggml_tensor* node);
+  void note(const ggml_tensor* node);
+  void round(ggml_tensor* node);
+  void round_values(Target& target, float* values, std::int64_t rows, std::int64_t columns);
+
+  int threads_;
+  int layers_ = 0;
+  bool discovering_ = false;
+  std::vector<Site> sites_;
+  std::unordered_map<std::string, int> nodes_of_name_;
+  std::unordered_map<std::string, Target> targets_;
+  Target* wanted_ = nullptr;  // the one whose data comes next
+  std::vector<float> staging_;
+  std::exception_ptr error_;
+};
+
+}  // namespace fakequant

@@ -1,0 +1,90 @@
+// A GGUF file that was opened and checked: its metadata and where each tensor's data lies.
+//
+// Everything that the header says is checked before it is believed: a file that opens here has no size, offset or type
+// that leads outside it. The data is read with pread() into the caller's buffers, never mapped, so that a file that
+// shrinks while it is read is an error and not a signal. Layout: gguf.h of ggml, and docs/gguf.md of ggml, versions 2
+// and 3, little-endian.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gguf/file_descriptor.h"
+
+namespace fakequant {
+
+// One key of the metadata. Positions are bytes from the start of the file.
+struct MetadataEntry {
+  std::string key;
+  std::uint32_t type = 0;         // enum gguf_type
+  std::uint64_t begin = 0;        // where the entry (its key's length) begins
+  std::uint64_t value_begin = 0;  // where the value begins, after its type
+  std::uint64_t end = 0;          // one past the entry
+};
+
+struct TensorInfo {
+  std::string name;
+  std::vector<std::int64_t> shape;  // ne[0] first: the length of a row
+  int type = 0;                     // enum ggml_type
+  std::int64_t elements = 0;
+  std::uint64_t begin = 0;  // where its data begins, bytes from the start of the file
+  std::uint64_t size = 0;   // bytes of data, without padding
+};
+
+class GgufFile {
+ public:
+  // Opens and checks the file. Throws an Error that names the key or tensor and the byte where something is wrong.
+  explicit GgufFile(const std::string& path);
+
+  const std::string& path() const { return path_; }
+  int fd() const { return fd_.get(); }
+  std::uint64_t size() const { return size_; }
+  std::uint32_t version() const { return version_; }
+  std::uint32_t alignment() const { return alignment_; }
+  std::uint64_t infos_begin() const { return infos_begin_; }  // the tensors' descriptions, after the metadata
+  std::uint64_t infos_end() const { return infos_end_; }
+  std::uint64_t data_begin() const { return data_begin_; }
+
+  const std::vector<MetadataEntry>& metadata() const { return metadata_; }
+  const std::vector<TensorInfo>& tensors() const { return tensors_; }
+
+  const TensorInfo* find_tensor(std::string_view name) const;  // null where there is none
+
+  // The value of a key, where it exists and has that type (any integer type for find_integer).
+  std::optional<std::string> find_string(std::string_view key) const;
+  std::optional<std::int64_t> find_integer(std::string_view key) const;
+
+  // The bytes of an entry's value, as they are stored.
+  std::vector<std::byte> value_bytes(const MetadataEntry& entry) const;
+
+  // Reads bytes of the file. Throws an Error when the file ends before.
+  void read(std::uint64_t offset, std::span<std::byte> bytes) const;
+
+ private:
+  friend class GgufParser;
+  const MetadataEntry* find_key(std::string_view key) const;
+
+  std::string path_;
+  FileDescriptor fd_;
+  std::uint64_t size_ = 0;
+  std::uint32_t version_ = 0;
+  std::uint32_t alignment_ = 0;
+  std::uint64_t infos_begin_ = 0;
+  std::uint64_t infos_end_ = 0;
+  std::uint64_t data_begin_ = 0;
+  std::vector<MetadataEntry> metadata_;
+  std::vector<TensorInfo> tensors_;
+};
+
+// The number of the layer that a tensor belongs to: 3 for "blk.3.ffn_norm.weight" (also enc.blk., dec.blk.), else none.
+std::optional<int> layer_of_tensor(std::string_view name);
+
+// One more than the highest layer of any tensor; 0 where no tensor belongs to a layer.
+int layer_count(const GgufFile& file);
+
+}  // namespace fakequant

@@ -1,0 +1,99 @@
+#include "gguf/output_file.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <random>
+
+#include "error.h"
+
+namespace fakequant {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr mode_t kMode = 0666;  // less the user's umask
+
+Error cannot_write(const fs::path& path) {
+  return Error(fmt::format("cannot write {}: {}", path.string(), errno_text()));
+}
+
+// A link is followed, so that the file it points to is replaced and not the link.
+fs::path resolve(const fs::path& target) {
+  std::error_code ignored;
+  const auto resolved = fs::canonical(target, ignored);
+  return ignored ? target : resolved;
+}
+
+fs::path folder_of(const fs::path& target) { return target.has_parent_path() ? target.parent_path() : fs::path("."); }
+
+fs::path hidden_name(const fs::path& target) {
+  return folder_of(target) / fmt::format(".{}.{:08x}.part", target.filename().string(), std::random_device{}());
+}
+
+}  // namespace
+
+OutputFile::OutputFile(const fs::path& target) : target_(resolve(target)) {
+  struct stat status {};
+  if (stat(target_.c_str(), &status) == 0) {
+    if (S_ISDIR(status.st_mode))
+      throw Error(fmt::format("cannot write {}: it is a folder: name a file", target.string()));
+    in_place_ = !S_ISREG(status.st_mode);
+  }
+  if (in_place_) {
+    fd_ = FileDescriptor(open(target_.c_str(), O_WRONLY | O_CLOEXEC));
+    if (fd_.get() < 0) throw cannot_write(target);
+    return;
+  }
+  fd_ = FileDescriptor(open(folder_of(target_).c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, kMode));
+  if (fd_.get() >= 0) return;
+  if (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL) throw cannot_write(target);
+  hidden_ = hidden_name(target_);
+  fd_ = FileDescriptor(open(hidden_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, kMode));
+  if (fd_.get() < 0) {
+    hidden_.clear();
+    throw cannot_write(target);
+  }
+}
+
+OutputFile::~OutputFile() {
+  if (!hidden_.empty()) unlink(hidden_.c_str());
+}
+
+void OutputFile::commit() {
+  if (in_place_) return;
+  if (fsync(fd_.get()) != 0) throw cannot_write(target_);
+  if (hidden_.empty()) {
+    // linkat() cannot replace a file, rename() can: so a hidden name first.
+    const auto name = hidden_name(target_);
+    const auto source = fmt::format("/proc/self/fd/{}", fd_.get());
+    if (linkat(AT_FDCWD, source.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) != 0) throw cannot_write(target_);
+    hidden_ = name;
+  }
+  if (std::rename(hidden_.c_str(), target_.c_str()) != 0) throw cannot_write(target_);
+  hidden_.clear();
+  const FileDescriptor folder(open(folder_of(target_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (folder.get() >= 0) fsync(folder.get());
+}
+
+void write_file(const fs::path& target, std::string_view text) {
+  OutputFile file(target);
+  if (const auto bytes = std::as_bytes(std::span(text)); !bytes.empty()) {
+    // A pipe has no positions, so a plain write.
+    std::size_t done = 0;
+    while (done < bytes.size()) {
+      const ssize_t count = write(file.fd(), bytes.data() + done, bytes.size() - done);
+      if (count < 0 && errno == EINTR) continue;
+      if (count < 0) throw cannot_write(target);
+      done += static_cast<std::size_t>(count);
+    }
+  }
+  file.commit();
+}
+
+}  // namespace fakequant

@@ -1,0 +1,40 @@
+// A file that appears whole or not at all.
+//
+// What is written goes into a file without a name in the target's folder; commit() syncs it to the disk and only then
+// gives it the target's name. A fault or a kill before that leaves nothing behind. (Where a file system has no files
+// without a name, a hidden one is used and removed again.)
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "gguf/file_descriptor.h"
+
+namespace fakequant {
+
+class OutputFile {
+ public:
+  // Throws an Error when the folder does not exist or cannot be written.
+  explicit OutputFile(const std::filesystem::path& target);
+  OutputFile(const OutputFile&) = delete;
+  OutputFile& operator=(const OutputFile&) = delete;
+  ~OutputFile();
+
+  int fd() const { return fd_.get(); }
+  std::string path() const { return target_.string(); }
+
+  // Puts the file in the target's place.
+  void commit();
+
+ private:
+  std::filesystem::path target_;
+  std::filesystem::path hidden_;  // the name it has until commit(); empty while it has none
+  FileDescriptor fd_;
+  bool in_place_ = false;  // the target is a pipe or a device, which cannot be replaced
+};
+
+// Writes a whole text file that way.
+void write_file(const std::filesystem::path& target, std::string_view text);
+
+}  // namespace fakequant

@@ -1,0 +1,87 @@
+#include "gguf/rewrite.h"
+
+#include <gguf.h>
+
+#include <algorithm>
+
+#include "parallel.h"
+
+namespace fakequant {
+namespace {
+
+template <typename T>
+void append(std::string& bytes, T value) {
+  bytes.append(reinterpret_cast<const char*>(&value), sizeof(T));
+}
+
+void append_text(std::string& bytes, const std::string& text) {
+  append(bytes, static_cast<std::uint64_t>(text.size()));
+  bytes += text;
+}
+
+void append_range(std::string& bytes, const GgufFile& file, std::uint64_t begin, std::uint64_t end) {
+  const auto at = bytes.size();
+  bytes.resize(at + (end - begin));
+  file.read(begin, std::as_writable_bytes(std::span(bytes)).subspan(at));
+}
+
+// Writes the header; returns where the data begins.
+std::uint64_t write_header(const GgufFile& file, int out, const std::string& out_path,
+                           const std::vector<StringKey>& keys) {
+  std::vector<const MetadataEntry*> kept;
+  for (const auto& entry : file.metadata()) {
+    const auto is_replaced = [&](const StringKey& k) { return k.key == entry.key; };
+    if (std::none_of(keys.begin(), keys.end(), is_replaced)) kept.push_back(&entry);
+  }
+  std::string bytes = GGUF_MAGIC;
+  append(bytes, file.version());
+  append(bytes, static_cast<std::uint64_t>(file.tensors().size()));
+  append(bytes, static_cast<std::uint64_t>(kept.size() + keys.size()));
+  for (const auto* entry : kept) append_range(bytes, file, entry->begin, entry->end);
+  for (const auto& [key, value] : keys) {
+    append_text(bytes, key);
+    append(bytes, static_cast<std::uint32_t>(GGUF_TYPE_STRING));
+    append_text(bytes, value);
+  }
+  append_range(bytes, file, file.infos_begin(), file.infos_end());
+  if (!file.tensors().empty()) {
+    const std::uint64_t mask = std::uint64_t{file.alignment()} - 1;
+    bytes.resize((bytes.size() + mask) & ~mask);
+  }
+  write_exactly(out, 0, std::as_bytes(std::span(bytes)), out_path);
+  return bytes.size();
+}
+
+}  // namespace
+
+void rewrite(const GgufFile& file, int out, const std::string& out_path, const std::vector<StringKey>& keys,
+             const std::vector<TensorPiece>& pieces, const ReplacePiece& replace, int threads) {
+  const auto new_data_begin = write_header(file, out, out_path, keys);
+  const auto moved = [&](std::uint64_t offset) { return offset - file.data_begin() + new_data_begin; };
+
+  // What lies between the replaced pieces, padding included, is copied in one go.
+  struct Range {
+    std::uint64_t begin, end;
+  };
+  std::vector<Range> replaced;
+  for (const auto& piece : pieces) {
+    const auto begin = piece_begin(file, piece);
+    replaced.push_back({begin, begin + piece_bytes(file, piece)});
+  }
+  std::sort(replaced.begin(), replaced.end(), [](const Range& a, const Range& b) { return a.begin < b.begin; });
+  replaced.push_back({file.size(), file.size()});
+  std::uint64_t position = file.data_begin();
+  for (const auto& range : replaced) {
+    if (range.begin > position) {
+      copy_range(file.fd(), position, out, moved(position), range.begin - position, file.path(), out_path);
+    }
+    position = range.end;
+  }
+
+  parallel_for(static_cast<std::int64_t>(pieces.size()), threads, [&](std::int64_t piece) {
+    const auto i = static_cast<std::size_t>(piece);
+    write_exactly(out, moved(piece_begin(file, pieces[i])), replace(i), out_path);
+  });
+}
+
+}  // namespace fakequant

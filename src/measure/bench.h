@@ -1,0 +1,23 @@
+// What the rounding costs: prompt and decode speed of variants, measured in turn with the baseline.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "measure/bench_result.h"
+#include "measure/variant.h"
+
+namespace fakequant {
+
+struct BenchOptions {
+  int prompt_tokens = 0;  // 0: half of min(512, what the model was trained for)
+  int decode_tokens = 32;
+  int repetitions = 30;  // pairs of runs
+  int threads = 1;
+};
+
+// Throws an Error when a model cannot be run, a usage error when the tokens do not fit the context.
+BenchResult bench(const std::string& model_path, const std::vector<Variant>& variants, const BenchOptions& options,
+                  const Progress& progress);
+
+}  // namespace fakequant

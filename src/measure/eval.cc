@@ -1,0 +1,195 @@
+#include "measure/eval.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "error.h"
+#include "measure/score_statistics.h"
+#include "measure/token_score.h"
+#include "parallel.h"
+
+namespace fakequant {
+namespace {
+
+constexpr std::size_t kWorstTokens = 10;
+constexpr std::size_t kContextTokens = 24;  // shown before a worst token
+
+struct Chunks {
+  std::vector<Token> tokens;  // of the whole text
+  int ctx_size = 0;
+  int count = 0;
+  bool with_bos = false;
+  Token bos = 0;
+
+  std::size_t size() const { return static_cast<std::size_t>(ctx_size); }
+  // The first token of a chunk whose prediction of the next is scored, and how many are.
+  std::size_t first_scored() const { return size() / 2; }
+  std::size_t scored() const { return size() - 1 - first_scored(); }
+
+  std::vector<Token> chunk(int index) const {
+    const auto begin = tokens.begin() + static_cast<std::ptrdiff_t>(index) * ctx_size;
+    std::vector<Token> chunk(begin, begin + ctx_size);
+    if (with_bos) chunk[0] = bos;
+    return chunk;
+  }
+};
+
+Chunks split(const Model& model, const std::string& text, const std::string& text_name, const EvalOptions& options) {
+  if (text.empty()) throw Error(fmt::format("the text {} is empty", text_name));
+  Chunks chunks;
+  chunks.ctx_size = choose_ctx_size(model, options.ctx_size);
+  if (chunks.ctx_size < 4)
+    throw usage_error(fmt::format("--ctx-size {} is too small: the least is 4", chunks.ctx_size));
+  chunks.with_bos = model.adds_bos();
+  chunks.bos = model.bos();
+  chunks.tokens = model.tokenize(text, true, false);
+  if (chunks.tokens.size() < 2 * chunks.size()) {
+    throw Error(fmt::format(
+        "the text {} has {} tokens, and two contexts of {} are needed: give a longer text or a smaller --ctx-size",
+        text_name, chunks.tokens.size(), chunks.ctx_size));
+  }
+  const auto whole = static_cast<int>(chunks.tokens.size() / chunks.size());
+  chunks.count = options.chunks == 0 ? whole : std::min(options.chunks, whole);
+  return chunks;
+}
+
+// A chunk that the baseline has just evaluated, with the normalizers of its scored predictions.
+struct ScoredChunk {
+  int number;
+  std::vector<Token> tokens;
+  std::vector<Softmax> baseline;
+};
+
+// Throws when a prediction is not a distribution.
+void check(const Softmax& softmax, const std::string& who, int chunk, std::size_t token) {
+  if (!std::isfinite(softmax.log_sum)) {
+    throw Error(fmt::format("a logit of the {} is not a number: chunk {}, token {}", who, chunk, token));
+  }
+}
+
+void run(Context& context, const Chunks& chunks, const std::vector<Token>& tokens) {
+  context.clear();
+  // Nothing follows the last token, so nothing is asked of it.
+  context.evaluate(tokens, {chunks.first_scored(), chunks.scored()});
+}
+
+ScoredChunk run_baseline(Context& context, const Chunks& chunks, int number, int threads) {
+  ScoredChunk chunk{number, chunks.chunk(number), std::vector<Softmax>(chunks.scored())};
+  run(context, chunks, chunk.tokens);
+  parallel_for(static_cast<std::int64_t>(chunks.scored()), threads, [&](std::int64_t i) {
+    const auto index = chunks.first_scored() + static_cast<std::size_t>(i);
+    auto& normalizer = chunk.baseline[static_cast<std::size_t>(i)];
+    normalizer = softmax(context.logits(index));
+    check(normalizer, "baseline", number, index);
+  });
+  return chunk;
+}
+
+// The scores of a chunk that the variant has just evaluated too.
+std::vector<TokenScore> score_chunk(const Chunks& chunks, const ScoredChunk& chunk, const Context& baseline,
+                                    const Context& variant, const std::string& name, int threads) {
+  std::vector<TokenScore> scores(chunks.scored());
+  parallel_for(static_cast<std::int64_t>(scores.size()), threads, [&](std::int64_t i) {
+    const auto place = static_cast<std::size_t>(i);
+    const auto index = chunks.first_scored() + place;
+    const auto logits = variant.logits(index);
+    scores[place] = score_token(baseline.logits(index), chunk.baseline[place], logits, chunk.tokens[index + 1]);
+    if (!std::isfinite(scores[place].kld)) check(softmax(logits), "variant '" + name + "'", chunk.number, index);
+  });
+  return scores;
+}
+
+ChunkResult summarize_chunk(int chunk, std::span<const TokenScore> scores) {
+  VariantResult summary;
+  summarize(scores, summary);
+  return {chunk, summary.ppl.value / summary.ppl_ratio.value, summary.ppl.value, summary.kld.value,
+          summary.top1_agreement};
+}
+
+std::vector<WorstToken> worst_tokens(const Model& model, const Chunks& chunks, std::span<const TokenScore> scores) {
+  std::vector<std::size_t> order(scores.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  const auto count = std::min(kWorstTokens, order.size());
+  std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count), order.end(),
+                    [&](std::size_t a, std::size_t b) {
+                      return scores[a].kld != scores[b].kld ? scores[a].kld > scores[b].kld : a < b;
+                    });
+  std::vector<WorstToken> worst;
+  for (std::size_t k = 0; k < count && scores[order[k]].kld > 0; ++k) {
+    const auto& score = scores[order[k]];
+    const auto chunk = static_cast<int>(order[k] / chunks.scored());
+    const auto tokens = chunks.chunk(chunk);
+    const auto position = chunks.first_scored() + order[k] % chunks.scored() + 1;
+    const auto begin = position - std::min(position, kContextTokens);
+    WorstToken token;
+    token.chunk = chunk;
+    token.position = static_cast<int>(position);
+    token.context = model.text(
+        {tokens.begin() + static_cast<std::ptrdiff_t>(begin), tokens.begin() + static_cast<std::ptrdiff_t>(position)});
+    token.token = model.text({tokens[position]});
+    token.kld = score.kld;
+    token.p_baseline = std::exp(score.log_p_baseline);
+    token.p_variant = std::exp(score.log_p_variant);
+    token.top_baseline = model.text({score.top_baseline});
+    token.top_variant = model.text({score.top_variant});
+    worst.push_back(std::move(token));
+  }
+  return worst;
+}
+
+}  // namespace
+
+EvalResult evaluate(const std::string& model_path, const std::vector<Variant>& variants, const std::string& text,
+                    const std::string& text_name, const EvalOptions& options, const Progress& progress) {
+  Subjects subjects(model_path);
+  const auto& model = subjects.baseline();
+  const auto chunks = split(model, text, text_name, options);
+  const ContextOptions context_options{chunks.ctx_size, options.threads};
+  const auto baseline = subjects.open_baseline(context_options);
+  std::vector<std::unique_ptr<Context>> contexts;
+  for (const auto& variant : variants) contexts.push_back(subjects.open(variant, context_options));
+
+  EvalResult result;
+  result.model = model_path;
+  result.text = text_name;
+  result.threads = options.threads;
+  result.ctx_size = chunks.ctx_size;
+  result.chunks = chunks.count;
+  result.tokens_in_text = static_cast<std::int64_t>(chunks.tokens.size());
+  result.tokens_evaluated = static_cast<std::int64_t>(chunks.count) * chunks.ctx_size;
+  result.tokens_scored = static_cast<std::int64_t>(chunks.count) * static_cast<std::int64_t>(chunks.scored());
+  result.variants.resize(variants.size());
+
+  std::vector<double> baseline_log_p;
+  std::vector<std::vector<TokenScore>> scores(variants.size());
+  for (int number = 0; number < chunks.count; ++number) {
+    const auto chunk = run_baseline(*baseline, chunks, number, options.threads);
+    for (std::size_t i = 0; i < chunks.scored(); ++i) {
+      const auto index = chunks.first_scored() + i;
+      baseline_log_p.push_back(log_probability(baseline->logits(index), chunk.baseline[i], chunk.tokens[index + 1]));
+    }
+    for (std::size_t v = 0; v < variants.size(); ++v) {
+      run(*contexts[v], chunks, chunk.tokens);
+      const auto more = score_chunk(chunks, chunk, *baseline, *contexts[v], variants[v].name, options.threads);
+      result.variants[v].chunks.push_back(summarize_chunk(number, more));
+      scores[v].insert(scores[v].end(), more.begin(), more.end());
+    }
+    if (progress) progress(static_cast<double>(number + 1) / chunks.count);
+  }
+
+  result.baseline_ppl = perplexity(baseline_log_p);
+  for (std::size_t v = 0; v < variants.size(); ++v) {
+    auto& variant = result.variants[v];
+    variant.name = variants[v].name;
+    variant.recipe = variants[v].recipe;
+    summarize(scores[v], variant);
+    variant.worst_tokens = worst_tokens(model, chunks, scores[v]);
+    variant.sites = contexts[v]->counters();
+  }
+  return result;
+}
+
+}  // namespace fakequant

@@ -1,0 +1,43 @@
+#include "measure/variant.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "error.h"
+
+namespace fakequant {
+
+Subjects::Subjects(const std::string& baseline_path) : baseline_(&load(baseline_path)) {}
+
+const Model& Subjects::load(const std::string& path) {
+  auto& model = models_[path];
+  if (!model) model = std::make_unique<Model>(path);
+  return *model;
+}
+
+std::unique_ptr<Context> Subjects::open_baseline(const ContextOptions& options) const {
+  return std::make_unique<Context>(*baseline_, options);
+}
+
+std::unique_ptr<Context> Subjects::open(const Variant& variant, const ContextOptions& options) {
+  const auto& model = load(variant.model_path);
+  if (model.vocabulary_size() != baseline_->vocabulary_size()) {
+    throw Error(fmt::format("{} has a vocabulary of {} tokens and {} one of {}: they cannot be compared", model.path(),
+                            model.vocabulary_size(), baseline_->path(), baseline_->vocabulary_size()));
+  }
+  if (variant.taps.empty()) return std::make_unique<Context>(model, options);
+  return std::make_unique<Context>(model, options, variant.taps);
+}
+
+int choose_ctx_size(const Model& model, int asked) {
+  if (asked == 0) return std::min(512, model.trained_context());
+  if (asked > model.trained_context()) {
+    throw usage_error(
+        fmt::format("a context of {} tokens is longer than the {} that {} was trained for: give a smaller --ctx-size",
+                    asked, model.trained_context(), model.path()));
+  }
+  return asked;
+}
+
+}  // namespace fakequant

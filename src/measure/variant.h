@@ -1,0 +1,50 @@
+// What is measured against the baseline: a name, a model file (the baseline's own, or one with rounded weights) and the
+// activation rules of its tap.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/context.h"
+#include "engine/model.h"
+#include "recipe/rule.h"
+
+namespace fakequant {
+
+struct Variant {
+  std::string name;
+  std::string model_path;
+  Recipe taps;         // activation rules; without any there is no tap
+  std::string recipe;  // all its rules in one line, for reports
+};
+
+// Told now and then how much of the work is done, in 0..1.
+using Progress = std::function<void(double done)>;
+
+// Models and the contexts that run them. A file that several variants share is loaded once.
+class Subjects {
+ public:
+  // Loads the baseline.
+  explicit Subjects(const std::string& baseline_path);
+
+  const Model& baseline() const { return *baseline_; }
+
+  // A context without a tap on the baseline, or for a variant. The Subjects must outlive it.
+  std::unique_ptr<Context> open_baseline(const ContextOptions& options) const;
+  std::unique_ptr<Context> open(const Variant& variant, const ContextOptions& options);
+
+ private:
+  const Model& load(const std::string& path);
+
+  std::map<std::string, std::unique_ptr<Model>> models_;
+  const Model* baseline_;
+};
+
+// The context size to measure with: `asked`, or min(512, what the model was trained for) where asked is 0. Throws a
+// usage error where the model was trained for less than was asked for.
+int choose_ctx_size(const Model& model, int asked);
+
+}  // namespace fakequant

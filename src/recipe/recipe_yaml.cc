@@ -1,0 +1,118 @@
+#include "recipe/recipe_yaml.h"
+
+#include <fmt/format.h>
+#include <yaml-cpp/yaml.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "error.h"
+
+namespace fakequant {
+namespace {
+
+class RecipeReader {
+ public:
+  explicit RecipeReader(std::string_view path) : path_(path) {}
+
+  Recipe read(const YAML::Node& root) const {
+    if (!root.IsMap() || !root["rules"]) refuse(root, "a recipe has one key, rules: with a list below it");
+    for (const auto& entry : root) {
+      if (const auto key = scalar(entry.first); key != "rules")
+        refuse(entry.first, fmt::format("unknown key '{}'", key));
+    }
+    const auto rules = root["rules"];
+    if (!rules.IsSequence() || rules.size() == 0) refuse(rules, "rules: needs a list of rules, each with a dash");
+    Recipe recipe;
+    for (const auto& node : rules) recipe.push_back(read_rule(node));
+    return recipe;
+  }
+
+ private:
+  [[noreturn]] void refuse(const YAML::Node& node, const std::string& what) const {
+    const auto mark = node.Mark();
+    throw usage_error(fmt::format("{}:{}:{}: {}", path_, mark.line + 1, mark.column + 1, what));
+  }
+
+  std::string scalar(const YAML::Node& node) const {
+    if (!node.IsScalar()) refuse(node, "a single word or number is expected here");
+    return node.Scalar();
+  }
+
+  // Calls parse, and puts the node's place before the message of its error.
+  template <typename Parse>
+  auto located(const YAML::Node& node, const Parse& parse) const {
+    try {
+      return parse();
+    } catch (const Error& error) {
+      refuse(node, error.what());
+    }
+  }
+
+  Rule read_rule(const YAML::Node& node) const {
+    if (!node.IsMap()) refuse(node, "a rule has keys: weights: or activations:, and format:");
+    Rule rule;
+    bool has_site = false;
+    std::string format;
+    std::vector<FormatOption> options;
+    for (const auto& entry : node) {
+      const auto key = scalar(entry.first);
+      const auto value = scalar(entry.second);
+      if (key == "weights" || key == "activations") {
+        if (has_site) refuse(entry.first, "a rule is about weights: or activations:, once");
+        has_site = true;
+        rule.kind = key == "weights" ? SiteKind::weight : SiteKind::activation;
+        rule.selector = value;
+      } else if (key == "layers") {
+        rule.layers = located(entry.second, [&] { return parse_layers(value); });
+      } else if (key == "format") {
+        format = value;
+      } else {
+        options.push_back({key, value});
+      }
+    }
+    if (!has_site || rule.selector.empty()) refuse(node, "this rule names no site: add weights: or activations:");
+    if (format.empty()) refuse(node, "this rule names no format: add format:");
+    rule.format = located(node, [&] { return make_format(format, options); });
+    return rule;
+  }
+
+  std::string_view path_;
+};
+
+}  // namespace
+
+Recipe parse_recipe(const std::string& text, std::string_view path) {
+  try {
+    return RecipeReader(path).read(YAML::Load(text));
+  } catch (const YAML::Exception& error) {
+    throw usage_error(fmt::format("{}:{}:{}: {}", path, error.mark.line + 1, error.mark.column + 1, error.msg));
+  }
+}
+
+Recipe load_recipe(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  if (file) text << file.rdbuf();
+  if (!file) throw Error(fmt::format("cannot read the recipe {}", path));
+  return parse_recipe(text.str(), path);
+}
+
+std::string to_yaml(const Recipe& recipe) {
+  YAML::Emitter out;
+  out << YAML::BeginMap << YAML::Key << "rules" << YAML::Value << YAML::BeginSeq;
+  for (const auto& rule : recipe) {
+    out << YAML::BeginMap;
+    out << YAML::Key << (rule.kind == SiteKind::weight ? "weights" : "activations") << YAML::Value << rule.selector;
+    if (!rule.layers.is_all()) out << YAML::Key << "layers" << YAML::Value << to_string(rule.layers);
+    out << YAML::Key << "format" << YAML::Value << rule.format.name;
+    if (rule.format.rounding != Format{}.rounding) {
+      out << YAML::Key << "round" << YAML::Value << to_string(rule.format.rounding);
+    }
+    out << YAML::EndMap;
+  }
+  out << YAML::EndSeq << YAML::EndMap;
+  return std::string(out.c_str()) + "\n";
+}
+
+}  // namespace fakequant

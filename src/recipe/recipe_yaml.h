@@ -1,0 +1,26 @@
+// Recipes as YAML files.
+//
+//   rules:
+//     - weights: ffn_norm        # or activations: ffn_norm
+//       layers: 0-4,10           # left out: all
+//       format: bf16
+//       round: zero              # options of the format
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "recipe/rule.h"
+
+namespace fakequant {
+
+// Parses the text of a recipe; `path` is for messages. Throws a usage error with line and column.
+Recipe parse_recipe(const std::string& text, std::string_view path);
+
+// Reads and parses a recipe. Throws an Error when it cannot be read, a usage error as parse_recipe does.
+Recipe load_recipe(const std::string& path);
+
+// The text that parse_recipe reads back to the same recipe.
+std::string to_yaml(const Recipe& recipe);
+
+}  // namespace fakequant

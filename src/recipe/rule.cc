@@ -1,0 +1,61 @@
+#include "recipe/rule.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+
+#include "error.h"
+
+namespace fakequant {
+namespace {
+
+[[noreturn]] void refuse(std::string_view rule, std::string_view why) {
+  throw usage_error(
+      fmt::format("rule '{}' {}: write KIND:SELECTOR[@LAYERS]=FORMAT, such as w:ffn_norm=bf16", rule, why));
+}
+
+SiteKind parse_kind(std::string_view kind, std::string_view rule) {
+  if (kind == "w") return SiteKind::weight;
+  if (kind == "a") return SiteKind::activation;
+  refuse(rule, fmt::format("begins with '{}:', which is neither w: (weights) nor a: (activations)", kind));
+}
+
+}  // namespace
+
+Rule parse_rule(std::string_view text) {
+  const auto equals = text.find('=');
+  if (equals == std::string_view::npos) refuse(text, "names no format");
+  const auto site = text.substr(0, equals);
+  const auto colon = site.find(':');
+  if (colon == std::string_view::npos) refuse(text, "does not say what kind of site it means");
+
+  Rule rule;
+  rule.kind = parse_kind(site.substr(0, colon), text);
+  const auto at = site.find('@', colon);
+  rule.selector = site.substr(colon + 1, at == std::string_view::npos ? at : at - colon - 1);
+  if (rule.selector.empty()) refuse(text, "names no site");
+  if (at != std::string_view::npos) rule.layers = parse_layers(site.substr(at + 1));
+  rule.format = parse_format(text.substr(equals + 1));
+  return rule;
+}
+
+std::string to_string(const Rule& rule) {
+  return fmt::format("{}:{}{}={}", rule.kind == SiteKind::weight ? "w" : "a", rule.selector,
+                     rule.layers.is_all() ? "" : "@" + to_string(rule.layers), to_string(rule.format));
+}
+
+Recipe rules_of_kind(const Recipe& recipe, SiteKind kind) {
+  Recipe rules;
+  std::copy_if(recipe.begin(), recipe.end(), std::back_inserter(rules),
+               [&](const Rule& rule) { return rule.kind == kind; });
+  return rules;
+}
+
+std::string to_string(const Recipe& recipe) {
+  std::string text;
+  for (const auto& rule : recipe) text += (text.empty() ? "" : " ") + to_string(rule);
+  return text;
+}
+
+}  // namespace fakequant

@@ -1,0 +1,19 @@
+// What `apply` did, as JSON and as a table.
+#pragma once
+
+#include <string>
+
+#include "report/json_file.h"
+#include "report/table.h"
+#include "weights/apply.h"
+
+namespace fakequant {
+
+Json to_json(const ApplyResult& result, const Provenance& provenance);
+
+// A row a rounded tensor: how many values changed and by how much.
+Table rounding_table(const ApplyResult& result);
+
+std::string to_text(const ApplyResult& result);
+
+}  // namespace fakequant

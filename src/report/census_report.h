@@ -1,0 +1,24 @@
+// The census as JSON, as a table, and in words.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "report/json_file.h"
+#include "report/table.h"
+#include "weights/census.h"
+
+namespace fakequant {
+
+Json to_json(const Census& census, const Provenance& provenance);
+
+// A row a tensor: type, shape, low half zero, mantissa bits, formats that hold it, range.
+Table census_table(const Census& census);
+
+// What the census found about the F32 tensors, in sentences: which of them were BF16 already, which were not.
+std::vector<std::string> census_findings(const Census& census);
+
+// The table and the findings, for the terminal.
+std::string to_text(const Census& census);
+
+}  // namespace fakequant

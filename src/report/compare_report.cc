@@ -1,0 +1,74 @@
+#include "report/compare_report.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "report/numbers.h"
+
+namespace fakequant {
+
+Json to_json(const Comparison& comparison, const Provenance& provenance) {
+  auto json = json_file("compare", comparison.a, provenance);
+  json["other"] = comparison.b;
+  json["identical"] = comparison.identical;
+  json["tensors_identical"] = comparison.tensors_identical;
+  json["only_in_a"] = comparison.only_in_a;
+  json["only_in_b"] = comparison.only_in_b;
+  json["reshaped"] = comparison.reshaped;
+  json["metadata_differs"] = comparison.metadata_differs;
+  json["tensors"] = Json::array();
+  for (const auto& tensor : comparison.tensors) {
+    Json entry;
+    entry["name"] = tensor.name;
+    entry["type_a"] = tensor.type_a;
+    entry["type_b"] = tensor.type_b;
+    entry["elements"] = tensor.elements;
+    entry["changed"] = tensor.changed;
+    entry["max_abs"] = tensor.max_abs;
+    entry["mean_abs"] = tensor.mean_abs;
+    entry["max_rel"] = tensor.max_rel;
+    entry["rmse"] = tensor.rmse;
+    entry["sqnr_db"] = tensor.sqnr_db;
+    entry["cosine"] = tensor.cosine;
+    json["tensors"].push_back(std::move(entry));
+  }
+  return json;
+}
+
+Table comparison_table(const Comparison& comparison) {
+  std::vector<const TensorComparison*> differing;
+  for (const auto& tensor : comparison.tensors) {
+    if (!tensor.bytes_identical) differing.push_back(&tensor);
+  }
+  std::stable_sort(differing.begin(), differing.end(),
+                   [](const auto* a, const auto* b) { return a->max_rel > b->max_rel; });
+  Table table({"tensor<", "types<", "elements", "changed", "max abs", "mean abs", "max rel", "SQNR", "cosine"});
+  for (const auto* tensor : differing) {
+    table.add_row(
+        {tensor->name, tensor->type_a == tensor->type_b ? tensor->type_a : tensor->type_a + " " + tensor->type_b,
+         count_text(tensor->elements), count_text(tensor->changed), value_text(tensor->max_abs),
+         value_text(tensor->mean_abs), fmt::format("{:.2g} %", tensor->max_rel * 100),
+         tensor->changed == 0 ? "" : fmt::format("{:.1f} dB", tensor->sqnr_db), fmt::format("{:.9f}", tensor->cosine)});
+  }
+  return table;
+}
+
+std::string to_text(const Comparison& comparison) {
+  if (comparison.identical) return fmt::format("{} and {} are identical, byte for byte.\n", comparison.a, comparison.b);
+  std::string text;
+  if (const auto table = comparison_table(comparison); !table.empty()) text += table.to_text() + "\n";
+  text += fmt::format("{} of {} in both files have the same bytes.\n", count_text(comparison.tensors_identical),
+                      plural(static_cast<std::int64_t>(comparison.tensors.size()), "tensor"));
+  const auto list = [&](const std::string& what, const std::vector<std::string>& names) {
+    if (!names.empty()) text += fmt::format("{}: {}\n", what, fmt::join(names, ", "));
+  };
+  list("Only in " + comparison.a, comparison.only_in_a);
+  list("Only in " + comparison.b, comparison.only_in_b);
+  list("Of another shape", comparison.reshaped);
+  list("Metadata that differs", comparison.metadata_differs);
+  return text;
+}
+
+}  // namespace fakequant

@@ -1,0 +1,236 @@
+#include "report/experiment_report.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "recipe/recipe_yaml.h"
+#include "report/apply_report.h"
+#include "report/bench_report.h"
+#include "report/census_report.h"
+#include "report/eval_report.h"
+#include "report/generation_report.h"
+#include "report/numbers.h"
+
+namespace fakequant {
+namespace {
+
+// A block that Markdown leaves as it is; the fence is longer than any in the text.
+std::string fenced(const std::string& text, const std::string& language = "") {
+  std::string fence = "```";
+  while (text.find(fence) != std::string::npos) fence += '`';
+  return fmt::format("{}{}\n{}{}{}\n", fence, language, text, text.ends_with('\n') ? "" : "\n", fence);
+}
+
+std::string paragraph(const std::vector<std::string>& sentences) {
+  return fmt::format("{}\n", fmt::join(sentences, " "));
+}
+
+std::string describe_variants(const ExperimentResult& result) {
+  std::string text;
+  for (const auto& variant : result.eval.variants) {
+    text +=
+        variant.name == "weights"
+            ? fmt::format("- **{}**: the weights that the rules name are rounded once, before the model runs: `{}`.\n",
+                          variant.name, variant.recipe)
+            : fmt::format(
+                  "- **{}**: the values that the rules name are rounded each time the model computes them: `{}`.\n",
+                  variant.name, variant.recipe);
+  }
+  return text;
+}
+
+std::string question(const ExperimentResult& result) {
+  return fmt::format(
+      "## What was asked\n\n"
+      "What does `{}` lose when parts of it are held in another number format? Values are rounded to the format and "
+      "written back as the floats they were stored in; everything else stays as it is. The **baseline** is the model "
+      "untouched; each variant is the model under some of the rules:\n\n{}\n",
+      result.model, describe_variants(result));
+}
+
+std::string precision_before(const ExperimentResult& result) {
+  Table table({"tensor<", "shape", "low 16 bits zero", "mantissa bits used", "lossless in<"});
+  std::int64_t others = 0;
+  for (const auto& tensor : result.census.tensors) {
+    if (!tensor.low16_zero) {
+      ++others;
+      continue;
+    }
+    table.add_row({"`" + tensor.name + "`", fmt::format("{}", fmt::join(tensor.shape, "x")),
+                   percent_text(*tensor.low16_zero), fmt::format("{} of 23", tensor.mantissa_bits),
+                   fmt::format("{}", fmt::join(tensor.lossless_in, " "))});
+  }
+  std::vector<std::string> types;
+  for (const auto& [type, count] : result.census.types) types.push_back(fmt::format("{} {}", count, type));
+  return fmt::format(
+      "## The precision of the weights before\n\n{}\n{}\nThe file holds {} ({}). A tensor whose values all have "
+      "16 zero bits at the end was BF16 before it was stored as F32; rounding it to BF16 tells nothing.{}\n\n",
+      paragraph(census_findings(result.census)), table.empty() ? "" : table.to_markdown(),
+      plural(static_cast<std::int64_t>(result.census.tensors.size()), "tensor"), fmt::join(types, ", "),
+      others == 0 ? "" : fmt::format(" The {} of other types are in `inspect.json`.", plural(others, "tensor")));
+}
+
+std::string what_changed(const ExperimentResult& result) {
+  if (!result.rounding || !result.comparison) {
+    return "## What the rounding changed in the weights\n\nNo rule names weights: they are as they were.\n\n";
+  }
+  const auto& rounding = *result.rounding;
+  std::int64_t elements = 0, changed = 0;
+  for (const auto& tensor : rounding.tensors) {
+    elements += tensor.errors.elements;
+    changed += tensor.errors.changed;
+  }
+  auto text =
+      fmt::format("## What the rounding changed in the weights\n\n{}\n", rounding_table(rounding).to_markdown());
+  if (changed == 0) {
+    text +=
+        "**Nothing changed.** Every one of these values could be written in the format already, most likely because "
+        "the "
+        "model was trained or published in it. What the weights variant shows below is therefore the model itself, and "
+        "says nothing about what this format costs.\n";
+  } else {
+    text +=
+        fmt::format("{} of {} values changed ({}). The other {} have the same bytes as before.\n", count_text(changed),
+                    count_text(elements), percent_text(static_cast<double>(changed) / static_cast<double>(elements)),
+                    plural(rounding.tensors_copied, "tensor"));
+  }
+  return text + "\n";
+}
+
+std::string perplexity_and_divergence(const ExperimentResult& result) {
+  const auto& eval = result.eval;
+  auto text = fmt::format(
+      "## Perplexity and divergence\n\n"
+      "Text: `{}`, {} of {} tokens; {} scored, those of each chunk's second half, as llama-perplexity does.\n\n{}\n",
+      eval.text, plural(eval.chunks, "chunk"), eval.ctx_size, plural(eval.tokens_scored, "prediction"),
+      perplexity_table(eval).to_markdown());
+  for (const auto& variant : eval.variants) {
+    if (variant.sites.empty()) continue;
+    text += fmt::format(
+        "What was rounded in **{}** while the text was evaluated, each value exactly once (rows x columns = "
+        "elements):\n\n{}\n",
+        variant.name, sites_table(variant).to_markdown());
+    const auto last = std::find_if(variant.sites.begin(), variant.sites.end(),
+                                   [&](const auto& site) { return site.rows < eval.tokens_evaluated; });
+    if (last != variant.sites.end()) {
+      text += fmt::format(
+          "`{}` has fewer rows because llama.cpp computes the last layer only for the tokens whose predictions "
+          "were asked for.\n\n",
+          last->site);
+    }
+  }
+  return text;
+}
+
+std::string prompts_side_by_side(const ExperimentResult& result) {
+  const auto& generation = result.generation;
+  auto text =
+      fmt::format("## The prompts side by side\n\n{}\n\n",
+                  generation.temperature > 0 ? fmt::format("Sampled at temperature {} with seed {}, the same for all.",
+                                                           generation.temperature, generation.seed)
+                                             : std::string("The most likely token was taken each time."));
+  for (const auto& prompt : generation.prompts) {
+    text += "Prompt:\n\n" + fenced(prompt.prompt) + "\nbaseline:\n\n" + fenced(prompt.baseline) + "\n";
+    for (const auto& variant : prompt.variants) {
+      text += fmt::format("{}: {}.\n\n", variant.name, verdict(variant));
+      if (!variant.identical) text += fenced(variant.text) + "\n";
+    }
+  }
+  return text;
+}
+
+std::string speed(const ExperimentResult& result) {
+  const auto& bench = result.bench;
+  auto text = fmt::format(
+      "## Speed\n\n{}\nMedians of {} pairs of runs, {} prompt and {} decode tokens, {}; in brackets the interval that "
+      "holds the "
+      "cost with 95 % confidence.\n\n",
+      speed_table(bench).to_markdown(), bench.repetitions, bench.prompt_tokens, bench.decode_tokens,
+      plural(bench.threads, "thread"));
+  for (const auto& variant : bench.variants) {
+    text +=
+        fmt::format("- {}: prompt: {}; decode: {}.\n", variant.name, verdict(variant.prompt), verdict(variant.decode));
+  }
+  return text + fmt::format("\nLoading took {:.0f} ms; the process held {} at its peak.\n\n", bench.load_ms,
+                            bytes_text(bench.peak_rss));
+}
+
+// Whether a change is more than the text's choice of tokens explains.
+std::string perplexity_meaning(const VariantResult& variant) {
+  const double change = variant.ppl_ratio.value - 1, error = variant.ppl_ratio.error;
+  if (variant.kld.value == 0 && change == 0) {
+    return fmt::format(
+        "**{}** predicts exactly what the baseline predicts: every probability is the same, to the last bit.",
+        variant.name);
+  }
+  const auto size = fmt::format("{:+.4f} % ± {:.4f} %", change * 100, error * 100);
+  const bool is_clear = std::fabs(change) > 2 * error;
+  const auto direction = change > 0 ? "higher" : "lower";
+  return fmt::format(
+      "**{}**: the perplexity is {} ({}), which is {} two standard errors: {}. The mean KL divergence of {} nats "
+      "says how far its predictions are from the baseline's whichever token came; at {} of the places both find "
+      "the same token most likely.",
+      variant.name, direction, size, is_clear ? "more than" : "within",
+      is_clear ? "a real, if perhaps small, effect on this text" : "on this text it cannot be told from none",
+      estimate_text(variant.kld), percent_text(variant.top1_agreement));
+}
+
+std::string meaning(const ExperimentResult& result) {
+  std::string text = "## What the numbers mean\n\n";
+  const bool weights_unchanged =
+      result.rounding && std::all_of(result.rounding->tensors.begin(), result.rounding->tensors.end(),
+                                     [](const auto& tensor) { return tensor.errors.changed == 0; });
+  for (const auto& variant : result.eval.variants) {
+    text += "- " + perplexity_meaning(variant);
+    if (variant.name == "weights" && weights_unchanged) text += " No other outcome was possible: no weight changed.";
+    text += "\n";
+  }
+  text +=
+      "- Divergence is the finer measure: perplexity can stay the same while probabilities move to and fro. 0 means "
+      "the same "
+      "distribution everywhere; 0.01 nats is seldom visible in text.\n"
+      "- llama.cpp rounds too: the inputs of a matrix product become F16 where the weights are F16, and blocks of "
+      "8-bit "
+      "integers where the weights are quantized. The baseline has these roundings as well; what is shown is what the "
+      "rules add.\n"
+      "- Fake quantization shows what a format does to the results, not what hardware with that format would gain in "
+      "speed. The "
+      "speeds above are the cost of the emulation.\n\n";
+  return text;
+}
+
+std::string how_to_repeat(const ExperimentResult& result, const Provenance& provenance) {
+  const auto& environment = result.environment;
+  return fmt::format(
+      "## How to repeat it\n\n{}\nThe rules, as in `recipe.yaml`:\n\n{}\n"
+      "Measured with fakequant {}, {}, on {} ({}, {}), {}; back ends: {}. All other figures are in the JSON files "
+      "beside this "
+      "report.\n",
+      fenced(provenance.command, "sh"), fenced(to_yaml(result.recipe), "yaml"), environment.version, environment.engine,
+      environment.cpu, plural(environment.cores, "core"), environment.system, plural(environment.threads, "thread"),
+      fmt::join(environment.backends, ", "));
+}
+
+}  // namespace
+
+Json to_json(const Environment& environment, const std::string& model, const Provenance& provenance) {
+  auto json = json_file("environment", model, provenance);
+  json["cpu"] = environment.cpu;
+  json["cores"] = environment.cores;
+  json["threads"] = environment.threads;
+  json["system"] = environment.system;
+  json["compiler"] = environment.compiler;
+  json["engine"] = environment.engine;
+  return json;
+}
+
+std::string to_markdown(const ExperimentResult& result, const Provenance& provenance) {
+  return fmt::format("# What rounding costs: {}\n\n", result.model) + question(result) + precision_before(result) +
+         what_changed(result) + perplexity_and_divergence(result) + prompts_side_by_side(result) + speed(result) +
+         meaning(result) + how_to_repeat(result, provenance);
+}
+
+}  // namespace fakequant

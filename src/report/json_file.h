@@ -1,0 +1,30 @@
+// What all JSON files of fakequant share. A number that is not finite is written as null.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "format/rounding_errors.h"
+
+namespace fakequant {
+
+using Json = nlohmann::ordered_json;
+
+// Who measured, and with what.
+struct Provenance {
+  std::string command;  // the command line
+  std::string version;  // of fakequant
+  std::vector<std::string> backends;
+};
+
+// The first fields of a file: schema ("fakequant.inspect/1" for "inspect"), model, command, version, backends.
+Json json_file(const std::string& command_name, const std::string& model, const Provenance& provenance);
+
+// The fields of a rounding's errors: elements changed saturated absmax max_abs mean_abs max_rel rmse sqnr_db.
+void add_rounding_errors(Json& json, const RoundingErrors& errors);
+
+// The text of a file, with a newline at its end. Bytes that are no UTF-8 become the replacement character.
+std::string to_text(const Json& json);
+
+}  // namespace fakequant

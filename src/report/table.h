@@ -1,0 +1,27 @@
+// A table of texts, laid out for the terminal or as Markdown.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace fakequant {
+
+class Table {
+ public:
+  // A column whose header ends in '<' is set to the left, the others to the right.
+  explicit Table(const std::vector<std::string>& headers);
+
+  // One cell a column.
+  void add_row(std::vector<std::string> cells);
+
+  bool empty() const { return rows_.empty(); }
+  std::string to_text() const;
+  std::string to_markdown() const;
+
+ private:
+  std::vector<std::string> headers_;
+  std::vector<bool> left_;
+  std::vector<std::vector<std::string>> rows_;
+};
+
+}  // namespace fakequant

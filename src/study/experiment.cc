@@ -1,0 +1,76 @@
+#include "study/experiment.h"
+
+#include <fmt/format.h>
+
+#include "error.h"
+#include "study/prepared_variants.h"
+
+namespace fakequant {
+
+std::string_view step_name(ExperimentStep step) {
+  switch (step) {
+    case ExperimentStep::inspect:
+      return "inspect";
+    case ExperimentStep::compare:
+      return "compare";
+    case ExperimentStep::eval:
+      return "eval";
+    case ExperimentStep::generate:
+      return "generate";
+    case ExperimentStep::bench:
+      return "bench";
+  }
+  return {};
+}
+
+Recipe default_experiment_recipe() {
+  auto recipe = default_weight_recipe();
+  recipe.push_back(parse_rule("a:ffn_norm=bf16"));
+  return recipe;
+}
+
+std::vector<std::string> default_prompts() {
+  return {"What is 2+2?", "Hello, can you introduce yourself?", "Write a short story about a robot."};
+}
+
+ExperimentResult run_experiment(const ExperimentRequest& request, const StepDone& done, const StepProgress& progress) {
+  ExperimentResult result;
+  result.model = request.model;
+  result.recipe = request.recipe;
+  result.environment = describe_environment(request.threads);
+
+  const GgufFile file(request.model);
+  PreparedVariants prepared(file, request.threads);
+  const auto run = [&](ExperimentStep step, const auto& work) {
+    try {
+      work([&](double fraction) { progress(step, fraction); });
+      done(step, result);
+    } catch (const Error& error) {
+      throw Error(fmt::format("step {} failed: {}", step_name(step), error.what()), error.failure());
+    }
+  };
+
+  run(ExperimentStep::inspect, [&](const Progress&) { result.census = take_census(file, request.threads); });
+  if (const auto weights = rules_of_kind(request.recipe, SiteKind::weight); !weights.empty()) {
+    run(ExperimentStep::compare, [&](const Progress&) {
+      result.rounding = prepared.add("weights", weights);
+      result.comparison = compare(file, GgufFile(prepared.variants().back().model_path), request.threads);
+      result.comparison->b = fmt::format("{} under {}", file.path(), to_string(weights));
+    });
+  }
+  if (const auto taps = rules_of_kind(request.recipe, SiteKind::activation); !taps.empty()) {
+    prepared.add("activations", taps);
+  }
+  const auto& variants = prepared.variants();
+  run(ExperimentStep::eval, [&](const Progress& p) {
+    result.eval = evaluate(request.model, variants, request.text, request.text_name, request.eval, p);
+  });
+  run(ExperimentStep::generate, [&](const Progress& p) {
+    result.generation = generate(request.model, variants, request.prompts, request.generate, p);
+  });
+  run(ExperimentStep::bench,
+      [&](const Progress& p) { result.bench = bench(request.model, variants, request.bench, p); });
+  return result;
+}
+
+}  // namespace fakequant

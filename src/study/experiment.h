@@ -1,0 +1,46 @@
+// The whole experiment on one model: what its weights hold, what the rounding changes in them, and what it costs in
+// perplexity, divergence, text and speed. Weight rules and activation rules are measured as two variants.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "measure/bench.h"
+#include "measure/eval.h"
+#include "measure/generate.h"
+#include "study/experiment_result.h"
+
+namespace fakequant {
+
+enum class ExperimentStep { inspect, compare, eval, generate, bench };
+
+std::string_view step_name(ExperimentStep step);
+
+struct ExperimentRequest {
+  std::string model;
+  Recipe recipe;
+  std::string text;       // the text itself
+  std::string text_name;  // its file
+  std::vector<std::string> prompts;
+  EvalOptions eval;
+  GenerateOptions generate;
+  BenchOptions bench;
+  int threads = 1;
+};
+
+// The reference experiment's two variants: its truncated FFN norm weights, and the FFN norms' results in BF16.
+Recipe default_experiment_recipe();
+
+// The questions that the reference experiment asked its model.
+std::vector<std::string> default_prompts();
+
+using StepDone = std::function<void(ExperimentStep step, const ExperimentResult& so_far)>;
+using StepProgress = std::function<void(ExperimentStep step, double done)>;
+
+// Runs the steps in order and calls `done` after each; the comparison is left out without weight rules. An Error of a
+// step says which one failed.
+ExperimentResult run_experiment(const ExperimentRequest& request, const StepDone& done, const StepProgress& progress);
+
+}  // namespace fakequant

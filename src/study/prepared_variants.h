@@ -1,0 +1,35 @@
+// Recipes made ready to be measured: weight rules become a rounded copy of the model in memory, activation rules a tap.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gguf/gguf_file.h"
+#include "gguf/memory_file.h"
+#include "measure/variant.h"
+#include "recipe/rule.h"
+#include "weights/apply.h"
+
+namespace fakequant {
+
+class PreparedVariants {
+ public:
+  // `file` is the baseline; it must outlive this.
+  PreparedVariants(const GgufFile& file, int threads) : file_(file), threads_(threads) {}
+
+  // Adds a variant under all the recipe's rules. Returns what rounding its weights did, where it has weight rules.
+  // Throws as apply_to_file does.
+  std::optional<ApplyResult> add(const std::string& name, const Recipe& recipe);
+
+  // They may be measured while this lives.
+  const std::vector<Variant>& variants() const { return variants_; }
+
+ private:
+  const GgufFile& file_;
+  int threads_;
+  std::vector<MemoryFile> files_;
+  std::vector<Variant> variants_;
+};
+
+}  // namespace fakequant
