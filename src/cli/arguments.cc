@@ -1,8 +1,11 @@
 #include "cli/arguments.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <limits>
 
 #include "error.h"
 #include "version.h"
@@ -16,10 +19,13 @@ CLI::Option* add(CLI::App& command, const std::string& flags, Value& value, cons
   return command.add_option(flags, value, help)->type_name(type)->group(group);
 }
 
-// A default that was not chosen by hand, such as 0 for "all", is explained in the help's words and not shown.
 template <typename Value>
-void show_default(CLI::Option* option, const Value& value) {
-  if (value != Value{}) option->default_str(fmt::format("{}", value));
+void add_number(CLI::App& command, const std::string& flags, Value& value, Value least, Value most,
+                const std::string& help, const std::string& group) {
+  // The range is told when it is left, not in the help.
+  auto* option = add(command, flags, value, help, "N", group)->check(CLI::Range(least, most).description(""));
+  // A default that no one would type, such as 0 for "all", is explained in the help's words.
+  if (value != Value{} && value >= least) option->default_str(fmt::format("{}", value));
 }
 
 }  // namespace
@@ -42,24 +48,22 @@ void Arguments::texts(const std::string& flags, const std::string& type, std::ve
 }
 
 void Arguments::number(const std::string& flags, int& value, int least, int most, const std::string& help) {
-  auto* option = add(command_, flags, value, help, "N", group_)->check(CLI::Range(least, most));
-  show_default(option, value);
+  add_number(command_, flags, value, least, most, help, group_);
 }
 
 void Arguments::number(const std::string& flags, double& value, double least, double most, const std::string& help) {
-  auto* option = add(command_, flags, value, help, "X", group_)->check(CLI::Range(least, most));
-  show_default(option, value);
+  add_number(command_, flags, value, least, most, help, group_);
 }
 
 void Arguments::number(const std::string& flags, std::uint32_t& value, const std::string& help) {
-  show_default(add(command_, flags, value, help, "N", group_), value);
+  add_number(command_, flags, value, std::uint32_t{0}, std::numeric_limits<std::uint32_t>::max(), help, group_);
 }
 
 void Arguments::flag(const std::string& flags, bool& value, const std::string& help) {
   command_.add_flag(flags, value, help)->group(group_);
 }
 
-void Arguments::footer(const std::string& text) { command_.footer(text); }
+void Arguments::footer(const std::string& text) { command_.footer(text + "\n"); }
 
 void Arguments::run(std::function<void()> work) { command_.callback(std::move(work)); }
 
@@ -69,12 +73,17 @@ Program::Program()
   app_->set_version_flag("--version", "fakequant " + version());
   app_->require_subcommand(1);
   app_->get_formatter()->column_width(34);
-  app_->footer("Each command explains itself: fakequant eval --help");
+  app_->footer("Each command explains itself: fakequant eval --help\n");
 }
 
 Program::~Program() = default;
 
 int Program::run(int count, const char* const* arguments) {
+  std::vector<std::string> names;
+  for (const auto* command : app_->get_subcommands({})) names.push_back(command->get_name());
+  if (count > 1 && arguments[1][0] != '-' && std::find(names.begin(), names.end(), arguments[1]) == names.end()) {
+    throw usage_error(fmt::format("unknown command '{}': the commands are {}", arguments[1], fmt::join(names, " ")));
+  }
   try {
     app_->parse(count, arguments);
     return 0;

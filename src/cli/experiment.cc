@@ -39,6 +39,15 @@ void make_folder(const fs::path& folder) {
   }
 }
 
+// What an earlier run left: results of two runs must not lie beside each other.
+void remove_results(const fs::path& folder) {
+  for (const auto* name : {"recipe.yaml", "command.txt", "environment.json", "inspect.json", "compare.json",
+                           "eval.json", "generate.json", "bench.json", "report.md"}) {
+    std::error_code ignored;  // writing the new one will say what is wrong
+    fs::remove(folder / name, ignored);
+  }
+}
+
 Json step_json(ExperimentStep step, const ExperimentResult& result, const Provenance& provenance) {
   switch (step) {
     case ExperimentStep::inspect:
@@ -67,6 +76,7 @@ void experiment(ExperimentOptions& options) {
 
   const fs::path folder(options.output);
   make_folder(folder);
+  remove_results(folder);
   const auto environment = describe_environment(options.threads);
   const auto provenance = provenance_of(options, true);
   write_file(folder / "recipe.yaml", to_yaml(request.recipe));

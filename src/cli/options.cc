@@ -4,6 +4,8 @@
 #include <omp.h>
 #include <unistd.h>
 
+#include <array>
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <fstream>
@@ -81,11 +83,15 @@ Recipe recipe_of(const RuleOptions& options) {
 }
 
 std::string read_text(const std::string& path) {
+  errno = 0;
   std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  if (file) text << file.rdbuf();
-  if (!file.is_open() || file.bad()) throw Error(fmt::format("cannot read {}: {}", path, errno_text()));
-  return text.str();
+  std::string text;
+  std::array<char, 1 << 16> buffer{};
+  while (file.read(buffer.data(), buffer.size()) || file.gcount() > 0) {
+    text.append(buffer.data(), static_cast<std::size_t>(file.gcount()));
+  }
+  if (errno != 0) throw Error(fmt::format("cannot read {}: {}", path, errno_text()));
+  return text;
 }
 
 std::vector<std::string> prompts_of(const std::vector<std::string>& given, const std::string& file) {

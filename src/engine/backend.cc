@@ -13,7 +13,7 @@ namespace fakequant {
 namespace {
 
 std::mutex log_mutex;
-std::string last_error;
+std::string first_error;
 
 std::string one_line(std::string_view text) {
   std::string line;
@@ -24,7 +24,8 @@ std::string one_line(std::string_view text) {
 void keep_error(ggml_log_level level, const char* text, void*) {
   if (level != GGML_LOG_LEVEL_ERROR) return;
   const std::lock_guard lock(log_mutex);
-  if (auto line = one_line(text); !line.empty()) last_error = std::move(line);
+  // The first says what is wrong; those that follow, that this made something else fail.
+  if (first_error.empty()) first_error = one_line(text);
 }
 
 // llama.cpp ends the process after this call; leaving here keeps it to one line and the right exit code.
@@ -74,12 +75,12 @@ std::string engine_version() { return fmt::format("llama {}, ggml {}", llama_ver
 
 std::string engine_error() {
   const std::lock_guard lock(log_mutex);
-  return last_error;
+  return first_error;
 }
 
 void clear_engine_error() {
   const std::lock_guard lock(log_mutex);
-  last_error.clear();
+  first_error.clear();
 }
 
 }  // namespace fakequant

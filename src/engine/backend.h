@@ -18,7 +18,7 @@ std::vector<std::string> backend_names();
 // The versions of the libraries: "llama 0.7.0, ggml 0.27.0".
 std::string engine_version();
 
-// The last error that llama.cpp logged, without its newline; empty when there was none since clear_engine_error().
+// The first error that llama.cpp logged since clear_engine_error(), as one line; empty when there was none.
 std::string engine_error();
 void clear_engine_error();
 

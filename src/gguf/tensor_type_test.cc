@@ -1,0 +1,51 @@
+#include "gguf/tensor_type.h"
+
+#include <ggml.h>
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <vector>
+
+namespace fakequant {
+namespace {
+
+TEST(TensorType, HasGgmlsNamesAndSizes) {
+  EXPECT_EQ(type_name(GGML_TYPE_F32), "F32");
+  EXPECT_EQ(type_name(GGML_TYPE_Q4_K), "Q4_K");
+  EXPECT_EQ(block_elements(GGML_TYPE_Q4_K), 256);
+  EXPECT_EQ(block_bytes(GGML_TYPE_Q4_K), 144);
+  EXPECT_FALSE(is_tensor_type(4));
+  EXPECT_FALSE(is_tensor_type(GGML_TYPE_COUNT));
+}
+
+TEST(TensorType, DecodesEveryTypeThatAFileMayHave) {
+  for (std::uint32_t type = 0; type < GGML_TYPE_COUNT; ++type) {
+    if (!is_tensor_type(type)) continue;
+    const auto id = static_cast<int>(type);
+    const bool has_values = ggml_get_type_traits(static_cast<ggml_type>(type))->to_float != nullptr ||
+                            !ggml_is_quantized(static_cast<ggml_type>(type));
+    if (!has_values) continue;  // types of intermediate results, which no file stores
+    const std::vector<std::byte> zeros(static_cast<std::size_t>(block_bytes(id)));
+    std::vector<float> values(static_cast<std::size_t>(block_elements(id)), 5.0f);
+    EXPECT_NO_THROW(decode_values(id, zeros, values)) << type_name(id);
+  }
+}
+
+TEST(TensorType, StoresFloatsToNearestEven) {
+  const std::vector<float> values = {1.0f, 1.0f + 0x1p-11f, 1.0f + 0x3p-11f, -65504.0f, 0x1p-25f};
+  std::vector<std::byte> bytes(values.size() * 2);
+  std::vector<float> stored(values.size());
+  encode_values(GGML_TYPE_F16, values, bytes);
+  decode_values(GGML_TYPE_F16, bytes, stored);
+  EXPECT_EQ(stored, (std::vector<float>{1.0f, 1.0f, 1.0f + 0x4p-11f, -65504.0f, 0.0f}));
+}
+
+TEST(TensorType, WidensIntegers) {
+  const std::vector<std::int16_t> numbers = {-32768, 0, 77};
+  std::vector<float> values(3);
+  decode_values(GGML_TYPE_I16, std::as_bytes(std::span(numbers)), values);
+  EXPECT_EQ(values, (std::vector<float>{-32768, 0, 77}));
+}
+
+}  // namespace
+}  // namespace fakequant

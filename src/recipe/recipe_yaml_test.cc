@@ -1,0 +1,58 @@
+#include "recipe/recipe_yaml.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "error.h"
+
+namespace fakequant {
+namespace {
+
+using testing::HasSubstr;
+using testing::StartsWith;
+
+std::string refusal(const std::string& text) {
+  try {
+    parse_recipe(text, "r.yaml");
+  } catch (const Error& error) {
+    EXPECT_EQ(error.failure(), Failure::usage);
+    return error.what();
+  }
+  return "accepted";
+}
+
+TEST(RecipeYaml, ReadsRules) {
+  const auto recipe = parse_recipe(
+      "rules:\n"
+      "  - weights: ffn_norm\n"
+      "    layers: 0-4,10\n"
+      "    format: bf16\n"
+      "    round: zero\n"
+      "  - activations: 'ffn_*'\n"
+      "    layers: 5\n"
+      "    format: bf16\n",
+      "r.yaml");
+  EXPECT_EQ(to_string(recipe), "w:ffn_norm@0-4,10=bf16,round=zero a:ffn_*@5=bf16");
+}
+
+TEST(RecipeYaml, ReadsBackWhatItWrites) {
+  const Recipe recipe = {parse_rule("w:*.ffn_norm.weight=bf16,round=zero"), parse_rule("a:ffn_norm@first:2=bf16"),
+                         parse_rule("w:*=bf16")};
+  EXPECT_EQ(parse_recipe(to_yaml(recipe), "r.yaml"), recipe);
+}
+
+TEST(RecipeYaml, SaysLineAndColumnOfWhatIsWrong) {
+  EXPECT_THAT(refusal("rules:\n  - weights: ffn_norm\n    format: bf17\n"), StartsWith("r.yaml:2:5: unknown format"));
+  EXPECT_THAT(refusal("rules:\n  - weights: ffn_norm\n    layers: x\n    format: bf16\n"), StartsWith("r.yaml:3:13: "));
+  EXPECT_THAT(refusal("rules:\n  - format: bf16\n"), HasSubstr("names no site"));
+  EXPECT_THAT(refusal("rules:\n  - weights: a\n"), HasSubstr("names no format"));
+  EXPECT_THAT(refusal("rules:\n  - weights: a\n    activations: b\n    format: bf16\n"), StartsWith("r.yaml:3:5: "));
+  EXPECT_THAT(refusal("rules:\n  - weights: [a]\n    format: bf16\n"), HasSubstr("single word"));
+  EXPECT_THAT(refusal("rule: 3\n"), HasSubstr("rules:"));
+  EXPECT_THAT(refusal("rules: []\n"), HasSubstr("list of rules"));
+  EXPECT_THAT(refusal("rules:\n  - weights: a\n   format: bf16\n"), StartsWith("r.yaml:3:"));
+  EXPECT_THAT(refusal(""), HasSubstr("rules:"));
+}
+
+}  // namespace
+}  // namespace fakequant

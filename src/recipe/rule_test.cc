@@ -1,0 +1,49 @@
+#include "recipe/rule.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "error.h"
+
+namespace fakequant {
+namespace {
+
+TEST(Rule, ReadsItsParts) {
+  const auto rule = parse_rule("w:ffn_norm@0-4,10=bf16,round=zero");
+  EXPECT_EQ(rule.kind, SiteKind::weight);
+  EXPECT_EQ(rule.selector, "ffn_norm");
+  EXPECT_EQ(rule.layers, parse_layers("0-4,10"));
+  EXPECT_EQ(rule.format, parse_format("bf16,round=zero"));
+
+  const auto glob = parse_rule("a:*norm*=bf16");
+  EXPECT_EQ(glob.kind, SiteKind::activation);
+  EXPECT_EQ(glob.selector, "*norm*");
+  EXPECT_TRUE(glob.layers.is_all());
+}
+
+TEST(Rule, ReadsAndWritesItsText) {
+  for (const auto* text : {"w:ffn_norm=bf16", "w:blk.*.ffn_*.weight=bf16,round=zero", "a:ffn_norm@last:5=bf16"}) {
+    EXPECT_EQ(to_string(parse_rule(text)), text);
+  }
+}
+
+TEST(Rule, RefusesWhatIsNoRule) {
+  for (const auto* text : {"", "ffn_norm", "ffn_norm=bf16", "x:ffn_norm=bf16", "w:=bf16", "w:@3=bf16",
+                           "w:ffn_norm@=bf16", "w:ffn_norm=", "w:ffn_norm@1"}) {
+    try {
+      parse_rule(text);
+      FAIL() << text;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.failure(), Failure::usage) << text;
+    }
+  }
+}
+
+TEST(Recipe, IsSplitByKindInItsOrder) {
+  const Recipe recipe = {parse_rule("w:a=bf16"), parse_rule("a:b=bf16"), parse_rule("w:c=bf16")};
+  EXPECT_EQ(to_string(rules_of_kind(recipe, SiteKind::weight)), "w:a=bf16 w:c=bf16");
+  EXPECT_EQ(to_string(rules_of_kind(recipe, SiteKind::activation)), "a:b=bf16");
+}
+
+}  // namespace
+}  // namespace fakequant

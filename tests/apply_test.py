@@ -1,0 +1,115 @@
+"""Rounded models: what changes, what must not, and that llama.cpp runs them."""
+
+import os
+import unittest
+
+import gguf
+import numpy as np
+
+from program import MODEL, TEXT, ProgramTest, run, run_llama
+
+NORMS = [f"blk.{layer}.ffn_norm.weight" for layer in range(6)]
+
+
+def truncated(values):
+    return (values.view(np.uint32) & 0xFFFF0000).view(np.float32)
+
+
+def to_nearest(values):
+    bits = values.view(np.uint32)
+    return ((bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000).view(np.float32)
+
+
+class ApplyTest(ProgramTest):
+    def apply(self, *rules):
+        out = self.path("out.gguf")
+        return self.measure("apply", MODEL, "-o", out, *rules), gguf.GGUFReader(out)
+
+    def assert_only_changed(self, after, changed, expected):
+        """Tensors in `changed` hold expected(before); all others, and all metadata but fakequant's, are as they were."""
+        before = gguf.GGUFReader(MODEL)
+        self.assertEqual([t.name for t in before.tensors], [t.name for t in after.tensors])
+        for old, new in zip(before.tensors, after.tensors):
+            self.assertEqual(old.tensor_type, new.tensor_type)
+            self.assertEqual(list(old.shape), list(new.shape))
+            values = expected(old.data) if old.name in changed else old.data
+            self.assertEqual(values.tobytes(), new.data.tobytes(), old.name)
+        added = [key for key in after.fields if key not in before.fields]
+        self.assertEqual(added, ["fakequant.recipe", "fakequant.version", "fakequant.source"])
+        for key, field in before.fields.items():
+            if not key.startswith("GGUF."):  # the reader's own, of the counts in the header
+                self.assertEqual([p.tobytes() for p in field.parts], [p.tobytes() for p in after.fields[key].parts], key)
+
+    def test_without_rules_truncates_the_ffn_norms(self):
+        result, after = self.apply()
+        self.assert_only_changed(after, NORMS, truncated)
+        self.assertEqual([t["name"] for t in result["tensors"]], NORMS)
+        census = self.measure("inspect", self.path("out.gguf"))
+        for tensor in census["tensors"]:
+            if tensor["type"] == "F32":
+                self.assertEqual(tensor["low16_zero"] == 1, tensor["name"] in NORMS)
+
+    def test_rounds_to_nearest_even_by_default_where_a_rule_says_so(self):
+        _, after = self.apply("--rule", "w:ffn_norm@0-1,4=bf16")
+        self.assert_only_changed(after, [NORMS[0], NORMS[1], NORMS[4]], to_nearest)
+
+    def test_reports_what_numpy_finds(self):
+        result, after = self.apply()
+        before = {t.name: t.data.astype(np.float64) for t in gguf.GGUFReader(MODEL).tensors}
+        rounded = {t.name: t.data.astype(np.float64) for t in after.tensors}
+        for tensor in result["tensors"]:
+            x, error = before[tensor["name"]], rounded[tensor["name"]] - before[tensor["name"]]
+            self.assertEqual(tensor["changed"], int((error != 0).sum()))
+            self.assertEqual(tensor["max_abs"], np.abs(error).max())
+            np.testing.assert_allclose(tensor["mean_abs"], np.abs(error).mean(), rtol=1e-12)
+            np.testing.assert_allclose(tensor["max_rel"], (np.abs(error) / np.abs(x)).max(), rtol=1e-6)
+            np.testing.assert_allclose(tensor["sqnr_db"], 10 * np.log10((x**2).sum() / (error**2).sum()), rtol=1e-12)
+
+    def test_rounds_f16_tensors_in_place_and_says_what_the_storage_moved(self):
+        result, after = self.apply("--rule", "w:attn_q@2=bf16")
+        through_float = lambda half: to_nearest(half.astype(np.float32)).astype(np.float16)
+        self.assert_only_changed(after, ["blk.2.attn_q.weight"], through_float)
+        self.assertEqual(result["tensors"][0]["storage_moved"], 0)
+
+    def test_applied_twice_changes_nothing_more(self):
+        self.apply()
+        done = self.measure("apply", self.path("out.gguf"), "-o", self.path("twice.gguf"))
+        self.assertEqual([t["changed"] for t in done["tensors"]], [0] * 6)
+        comparison = self.measure("compare", self.path("out.gguf"), self.path("twice.gguf"))
+        self.assertEqual(comparison["metadata_differs"], ["fakequant.source"])
+        self.assertEqual(comparison["tensors_identical"], 56)
+
+    def test_a_recipe_file_does_what_its_rules_do(self):
+        with open(self.path("recipe.yaml"), "w", encoding="utf-8") as file:
+            file.write("rules:\n  - weights: ffn_norm\n    format: bf16\n  - weights: ffn_norm\n    layers: last:1\n"
+                       "    format: bf16\n    round: zero\n")
+        by_file, _ = self.apply("--recipe", self.path("recipe.yaml"))
+        by_rules, _ = self.apply("--rule", "w:ffn_norm=bf16", "--rule", "w:ffn_norm@last:1=bf16,round=zero")
+        self.assertEqual(by_file["tensors"], by_rules["tensors"])
+        self.assertEqual([t["format"] for t in by_file["tensors"]], ["bf16"] * 5 + ["bf16,round=zero"])
+
+    def test_does_not_depend_on_threads(self):
+        files = []
+        for threads in (1, 2):
+            run("apply", MODEL, "-o", self.path("out.gguf"), "--rule", "w:*=bf16", "--threads", threads)
+            with open(self.path("out.gguf"), "rb") as file:
+                files.append(file.read())
+        self.assertEqual(files[0], files[1])
+
+    def test_llama_cpp_runs_the_result(self):
+        self.apply()
+        out = self.path("out.gguf")
+        said = run_llama("llama-perplexity", "-m", out, "-f", TEXT, "-c", 256, "--chunks", 4)
+        self.assertIn("Final estimate: PPL", said)
+        said = run_llama("llama-cli", "-m", out, "-p", "What is 2+2?", "-n", 8, "--single-turn", "--simple-io")
+        self.assertNotIn("failed", said)
+
+    def test_the_result_is_whole_and_the_model_untouched(self):
+        before = os.stat(MODEL)
+        self.apply()
+        self.assertEqual(os.listdir(self.folder), ["out.gguf"])
+        self.assertEqual(os.stat(MODEL).st_mtime_ns, before.st_mtime_ns)
+
+
+if __name__ == "__main__":
+    unittest.main()

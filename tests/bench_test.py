@@ -1,0 +1,30 @@
+"""The form of speed measurements; no test asserts a time."""
+
+import unittest
+
+from program import MODEL, ProgramTest, run
+
+
+class BenchTest(ProgramTest):
+    def test_measures_the_baseline_and_the_variant(self):
+        arguments = ("bench", MODEL, "--rule", "a:ffn_norm=bf16", "--repetitions", 3, "--prompt-tokens", 32, "--decode-tokens", 4)
+        result = self.measure(*arguments)
+        self.assertEqual((result["prompt_tokens"], result["decode_tokens"], result["repetitions"]), (32, 4, 3))
+        self.assertGreater(result["baseline"]["prompt_tps"], 0)
+        self.assertGreater(result["baseline"]["decode_tps"], 0)
+        self.assertGreater(result["load_ms"], 0)
+        self.assertGreater(result["peak_rss"], 1 << 20)
+        self.assertEqual([v["name"] for v in result["variants"]], ["variant"])
+        for phase in ("prompt", "decode"):
+            speed = result["variants"][0][phase]
+            self.assertGreater(speed["tps"], 0)
+            self.assertLessEqual(speed["ratio_low"], speed["ratio"])
+            self.assertLessEqual(speed["ratio"], speed["ratio_high"])
+        self.assertIn("95 % confidence", run(*arguments).stdout)
+
+    def test_without_rules_measures_the_baseline_alone(self):
+        self.assertEqual(self.measure("bench", MODEL, "--repetitions", 3, "--prompt-tokens", 8)["variants"], [])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,72 @@
+"""Comparisons of models, against numpy on the same data."""
+
+import unittest
+
+import gguf
+import numpy as np
+
+from program import MODEL, ProgramTest, run, run_llama
+
+
+class CompareTest(ProgramTest):
+    def test_a_model_is_identical_to_itself(self):
+        comparison = self.measure("compare", MODEL, MODEL)
+        self.assertTrue(comparison["identical"])
+        self.assertEqual(comparison["tensors_identical"], 56)
+        self.assertTrue(all(t["changed"] == 0 and t["sqnr_db"] is None for t in comparison["tensors"]))
+        self.assertIn("identical, byte for byte", run("compare", MODEL, MODEL).stdout)
+
+    def test_finds_the_tensors_that_apply_changed(self):
+        applied = self.measure("apply", MODEL, "-o", self.path("out.gguf"))
+        comparison = self.measure("compare", MODEL, self.path("out.gguf"))
+        changed = [t for t in comparison["tensors"] if t["changed"] > 0]
+        self.assertEqual([t["name"] for t in changed], [t["name"] for t in applied["tensors"]])
+        for found, expected in zip(changed, applied["tensors"]):
+            for field in ("changed", "max_abs", "elements"):
+                self.assertEqual(found[field], expected[field])
+            for field in ("mean_abs", "max_rel", "rmse", "sqnr_db"):
+                np.testing.assert_allclose(found[field], expected[field], rtol=1e-6)
+        self.assertFalse(comparison["identical"])
+        self.assertEqual(comparison["metadata_differs"], ["fakequant.recipe", "fakequant.version", "fakequant.source"])
+
+    def test_widens_quantized_types_as_python_gguf_does(self):
+        quantized = self.path("q8.gguf")
+        run_llama("llama-quantize", MODEL, quantized, "Q8_0")
+        comparison = {t["name"]: t for t in self.measure("compare", MODEL, quantized)["tensors"]}
+        original = {t.name: t for t in gguf.GGUFReader(MODEL).tensors}
+        for tensor in gguf.GGUFReader(quantized).tensors:
+            x = original[tensor.name].data.astype(np.float64)
+            y = gguf.quants.dequantize(tensor.data, tensor.tensor_type).astype(np.float64).reshape(x.shape)
+            found = comparison[tensor.name]
+            self.assertEqual(found["type_b"], tensor.tensor_type.name)
+            bits_differ = x.astype(np.float32).view(np.uint32) != y.astype(np.float32).view(np.uint32)
+            self.assertEqual(found["changed"], int(bits_differ.sum()))
+            np.testing.assert_allclose(found["max_abs"], np.abs(x - y).max(), rtol=1e-12)
+            np.testing.assert_allclose(found["rmse"], np.sqrt(((x - y) ** 2).mean()), rtol=1e-9)
+            np.testing.assert_allclose(found["cosine"], (x * y).sum() / np.sqrt((x**2).sum() * (y**2).sum()), rtol=1e-9)
+
+    def test_names_what_only_one_has_and_what_has_another_shape(self):
+        def write(name, tensors, **keys):
+            writer = gguf.GGUFWriter(self.path(name), "llama")
+            for key, value in keys.items():
+                writer.add_uint32(key, value)
+            for tensor, data in tensors.items():
+                writer.add_tensor(tensor, data)
+            writer.write_header_to_file()
+            writer.write_kv_data_to_file()
+            writer.write_tensors_to_file()
+            writer.close()
+
+        ones = np.ones((2, 32), np.float32)
+        write("a.gguf", {"same": ones, "reshaped": ones, "gone": ones}, number=1)
+        write("b.gguf", {"same": ones, "reshaped": ones.reshape(4, 16), "new": ones}, number=2, more=3)
+        comparison = self.measure("compare", self.path("a.gguf"), self.path("b.gguf"))
+        self.assertEqual([t["name"] for t in comparison["tensors"]], ["same"])
+        self.assertEqual(comparison["only_in_a"], ["gone"])
+        self.assertEqual(comparison["only_in_b"], ["new"])
+        self.assertEqual(comparison["reshaped"], ["reshaped"])
+        self.assertEqual(comparison["metadata_differs"], ["number", "more"])
+
+
+if __name__ == "__main__":
+    unittest.main()

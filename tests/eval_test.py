@@ -1,0 +1,104 @@
+"""Perplexity and divergence on the demo model, against llama-perplexity."""
+
+import re
+import unittest
+
+from program import MODEL, TEXT, ProgramTest, run, run_llama
+
+CHUNKS = 16
+LAYERS = range(6)
+COLUMNS = 256
+TRUNCATED = "a:ffn_norm=bf16,round=zero"
+NEAREST = ("--fake-quant-ffn-norm", "bf16", "--fake-quant-layer", "-1")
+
+
+class EvalTest(ProgramTest):
+    def evaluate(self, *arguments):
+        return self.measure("eval", MODEL, "-f", TEXT, "--chunks", CHUNKS, *arguments)
+
+    def assert_is_what_llama_perplexity_says(self, estimate, model, *arguments, text=TEXT):
+        """PPL and its error, to the digits that llama-perplexity prints."""
+        said = run_llama("llama-perplexity", "-m", model, "-f", text, "-c", 256, *arguments)
+        printed = re.search(r"Final estimate: PPL = ([0-9.]+) \+/- ([0-9.]+)", said)
+        self.assertEqual(printed.groups(), (f"{estimate['ppl']:.4f}", f"{estimate['ppl_error']:.5f}"))
+
+    def test_without_rules_is_what_llama_perplexity_says_and_no_divergence(self):
+        result = self.evaluate()
+        self.assert_is_what_llama_perplexity_says(result["baseline"], MODEL, "--chunks", CHUNKS)
+        itself = result["variants"][0]
+        self.assertEqual(itself["ppl"], result["baseline"]["ppl"])
+        self.assertEqual(itself["ppl_ratio"], 1)
+        self.assertEqual((itself["kld"]["mean"], itself["kld"]["max"]), (0, 0))
+        self.assertEqual(itself["top1_agreement"], 1)
+        self.assertEqual(itself["worst_tokens"], [])
+
+    def test_a_whole_text_is_what_llama_perplexity_says(self):
+        text = self.path("text.txt")
+        with open(TEXT, encoding="utf-8") as file, open(text, "w", encoding="utf-8") as part:
+            part.write(file.read(40000))
+        result = self.measure("eval", MODEL, "-f", text)
+        self.assert_is_what_llama_perplexity_says(result["baseline"], MODEL, text=text)
+        self.assertEqual(result["chunks"], result["tokens_in_text"] // 256)
+
+    def test_rounded_weights_are_what_llama_perplexity_says_of_the_applied_file(self):
+        run("apply", MODEL, "-o", self.path("out.gguf"))
+        in_memory = self.evaluate("--rule", "w:ffn_norm=bf16,round=zero")["variants"][0]
+        self.assert_is_what_llama_perplexity_says(in_memory, self.path("out.gguf"), "--chunks", CHUNKS)
+        from_file = self.measure("eval", self.path("out.gguf"), "-f", TEXT, "--chunks", CHUNKS)
+        self.assertEqual(in_memory["ppl"], from_file["baseline"]["ppl"])
+
+    def test_rounds_each_value_exactly_once(self):
+        result = self.evaluate(*NEAREST)
+        self.assertEqual(result["tokens_evaluated"], CHUNKS * 256)
+        self.assertEqual(result["tokens_scored"], CHUNKS * 127)
+        self.assertEqual([s["site"] for s in result["sites"]], [f"ffn_norm-{layer}" for layer in LAYERS])
+        for site in result["sites"]:
+            # The last layer is computed for the tokens whose logits were asked for, and no others.
+            rows = result["tokens_scored"] if site["layer"] == 5 else result["tokens_evaluated"]
+            self.assertEqual(site["rows"], rows)
+            self.assertEqual(site["elements"], rows * COLUMNS)
+            self.assertEqual(site["evaluations"], CHUNKS)
+            self.assertGreater(site["changed"], 0.99 * site["elements"])
+            self.assertEqual(site["format"], "bf16")
+            # A value in [2^e, 2^(e+1)) moves by half of 2^(e-7) at most; halfway on average, uniformly.
+            self.assertLessEqual(site["max_rel"], 2**-8)
+            self.assertGreater(site["sqnr_db"], 50)
+
+    def test_does_not_depend_on_threads(self):
+        results = [self.evaluate(*NEAREST, "--rule", "w:ffn_norm=bf16", "--threads", n) for n in (1, 2)]
+        for result in results:
+            del result["command"], result["threads"]
+        self.assertEqual(results[0], results[1])
+
+    def test_one_layer_touches_only_that_layer(self):
+        result = self.evaluate("--fake-quant-ffn-norm", "bf16", "--fake-quant-layer", "3")
+        self.assertEqual([s["site"] for s in result["sites"]], ["ffn_norm-3"])
+        self.assertGreater(result["variants"][0]["kld"]["mean"], 0)
+
+    def test_truncation_and_nearest_differ_from_each_other_and_from_the_baseline(self):
+        nearest, truncated = self.evaluate(*NEAREST), self.evaluate("--rule", TRUNCATED)
+        self.assertEqual(nearest["baseline"], truncated["baseline"])
+        ppls = {nearest["baseline"]["ppl"], nearest["variants"][0]["ppl"], truncated["variants"][0]["ppl"]}
+        self.assertEqual(len(ppls), 3)
+        # Truncation errs always towards zero, and by twice as much.
+        self.assertGreater(truncated["variants"][0]["kld"]["mean"], 2 * nearest["variants"][0]["kld"]["mean"])
+
+    def test_what_it_says_fits_together(self):
+        variant = self.evaluate("--rule", "w:*=bf16,round=zero")["variants"][0]
+        kld = variant["kld"]
+        ordered = [kld[q] for q in ("p1", "p5", "p10", "median", "p90", "p95", "p99", "p999", "max")]
+        self.assertEqual(ordered, sorted(ordered))
+        self.assertEqual(len(variant["chunks"]), CHUNKS)
+        self.assertAlmostEqual(sum(c["kld"] for c in variant["chunks"]) / CHUNKS, kld["mean"], places=12)
+        self.assertEqual(variant["worst_tokens"][0]["kld"], kld["max"])
+        self.assertTrue(0.9 < variant["correlation"] <= 1 and 0.9 < variant["top1_agreement"] < 1)
+        self.assertGreater(kld["mean"], 0)
+
+    def test_a_smaller_context_is_what_llama_perplexity_says(self):
+        result = self.measure("eval", MODEL, "-f", TEXT, "--chunks", 9, "--ctx-size", 100)
+        said = run_llama("llama-perplexity", "-m", MODEL, "-f", TEXT, "-c", 100, "--chunks", 9)
+        self.assertIn(f"PPL = {result['baseline']['ppl']:.4f} +/- {result['baseline']['ppl_error']:.5f}", said)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,85 @@
+"""The whole experiment and its report."""
+
+import json
+import os
+import unittest
+
+from program import MODEL, PROMPTS, TEXT, ProgramTest, run
+
+FILES = ["bench.json", "command.txt", "compare.json", "environment.json", "eval.json", "generate.json", "inspect.json",
+         "recipe.yaml", "report.md"]
+
+
+class ExperimentTest(ProgramTest):
+    def experiment(self, *arguments, model=MODEL, text=TEXT):
+        out = self.path("results")
+        return run("experiment", model, "-o", out, "-f", text, "--chunks", 4, "-n", 8, "--repetitions", 3, *arguments)
+
+    def read(self, name):
+        with open(os.path.join(self.folder, "results", name), encoding="utf-8") as file:
+            return json.load(file) if name.endswith(".json") else file.read()
+
+    def test_makes_a_report_and_all_its_files(self):
+        done = self.experiment("--prompt-file", PROMPTS)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(sorted(os.listdir(self.path("results"))), FILES)
+        for name in FILES:
+            if name.endswith(".json"):
+                content = self.read(name)
+                self.assertEqual(content["schema"], f"fakequant.{name[:-5]}/1")
+                self.assertEqual(content["model"], MODEL)
+                self.assertTrue(content["backends"], name)
+                self.assertEqual(content["command"] + "\n", self.read("command.txt"))
+        self.assertEqual([v["name"] for v in self.read("eval.json")["variants"]], ["weights", "activations"])
+        self.assertEqual(len(self.read("generate.json")["prompts"]), 3)
+        report = self.read("report.md")
+        self.assertIn(report, done.stdout)
+        for heading in ("What was asked", "The precision of the weights before", "What the rounding changed in the weights",
+                        "Perplexity and divergence", "The prompts side by side", "Speed", "What the numbers mean",
+                        "How to repeat it"):
+            self.assertIn(f"## {heading}\n", report)
+        self.assertIn("None of the 13 tensors stored as F32 is BF16 already", report)
+        self.assertIn("1,536 of 1,536 values changed", report)
+
+    def test_its_recipe_repeats_it(self):
+        self.experiment("-p", "What")
+        first = self.read("eval.json")
+        recipe = self.path("recipe.yaml")
+        os.rename(os.path.join(self.folder, "results", "recipe.yaml"), recipe)
+        done = self.experiment("-p", "What", "--recipe", recipe)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        second = self.read("eval.json")
+        for result in (first, second):
+            del result["command"]
+        self.assertEqual(first, second)
+
+    def test_says_plainly_when_the_weights_were_bf16_already(self):
+        run("apply", MODEL, "-o", self.path("bf16.gguf"), "--rule", "w:*norm*=bf16")
+        done = self.experiment("-p", "What", model=self.path("bf16.gguf"))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        report = self.read("report.md")
+        self.assertIn("All of the 13 tensors stored as F32 are BF16 already", report)
+        self.assertIn("**Nothing changed.**", report)
+        weights = self.read("eval.json")["variants"][0]
+        self.assertEqual((weights["kld"]["max"], weights["ppl_ratio"]), (0, 1))
+
+    def test_only_activations_need_no_comparison(self):
+        self.experiment("-p", "What", "--rule", "a:ffn_norm@2=bf16")
+        self.assertNotIn("compare.json", os.listdir(self.path("results")))
+        self.assertEqual([s["site"] for s in self.read("eval.json")["sites"]], ["ffn_norm-2"])
+        self.assertIn("No rule names weights", self.read("report.md"))
+
+    def test_a_step_that_fails_leaves_the_earlier_ones_and_is_named(self):
+        self.experiment("-p", "What")  # whose files must not be left beside the new ones
+        with open(self.path("short.txt"), "w", encoding="utf-8") as file:
+            file.write("Too short.")
+        done = self.experiment(text=self.path("short.txt"))
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(done.stdout, "")
+        self.assertRegex(done.stderr, r"^fakequant: step eval failed: the text .* has \d+ tokens[^\n]*\n$")
+        self.assertEqual(sorted(os.listdir(self.path("results"))),
+                         ["command.txt", "compare.json", "environment.json", "inspect.json", "recipe.yaml"])
+
+
+if __name__ == "__main__":
+    unittest.main()

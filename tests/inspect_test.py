@@ -1,0 +1,62 @@
+"""The census of the demo model, against numpy on the same data."""
+
+import unittest
+
+import gguf
+import numpy as np
+
+from program import MODEL, ProgramTest, run
+
+
+class InspectTest(ProgramTest):
+    def test_finds_what_numpy_finds(self):
+        census = self.measure("inspect", MODEL)
+        self.assertEqual(census["schema"], "fakequant.inspect/1")
+        self.assertEqual(census["types"], {"F16": 43, "F32": 13})
+        read = {tensor.name: tensor for tensor in gguf.GGUFReader(MODEL).tensors}
+        self.assertEqual([t["name"] for t in census["tensors"]], list(read))
+        for tensor in census["tensors"]:
+            stored = read[tensor["name"]].data
+            values = stored.astype(np.float64).ravel()
+            self.assertEqual(tensor["shape"], [int(n) for n in read[tensor["name"]].shape])
+            self.assertEqual(tensor["elements"], values.size)
+            self.assertEqual(tensor["min"], values.min())
+            self.assertEqual(tensor["max"], values.max())
+            self.assertEqual(tensor["absmax"], np.abs(values).max())
+            self.assertEqual(tensor["zeros"], int((values == 0).sum()))
+            np.testing.assert_allclose(tensor["mean"], values.mean(), rtol=1e-9, atol=1e-12)
+            np.testing.assert_allclose(tensor["std"], values.std(), rtol=1e-9)
+            deviation = values - values.mean()
+            np.testing.assert_allclose(tensor["kurtosis"], (deviation**4).mean() / (deviation**2).mean() ** 2 - 3, rtol=1e-7)
+            bits = values.astype(np.float32).view(np.uint32)
+            mantissas = bits & 0x7FFFFF
+            used = max(b for b in range(24) if b == 0 or (mantissas & (1 << (23 - b))).any())
+            self.assertEqual(tensor["mantissa_bits"], used)
+            if stored.dtype == np.float32:
+                self.assertEqual(tensor["low16_zero"], ((bits & 0xFFFF) == 0).mean())
+            else:
+                self.assertIsNone(tensor["low16_zero"])
+            self.assertEqual("f16" in tensor["lossless_in"], bool((values.astype(np.float16) == values).all()))
+
+    def test_none_of_the_demo_models_norms_is_bf16_already(self):
+        census = self.measure("inspect", MODEL)
+        norms = [t for t in census["tensors"] if t["type"] == "F32"]
+        self.assertEqual(len(norms), 13)
+        for tensor in norms:
+            self.assertLess(tensor["low16_zero"], 1)
+            self.assertNotIn("bf16", tensor["lossless_in"])
+        self.assertIn("None of the 13 tensors stored as F32 is BF16 already", run("inspect", MODEL).stdout)
+
+    def test_does_not_depend_on_threads(self):
+        one, two = (self.measure("inspect", MODEL, "--threads", n) for n in (1, 2))
+        self.assertEqual(one["tensors"], two["tensors"])
+
+    def test_writes_its_json_beside_its_table(self):
+        done = run("inspect", MODEL, "--json", self.path("census.json"))
+        self.assertIn("blk.5.ffn_norm.weight", done.stdout)
+        with open(self.path("census.json"), encoding="utf-8") as file:
+            self.assertIn('"schema": "fakequant.inspect/1"', file.read())
+
+
+if __name__ == "__main__":
+    unittest.main()

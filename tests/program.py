@@ -1,0 +1,67 @@
+"""What the whole-program tests share: the program, llama.cpp's tools, the demo model, and a folder for each test.
+
+The paths come from the environment, where CMake puts them: FAKEQUANT is the program, LLAMA_TOOLS the folder of
+llama.cpp's tools (empty: they are on the PATH), SOURCE the root of the checkout.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+PROGRAM = os.environ["FAKEQUANT"]
+SOURCE = os.environ["SOURCE"]
+MODEL = os.path.join(SOURCE, "demo", "fakequant-demo-4m-f16.gguf")
+TEXT = os.path.join(SOURCE, "demo", "heldout.txt")
+PROMPTS = os.path.join(SOURCE, "demo", "prompts.txt")
+
+
+def llama_tool(name):
+    """The path of one of llama.cpp's tools."""
+    path = shutil.which(name, path=os.environ["LLAMA_TOOLS"] or None)
+    if path is None:
+        raise unittest.SkipTest(f"{name} is not installed")
+    return path
+
+
+def run(*arguments, **options):
+    """Runs the program; returns the finished process with stdout and stderr as text."""
+    return subprocess.run([PROGRAM, *map(str, arguments)], capture_output=True, text=True, timeout=600, check=False,
+                          **options)
+
+
+def run_llama(name, *arguments):
+    """Runs a tool of llama.cpp; returns stdout and stderr together. It must succeed."""
+    done = subprocess.run([llama_tool(name), *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          stdin=subprocess.DEVNULL, text=True, errors="replace", timeout=600, check=False)
+    if done.returncode != 0:
+        raise AssertionError(f"{name} left with {done.returncode}:\n{done.stdout[-2000:]}")
+    return done.stdout
+
+
+class ProgramTest(unittest.TestCase):
+    """A test with a folder of its own."""
+
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="fakequant-test-")
+        self.addCleanup(shutil.rmtree, self.folder)
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def measure(self, *arguments):
+        """Runs a command that must succeed; returns its JSON."""
+        done = run(*arguments, "--json", "-")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return json.loads(done.stdout)
+
+    def refuse(self, code, pattern, *arguments, **options):
+        """Runs a command that must fail with this code, one line that matches, and nothing on stdout."""
+        done = run(*arguments, **options)
+        said = f"fakequant {' '.join(map(str, arguments))}: {done.returncode} {done.stderr!r}"
+        self.assertEqual(done.returncode, code, said)
+        self.assertEqual(done.stdout, "", said)
+        self.assertTrue(done.stderr.startswith("fakequant: ") and done.stderr.count("\n") == 1, said)
+        self.assertRegex(done.stderr, pattern)
