@@ -36,7 +36,7 @@ format: ## lay out the sources as clang-format has it
 	@clang-format -i $(SOURCES)
 
 bench: ## time the kernels and commands against their peers
-	@scripts/install-deps build test bench
+	@scripts/install-deps build test
 	@$(CONFIGURE) -DFAKEQUANT_TESTS=ON -DFAKEQUANT_BENCHMARKS=ON >/dev/null
 	@cmake --build $(BUILD)
 	@bench/run $(BUILD)

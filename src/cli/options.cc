@@ -61,8 +61,8 @@ void add_rule_options(Arguments& arguments, RuleOptions& options) {
   arguments.group("Rules");
   arguments.texts(
       "--rule", "RULE", options.rules,
-      "Round a site: w:ffn_norm@0-4=bf16,round=zero (weights) or a:ffn_norm=bf16 (activations); repeatable, the last "
-      "that matches wins");
+      "Round a site: w:ffn_norm@0-4=bf16,round=zero (weights) or\n"
+ "a:ffn_norm=bf16 (activations); repeatable, the last that matches wins");
   arguments.text("--recipe", "FILE", options.recipe_file, "Rules from a YAML file, before those of --rule");
   arguments.text("--fake-quant-ffn-norm", "TYPE", options.ffn_norm_format, "Short for --rule a:ffn_norm=TYPE");
   arguments.number("--fake-quant-layer", options.layer, -1, 1'000'000,
