@@ -40,8 +40,8 @@ int main() {
   std::normal_distribution<float> normal;
   for (std::size_t i = 0; i < kElements; ++i) values[i] = i < 1 << 16 ? normal(random) : values[i - (1 << 16)];
 
-  // Rounding in place reads and writes each value once, as memcpy does; what it finds is already rounded after the first
-  // time, which costs the same.
+  // Rounding in place reads and writes each value once, as memcpy does; what it finds is already rounded after the
+  // first time, which costs the same.
   std::vector<Contestant> contestants = {
       {"memcpy", [&] { std::memcpy(target.data(), values.data(), kElements * sizeof(float)); }},
       {"bf16, nearest", [&] { fakequant::fake_quantize(fakequant::parse_format("bf16"), values); }},

@@ -26,8 +26,12 @@ void apply(const ApplyOptions& options) {
   }
   if (recipe.empty()) recipe = default_weight_recipe();
   const GgufFile file(options.model);
-  const auto result = apply_to_file(file, recipe, options.output, options.threads);
-  print_result(options, to_text(result), to_json(result, provenance_of(options, false)));
+  ResultOutput output(options, {options.model, options.rules.recipe_file});
+  const auto result = [&] {
+    ProgressLine progress(options, "apply");
+    return apply_to_file(file, recipe, options.output, options.threads, progress.callback());
+  }();
+  output.write(to_text(result), to_json(result, provenance_of(options, false)));
 }
 
 }  // namespace

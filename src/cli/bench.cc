@@ -18,15 +18,15 @@ struct BenchCommandOptions : CommonOptions {
 void run_bench(BenchCommandOptions& options) {
   const auto recipe = recipe_of(options.rules);
   const GgufFile file(options.model);
+  ResultOutput output(options, {options.model, options.rules.recipe_file});
   PreparedVariants prepared(file, options.threads);
   if (!recipe.empty()) prepared.add("variant", recipe);
   options.bench.threads = options.threads;
-  BenchResult result;
-  {
+  const auto result = [&] {
     ProgressLine progress(options, "bench");
-    result = bench(options.model, prepared.variants(), options.bench, progress.callback());
-  }
-  print_result(options, to_text(result), to_json(result, provenance_of(options, true)));
+    return bench(options.model, prepared.variants(), options.bench, progress.callback());
+  }();
+  output.write(to_text(result), to_json(result, provenance_of(options, true)));
 }
 
 }  // namespace

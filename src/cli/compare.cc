@@ -14,8 +14,13 @@ struct CompareOptions : CommonOptions {
 };
 
 void compare_files(const CompareOptions& options) {
-  const auto comparison = compare(GgufFile(options.a), GgufFile(options.b), options.threads);
-  print_result(options, to_text(comparison), to_json(comparison, provenance_of(options, false)));
+  const GgufFile a(options.a), b(options.b);
+  ResultOutput output(options, {options.a, options.b});
+  const auto comparison = [&] {
+    ProgressLine progress(options, "compare");
+    return compare(a, b, options.threads, progress.callback());
+  }();
+  output.write(to_text(comparison), to_json(comparison, provenance_of(options, false)));
 }
 
 }  // namespace

@@ -20,15 +20,15 @@ void eval(EvalCommandOptions& options) {
   const auto recipe = recipe_of(options.rules);
   const GgufFile file(options.model);
   const auto text = read_text(options.text);
+  ResultOutput output(options, {options.model, options.text, options.rules.recipe_file});
   PreparedVariants prepared(file, options.threads);
   prepared.add("variant", recipe);
   options.eval.threads = options.threads;
-  EvalResult result;
-  {
+  const auto result = [&] {
     ProgressLine progress(options, "eval");
-    result = evaluate(options.model, prepared.variants(), text, options.text, options.eval, progress.callback());
-  }
-  print_result(options, to_text(result), to_json(result, provenance_of(options, true)));
+    return evaluate(options.model, prepared.variants(), text, options.text, options.eval, progress.callback());
+  }();
+  output.write(to_text(result), to_json(result, provenance_of(options, true)));
 }
 
 }  // namespace

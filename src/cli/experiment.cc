@@ -39,10 +39,11 @@ void make_folder(const fs::path& folder) {
   }
 }
 
-// What an earlier run left: results of two runs must not lie beside each other.
-void remove_results(const fs::path& folder) {
+// Removes what an earlier run left: results of two runs must not lie beside each other.
+void remove_results(const fs::path& folder, const std::vector<std::string>& inputs) {
   for (const auto* name : {"recipe.yaml", "command.txt", "environment.json", "inspect.json", "compare.json",
                            "eval.json", "generate.json", "bench.json", "report.md"}) {
+    refuse_overwriting(inputs, (folder / name).string());
     std::error_code ignored;  // writing the new one will say what is wrong
     fs::remove(folder / name, ignored);
   }
@@ -76,7 +77,10 @@ void experiment(ExperimentOptions& options) {
 
   const fs::path folder(options.output);
   make_folder(folder);
-  remove_results(folder);
+  const std::vector<std::string> inputs = {request.model, request.text_name, options.prompt_file,
+                                           options.rules.recipe_file};
+  remove_results(folder, inputs);
+  ResultOutput output(options, inputs);
   const auto environment = describe_environment(options.threads);
   const auto provenance = provenance_of(options, true);
   write_file(folder / "recipe.yaml", to_yaml(request.recipe));
@@ -102,7 +106,7 @@ void experiment(ExperimentOptions& options) {
   json["eval"] = to_json(result.eval, provenance);
   json["generate"] = to_json(result.generation, provenance);
   json["bench"] = to_json(result.bench, provenance);
-  print_result(options, report + fmt::format("\n(This report: {})\n", (folder / "report.md").string()), json);
+  output.write(report + fmt::format("\n(This report: {})\n", (folder / "report.md").string()), json);
 }
 
 }  // namespace

@@ -23,15 +23,15 @@ void run_generate(GenerateCommandOptions& options) {
   const auto prompts = prompts_of(options.prompts, options.prompt_file);
   if (prompts.empty()) throw usage_error("no prompt is given: add -p PROMPT or --prompt-file FILE");
   const GgufFile file(options.model);
+  ResultOutput output(options, {options.model, options.prompt_file, options.rules.recipe_file});
   PreparedVariants prepared(file, options.threads);
   if (!recipe.empty()) prepared.add("variant", recipe);
   options.generate.threads = options.threads;
-  GenerationResult result;
-  {
+  const auto result = [&] {
     ProgressLine progress(options, "generate");
-    result = generate(options.model, prepared.variants(), prompts, options.generate, progress.callback());
-  }
-  print_result(options, to_text(result), to_json(result, provenance_of(options, true)));
+    return generate(options.model, prepared.variants(), prompts, options.generate, progress.callback());
+  }();
+  output.write(to_text(result), to_json(result, provenance_of(options, true)));
 }
 
 }  // namespace

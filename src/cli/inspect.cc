@@ -14,8 +14,12 @@ struct InspectOptions : CommonOptions {
 
 void inspect(const InspectOptions& options) {
   const GgufFile file(options.model);
-  const auto census = take_census(file, options.threads);
-  print_result(options, to_text(census), to_json(census, provenance_of(options, false)));
+  ResultOutput output(options, {options.model});
+  const auto census = [&] {
+    ProgressLine progress(options, "inspect");
+    return take_census(file, options.threads, progress.callback());
+  }();
+  output.write(to_text(census), to_json(census, provenance_of(options, false)));
 }
 
 }  // namespace

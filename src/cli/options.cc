@@ -13,7 +13,6 @@
 
 #include "engine/backend.h"
 #include "error.h"
-#include "gguf/output_file.h"
 #include "recipe/recipe_yaml.h"
 #include "version.h"
 
@@ -59,10 +58,9 @@ void add_common_options(Arguments& arguments, CommonOptions& options) {
 
 void add_rule_options(Arguments& arguments, RuleOptions& options) {
   arguments.group("Rules");
-  arguments.texts(
-      "--rule", "RULE", options.rules,
-      "Round a site: w:ffn_norm@0-4=bf16,round=zero (weights) or\n"
- "a:ffn_norm=bf16 (activations); repeatable, the last that matches wins");
+  arguments.texts("--rule", "RULE", options.rules,
+                  "Round a site: w:ffn_norm@0-4=bf16,round=zero (weights) or\n"
+                  "a:ffn_norm=bf16 (activations); repeatable, the last that matches wins");
   arguments.text("--recipe", "FILE", options.recipe_file, "Rules from a YAML file, before those of --rule");
   arguments.text("--fake-quant-ffn-norm", "TYPE", options.ffn_norm_format, "Short for --rule a:ffn_norm=TYPE");
   arguments.number("--fake-quant-layer", options.layer, -1, 1'000'000,
@@ -107,13 +105,27 @@ std::vector<std::string> prompts_of(const std::vector<std::string>& given, const
   return prompts;
 }
 
-void print_result(const CommonOptions& options, const std::string& text, const Json& json) {
-  if (options.json == "-") {
-    fmt::print("{}", to_text(json));
-  } else {
-    if (!options.json.empty()) write_file(options.json, to_text(json));
-    fmt::print("{}", text);
+void refuse_overwriting(const std::vector<std::string>& inputs, const std::string& output) {
+  for (const auto& input : inputs) {
+    if (is_same_file(input, output)) {
+      throw usage_error(fmt::format("the output {} is {}, which is only read: name another file", output, input));
+    }
   }
+}
+
+ResultOutput::ResultOutput(const CommonOptions& options, const std::vector<std::string>& inputs)
+    : only_json_(options.json == "-") {
+  if (options.json.empty() || only_json_) return;
+  refuse_overwriting(inputs, options.json);
+  file_.emplace(options.json);
+}
+
+void ResultOutput::write(const std::string& text, const Json& json) {
+  if (file_) {
+    write_text(*file_, to_text(json));
+    file_->commit();
+  }
+  fmt::print("{}", only_json_ ? to_text(json) : text);
   if (std::fflush(stdout) != 0) throw Error(fmt::format("cannot write to stdout: {}", errno_text()));
 }
 

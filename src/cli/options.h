@@ -1,11 +1,13 @@
 // Options that several commands share, and how they become values.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "cli/arguments.h"
-#include "measure/variant.h"
+#include "gguf/output_file.h"
+#include "progress.h"
 #include "recipe/rule.h"
 #include "report/json_file.h"
 
@@ -43,9 +45,25 @@ std::string read_text(const std::string& path);
 // Prompts from -p and from a file with one a line; "\n", "\t" and "\\" are written out in both.
 std::vector<std::string> prompts_of(const std::vector<std::string>& given, const std::string& file);
 
-// Prints the text to stdout and writes the JSON where it was asked for: with --json - only the JSON, to stdout.
-void print_result(const CommonOptions& options, const std::string& text, const Json& json);
+// Where a command's result goes: the text to stdout and the JSON where it was asked for; with --json - only the JSON,
+// to stdout. Made before the work begins, so that a file that cannot be written is known before the work is done.
+class ResultOutput {
+ public:
+  // Throws a usage error when the JSON would replace one of the files that the command reads, an Error when it cannot
+  // be written.
+  ResultOutput(const CommonOptions& options, const std::vector<std::string>& inputs);
 
+  void write(const std::string& text, const Json& json);
+
+ private:
+  bool only_json_;
+  std::optional<OutputFile> file_;
+};
+
+// Throws a usage error when an output is one of the inputs.
+void refuse_overwriting(const std::vector<std::string>& inputs, const std::string& output);
+
+// `runs_model`: the command computes with llama.cpp's back ends.
 Provenance provenance_of(const CommonOptions& options, bool runs_model);
 
 // "name: 45 %, 12 s left" on stderr, when that is a terminal and the work takes more than a second.

@@ -81,18 +81,24 @@ void OutputFile::commit() {
   if (folder.get() >= 0) fsync(folder.get());
 }
 
+bool is_same_file(const fs::path& a, const fs::path& b) {
+  std::error_code missing;
+  return fs::equivalent(a, b, missing) && !missing;
+}
+
+void write_text(OutputFile& file, std::string_view text) {
+  // Not write_exactly(): a pipe has no positions.
+  while (!text.empty()) {
+    const ssize_t count = write(file.fd(), text.data(), text.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) throw cannot_write(file.path());
+    text.remove_prefix(static_cast<std::size_t>(count));
+  }
+}
+
 void write_file(const fs::path& target, std::string_view text) {
   OutputFile file(target);
-  if (const auto bytes = std::as_bytes(std::span(text)); !bytes.empty()) {
-    // A pipe has no positions, so a plain write.
-    std::size_t done = 0;
-    while (done < bytes.size()) {
-      const ssize_t count = write(file.fd(), bytes.data() + done, bytes.size() - done);
-      if (count < 0 && errno == EINTR) continue;
-      if (count < 0) throw cannot_write(target);
-      done += static_cast<std::size_t>(count);
-    }
-  }
+  write_text(file, text);
   file.commit();
 }
 

@@ -34,6 +34,12 @@ class OutputFile {
   bool in_place_ = false;  // the target is a pipe or a device, which cannot be replaced
 };
 
+// True where both paths exist and lead to one file, also through links.
+bool is_same_file(const std::filesystem::path& a, const std::filesystem::path& b);
+
+// Writes the whole text at once. The file is not committed.
+void write_text(OutputFile& file, std::string_view text);
+
 // Writes a whole text file that way.
 void write_file(const std::filesystem::path& target, std::string_view text);
 

@@ -55,15 +55,18 @@ std::uint64_t write_header(const GgufFile& file, int out, const std::string& out
 }  // namespace
 
 void rewrite(const GgufFile& file, int out, const std::string& out_path, const std::vector<StringKey>& keys,
-             const std::vector<TensorPiece>& pieces, const ReplacePiece& replace, int threads) {
+             const std::vector<TensorPiece>& pieces, const ReplacePiece& replace, int threads,
+             const Progress& progress) {
   const auto new_data_begin = write_header(file, out, out_path, keys);
   const auto moved = [&](std::uint64_t offset) { return offset - file.data_begin() + new_data_begin; };
 
-  // What lies between the replaced pieces, padding included, is copied in one go.
+  // What lies between the replaced pieces, padding included, is copied as it is, in ranges of bounded size so that
+  // progress can be told.
+  constexpr std::uint64_t kLongestCopy = std::uint64_t{1} << 28;
   struct Range {
     std::uint64_t begin, end;
   };
-  std::vector<Range> replaced;
+  std::vector<Range> replaced, kept;
   for (const auto& piece : pieces) {
     const auto begin = piece_begin(file, piece);
     replaced.push_back({begin, begin + piece_bytes(file, piece)});
@@ -72,16 +75,23 @@ void rewrite(const GgufFile& file, int out, const std::string& out_path, const s
   replaced.push_back({file.size(), file.size()});
   std::uint64_t position = file.data_begin();
   for (const auto& range : replaced) {
-    if (range.begin > position) {
-      copy_range(file.fd(), position, out, moved(position), range.begin - position, file.path(), out_path);
+    for (; position < range.begin; position = kept.back().end) {
+      kept.push_back({position, std::min(range.begin, position + kLongestCopy)});
     }
     position = range.end;
   }
 
-  parallel_for(static_cast<std::int64_t>(pieces.size()), threads, [&](std::int64_t piece) {
-    const auto i = static_cast<std::size_t>(piece);
-    write_exactly(out, moved(piece_begin(file, pieces[i])), replace(i), out_path);
-  });
+  const auto work = [&](std::int64_t index) {
+    auto i = static_cast<std::size_t>(index);
+    if (i < kept.size()) {
+      const auto [begin, end] = kept[i];
+      copy_range(file.fd(), begin, out, moved(begin), end - begin, file.path(), out_path);
+    } else {
+      i -= kept.size();
+      write_exactly(out, moved(piece_begin(file, pieces[i])), replace(i), out_path);
+    }
+  };
+  parallel_for(static_cast<std::int64_t>(kept.size() + pieces.size()), threads, work, progress);
 }
 
 }  // namespace fakequant

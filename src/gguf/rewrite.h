@@ -11,6 +11,7 @@
 
 #include "gguf/gguf_file.h"
 #include "gguf/tensor_pieces.h"
+#include "progress.h"
 
 namespace fakequant {
 
@@ -25,6 +26,7 @@ using ReplacePiece = std::function<std::vector<std::byte>(std::size_t i)>;
 // Writes the copy into `out`, which is empty and readable; `out_path` is for messages. `keys` are put after the file's
 // own, or take the place of those of the same name. `pieces` get their data from `replace`, on `threads` threads.
 void rewrite(const GgufFile& file, int out, const std::string& out_path, const std::vector<StringKey>& keys,
-             const std::vector<TensorPiece>& pieces, const ReplacePiece& replace, int threads);
+             const std::vector<TensorPiece>& pieces, const ReplacePiece& replace, int threads,
+             const Progress& progress = {});
 
 }  // namespace fakequant

@@ -70,9 +70,8 @@ BenchResult bench(const std::string& model_path, const std::vector<Variant>& var
                     result.prompt_tokens, result.decode_tokens, model.trained_context(), model_path));
   }
   const ContextOptions context_options{ctx_size, options.threads};
-  std::vector<std::unique_ptr<Context>> contexts;
-  contexts.push_back(subjects.open_baseline(context_options));
-  for (const auto& variant : variants) contexts.push_back(subjects.open(variant, context_options));
+  auto contexts = subjects.open(variants, context_options);
+  contexts.insert(contexts.begin(), subjects.open_baseline(context_options));
 
   const auto tokens = some_tokens(model, result.prompt_tokens);
   std::vector<Times> times(contexts.size());

@@ -149,8 +149,7 @@ EvalResult evaluate(const std::string& model_path, const std::vector<Variant>& v
   const auto chunks = split(model, text, text_name, options);
   const ContextOptions context_options{chunks.ctx_size, options.threads};
   const auto baseline = subjects.open_baseline(context_options);
-  std::vector<std::unique_ptr<Context>> contexts;
-  for (const auto& variant : variants) contexts.push_back(subjects.open(variant, context_options));
+  const auto contexts = subjects.open(variants, context_options);
 
   EvalResult result;
   result.model = model_path;

@@ -90,8 +90,7 @@ GenerationResult generate(const std::string& model_path, const std::vector<Varia
 
   const ContextOptions context_options{result.ctx_size, options.threads};
   const auto baseline = subjects.open_baseline(context_options);
-  std::vector<std::unique_ptr<Context>> contexts;
-  for (const auto& variant : variants) contexts.push_back(subjects.open(variant, context_options));
+  const auto contexts = subjects.open(variants, context_options);
 
   std::vector<std::vector<Token>> tokens;
   for (const auto& prompt : prompts) tokens.push_back(prompt_tokens(model, prompt, result.ctx_size));

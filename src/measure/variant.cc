@@ -30,6 +30,13 @@ std::unique_ptr<Context> Subjects::open(const Variant& variant, const ContextOpt
   return std::make_unique<Context>(model, options, variant.taps);
 }
 
+std::vector<std::unique_ptr<Context>> Subjects::open(const std::vector<Variant>& variants,
+                                                     const ContextOptions& options) {
+  std::vector<std::unique_ptr<Context>> contexts;
+  for (const auto& variant : variants) contexts.push_back(open(variant, options));
+  return contexts;
+}
+
 int choose_ctx_size(const Model& model, int asked) {
   if (asked == 0) return std::min(512, model.trained_context());
   if (asked > model.trained_context()) {

@@ -2,7 +2,6 @@
 // activation rules of its tap.
 #pragma once
 
-#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -10,6 +9,7 @@
 
 #include "engine/context.h"
 #include "engine/model.h"
+#include "progress.h"
 #include "recipe/rule.h"
 
 namespace fakequant {
@@ -21,9 +21,6 @@ struct Variant {
   std::string recipe;  // all its rules in one line, for reports
 };
 
-// Told now and then how much of the work is done, in 0..1.
-using Progress = std::function<void(double done)>;
-
 // Models and the contexts that run them. A file that several variants share is loaded once.
 class Subjects {
  public:
@@ -32,12 +29,13 @@ class Subjects {
 
   const Model& baseline() const { return *baseline_; }
 
-  // A context without a tap on the baseline, or for a variant. The Subjects must outlive it.
+  // A context without a tap on the baseline, and one for each variant. The Subjects must outlive them.
   std::unique_ptr<Context> open_baseline(const ContextOptions& options) const;
-  std::unique_ptr<Context> open(const Variant& variant, const ContextOptions& options);
+  std::vector<std::unique_ptr<Context>> open(const std::vector<Variant>& variants, const ContextOptions& options);
 
  private:
   const Model& load(const std::string& path);
+  std::unique_ptr<Context> open(const Variant& variant, const ContextOptions& options);
 
   std::map<std::string, std::unique_ptr<Model>> models_;
   const Model* baseline_;

@@ -50,7 +50,7 @@ ExperimentResult run_experiment(const ExperimentRequest& request, const StepDone
     }
   };
 
-  run(ExperimentStep::inspect, [&](const Progress&) { result.census = take_census(file, request.threads); });
+  run(ExperimentStep::inspect, [&](const Progress& p) { result.census = take_census(file, request.threads, p); });
   if (const auto weights = rules_of_kind(request.recipe, SiteKind::weight); !weights.empty()) {
     run(ExperimentStep::compare, [&](const Progress&) {
       result.rounding = prepared.add("weights", weights);

@@ -60,18 +60,12 @@ std::vector<std::optional<std::size_t>> winning_rules(const GgufFile& file, cons
   return winners;
 }
 
-bool is_same_file(const GgufFile& file, const std::string& path) {
-  struct stat a {
-  }, b{};
-  return fstat(file.fd(), &a) == 0 && stat(path.c_str(), &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
-}
-
 }  // namespace
 
 Recipe default_weight_recipe() { return {parse_rule("w:ffn_norm=bf16,round=zero")}; }
 
 ApplyResult apply_to_descriptor(const GgufFile& file, const Recipe& recipe, int out, const std::string& output,
-                                int threads) {
+                                int threads, const Progress& progress) {
   const auto winners = winning_rules(file, recipe);
   ApplyResult result;
   result.model = file.path();
@@ -101,7 +95,7 @@ ApplyResult apply_to_descriptor(const GgufFile& file, const Recipe& recipe, int 
   const auto replace = [&](std::size_t i) {
     return round_piece(file, pieces[i], recipe[*winners[pieces[i].tensor]].format, parts[i]);
   };
-  rewrite(file, out, output, provenance, pieces, replace, threads);
+  rewrite(file, out, output, provenance, pieces, replace, threads, progress);
 
   for (std::size_t i = 0; i < pieces.size(); ++i) {
     auto& tensor = result.tensors[result_of_tensor[pieces[i].tensor]];
@@ -114,13 +108,14 @@ ApplyResult apply_to_descriptor(const GgufFile& file, const Recipe& recipe, int 
   return result;
 }
 
-ApplyResult apply_to_file(const GgufFile& file, const Recipe& recipe, const std::string& output, int threads) {
-  if (is_same_file(file, output)) {
+ApplyResult apply_to_file(const GgufFile& file, const Recipe& recipe, const std::string& output, int threads,
+                          const Progress& progress) {
+  if (is_same_file(file.path(), output)) {
     throw usage_error(
         fmt::format("the output {} is the model itself, which is never written to: name another file", output));
   }
   OutputFile out(output);
-  auto result = apply_to_descriptor(file, recipe, out.fd(), output, threads);
+  auto result = apply_to_descriptor(file, recipe, out.fd(), output, threads, progress);
   out.commit();
   return result;
 }

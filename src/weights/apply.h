@@ -11,6 +11,7 @@
 
 #include "format/rounding_errors.h"
 #include "gguf/gguf_file.h"
+#include "progress.h"
 #include "recipe/rule.h"
 
 namespace fakequant {
@@ -39,10 +40,11 @@ Recipe default_weight_recipe();
 // Writes the model under the recipe's rules, all of them weight rules, to the file at `output`, whole or not at all.
 // Throws a usage error when a rule matches nothing, or a tensor that is not stored as F32, F16 or BF16, or when
 // `output` is the model itself; an Error when a file cannot be read or written.
-ApplyResult apply_to_file(const GgufFile& file, const Recipe& recipe, const std::string& output, int threads);
+ApplyResult apply_to_file(const GgufFile& file, const Recipe& recipe, const std::string& output, int threads,
+                          const Progress& progress = {});
 
 // The same into an open, empty file; `output` is its name in messages and in the result.
 ApplyResult apply_to_descriptor(const GgufFile& file, const Recipe& recipe, int out, const std::string& output,
-                                int threads);
+                                int threads, const Progress& progress = {});
 
 }  // namespace fakequant

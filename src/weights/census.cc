@@ -43,13 +43,14 @@ TensorCensus describe(const TensorInfo& tensor, const ValueStatistics& s) {
 
 bool is_bf16_already(const TensorCensus& tensor) { return tensor.low16_zero && *tensor.low16_zero == 1.0; }
 
-Census take_census(const GgufFile& file, int threads) {
+Census take_census(const GgufFile& file, int threads, const Progress& progress) {
   const auto pieces = all_pieces(file);
   std::vector<ValueStatistics> parts(pieces.size());
-  parallel_for(static_cast<std::int64_t>(pieces.size()), threads, [&](std::int64_t piece) {
+  const auto survey = [&](std::int64_t piece) {
     const auto i = static_cast<std::size_t>(piece);
     parts[i] = value_statistics(read_piece_values(file, pieces[i]));
-  });
+  };
+  parallel_for(static_cast<std::int64_t>(pieces.size()), threads, survey, progress);
   std::vector<ValueStatistics> totals(file.tensors().size());
   for (std::size_t i = 0; i < pieces.size(); ++i) totals[pieces[i].tensor].add(parts[i]);
 

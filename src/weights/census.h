@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "gguf/gguf_file.h"
+#include "progress.h"
 
 namespace fakequant {
 
@@ -43,6 +44,6 @@ struct Census {
 bool is_bf16_already(const TensorCensus& tensor);
 
 // Reads every value of the file once, on `threads` threads. Quantized types are widened by ggml.
-Census take_census(const GgufFile& file, int threads);
+Census take_census(const GgufFile& file, int threads, const Progress& progress = {});
 
 }  // namespace fakequant

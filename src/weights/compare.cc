@@ -113,7 +113,7 @@ bool same_bytes(const GgufFile& a, const GgufFile& b) {
 
 }  // namespace
 
-Comparison compare(const GgufFile& a, const GgufFile& b, int threads) {
+Comparison compare(const GgufFile& a, const GgufFile& b, int threads, const Progress& progress) {
   Comparison result;
   result.a = a.path();
   result.b = b.path();
@@ -143,10 +143,11 @@ Comparison compare(const GgufFile& a, const GgufFile& b, int threads) {
   }
 
   std::vector<Differences> parts(pairs.size());
-  parallel_for(static_cast<std::int64_t>(pairs.size()), threads, [&](std::int64_t pair) {
+  const auto compare_pair = [&](std::int64_t pair) {
     const auto i = static_cast<std::size_t>(pair);
     parts[i] = compare_pieces(a, pairs[i].a, b, pairs[i].b);
-  });
+  };
+  parallel_for(static_cast<std::int64_t>(pairs.size()), threads, compare_pair, progress);
   std::vector<Differences> totals(tensors.size());
   for (std::size_t i = 0; i < pairs.size(); ++i) totals[pairs[i].tensor].add(parts[i]);
   for (std::size_t t = 0; t < tensors.size(); ++t) {

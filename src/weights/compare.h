@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "gguf/gguf_file.h"
+#include "progress.h"
 
 namespace fakequant {
 
@@ -35,6 +36,6 @@ struct Comparison {
 };
 
 // Reads both files once, on `threads` threads.
-Comparison compare(const GgufFile& a, const GgufFile& b, int threads);
+Comparison compare(const GgufFile& a, const GgufFile& b, int threads, const Progress& progress = {});
 
 }  // namespace fakequant
