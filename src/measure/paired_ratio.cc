@@ -19,7 +19,7 @@ PairedRatio paired_ratio(std::span<const double> variant, std::span<const double
   for (std::size_t i = 0; i < variant.size(); ++i) ratios.push_back(variant[i] / baseline[i]);
 
   constexpr int kResamples = 4000;
-  std::mt19937 random(1);  // NOLINT(cert-msc51-cpp): the same times shall give the same interval
+  std::mt19937 random(1);  // the same times give the same interval
   std::uniform_int_distribution<std::size_t> any(0, ratios.size() - 1);
   std::vector<double> medians, sample(ratios.size());
   for (int r = 0; r < kResamples; ++r) {
