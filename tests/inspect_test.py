@@ -53,7 +53,8 @@ class InspectTest(ProgramTest):
 
     def test_writes_its_json_beside_its_table(self):
         done = run("inspect", MODEL, "--json", self.path("census.json"))
-        self.assertIn("blk.5.ffn_norm.weight", done.stdout)
+        self.assertIn("blk.0-5.ffn_norm.weight", done.stdout)
+        self.assertIn("blk.5.ffn_norm.weight", run("inspect", MODEL, "--all").stdout)
         with open(self.path("census.json"), encoding="utf-8") as file:
             self.assertIn('"schema": "fakequant.inspect/1"', file.read())
 

@@ -10,6 +10,7 @@ namespace {
 
 struct InspectOptions : CommonOptions {
   std::string model;
+  bool all = false;
 };
 
 void inspect(const InspectOptions& options) {
@@ -19,7 +20,8 @@ void inspect(const InspectOptions& options) {
     ProgressLine progress(options, "inspect");
     return take_census(file, options.threads, progress.callback());
   }();
-  output.write(to_text(census), to_json(census, provenance_of(options, false)));
+  output.write(to_text(census, options.all ? Layers::all : Layers::folded),
+               to_json(census, provenance_of(options, false)));
 }
 
 }  // namespace
@@ -29,6 +31,7 @@ void add_inspect(CLI::App& program, const std::string& command_line) {
   auto options = std::make_shared<InspectOptions>();
   options->command_line = command_line;
   arguments.positional("MODEL", options->model, "A GGUF file");
+  arguments.flag("--all", options->all, "A row for each tensor, not one for all layers");
   add_common_options(arguments, *options);
   arguments.footer("Example: fakequant inspect model.gguf");
   arguments.run([options] { inspect(*options); });

@@ -6,25 +6,18 @@
 #include <algorithm>
 #include <map>
 
+#include "report/census_classes.h"
 #include "report/numbers.h"
 
 namespace fakequant {
 namespace {
-
-// "ffn_norm" for blk.0.ffn_norm.weight; the whole name without .weight for what belongs to no layer.
-std::string class_of(const TensorCensus& tensor) {
-  std::string name = tensor.name;
-  if (tensor.layer) name = name.substr(name.find('.', name.find("blk.") + 4) + 1);
-  if (name.ends_with(".weight")) name.resize(name.size() - 7);
-  return name;
-}
 
 // "6 ffn_norm, 6 attn_norm and output_norm"
 std::string list_classes(const std::vector<const TensorCensus*>& tensors) {
   std::vector<std::string> order;
   std::map<std::string, int> count;
   for (const auto* tensor : tensors) {
-    if (const auto name = class_of(*tensor); count[name]++ == 0) order.push_back(name);
+    if (const auto name = class_word(*tensor); count[name]++ == 0) order.push_back(name);
   }
   std::vector<std::string> parts;
   for (const auto& name : order) parts.push_back(count[name] == 1 ? name : fmt::format("{} {}", count[name], name));
@@ -74,10 +67,26 @@ Table census_table(const Census& census) {
   Table table(
       {"tensor<", "type<", "shape", "low 16 bits zero", "mantissa bits", "lossless in<", "absmax", "mean", "std"});
   for (const auto& tensor : census.tensors) {
-    table.add_row({tensor.name, tensor.type, fmt::format("{}", fmt::join(tensor.shape, "x")),
+    table.add_row({tensor.name, tensor.type, shape_text(tensor.shape),
                    tensor.low16_zero ? percent_text(*tensor.low16_zero) : "",
                    fmt::format("{} of 23", tensor.mantissa_bits), fmt::format("{}", fmt::join(tensor.lossless_in, " ")),
                    value_text(tensor.absmax), value_text(tensor.mean), value_text(tensor.std)});
+  }
+  return table;
+}
+
+Table folded_census_table(const Census& census) {
+  Table table({"tensors<", "count", "type<", "shape", "low 16 bits zero", "mantissa bits", "lossless in<", "absmax"});
+  for (const auto& entry : fold_layers(census)) {
+    std::string low16_zero;
+    if (entry.low16_zero_least) {
+      low16_zero = percent_text(*entry.low16_zero_least);
+      if (*entry.low16_zero_least != *entry.low16_zero_most)
+        low16_zero += " to " + percent_text(*entry.low16_zero_most);
+    }
+    table.add_row({entry.name, count_text(entry.tensors), entry.type, shape_text(entry.shape), low16_zero,
+                   fmt::format("{} of 23", entry.mantissa_bits), fmt::format("{}", fmt::join(entry.lossless_in, " ")),
+                   value_text(entry.absmax)});
   }
   return table;
 }
@@ -120,14 +129,15 @@ std::vector<std::string> census_findings(const Census& census) {
   return findings;
 }
 
-std::string to_text(const Census& census) {
+std::string to_text(const Census& census, Layers layers) {
   std::vector<std::string> types;
   for (const auto& [type, count] : census.types) types.push_back(fmt::format("{} {}", count, type));
-  std::string text = fmt::format("{}: {}, {}, {}, {} ({})\n\n{}\n", census.model,
-                                 census.architecture.empty() ? "no architecture named" : census.architecture,
-                                 plural(census.layers, "layer"), bytes_text(census.file_size),
-                                 plural(static_cast<std::int64_t>(census.tensors.size()), "tensor"),
-                                 fmt::join(types, ", "), census_table(census).to_text());
+  std::string text =
+      fmt::format("{}: {}, {}, {}, {} ({})\n\n{}\n", census.model,
+                  census.architecture.empty() ? "no architecture named" : census.architecture,
+                  plural(census.layers, "layer"), bytes_text(census.file_size),
+                  plural(static_cast<std::int64_t>(census.tensors.size()), "tensor"), fmt::join(types, ", "),
+                  (layers == Layers::folded ? folded_census_table(census) : census_table(census)).to_text());
   for (const auto& finding : census_findings(census)) text += finding + "\n";
   return text;
 }

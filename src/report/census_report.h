@@ -15,10 +15,15 @@ Json to_json(const Census& census, const Provenance& provenance);
 // A row a tensor: type, shape, low half zero, mantissa bits, formats that hold it, range.
 Table census_table(const Census& census);
 
+// A row a class of tensors, its layers together.
+Table folded_census_table(const Census& census);
+
 // What the census found about the F32 tensors, in sentences: which of them were BF16 already, which were not.
 std::vector<std::string> census_findings(const Census& census);
 
-// The table and the findings, for the terminal.
-std::string to_text(const Census& census);
+enum class Layers { folded, all };
+
+// A table and the findings, for the terminal.
+std::string to_text(const Census& census, Layers layers);
 
 }  // namespace fakequant

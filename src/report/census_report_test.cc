@@ -5,6 +5,8 @@
 
 #include <limits>
 
+#include "report/census_classes.h"
+
 namespace fakequant {
 namespace {
 
@@ -36,6 +38,24 @@ TEST(CensusReport, SaysWhichTensorsWereBf16Already) {
   EXPECT_THAT(census_findings(census), ElementsAre(HasSubstr("None of the 1 tensor stored as F32 is BF16 already")));
   census.tensors.clear();
   EXPECT_THAT(census_findings(census), ElementsAre("No tensor is stored as F32."));
+}
+
+TEST(CensusReport, FoldsLayersOfOneTypeAndShape) {
+  Census census;
+  census.tensors = {norm("output_norm.weight", {}, 0), norm("blk.0.ffn_norm.weight", 0, 1),
+                    norm("blk.1.ffn_norm.weight", 1, 0.5), norm("blk.3.ffn_norm.weight", 3, 0.75),
+                    norm("blk.2.ffn_norm.weight", 2, 1)};
+  census.tensors[4].type = "F16";
+  census.tensors[1].absmax = 7;
+  const auto classes = fold_layers(census);
+  ASSERT_EQ(classes.size(), 3u);
+  EXPECT_EQ(classes[0].name, "output_norm.weight");
+  EXPECT_EQ(classes[1].name, "blk.0-1,3.ffn_norm.weight");
+  EXPECT_EQ(classes[1].tensors, 3);
+  EXPECT_EQ(classes[1].low16_zero_least, 0.5);
+  EXPECT_EQ(classes[1].low16_zero_most, 1);
+  EXPECT_EQ(classes[1].absmax, 7);
+  EXPECT_EQ(classes[2].name, "blk.2.ffn_norm.weight");
 }
 
 TEST(CensusReport, WritesWhatIsNotFiniteAsNull) {

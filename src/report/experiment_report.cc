@@ -52,25 +52,15 @@ std::string question(const ExperimentResult& result) {
 }
 
 std::string precision_before(const ExperimentResult& result) {
-  Table table({"tensor<", "shape", "low 16 bits zero", "mantissa bits used", "lossless in<"});
-  std::int64_t others = 0;
-  for (const auto& tensor : result.census.tensors) {
-    if (!tensor.low16_zero) {
-      ++others;
-      continue;
-    }
-    table.add_row({"`" + tensor.name + "`", fmt::format("{}", fmt::join(tensor.shape, "x")),
-                   percent_text(*tensor.low16_zero), fmt::format("{} of 23", tensor.mantissa_bits),
-                   fmt::format("{}", fmt::join(tensor.lossless_in, " "))});
-  }
   std::vector<std::string> types;
   for (const auto& [type, count] : result.census.types) types.push_back(fmt::format("{} {}", count, type));
   return fmt::format(
-      "## The precision of the weights before\n\n{}\n{}\nThe file holds {} ({}). A tensor whose values all have "
-      "16 zero bits at the end was BF16 before it was stored as F32; rounding it to BF16 tells nothing.{}\n\n",
-      paragraph(census_findings(result.census)), table.empty() ? "" : table.to_markdown(),
-      plural(static_cast<std::int64_t>(result.census.tensors.size()), "tensor"), fmt::join(types, ", "),
-      others == 0 ? "" : fmt::format(" The {} of other types are in `inspect.json`.", plural(others, "tensor")));
+      "## The precision of the weights before\n\n{}\n{}\nThe file holds {} ({}). A tensor whose values all end in 16 "
+      "zero "
+      "bits was BF16 before it was stored as F32; rounding it to BF16 tells nothing. Each tensor's own figures are in "
+      "`inspect.json`.\n\n",
+      paragraph(census_findings(result.census)), folded_census_table(result.census).to_markdown(),
+      plural(static_cast<std::int64_t>(result.census.tensors.size()), "tensor"), fmt::join(types, ", "));
 }
 
 std::string what_changed(const ExperimentResult& result) {

@@ -1,6 +1,7 @@
 #include "report/numbers.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -24,6 +25,8 @@ std::string percent_text(double fraction) {
   const bool is_round = std::fabs(percent - std::round(percent)) < 1e-9;
   return is_round ? fmt::format("{:.0f} %", percent) : fmt::format("{:.3f} %", std::clamp(percent, 0.001, 99.999));
 }
+
+std::string shape_text(const std::vector<std::int64_t>& shape) { return fmt::format("{}", fmt::join(shape, "x")); }
 
 std::string bytes_text(std::uint64_t bytes) {
   const auto value = static_cast<double>(bytes);
