@@ -11,9 +11,9 @@
 
 namespace fakequant {
 
-// Calls work(piece) for every piece in [0, pieces), on at most `threads` threads, and tells `progress` after each. When
-// calls throw, the exception of the lowest piece that threw is rethrown after the loop; pieces that have not started by
-// then are left out.
+// Calls work(piece) for every piece in [0, pieces), on at most `threads` threads, and tells `progress` after each,
+// which must not throw. When calls throw, the exception of the lowest piece that threw is rethrown after the loop;
+// pieces that have not started by then are left out.
 template <typename Work>
 void parallel_for(std::int64_t pieces, int threads, const Work& work, const Progress& progress = {}) {
   std::exception_ptr error;
@@ -27,16 +27,16 @@ void parallel_for(std::int64_t pieces, int threads, const Work& work, const Prog
     if (!wanted) continue;
     try {
       work(piece);
+      if (progress) {
+#pragma omp critical(fakequant_parallel_for_progress)
+        progress(static_cast<double>(++done) / static_cast<double>(pieces));
+      }
     } catch (...) {
 #pragma omp critical(fakequant_parallel_for)
       if (piece < error_piece) {
         error_piece = piece;
         error = std::current_exception();
       }
-    }
-    if (progress) {
-#pragma omp critical(fakequant_parallel_for)
-      progress(static_cast<double>(++done) / static_cast<double>(pieces));
     }
   }
   if (error) std::rethrow_exception(error);

@@ -71,6 +71,20 @@ class ApplyTest(ProgramTest):
         self.assert_only_changed(after, ["blk.2.attn_q.weight"], through_float)
         self.assertEqual(result["tensors"][0]["storage_moved"], 0)
 
+    def test_says_when_a_value_becomes_infinite_in_its_storage(self):
+        model = bytearray(open(MODEL, "rb").read())
+        tensor = next(t for t in gguf.GGUFReader(MODEL).tensors if t.name == "blk.2.attn_q.weight")
+        model[tensor.data_offset : tensor.data_offset + 2] = np.float16(65504).tobytes()
+        with open(self.path("large.gguf"), "wb") as file:
+            file.write(model)
+        done = run("apply", self.path("large.gguf"), "-o", self.path("out.gguf"), "--rule", "w:attn_q=bf16")
+        self.assertIn("Beware: 1 value of blk.2.attn_q.weight became infinite, because F16 cannot hold what it rounded to.",
+                      done.stdout)
+        result = self.measure("apply", self.path("large.gguf"), "-o", self.path("out.gguf"), "--rule", "w:attn_q=bf16")
+        moved = {t["name"]: (t["storage_moved"], t["storage_overflow"], t["storage_max_abs"]) for t in result["tensors"]}
+        self.assertEqual(moved["blk.2.attn_q.weight"], (1, 1, 0))
+        self.assertEqual(moved["blk.3.attn_q.weight"], (0, 0, 0))
+
     def test_applied_twice_changes_nothing_more(self):
         self.apply()
         done = self.measure("apply", self.path("out.gguf"), "-o", self.path("twice.gguf"))

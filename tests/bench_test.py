@@ -7,9 +7,9 @@ from program import MODEL, ProgramTest, run
 
 class BenchTest(ProgramTest):
     def test_measures_the_baseline_and_the_variant(self):
-        arguments = ("bench", MODEL, "--rule", "a:ffn_norm=bf16", "--repetitions", 3, "--prompt-tokens", 32, "--decode-tokens", 4)
+        arguments = ("bench", MODEL, "--rule", "a:ffn_norm=bf16", "--repetitions", 6, "--prompt-tokens", 32, "--decode-tokens", 4)
         result = self.measure(*arguments)
-        self.assertEqual((result["prompt_tokens"], result["decode_tokens"], result["repetitions"]), (32, 4, 3))
+        self.assertEqual((result["prompt_tokens"], result["decode_tokens"], result["repetitions"]), (32, 4, 6))
         self.assertGreater(result["baseline"]["prompt_tps"], 0)
         self.assertGreater(result["baseline"]["decode_tps"], 0)
         self.assertGreater(result["load_ms"], 0)
@@ -23,7 +23,7 @@ class BenchTest(ProgramTest):
         self.assertIn("95 % confidence", run(*arguments).stdout)
 
     def test_without_rules_measures_the_baseline_alone(self):
-        self.assertEqual(self.measure("bench", MODEL, "--repetitions", 3, "--prompt-tokens", 8)["variants"], [])
+        self.assertEqual(self.measure("bench", MODEL, "--repetitions", 6, "--prompt-tokens", 8)["variants"], [])
 
 
 if __name__ == "__main__":

@@ -1,10 +1,14 @@
 """What is wrong with the input: one clear line, the right exit code, no partial file, the input as it was."""
 
+import json
 import os
 import subprocess
 import unittest
 
-from program import MODEL, PROGRAM, TEXT, ProgramTest, run
+import gguf
+import numpy as np
+
+from program import MODEL, PROGRAM, TEXT, ProgramTest, run, run_llama
 
 WORK, USAGE = 1, 2
 
@@ -33,12 +37,12 @@ class ErrorsTest(ProgramTest):
         for command in (["inspect"], ["apply", "-o", self.path("out.gguf")], ["eval", "-f", TEXT],
                         ["generate", "-p", "What"], ["bench"], ["experiment", "-o", self.path("results"), "-f", TEXT]):
             self.refuse(WORK, "cannot open .*: No such file or directory", *command, missing)
-            self.refuse(WORK, "no GGUF file", *command, text)
+            self.refuse(WORK, "not a GGUF file", *command, text)
             self.refuse(WORK, "'blk.3.attn_norm.weight' needs|truncated", *command, truncated)
             self.refuse(WORK, "truncated or damaged|says it has", *command, header)
         self.refuse(WORK, "cannot open", "compare", MODEL, missing)
         self.refuse(WORK, "truncated", "compare", truncated, MODEL)
-        self.refuse(WORK, "no regular file", "inspect", self.folder)
+        self.refuse(WORK, "not a regular file", "inspect", self.folder)
         self.assertEqual(sorted(os.listdir(self.folder)), ["header.gguf", "text.gguf", "truncated.gguf"])
 
     def test_models_whose_header_lies(self):
@@ -47,6 +51,9 @@ class ErrorsTest(ProgramTest):
             self.refuse(WORK, f"llama.block_count is {number}, and its tensors belong to 6 layers", "eval", model, "-f", TEXT)
             self.refuse(WORK, "block_count", "generate", model, "-p", "What")
             self.refuse(WORK, "block_count", "bench", model)
+        for number in (0, 2**31, 2**32 - 1):
+            model = self.changed("llama.context_length", number)
+            self.refuse(WORK, "damaged: it says it was trained for a context of", "eval", model, "-f", TEXT)
         self.refuse(WORK, "llama.cpp cannot load", "eval", self.changed("llama.block_count", 5), "-f", TEXT)
         self.refuse(WORK, "llama.cpp cannot load", "eval", self.changed("llama.embedding_length", 128), "-f", TEXT)
         self.refuse(WORK, "llama.cpp", "eval", self.changed("llama.attention.head_count", 0), "-f", TEXT)
@@ -90,6 +97,61 @@ class ErrorsTest(ProgramTest):
         with open(self.path("model.gguf"), "rb") as file:
             self.assertEqual(file.read(), self.model)
 
+    def test_no_input_is_written_to(self):
+        recipe = self.write("recipe.yaml", b"rules:\n  - weights: ffn_norm\n    format: bf16\n")
+        self.refuse(USAGE, "is also an input", "apply", MODEL, "-o", recipe, "--recipe", recipe)
+        model = self.write("model.gguf", self.model)
+        self.refuse(USAGE, "only read", "inspect", model, "--json", model)
+        text = self.write("text.txt", b"Once upon a time. " * 200)
+        self.refuse(USAGE, "only read", "eval", MODEL, "-f", text, "--json", text)
+        for path, content in ((model, self.model), (text, b"Once upon a time. " * 200)):
+            with open(path, "rb") as file:
+                self.assertEqual(file.read(), content)
+
+    def test_two_outputs_are_two_files(self):
+        out = self.path("out")
+        self.refuse(USAGE, "name two files", "apply", MODEL, "-o", out, "--json", out)
+        self.refuse(USAGE, "the experiment's own files", "experiment", MODEL, "-o", out, "-f", TEXT, "--json", f"{out}/report.md")
+
+    def test_an_experiment_that_cannot_begin_leaves_earlier_results(self):
+        os.mkdir(self.path("results"))
+        report = self.write("results/report.md", b"an earlier report")
+        for wrong in (["-f", TEXT, "--rule", "w:nothing=bf16"], ["-f", report], ["-f", self.path("missing.txt")]):
+            done = run("experiment", MODEL, "-o", self.path("results"), *wrong)
+            self.assertIn(done.returncode, (WORK, USAGE))
+            self.assertEqual(os.listdir(self.path("results")), ["report.md"])
+
+    def test_streams_that_cannot_be_written(self):
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            done = subprocess.run([PROGRAM, "inspect", "missing.gguf"], stderr=full, check=False)
+            self.assertEqual(done.returncode, WORK)
+            done = subprocess.run([PROGRAM, "inspect", MODEL], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+            self.assertEqual(done.returncode, WORK)
+            self.assertEqual(done.stderr.count("\n"), 1)
+        out = self.path("out.json")
+        done = subprocess.run(["bash", "-c", f"exec {PROGRAM} inspect {MODEL} --json {out} <&- >&- 2>&-"], check=False)
+        with open(out, encoding="utf-8") as file:
+            self.assertEqual(json.load(file)["schema"], "fakequant.inspect/1")
+
+    def test_pipes_are_no_models(self):
+        os.mkfifo(self.path("pipe"))
+        self.refuse(WORK, "not a regular file", "inspect", self.path("pipe"))
+
+    def test_parts_of_a_split_model(self):
+        run_llama("llama-gguf-split", "--split", "--split-max-tensors", 20, MODEL, self.path("part"))
+        part = self.path("part-00001-of-00003.gguf")
+        self.refuse(WORK, "one of the 3 parts", "eval", part, "-f", TEXT)
+        self.refuse(WORK, "one of the 3 parts", "apply", part, "-o", self.path("out.gguf"))
+
+    def test_weights_that_are_not_numbers(self):
+        broken = bytearray(self.model)
+        reader = gguf.GGUFReader(MODEL)
+        norm = next(t for t in reader.tensors if t.name == "blk.0.ffn_norm.weight")
+        broken[norm.data_offset : norm.data_offset + 4] = np.float32(np.nan).tobytes()
+        model = self.write("nan.gguf", bytes(broken))
+        self.refuse(WORK, "logit of the baseline is not a number: chunk 0", "eval", model, "-f", TEXT)
+        self.refuse(WORK, "logit is not a number", "generate", model, "-p", "What")
+
     def test_an_unwritable_folder(self):
         # To root no folder is unwritable but those that take no files at all.
         folder = "/proc" if os.getuid() == 0 else self.path("closed")
@@ -115,9 +177,12 @@ class ErrorsTest(ProgramTest):
         self.refuse(USAGE, "MODEL is required: see fakequant eval --help", "eval")
         self.refuse(USAGE, "--file is required", "eval", MODEL)
         self.refuse(USAGE, "--threads", "inspect", MODEL, "--threads", 0)
-        self.refuse(USAGE, "--no-such-option", "inspect", MODEL, "--no-such-option")
+        self.refuse(USAGE, "unknown argument '--no-such-option': see fakequant inspect", "inspect", MODEL, "--no-such-option")
+        self.refuse(USAGE, "no number", "generate", MODEL, "-p", "What", "--temp", "nan")
+        self.refuse(USAGE, "not in range", "generate", MODEL, "-p", "What", "--seed", 2**32 - 1)
+        self.refuse(USAGE, "not in range", "bench", MODEL, "--repetitions", 5)
         self.refuse(USAGE, "is longer than the 256 that", "eval", MODEL, "-f", TEXT, "--ctx-size", 257)
-        self.refuse(USAGE, "do not fit the 256", "bench", MODEL, "--prompt-tokens", 250)
+        self.refuse(USAGE, "do not fit the 256", "bench", MODEL, "--prompt-tokens", 250, "--decode-tokens", 7)
 
     def test_every_command_has_help_with_an_example(self):
         for command in ("inspect", "apply", "compare", "eval", "generate", "bench", "experiment"):

@@ -40,6 +40,19 @@ class EvalTest(ProgramTest):
         self.assert_is_what_llama_perplexity_says(result["baseline"], MODEL, text=text)
         self.assertEqual(result["chunks"], result["tokens_in_text"] // 256)
 
+    def test_a_newline_at_the_end_is_dropped_as_llama_perplexity_does(self):
+        with open(TEXT, encoding="utf-8") as file:
+            content = file.read(6000).rstrip("\n")
+        tokens = []
+        for newlines in range(3):
+            with open(self.path("text.txt"), "w", encoding="utf-8") as file:
+                file.write(content + "\n" * newlines)
+            tokens.append(self.measure("eval", MODEL, "-f", self.path("text.txt"), "--chunks", 1)["tokens_in_text"])
+        self.assertEqual(tokens[1], tokens[0])
+        self.assertEqual(tokens[2], tokens[0] + 1)
+        said = run_llama("llama-perplexity", "-m", MODEL, "-f", self.path("text.txt"), "-c", tokens[2] // 2)
+        self.assertRegex(said, r"over 2 chunks")
+
     def test_rounded_weights_are_what_llama_perplexity_says_of_the_applied_file(self):
         run("apply", MODEL, "-o", self.path("out.gguf"))
         in_memory = self.evaluate("--rule", "w:ffn_norm=bf16,round=zero")["variants"][0]

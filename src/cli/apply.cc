@@ -20,13 +20,18 @@ struct ApplyOptions : CommonOptions {
 void apply(const ApplyOptions& options) {
   auto recipe = recipe_of(options.rules);
   if (const auto taps = rules_of_kind(recipe, SiteKind::activation); !taps.empty()) {
-    throw usage_error(
-        fmt::format("rule '{}' is about activations, which no file holds: use it with eval, generate or bench",
-                    to_string(taps.front())));
+    throw usage_error(fmt::format(
+        "rule '{}' is about activations, which no file holds: use it with eval, generate, bench or experiment",
+        to_string(taps.front())));
   }
   if (recipe.empty()) recipe = default_weight_recipe();
   const GgufFile file(options.model);
-  ResultOutput output(options, {options.model, options.rules.recipe_file});
+  const std::vector<std::string> inputs = {options.model, options.rules.recipe_file};
+  refuse_overwriting({options.rules.recipe_file}, options.output);
+  if (options.json == options.output || is_same_file(options.json, options.output)) {
+    throw usage_error(fmt::format("-o and --json are both {}: name two files", options.output));
+  }
+  ResultOutput output(options, inputs);
   const auto result = [&] {
     ProgressLine progress(options, "apply");
     return apply_to_file(file, recipe, options.output, options.threads, progress.callback());
@@ -42,7 +47,7 @@ void add_apply(CLI::App& program, const std::string& command_line) {
   options->command_line = command_line;
   arguments.positional("MODEL", options->model, "A GGUF file; it is only read");
   arguments.text("-o,--output", "OUT", options->output, "The GGUF file to write", Required::yes);
-  add_rule_options(arguments, options->rules);
+  add_rule_options(arguments, options->rules, RuleKinds::weights);
   add_common_options(arguments, *options);
   arguments.footer(
       "Without rules: w:ffn_norm=bf16,round=zero, as the reference experiment's script did.\n"

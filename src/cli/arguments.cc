@@ -5,7 +5,6 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <limits>
 
 #include "error.h"
 #include "version.h"
@@ -24,6 +23,9 @@ void add_number(CLI::App& command, const std::string& flags, Value& value, Value
                 const std::string& help, const std::string& group) {
   // The range is told when it is left, not in the help.
   auto* option = add(command, flags, value, help, "N", group)->check(CLI::Range(least, most).description(""));
+  option->check([](const std::string& text) {
+    return text.find_first_of("nN") == text.npos ? "" : "Value " + text + " is no number";
+  });
   // A default that no one would type, such as 0 for "all", is explained in the help's words.
   if (value != Value{} && value >= least) option->default_str(fmt::format("{}", value));
 }
@@ -55,8 +57,8 @@ void Arguments::number(const std::string& flags, double& value, double least, do
   add_number(command_, flags, value, least, most, help, group_);
 }
 
-void Arguments::number(const std::string& flags, std::uint32_t& value, const std::string& help) {
-  add_number(command_, flags, value, std::uint32_t{0}, std::numeric_limits<std::uint32_t>::max(), help, group_);
+void Arguments::number(const std::string& flags, std::uint32_t& value, std::uint32_t most, const std::string& help) {
+  add_number(command_, flags, value, std::uint32_t{0}, most, help, group_);
 }
 
 void Arguments::flag(const std::string& flags, bool& value, const std::string& help) {
@@ -87,6 +89,12 @@ int Program::run(int count, const char* const* arguments) {
   try {
     app_->parse(count, arguments);
     return 0;
+  } catch (const CLI::ExtrasError&) {
+    const auto extras = app_->remaining(true);
+    const auto option =
+        std::find_if(extras.begin(), extras.end(), [](const auto& text) { return text.starts_with('-'); });
+    throw usage_error(fmt::format("unknown argument '{}': see fakequant {} --help",
+                                  option == extras.end() ? extras.front() : *option, arguments[1]));
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app_->exit(error);  // --help, --version
     const auto commands = app_->get_subcommands();

@@ -31,7 +31,7 @@ class Arguments {
              const std::string& help);
   void number(const std::string& flags, int& value, int least, int most, const std::string& help);
   void number(const std::string& flags, double& value, double least, double most, const std::string& help);
-  void number(const std::string& flags, std::uint32_t& value, const std::string& help);
+  void number(const std::string& flags, std::uint32_t& value, std::uint32_t most, const std::string& help);
   void flag(const std::string& flags, bool& value, const std::string& help);
 
   // Options that follow are listed under this heading.

@@ -3,6 +3,7 @@
 
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "measure/paired_ratio.h"
 #include "report/bench_report.h"
 #include "study/prepared_variants.h"
 
@@ -38,8 +39,9 @@ void add_bench(CLI::App& program, const std::string& command_line) {
   arguments.positional("MODEL", options->model, "A GGUF file");
   arguments.number("--prompt-tokens", options->bench.prompt_tokens, 1, 1 << 20,
                    "Tokens of the prompt [half of the default context]");
-  arguments.number("--decode-tokens", options->bench.decode_tokens, 1, 1 << 20, "Tokens decoded one by one");
-  arguments.number("--repetitions", options->bench.repetitions, 3, 1 << 20, "Pairs of runs");
+  arguments.number("--decode-tokens", options->bench.decode_tokens, 1, 1 << 20,
+                   "Tokens decoded one by one [32, or what the context has room for]");
+  arguments.number("--repetitions", options->bench.repetitions, kFewestPairs, 1 << 20, "Pairs of runs");
   add_rule_options(arguments, options->rules);
   add_common_options(arguments, *options);
   arguments.footer("Example: fakequant bench model.gguf --rule a:ffn_norm=bf16");

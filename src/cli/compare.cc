@@ -30,7 +30,7 @@ void add_compare(CLI::App& program, const std::string& command_line) {
   auto options = std::make_shared<CompareOptions>();
   options->command_line = command_line;
   arguments.positional("A", options->a, "A GGUF file");
-  arguments.positional("B", options->b, "Another");
+  arguments.positional("B", options->b, "Another GGUF file");
   add_common_options(arguments, *options);
   arguments.footer("Example: fakequant compare model.gguf rounded.gguf");
   arguments.run([options] { compare_files(*options); });

@@ -3,6 +3,7 @@
 
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "report/apply_report.h"
 #include "report/eval_report.h"
 #include "study/prepared_variants.h"
 
@@ -22,13 +23,19 @@ void eval(EvalCommandOptions& options) {
   const auto text = read_text(options.text);
   ResultOutput output(options, {options.model, options.text, options.rules.recipe_file});
   PreparedVariants prepared(file, options.threads);
-  prepared.add("variant", recipe);
+  const auto rounding = prepared.add("variant", recipe);
   options.eval.threads = options.threads;
   const auto result = [&] {
     ProgressLine progress(options, "eval");
     return evaluate(options.model, prepared.variants(), text, options.text, options.eval, progress.callback());
   }();
-  output.write(to_text(result), to_json(result, provenance_of(options, true)));
+  auto text_result = to_text(result);
+  auto json = to_json(result, provenance_of(options, true));
+  if (rounding) {
+    text_result += "\n" + rounding_table(*rounding).to_text() + rounding_summary(*rounding);
+    json["weights"] = rounding_json(*rounding);
+  }
+  output.write(text_result, json);
 }
 
 }  // namespace
@@ -38,7 +45,7 @@ void add_eval(CLI::App& program, const std::string& command_line) {
   auto options = std::make_shared<EvalCommandOptions>();
   options->command_line = command_line;
   arguments.positional("MODEL", options->model, "A GGUF file");
-  arguments.text("-f,--file", "TEXT", options->text, "The text to evaluate", Required::yes);
+  arguments.text("-f,--file", "FILE", options->text, "The text to evaluate", Required::yes);
   arguments.number("--ctx-size", options->eval.ctx_size, 4, 1 << 24,
                    "Tokens of a chunk [min(512, what the model was trained for)]");
   arguments.number("--chunks", options->eval.chunks, 1, 1 << 30, "Evaluate at most N chunks [all]");

@@ -3,12 +3,14 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <filesystem>
 
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "error.h"
 #include "gguf/output_file.h"
+#include "measure/paired_ratio.h"
 #include "recipe/recipe_yaml.h"
 #include "report/bench_report.h"
 #include "report/census_report.h"
@@ -39,11 +41,12 @@ void make_folder(const fs::path& folder) {
   }
 }
 
+constexpr std::array kResultNames = {"recipe.yaml", "command.txt",   "environment.json", "inspect.json", "compare.json",
+                                     "eval.json",   "generate.json", "bench.json",       "report.md"};
+
 // Removes what an earlier run left: results of two runs must not lie beside each other.
-void remove_results(const fs::path& folder, const std::vector<std::string>& inputs) {
-  for (const auto* name : {"recipe.yaml", "command.txt", "environment.json", "inspect.json", "compare.json",
-                           "eval.json", "generate.json", "bench.json", "report.md"}) {
-    refuse_overwriting(inputs, (folder / name).string());
+void remove_results(const fs::path& folder) {
+  for (const auto* name : kResultNames) {
     std::error_code ignored;  // writing the new one will say what is wrong
     fs::remove(folder / name, ignored);
   }
@@ -73,14 +76,22 @@ void experiment(ExperimentOptions& options) {
   if (request.prompts.empty()) request.prompts = default_prompts();
   request.text = read_text(request.text_name);
   request.threads = request.eval.threads = request.generate.threads = request.bench.threads = options.threads;
-  const GgufFile readable(request.model);  // before anything is written
+  const GgufFile file(request.model);
+  check_weight_rules(file, rules_of_kind(request.recipe, SiteKind::weight));  // before anything is written
 
   const fs::path folder(options.output);
   make_folder(folder);
   const std::vector<std::string> inputs = {request.model, request.text_name, options.prompt_file,
                                            options.rules.recipe_file};
-  remove_results(folder, inputs);
+  for (const auto* name : kResultNames) {
+    const auto result = folder / name;
+    refuse_overwriting(inputs, result.string());
+    if (!options.json.empty() && fs::weakly_canonical(options.json) == fs::weakly_canonical(result)) {
+      throw usage_error(fmt::format("--json {} is one of the experiment's own files: name another", options.json));
+    }
+  }
   ResultOutput output(options, inputs);
+  remove_results(folder);
   const auto environment = describe_environment(options.threads);
   const auto provenance = provenance_of(options, true);
   write_file(folder / "recipe.yaml", to_yaml(request.recipe));
@@ -118,7 +129,7 @@ void add_experiment(CLI::App& program, const std::string& command_line) {
   auto& request = options->request;
   arguments.positional("MODEL", request.model, "A GGUF file");
   arguments.text("-o,--output", "DIR", options->output, "The folder for the report and its files", Required::yes);
-  arguments.text("-f,--file", "TEXT", request.text_name, "The text to evaluate", Required::yes);
+  arguments.text("-f,--file", "FILE", request.text_name, "The text to evaluate", Required::yes);
   arguments.texts("-p,--prompt", "PROMPT", options->prompts,
                   "A prompt; repeatable; \\n is a new line [three questions]");
   arguments.text("--prompt-file", "FILE", options->prompt_file, "Prompts, one a line");
@@ -126,7 +137,7 @@ void add_experiment(CLI::App& program, const std::string& command_line) {
                    "Tokens of a chunk [min(512, what the model was trained for)]");
   arguments.number("--chunks", request.eval.chunks, 1, 1 << 30, "Evaluate at most N chunks of the text [all]");
   arguments.number("-n,--predict", request.generate.max_tokens, 1, 1 << 20, "Tokens to write after each prompt");
-  arguments.number("--repetitions", request.bench.repetitions, 3, 1 << 20, "Pairs of runs for the speed");
+  arguments.number("--repetitions", request.bench.repetitions, kFewestPairs, 1 << 20, "Pairs of runs for the speed");
   add_rule_options(arguments, options->rules);
   add_common_options(arguments, *options);
   arguments.footer(

@@ -49,7 +49,7 @@ void add_generate(CLI::App& program, const std::string& command_line) {
   arguments.number("--top-k", generate.sampler.top_k, 0, 1 << 30, "Sample from the K most likely; 0 for all");
   arguments.number("--top-p", generate.sampler.top_p, 0.0, 1.0,
                    "Sample from the most likely that hold this probability together");
-  arguments.number("--seed", generate.sampler.seed, "Seed of the sampling, the same for all");
+  arguments.number("--seed", generate.sampler.seed, kHighestSeed, "Seed of the sampling, the same for all");
   arguments.number("--ctx-size", generate.ctx_size, 4, 1 << 24,
                    "Tokens of the context [min(512, what the model was trained for)]");
   add_rule_options(arguments, options->rules);

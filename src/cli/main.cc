@@ -1,5 +1,7 @@
 // The program: finds the command, runs it, and turns what went wrong into one line and an exit code.
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <new>
@@ -29,15 +31,26 @@ std::string quoted(int count, char** arguments) {
 }
 
 int complain(const std::string& message, fakequant::Failure failure) {
-  std::string line;
-  for (const char c : message) line += c == '\n' ? ' ' : c;
-  fmt::print(stderr, "fakequant: {}\n", line);
+  std::string line = "fakequant: ";
+  for (const char c : message) line += static_cast<unsigned char>(c) < ' ' ? ' ' : c;
+  std::fputs((line + "\n").c_str(), stderr);  // where this cannot be written, nothing can be said
   return static_cast<int>(failure);
+}
+
+// Descriptors 0, 1 and 2 are taken even when they come closed: otherwise the first file opened would be stdout.
+void occupy_standard_streams() {
+  for (int fd = open("/dev/null", O_RDWR); fd >= 0; fd = open("/dev/null", O_RDWR)) {
+    if (fd > STDERR_FILENO) {
+      close(fd);
+      return;
+    }
+  }
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+  occupy_standard_streams();
   try {
     fakequant::Program program;
     const auto line = quoted(argc, argv);

@@ -56,12 +56,15 @@ void add_common_options(Arguments& arguments, CommonOptions& options) {
   arguments.flag("-q,--quiet", options.quiet, "No progress on stderr");
 }
 
-void add_rule_options(Arguments& arguments, RuleOptions& options) {
+void add_rule_options(Arguments& arguments, RuleOptions& options, RuleKinds kinds) {
   arguments.group("Rules");
   arguments.texts("--rule", "RULE", options.rules,
-                  "Round a site: w:ffn_norm@0-4=bf16,round=zero (weights) or\n"
-                  "a:ffn_norm=bf16 (activations); repeatable, the last that matches wins");
+                  kinds == RuleKinds::weights
+                      ? "Round weights: w:ffn_norm@0-4=bf16,round=zero; repeatable, the last that matches wins"
+                      : "Round a site: w:ffn_norm@0-4=bf16,round=zero (weights) or\n"
+                        "a:ffn_norm=bf16 (activations); repeatable, the last that matches wins");
   arguments.text("--recipe", "FILE", options.recipe_file, "Rules from a YAML file, before those of --rule");
+  if (kinds == RuleKinds::weights) return;
   arguments.text("--fake-quant-ffn-norm", "TYPE", options.ffn_norm_format, "Short for --rule a:ffn_norm=TYPE");
   arguments.number("--fake-quant-layer", options.layer, -1, 1'000'000,
                    "The layer of --fake-quant-ffn-norm; -1, as without it: all");
@@ -108,7 +111,7 @@ std::vector<std::string> prompts_of(const std::vector<std::string>& given, const
 void refuse_overwriting(const std::vector<std::string>& inputs, const std::string& output) {
   for (const auto& input : inputs) {
     if (is_same_file(input, output)) {
-      throw usage_error(fmt::format("the output {} is {}, which is only read: name another file", output, input));
+      throw usage_error(fmt::format("the output {} is also an input, which is only read: name another file", output));
     }
   }
 }
@@ -137,7 +140,7 @@ ProgressLine::ProgressLine(const CommonOptions& options, std::string what)
     : what_(std::move(what)), is_wanted_(!options.quiet && isatty(STDERR_FILENO) != 0), begin_(now()) {}
 
 ProgressLine::~ProgressLine() {
-  if (is_shown_) fmt::print(stderr, "\r\033[K");
+  if (is_shown_) std::fputs("\r\033[K", stderr);
 }
 
 void ProgressLine::show(double done) {
@@ -145,7 +148,8 @@ void ProgressLine::show(double done) {
   if (!is_wanted_ || elapsed < 1 || elapsed - last_shown_ < 0.1 || done <= 0) return;
   last_shown_ = elapsed;
   is_shown_ = true;
-  fmt::print(stderr, "\r\033[K{}: {:.0f} %, {:.0f} s left", what_, done * 100, elapsed / done * (1 - done));
+  const auto line = fmt::format("\r\033[K{}: {:.0f} %, {:.0f} s left", what_, done * 100, elapsed / done * (1 - done));
+  std::fputs(line.c_str(), stderr);  // a terminal that has gone away is no reason to stop
   std::fflush(stderr);
 }
 

@@ -34,7 +34,10 @@ struct RuleOptions {
   static constexpr int kNoLayer = -2;  // --fake-quant-layer was not given
 };
 
-void add_rule_options(Arguments& arguments, RuleOptions& options);
+enum class RuleKinds { weights, all };
+
+// The flags for activations only where a command knows activations.
+void add_rule_options(Arguments& arguments, RuleOptions& options, RuleKinds kinds = RuleKinds::all);
 
 // The rules in order: the file's, then --rule's, then the flags'. Throws a usage error.
 Recipe recipe_of(const RuleOptions& options);

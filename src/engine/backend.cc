@@ -30,7 +30,8 @@ void keep_error(ggml_log_level level, const char* text, void*) {
 
 // llama.cpp ends the process after this call; leaving here keeps it to one line and the right exit code.
 [[noreturn]] void leave(const char* message) {
-  const auto line = fmt::format("fakequant: llama.cpp stopped with '{}': is the model damaged?\n", one_line(message));
+  const auto line = fmt::format("fakequant: llama.cpp stopped with '{}': is the model damaged, or a rule too wide?\n",
+                                one_line(message));
   [[maybe_unused]] const auto written = write(STDERR_FILENO, line.data(), line.size());
   _exit(static_cast<int>(Failure::work));
 }

@@ -44,7 +44,8 @@ class Context {
   // The same, with the logits of the last token only.
   void evaluate(std::span<const Token> tokens) { evaluate(tokens, {tokens.size() - 1, 1}); }
 
-  // The logits that followed the token at this index of the last evaluate(); valid until the next.
+  // The logits that followed the token at this index of the last evaluate(); valid until the next. Not for several
+  // threads at once: llama.cpp puts its outputs in order when they are first asked for.
   std::span<const float> logits(std::size_t index) const;
 
   const Model& model() const { return *model_; }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <limits>
 
 #include "engine/backend.h"
 #include "error.h"
@@ -16,14 +17,14 @@ namespace {
 // llama.cpp aborts, or asks for absurd memory, when the header's number of layers is not the file's.
 void check_layers(const GgufFile& file) {
   const auto architecture = file.find_string("general.architecture");
-  if (!architecture) throw Error(fmt::format("{} is no model: it has no general.architecture", file.path()));
+  if (!architecture) throw Error(fmt::format("{} is not a model: it has no general.architecture", file.path()));
   const auto key = *architecture + ".block_count";
   const auto layers = file.find_integer(key);
-  if (!layers) throw Error(fmt::format("{} is no model: it has no {}", file.path(), key));
+  if (!layers) throw Error(fmt::format("{} is not a model: it has no {}", file.path(), key));
   const int found = layer_count(file);
   // Layers for predicting further tokens are counted, and may have been left out of the file.
   const auto further = file.find_integer(*architecture + ".nextn_predict_layers").value_or(0);
-  if (*layers <= 0 || *layers > found + std::max<std::int64_t>(further, 0)) {
+  if (*layers <= 0 || *layers > found + std::clamp<std::int64_t>(further, 0, 16)) {
     throw Error(fmt::format("{} is damaged: its {} is {}, and its tensors belong to {} layers", file.path(), key,
                             *layers, found));
   }
@@ -36,7 +37,9 @@ const llama_vocab* vocabulary(const llama_model* model) { return llama_model_get
 void Model::Free::operator()(llama_model* model) const { llama_model_free(model); }
 
 Model::Model(const std::string& path) : path_(path) {
-  check_layers(GgufFile(path));
+  const GgufFile file(path);
+  check_unsplit(file);
+  check_layers(file);
   start_backends();
   clear_engine_error();
   auto parameters = llama_model_default_params();
@@ -47,6 +50,10 @@ Model::Model(const std::string& path) : path_(path) {
   if (!model_) throw Error(fmt::format("llama.cpp cannot load {}: {}", path, engine_error()));
   if (llama_model_has_encoder(model_.get()) || !llama_model_has_decoder(model_.get())) {
     throw Error(fmt::format("{} has an encoder: fakequant measures models that only decode", path));
+  }
+  if (trained_context() < 4) {
+    throw Error(
+        fmt::format("{} is damaged: it says it was trained for a context of {} tokens", path, trained_context()));
   }
   if (llama_vocab_type(vocabulary(model_.get())) == LLAMA_VOCAB_TYPE_NONE) {
     throw Error(fmt::format("{} has no tokenizer: text cannot be measured with it", path));
@@ -60,6 +67,9 @@ int Model::vocabulary_size() const { return llama_vocab_n_tokens(vocabulary(mode
 int Model::trained_context() const { return llama_model_n_ctx_train(model_.get()); }
 
 std::vector<Token> Model::tokenize(std::string_view text, bool with_bos, bool parse_special) const {
+  if (text.size() >= std::numeric_limits<std::int32_t>::max()) {
+    throw Error("the text has 2 GiB or more: give a part of it");
+  }
   const auto length = static_cast<std::int32_t>(text.size());
   std::vector<Token> tokens(text.size() + 2);
   auto count = llama_tokenize(vocabulary(model_.get()), text.data(), length, tokens.data(),

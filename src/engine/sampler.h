@@ -10,6 +10,9 @@ struct llama_sampler;
 
 namespace fakequant {
 
+// llama.cpp takes the number above for "a random seed".
+inline constexpr std::uint32_t kHighestSeed = 0xFFFFFFFE;
+
 struct SamplerOptions {
   double temperature = 0;  // 0: the most likely token, always
   int top_k = 40;

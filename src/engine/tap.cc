@@ -32,6 +32,12 @@ bool computes_values(const ggml_tensor* node) {
   }
 }
 
+// Whether llama.cpp gave the node its name. ggml numbers the others ("node_68"), differently for each graph.
+bool is_named(const ggml_tensor* node) {
+  const std::string_view name = node->name;
+  return !name.empty() && !name.starts_with("node_");
+}
+
 // llama.cpp names a layer's nodes "word-N".
 std::optional<int> layer_of_node(std::string_view name, int layers) {
   const auto dash = name.rfind('-');
@@ -72,7 +78,7 @@ void Tap::end_discovery(int layers) {
 }
 
 void Tap::note(const ggml_tensor* node) {
-  if (node->name[0] != '\0' && computes_values(node) && nodes_of_name_[node->name]++ == 0) {
+  if (is_named(node) && computes_values(node) && nodes_of_name_[node->name]++ == 0) {
     sites_.push_back({node->name, std::nullopt});
   }
 }
@@ -120,6 +126,7 @@ void Tap::round(ggml_tensor* node) {
   ++target.counters.evaluations;
   target.counters.rows += rows;
   target.counters.columns = columns;
+  target.computed += rows * columns;
   if (ggml_backend_buffer_is_host(node->buffer)) {
     round_values(target, static_cast<float*>(node->data), rows, columns);
     return;
@@ -152,10 +159,11 @@ void Tap::finish_evaluation() {
   if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
   for (const auto& [name, target] : targets_) {
     const auto& counters = target.counters;
-    if (target.met != counters.evaluations * target.nodes_of_name ||
-        counters.errors.elements != counters.rows * counters.columns) {
-      throw Error(fmt::format("{} was met {} times and rounded {} times: this version of llama.cpp is not understood",
-                              name, target.met, counters.evaluations));
+    if (target.met != counters.evaluations * target.nodes_of_name || counters.errors.elements != target.computed) {
+      throw Error(fmt::format(
+          "{} was met {} times with {} values, and {} values were rounded {} times: this version of llama.cpp is "
+          "not understood",
+          name, target.met, target.computed, counters.errors.elements, counters.evaluations));
     }
   }
 }

@@ -49,8 +49,9 @@ class Tap {
   struct Target {
     Format format;
     SiteCounters counters;
-    int nodes_of_name = 1;  // nodes of this name that compute, in one evaluation
-    std::int64_t met = 0;   // such nodes met so far
+    int nodes_of_name = 1;      // nodes of this name that compute, in one evaluation
+    std::int64_t met = 0;       // such nodes met so far
+    std::int64_t computed = 0;  // values that the last of them had, over all evaluations
   };
 
   bool wants(const ggml_tensor* node);

@@ -12,7 +12,6 @@
 #include <charconv>
 #include <cstring>
 #include <limits>
-#include <unordered_set>
 
 #include "error.h"
 #include "gguf/tensor_type.h"
@@ -67,7 +66,7 @@ class GgufParser {
   static constexpr std::uint64_t kLongestName = 65535;
 
   [[noreturn]] void fail(const std::string& what) const {
-    throw Error(fmt::format("{} is no sound GGUF file: {}", file_.path_, what));
+    throw Error(fmt::format("{} is not a sound GGUF file: {}", file_.path_, what));
   }
 
   std::uint64_t left() const { return file_.size_ - position_; }
@@ -121,11 +120,11 @@ class GgufParser {
   void read_counts() {
     std::array<char, 4> magic{};
     if (file_.size_ < magic.size()) {
-      throw Error(fmt::format("{} is no GGUF file: it has {} bytes", file_.path_, file_.size_));
+      throw Error(fmt::format("{} is not a GGUF file: it has {} bytes", file_.path_, file_.size_));
     }
     read_bytes(magic.data(), magic.size());
     if (std::string_view(magic.data(), magic.size()) != GGUF_MAGIC) {
-      throw Error(fmt::format("{} is no GGUF file: it does not begin with the letters GGUF", file_.path_));
+      throw Error(fmt::format("{} is not a GGUF file: it does not begin with the letters GGUF", file_.path_));
     }
     file_.version_ = read_value<std::uint32_t>("the version");
     if (file_.version_ == 0x02000000u || file_.version_ == 0x03000000u) {
@@ -144,13 +143,12 @@ class GgufParser {
 
   void read_metadata() {
     file_.alignment_ = GGUF_DEFAULT_ALIGNMENT;
-    std::unordered_set<std::string> seen;
     for (std::uint64_t i = 0; i < key_count_; ++i) {
       MetadataEntry entry;
       entry.begin = position_;
       entry.key = read_name(fmt::format("metadata key {}", i));
       const auto what = fmt::format("key '{}'", entry.key);
-      if (!seen.insert(entry.key).second) fail(fmt::format("{} comes twice, at byte {}", what, entry.begin));
+      if (!file_.keys_.emplace(entry.key, i).second) fail(fmt::format("{} comes twice, at byte {}", what, entry.begin));
       entry.type = read_value<std::uint32_t>(what);
       entry.value_begin = position_;
       if (entry.key == GGUF_KEY_GENERAL_ALIGNMENT) {
@@ -196,13 +194,12 @@ class GgufParser {
   }
 
   void read_tensors() {
-    std::unordered_set<std::string> seen;
     for (std::uint64_t i = 0; i < tensor_count_; ++i) {
       TensorInfo tensor;
       const auto at = position_;
       tensor.name = read_name(fmt::format("tensor {}", i));
       const auto what = fmt::format("tensor '{}'", tensor.name);
-      if (!seen.insert(tensor.name).second) fail(fmt::format("{} comes twice, at byte {}", what, at));
+      if (!file_.names_.emplace(tensor.name, i).second) fail(fmt::format("{} comes twice, at byte {}", what, at));
       const auto dimensions = read_value<std::uint32_t>(what);
       if (dimensions > GGML_MAX_DIMS)
         fail(fmt::format("{} at byte {} says it has {} dimensions", what, at, dimensions));
@@ -256,7 +253,9 @@ class GgufParser {
       tensor.begin += file_.data_begin_;
     }
     std::vector<const TensorInfo*> order;
-    for (const auto& tensor : file_.tensors_) order.push_back(&tensor);
+    for (const auto& tensor : file_.tensors_) {
+      if (tensor.size > 0) order.push_back(&tensor);
+    }
     std::sort(order.begin(), order.end(), [](const auto* a, const auto* b) { return a->begin < b->begin; });
     for (std::size_t i = 1; i < order.size(); ++i) {
       if (order[i - 1]->begin + order[i - 1]->size > order[i]->begin) {
@@ -275,23 +274,23 @@ class GgufParser {
   std::uint64_t buffered_ = 0;
 };
 
-GgufFile::GgufFile(const std::string& path) : path_(path), fd_(open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+GgufFile::GgufFile(const std::string& path) : path_(path), fd_(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
   if (fd_.get() < 0) throw Error(fmt::format("cannot open {}: {}", path, errno_text()));
   struct stat status {};
   if (fstat(fd_.get(), &status) != 0) throw Error(fmt::format("cannot read {}: {}", path, errno_text()));
-  if (!S_ISREG(status.st_mode)) throw Error(fmt::format("cannot read {}: it is no regular file", path));
+  if (!S_ISREG(status.st_mode)) throw Error(fmt::format("cannot read {}: it is not a regular file", path));
   size_ = static_cast<std::uint64_t>(status.st_size);
   GgufParser(*this).parse();
 }
 
-const TensorInfo* GgufFile::find_tensor(std::string_view name) const {
-  const auto found = std::find_if(tensors_.begin(), tensors_.end(), [&](const auto& t) { return t.name == name; });
-  return found == tensors_.end() ? nullptr : &*found;
+const TensorInfo* GgufFile::find_tensor(const std::string& name) const {
+  const auto found = names_.find(name);
+  return found == names_.end() ? nullptr : &tensors_[found->second];
 }
 
-const MetadataEntry* GgufFile::find_key(std::string_view key) const {
-  const auto found = std::find_if(metadata_.begin(), metadata_.end(), [&](const auto& e) { return e.key == key; });
-  return found == metadata_.end() ? nullptr : &*found;
+const MetadataEntry* GgufFile::find_key(const std::string& key) const {
+  const auto found = keys_.find(key);
+  return found == keys_.end() ? nullptr : &metadata_[found->second];
 }
 
 std::vector<std::byte> GgufFile::value_bytes(const MetadataEntry& entry) const {
@@ -300,7 +299,7 @@ std::vector<std::byte> GgufFile::value_bytes(const MetadataEntry& entry) const {
   return bytes;
 }
 
-std::optional<std::string> GgufFile::find_string(std::string_view key) const {
+std::optional<std::string> GgufFile::find_string(const std::string& key) const {
   const auto* entry = find_key(key);
   if (entry == nullptr || entry->type != GGUF_TYPE_STRING) return std::nullopt;
   const auto bytes = value_bytes(*entry);
@@ -308,7 +307,7 @@ std::optional<std::string> GgufFile::find_string(std::string_view key) const {
   return std::string(reinterpret_cast<const char*>(text.data()), text.size());
 }
 
-std::optional<std::int64_t> GgufFile::find_integer(std::string_view key) const {
+std::optional<std::int64_t> GgufFile::find_integer(const std::string& key) const {
   const auto* entry = find_key(key);
   if (entry == nullptr) return std::nullopt;
   const auto bytes = value_bytes(*entry);
@@ -352,6 +351,13 @@ std::optional<int> layer_of_tensor(std::string_view name) {
     if (fault == std::errc{} && end != rest.data() + rest.size() && *end == '.' && layer >= 0) return layer;
   }
   return std::nullopt;
+}
+
+void check_unsplit(const GgufFile& file) {
+  if (const auto parts = file.find_integer("split.count").value_or(0); parts > 1) {
+    throw Error(fmt::format("{} is one of the {} parts of a model: join them with llama-gguf-split --merge first",
+                            file.path(), parts));
+  }
 }
 
 int layer_count(const GgufFile& file) {

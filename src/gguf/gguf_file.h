@@ -12,6 +12,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "gguf/file_descriptor.h"
@@ -53,11 +54,13 @@ class GgufFile {
   const std::vector<MetadataEntry>& metadata() const { return metadata_; }
   const std::vector<TensorInfo>& tensors() const { return tensors_; }
 
-  const TensorInfo* find_tensor(std::string_view name) const;  // null where there is none
+  // Null where there is none.
+  const TensorInfo* find_tensor(const std::string& name) const;
+  const MetadataEntry* find_key(const std::string& key) const;
 
   // The value of a key, where it exists and has that type (any integer type for find_integer).
-  std::optional<std::string> find_string(std::string_view key) const;
-  std::optional<std::int64_t> find_integer(std::string_view key) const;
+  std::optional<std::string> find_string(const std::string& key) const;
+  std::optional<std::int64_t> find_integer(const std::string& key) const;
 
   // The bytes of an entry's value, as they are stored.
   std::vector<std::byte> value_bytes(const MetadataEntry& entry) const;
@@ -67,7 +70,6 @@ class GgufFile {
 
  private:
   friend class GgufParser;
-  const MetadataEntry* find_key(std::string_view key) const;
 
   std::string path_;
   FileDescriptor fd_;
@@ -79,10 +81,15 @@ class GgufFile {
   std::uint64_t data_begin_ = 0;
   std::vector<MetadataEntry> metadata_;
   std::vector<TensorInfo> tensors_;
+  std::unordered_map<std::string, std::size_t> keys_;   // places in metadata_
+  std::unordered_map<std::string, std::size_t> names_;  // places in tensors_
 };
 
 // The number of the layer that a tensor belongs to: 3 for "blk.3.ffn_norm.weight" (also enc.blk., dec.blk.), else none.
 std::optional<int> layer_of_tensor(std::string_view name);
+
+// Throws an Error when the file is one of the parts that a model was split into.
+void check_unsplit(const GgufFile& file);
 
 // One more than the highest layer of any tensor; 0 where no tensor belongs to a layer.
 int layer_count(const GgufFile& file);

@@ -61,8 +61,8 @@ TEST(GgufFile, IsRefusedWhereverItEnds) {
 }
 
 TEST(GgufFile, IsRefusedWithAReason) {
-  EXPECT_THAT(refusal("hello, world"), HasSubstr("no GGUF file"));
-  EXPECT_THAT(refusal(""), HasSubstr("no GGUF file: it has 0 bytes"));
+  EXPECT_THAT(refusal("hello, world"), HasSubstr("not a GGUF file"));
+  EXPECT_THAT(refusal(""), HasSubstr("not a GGUF file: it has 0 bytes"));
 
   auto gguf = small_model();
   gguf.version = 1;
@@ -107,6 +107,16 @@ TEST(GgufFile, IsRefusedForATensorThatCannotBe) {
   EXPECT_THAT(with({1L << 40, 1L << 40}, 0, 96), HasSubstr("impossible shape"));
   EXPECT_THAT(with({1L << 62}, 0, 96), HasSubstr("impossible size"));
   EXPECT_THAT(with({1, 1, 1, 1, 1}, 0, 96), HasSubstr("5 dimensions"));
+}
+
+TEST(GgufFile, HasTensorsWithoutValues) {
+  const TestFolder folder;
+  TestGguf gguf;
+  gguf.tensor_at("none", {0}, 0, 0).floats("some", {1}).tensor_at("also none", {4, 0}, 0, 0);
+  const GgufFile file(folder.write("m.gguf", gguf.bytes()));
+  EXPECT_EQ(file.find_tensor("none")->size, 0u);
+  EXPECT_EQ(file.find_tensor("also none")->elements, 0);
+  EXPECT_EQ(file.find_tensor("nowhere"), nullptr);
 }
 
 TEST(LayerOfTensor, ReadsTheNumber) {

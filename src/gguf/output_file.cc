@@ -43,10 +43,11 @@ OutputFile::OutputFile(const fs::path& target) : target_(resolve(target)) {
   if (stat(target_.c_str(), &status) == 0) {
     if (S_ISDIR(status.st_mode))
       throw Error(fmt::format("cannot write {}: it is a folder: name a file", target.string()));
-    in_place_ = !S_ISREG(status.st_mode);
+    // What is named through /dev (stdout, say) is written to and not replaced, even where it leads to a file.
+    in_place_ = !S_ISREG(status.st_mode) || target.string().starts_with("/dev/");
   }
   if (in_place_) {
-    fd_ = FileDescriptor(open(target_.c_str(), O_WRONLY | O_CLOEXEC));
+    fd_ = FileDescriptor(open(target_.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC));
     if (fd_.get() < 0) throw cannot_write(target);
     return;
   }

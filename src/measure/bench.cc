@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "error.h"
@@ -10,6 +11,8 @@
 
 namespace fakequant {
 namespace {
+
+constexpr int kDecodeTokens = 32;
 
 double seconds_of(const std::function<void()>& work) {
   const auto begin = std::chrono::steady_clock::now();
@@ -34,13 +37,14 @@ void run(Context& context, const std::vector<Token>& prompt, int decode_tokens, 
 // Any tokens will do: what is computed does not depend on which they are.
 std::vector<Token> some_tokens(const Model& model, int count) {
   std::vector<Token> tokens;
-  for (int i = 0; i < count; ++i) tokens.push_back((i * 7919 + 11) % model.vocabulary_size());
+  for (int i = 0; i < count; ++i)
+    tokens.push_back(static_cast<Token>((std::int64_t{i} * 7919 + 11) % model.vocabulary_size()));
   return tokens;
 }
 
-Speed speed(std::span<const double> times, std::span<const double> baseline, int tokens) {
+Speed speed(std::span<const double> times, std::span<const double> baseline, double baseline_tps) {
   const auto ratio = paired_ratio(times, baseline);
-  return {tokens / median(times), ratio.median, ratio.low, ratio.high};
+  return {baseline_tps / ratio.median, ratio.median, ratio.low, ratio.high};
 }
 
 std::uint64_t peak_memory() {
@@ -59,7 +63,8 @@ BenchResult bench(const std::string& model_path, const std::vector<Variant>& var
   result.model = model_path;
   result.threads = options.threads;
   result.prompt_tokens = options.prompt_tokens > 0 ? options.prompt_tokens : std::max(1, choose_ctx_size(model, 0) / 2);
-  result.decode_tokens = options.decode_tokens;
+  const int room = model.trained_context() - result.prompt_tokens;
+  result.decode_tokens = options.decode_tokens > 0 ? options.decode_tokens : std::clamp(room, 1, kDecodeTokens);
   result.repetitions = options.repetitions;
   result.load_ms = model.load_ms();
 
@@ -77,13 +82,13 @@ BenchResult bench(const std::string& model_path, const std::vector<Variant>& var
   std::vector<Times> times(contexts.size());
   for (auto& context : contexts) {  // once for the caches, not counted
     Times warm_up;
-    run(*context, tokens, options.decode_tokens, warm_up);
+    run(*context, tokens, result.decode_tokens, warm_up);
   }
   for (int repetition = 0; repetition < options.repetitions; ++repetition) {
     // Forwards and backwards in turn, so that no one always runs after the same other.
     for (std::size_t i = 0; i < contexts.size(); ++i) {
       const auto place = repetition % 2 == 0 ? i : contexts.size() - 1 - i;
-      run(*contexts[place], tokens, options.decode_tokens, times[place]);
+      run(*contexts[place], tokens, result.decode_tokens, times[place]);
     }
     if (progress) progress(static_cast<double>(repetition + 1) / options.repetitions);
   }
@@ -92,8 +97,8 @@ BenchResult bench(const std::string& model_path, const std::vector<Variant>& var
   result.decode_tps = result.decode_tokens / median(times[0].decode);
   for (std::size_t v = 0; v < variants.size(); ++v) {
     result.variants.push_back({variants[v].name, variants[v].recipe,
-                               speed(times[v + 1].prompt, times[0].prompt, result.prompt_tokens),
-                               speed(times[v + 1].decode, times[0].decode, result.decode_tokens)});
+                               speed(times[v + 1].prompt, times[0].prompt, result.prompt_tps),
+                               speed(times[v + 1].decode, times[0].decode, result.decode_tps)});
   }
   result.peak_rss = peak_memory();
   return result;

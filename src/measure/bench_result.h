@@ -7,10 +7,10 @@
 
 namespace fakequant {
 
-// A variant's speed beside the baseline's: medians over pairs of runs, and the interval that holds the ratio's median
-// with 95 % confidence.
+// A variant's speed beside the baseline's: the median of the ratios of runs that were measured close together, and the
+// interval that holds it with 95 % confidence.
 struct Speed {
-  double tps = 0;                                   // tokens per second
+  double tps = 0;                                   // tokens per second: the baseline's divided by the ratio
   double ratio = 0, ratio_low = 0, ratio_high = 0;  // time / the baseline's time: above 1 is slower
 };
 

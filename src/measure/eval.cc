@@ -45,7 +45,9 @@ Chunks split(const Model& model, const std::string& text, const std::string& tex
     throw usage_error(fmt::format("--ctx-size {} is too small: the least is 4", chunks.ctx_size));
   chunks.with_bos = model.adds_bos();
   chunks.bos = model.bos();
-  chunks.tokens = model.tokenize(text, true, false);
+  // llama.cpp's tools drop one newline from the end of a file that they read.
+  const auto end = text.size() - (text.ends_with('\n') ? 1 : 0);
+  chunks.tokens = model.tokenize(std::string_view(text).substr(0, end), true, false);
   if (chunks.tokens.size() < 2 * chunks.size()) {
     throw Error(fmt::format(
         "the text {} has {} tokens, and two contexts of {} are needed: give a longer text or a smaller --ctx-size",
@@ -56,11 +58,14 @@ Chunks split(const Model& model, const std::string& text, const std::string& tex
   return chunks;
 }
 
-// A chunk that the baseline has just evaluated, with the normalizers of its scored predictions.
+using Logits = std::vector<std::span<const float>>;
+
+// A chunk that the baseline has just evaluated: its scored predictions, and their normalizers.
 struct ScoredChunk {
   int number;
   std::vector<Token> tokens;
-  std::vector<Softmax> baseline;
+  Logits logits;
+  std::vector<Softmax> softmax;
 };
 
 // Throws when a prediction is not a distribution.
@@ -70,34 +75,38 @@ void check(const Softmax& softmax, const std::string& who, int chunk, std::size_
   }
 }
 
-void run(Context& context, const Chunks& chunks, const std::vector<Token>& tokens) {
+// Evaluates a chunk; returns the logits of its scored predictions, which are valid until the context's next evaluation.
+Logits run(Context& context, const Chunks& chunks, const std::vector<Token>& tokens) {
   context.clear();
   // Nothing follows the last token, so nothing is asked of it.
   context.evaluate(tokens, {chunks.first_scored(), chunks.scored()});
+  Logits logits;
+  for (std::size_t i = 0; i < chunks.scored(); ++i) logits.push_back(context.logits(chunks.first_scored() + i));
+  return logits;
 }
 
 ScoredChunk run_baseline(Context& context, const Chunks& chunks, int number, int threads) {
-  ScoredChunk chunk{number, chunks.chunk(number), std::vector<Softmax>(chunks.scored())};
-  run(context, chunks, chunk.tokens);
+  ScoredChunk chunk{number, chunks.chunk(number), {}, std::vector<Softmax>(chunks.scored())};
+  chunk.logits = run(context, chunks, chunk.tokens);
   parallel_for(static_cast<std::int64_t>(chunks.scored()), threads, [&](std::int64_t i) {
-    const auto index = chunks.first_scored() + static_cast<std::size_t>(i);
-    auto& normalizer = chunk.baseline[static_cast<std::size_t>(i)];
-    normalizer = softmax(context.logits(index));
-    check(normalizer, "baseline", number, index);
+    const auto place = static_cast<std::size_t>(i);
+    chunk.softmax[place] = softmax(chunk.logits[place]);
+    check(chunk.softmax[place], "baseline", number, chunks.first_scored() + place);
   });
   return chunk;
 }
 
-// The scores of a chunk that the variant has just evaluated too.
-std::vector<TokenScore> score_chunk(const Chunks& chunks, const ScoredChunk& chunk, const Context& baseline,
-                                    const Context& variant, const std::string& name, int threads) {
+// The scores of a chunk by a variant's logits.
+std::vector<TokenScore> score_chunk(const Chunks& chunks, const ScoredChunk& chunk, const Logits& variant,
+                                    const std::string& name, int threads) {
   std::vector<TokenScore> scores(chunks.scored());
   parallel_for(static_cast<std::int64_t>(scores.size()), threads, [&](std::int64_t i) {
     const auto place = static_cast<std::size_t>(i);
     const auto index = chunks.first_scored() + place;
-    const auto logits = variant.logits(index);
-    scores[place] = score_token(baseline.logits(index), chunk.baseline[place], logits, chunk.tokens[index + 1]);
-    if (!std::isfinite(scores[place].kld)) check(softmax(logits), "variant '" + name + "'", chunk.number, index);
+    scores[place] = score_token(chunk.logits[place], chunk.softmax[place], variant[place], chunk.tokens[index + 1]);
+    if (!std::isfinite(scores[place].kld)) {
+      check(softmax(variant[place]), "variant '" + name + "'", chunk.number, index);
+    }
   });
   return scores;
 }
@@ -167,12 +176,12 @@ EvalResult evaluate(const std::string& model_path, const std::vector<Variant>& v
   for (int number = 0; number < chunks.count; ++number) {
     const auto chunk = run_baseline(*baseline, chunks, number, options.threads);
     for (std::size_t i = 0; i < chunks.scored(); ++i) {
-      const auto index = chunks.first_scored() + i;
-      baseline_log_p.push_back(log_probability(baseline->logits(index), chunk.baseline[i], chunk.tokens[index + 1]));
+      const auto came = chunk.tokens[chunks.first_scored() + i + 1];
+      baseline_log_p.push_back(log_probability(chunk.logits[i], chunk.softmax[i], came));
     }
     for (std::size_t v = 0; v < variants.size(); ++v) {
-      run(*contexts[v], chunks, chunk.tokens);
-      const auto more = score_chunk(chunks, chunk, *baseline, *contexts[v], variants[v].name, options.threads);
+      const auto logits = run(*contexts[v], chunks, chunk.tokens);
+      const auto more = score_chunk(chunks, chunk, logits, variants[v].name, options.threads);
       result.variants[v].chunks.push_back(summarize_chunk(number, more));
       scores[v].insert(scores[v].end(), more.begin(), more.end());
     }

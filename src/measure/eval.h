@@ -1,7 +1,8 @@
 // Perplexity and KL divergence of variants against the baseline on a text, chunk by chunk, all of them together.
 //
 // The definition is llama-perplexity's: the text's tokens in chunks of ctx_size, the rest dropped; each chunk's first
-// token replaced by BOS where the model wants one; scored are the predictions of a chunk's second half.
+// token replaced by BOS where the model wants one; scored are the predictions of a chunk's second half. One newline at
+// the text's end is dropped.
 #pragma once
 
 #include <string>

@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "error.h"
+#include "measure/token_score.h"
 
 namespace fakequant {
 namespace {
@@ -21,6 +23,12 @@ std::vector<Token> prompt_tokens(const Model& model, const std::string& prompt, 
   return tokens;
 }
 
+void check_logits(std::span<const float> logits, std::size_t written) {
+  if (!std::isfinite(softmax(logits).log_sum)) {
+    throw Error(fmt::format("a logit is not a number after {} tokens of a text: is the model damaged?", written));
+  }
+}
+
 std::vector<Token> continue_text(Context& context, const std::vector<Token>& prompt, const GenerateOptions& options,
                                  int ctx_size) {
   Sampler sampler(options.sampler);
@@ -29,6 +37,7 @@ std::vector<Token> continue_text(Context& context, const std::vector<Token>& pro
   std::vector<Token> written;
   std::size_t last = prompt.size() - 1;
   while (static_cast<int>(written.size()) < options.max_tokens) {
+    check_logits(context.logits(last), written.size());
     const auto token = sampler.pick(context, last);
     if (context.model().ends_generation(token)) break;
     written.push_back(token);

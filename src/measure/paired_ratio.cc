@@ -1,12 +1,28 @@
 #include "measure/paired_ratio.h"
 
 #include <algorithm>
-#include <random>
+#include <cmath>
 #include <vector>
 
 #include "measure/score_statistics.h"
 
 namespace fakequant {
+namespace {
+
+// The largest number of sorted values that may be cut off at each end so that what is left spans the median with 95 %
+// confidence: the largest k with P(Binomial(count, 1/2) < k) <= 0.025.
+std::size_t cut_off(std::size_t count) {
+  const auto n = static_cast<double>(count);
+  double below = 0;
+  for (std::size_t k = 0; k < count / 2; ++k) {
+    const auto i = static_cast<double>(k);
+    below += std::exp(std::lgamma(n + 1) - std::lgamma(i + 1) - std::lgamma(n - i + 1) - n * std::log(2));
+    if (below > 0.025) return k;
+  }
+  return count / 2;
+}
+
+}  // namespace
 
 double median(std::span<const double> values) {
   std::vector<double> sorted(values.begin(), values.end());
@@ -17,17 +33,9 @@ double median(std::span<const double> values) {
 PairedRatio paired_ratio(std::span<const double> variant, std::span<const double> baseline) {
   std::vector<double> ratios;
   for (std::size_t i = 0; i < variant.size(); ++i) ratios.push_back(variant[i] / baseline[i]);
-
-  constexpr int kResamples = 4000;
-  std::mt19937 random(1);  // the same times give the same interval
-  std::uniform_int_distribution<std::size_t> any(0, ratios.size() - 1);
-  std::vector<double> medians, sample(ratios.size());
-  for (int r = 0; r < kResamples; ++r) {
-    for (auto& value : sample) value = ratios[any(random)];
-    medians.push_back(median(sample));
-  }
-  std::sort(medians.begin(), medians.end());
-  return {median(ratios), quantile(medians, 0.025), quantile(medians, 0.975)};
+  std::sort(ratios.begin(), ratios.end());
+  const auto cut = std::max<std::size_t>(cut_off(ratios.size()), 1) - 1;
+  return {quantile(ratios, 0.5), ratios[cut], ratios[ratios.size() - 1 - cut]};
 }
 
 }  // namespace fakequant

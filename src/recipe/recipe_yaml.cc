@@ -3,7 +3,10 @@
 #include <fmt/format.h>
 #include <yaml-cpp/yaml.h>
 
+#include <cerrno>
+#include <cstring>
 #include <fstream>
+#include <set>
 #include <sstream>
 
 #include "error.h"
@@ -16,6 +19,8 @@ class RecipeReader {
   explicit RecipeReader(std::string_view path) : path_(path) {}
 
   Recipe read(const YAML::Node& root) const {
+    if (root.IsNull())
+      throw usage_error(fmt::format("{}: the recipe is empty: it needs rules: with a list below it", path_));
     if (!root.IsMap() || !root["rules"]) refuse(root, "a recipe has one key, rules: with a list below it");
     for (const auto& entry : root) {
       if (const auto key = scalar(entry.first); key != "rules")
@@ -55,9 +60,11 @@ class RecipeReader {
     bool has_site = false;
     std::string format;
     std::vector<FormatOption> options;
+    std::set<std::string> seen;
     for (const auto& entry : node) {
       const auto key = scalar(entry.first);
       const auto value = scalar(entry.second);
+      if (!seen.insert(key).second) refuse(entry.first, fmt::format("key '{}' comes twice in this rule", key));
       if (key == "weights" || key == "activations") {
         if (has_site) refuse(entry.first, "a rule is about weights: or activations:, once");
         has_site = true;
@@ -70,6 +77,12 @@ class RecipeReader {
       } else {
         options.push_back({key, value});
       }
+    }
+    if ((!has_site || format.empty()) && !options.empty()) {
+      refuse(node,
+             fmt::format("unknown key '{}': a rule has weights: or activations:, format:, and may have layers: and "
+                         "the format's options",
+                         options[0].key));
     }
     if (!has_site || rule.selector.empty()) refuse(node, "this rule names no site: add weights: or activations:");
     if (format.empty()) refuse(node, "this rule names no format: add format:");
@@ -91,10 +104,11 @@ Recipe parse_recipe(const std::string& text, std::string_view path) {
 }
 
 Recipe load_recipe(const std::string& path) {
+  errno = 0;
   std::ifstream file(path, std::ios::binary);
   std::ostringstream text;
-  if (file) text << file.rdbuf();
-  if (!file) throw Error(fmt::format("cannot read the recipe {}", path));
+  if (file.peek() != std::ifstream::traits_type::eof()) text << file.rdbuf();
+  if (errno != 0) throw Error(fmt::format("cannot read the recipe {}: {}", path, std::strerror(errno)));
   return parse_recipe(text.str(), path);
 }
 

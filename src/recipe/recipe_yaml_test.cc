@@ -51,7 +51,9 @@ TEST(RecipeYaml, SaysLineAndColumnOfWhatIsWrong) {
   EXPECT_THAT(refusal("rule: 3\n"), HasSubstr("rules:"));
   EXPECT_THAT(refusal("rules: []\n"), HasSubstr("list of rules"));
   EXPECT_THAT(refusal("rules:\n  - weights: a\n   format: bf16\n"), StartsWith("r.yaml:3:"));
-  EXPECT_THAT(refusal(""), HasSubstr("rules:"));
+  EXPECT_THAT(refusal(""), HasSubstr("r.yaml: the recipe is empty"));
+  EXPECT_THAT(refusal("rules:\n  - weights: a\n    fromat: bf16\n"), HasSubstr("unknown key 'fromat'"));
+  EXPECT_THAT(refusal("rules:\n  - weight: a\n    format: bf16\n"), HasSubstr("unknown key 'weight'"));
 }
 
 }  // namespace

@@ -54,8 +54,11 @@ bool selects(const Rule& rule, const Site& site, int layer_count) {
   for (const auto& site : sites) {
     if (const auto word = selector_word(kind, site); !word.empty()) words.insert(word);
   }
-  throw usage_error(fmt::format("rule '{}' matches no {} of this model: the nearest are {}", to_string(rule),
-                                kind == SiteKind::weight ? "weight" : "activation",
+  const auto* what = kind == SiteKind::weight ? "weight" : "activation";
+  if (words.empty()) {
+    throw usage_error(fmt::format("rule '{}' matches no {} of this model: it has none to name", to_string(rule), what));
+  }
+  throw usage_error(fmt::format("rule '{}' matches no {} of this model: the nearest are {}", to_string(rule), what,
                                 fmt::join(nearest_words(rule.selector, words), ", ")));
 }
 

@@ -8,13 +8,8 @@
 
 namespace fakequant {
 
-Json to_json(const ApplyResult& result, const Provenance& provenance) {
-  auto json = json_file("apply", result.model, provenance);
-  json["output"] = result.output;
-  json["output_size"] = result.output_size;
-  json["recipe"] = result.recipe;
-  json["tensors_copied"] = result.tensors_copied;
-  json["tensors"] = Json::array();
+Json rounding_json(const ApplyResult& result) {
+  auto json = Json::array();
   for (const auto& tensor : result.tensors) {
     Json entry;
     entry["name"] = tensor.name;
@@ -23,8 +18,19 @@ Json to_json(const ApplyResult& result, const Provenance& provenance) {
     add_rounding_errors(entry, tensor.errors);
     entry["storage_moved"] = tensor.storage_moved;
     entry["storage_max_abs"] = tensor.storage_max_abs;
-    json["tensors"].push_back(std::move(entry));
+    entry["storage_overflow"] = tensor.storage_overflow;
+    json.push_back(std::move(entry));
   }
+  return json;
+}
+
+Json to_json(const ApplyResult& result, const Provenance& provenance) {
+  auto json = json_file("apply", result.model, provenance);
+  json["output"] = result.output;
+  json["output_size"] = result.output_size;
+  json["recipe"] = result.recipe;
+  json["tensors_copied"] = result.tensors_copied;
+  json["tensors"] = rounding_json(result);
   return json;
 }
 
@@ -43,7 +49,7 @@ Table rounding_table(const ApplyResult& result) {
                                     count_text(e.changed),
                                     value_text(e.max_abs),
                                     value_text(e.mean_abs()),
-                                    e.max_rel == 0 ? "0" : fmt::format("{:.2g} %", e.max_rel * 100),
+                                    relative_text(e.max_rel),
                                     e.changed == 0 ? "" : fmt::format("{:.1f} dB", e.sqnr_db())};
     if (moved) {
       row.push_back(tensor.storage_moved == 0 ? "0"
@@ -55,16 +61,30 @@ Table rounding_table(const ApplyResult& result) {
   return table;
 }
 
-std::string to_text(const ApplyResult& result) {
-  const auto changed =
-      std::count_if(result.tensors.begin(), result.tensors.end(), [](const auto& t) { return t.errors.changed > 0; });
-  auto text = rounding_table(result).to_text() + "\n";
-  if (changed == 0) text += "Nothing changed: every value was one of its format's already.\n";
-  text +=
-      fmt::format("{}: {}, {} rounded, {} copied as {} ({}).\n", result.output, bytes_text(result.output_size),
-                  plural(static_cast<std::int64_t>(result.tensors.size()), "tensor"), count_text(result.tensors_copied),
-                  result.tensors_copied == 1 ? "it was" : "they were", result.recipe);
+std::string rounding_summary(const ApplyResult& result) {
+  std::int64_t elements = 0, changed = 0;
+  for (const auto& tensor : result.tensors) {
+    elements += tensor.errors.elements;
+    changed += tensor.errors.changed;
+  }
+  if (changed == 0) return "Nothing changed: every value was one of its format's already.\n";
+  auto text = fmt::format("{} of {} values changed ({}).\n", count_text(changed), count_text(elements),
+                          percent_text(static_cast<double>(changed) / static_cast<double>(elements)));
+  for (const auto& tensor : result.tensors) {
+    if (tensor.storage_overflow > 0) {
+      text += fmt::format("Beware: {} of {} became infinite, because {} cannot hold what {} rounded to.\n",
+                          plural(tensor.storage_overflow, "value"), tensor.name, tensor.type,
+                          tensor.storage_overflow == 1 ? "it" : "they");
+    }
+  }
   return text;
+}
+
+std::string to_text(const ApplyResult& result) {
+  return rounding_table(result).to_text() + "\n" + rounding_summary(result) +
+         fmt::format("{}: {}, {} named by the rules, {} copied ({}).\n", result.output, bytes_text(result.output_size),
+                     plural(static_cast<std::int64_t>(result.tensors.size()), "tensor"),
+                     count_text(result.tensors_copied), result.recipe);
 }
 
 }  // namespace fakequant

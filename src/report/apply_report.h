@@ -14,6 +14,12 @@ Json to_json(const ApplyResult& result, const Provenance& provenance);
 // A row a rounded tensor: how many values changed and by how much.
 Table rounding_table(const ApplyResult& result);
 
+// The rounded tensors as a JSON array.
+Json rounding_json(const ApplyResult& result);
+
+// "1,536 of 1,536 values changed (100 %)", or that nothing did.
+std::string rounding_summary(const ApplyResult& result);
+
 std::string to_text(const ApplyResult& result);
 
 }  // namespace fakequant

@@ -7,7 +7,7 @@
 namespace fakequant {
 namespace {
 
-std::string cost_text(double ratio) { return fmt::format("{:+.2f} %", (ratio - 1) * 100); }
+std::string cost_text(double ratio) { return fmt::format("{:+.1f} %", (ratio - 1) * 100); }
 
 std::string interval_text(const Speed& speed) {
   return fmt::format("{} ({} to {})", cost_text(speed.ratio), cost_text(speed.ratio_low), cost_text(speed.ratio_high));
@@ -43,7 +43,7 @@ Json to_json(const BenchResult& result, const Provenance& provenance) {
 }
 
 Table speed_table(const BenchResult& result) {
-  Table table({"<", "prompt", "prompt time", "decode", "decode time"});
+  Table table({"<", "prompt", "change in time", "decode", "change in time"});
   table.add_row({"baseline", tps_text(result.prompt_tps), "", tps_text(result.decode_tps), ""});
   for (const auto& variant : result.variants) {
     table.add_row({variant.name, tps_text(variant.prompt.tps), interval_text(variant.prompt),
@@ -54,15 +54,15 @@ Table speed_table(const BenchResult& result) {
 
 std::string verdict(const Speed& speed) {
   const double low = (speed.ratio_low - 1) * 100, high = (speed.ratio_high - 1) * 100;
-  if (low > 0) return fmt::format("a cost of {:.2f} % to {:.2f} %", low, high);
-  if (high < 0) return fmt::format("faster by {:.2f} % to {:.2f} %", -high, -low);
-  return fmt::format("not told apart from zero, a cost above {:.2f} % is ruled out", high);
+  if (low > 0) return fmt::format("a cost of {:.1f} % to {:.1f} %", low, high);
+  if (high < 0) return fmt::format("faster by {:.1f} % to {:.1f} %", -high, -low);
+  return fmt::format("not told apart from zero, a cost above {:.1f} % is ruled out", high);
 }
 
 std::string to_text(const BenchResult& result) {
-  auto text = fmt::format("{}: {} threads, {} prompt and {} decode tokens, {} pairs of runs\n\n{}\n", result.model,
-                          result.threads, result.prompt_tokens, result.decode_tokens, result.repetitions,
-                          speed_table(result).to_text());
+  auto text =
+      fmt::format("{}: {} threads, {} prompt and {} decode tokens, {} rounds\n\n{}\n", result.model, result.threads,
+                  result.prompt_tokens, result.decode_tokens, result.repetitions, speed_table(result).to_text());
   for (const auto& variant : result.variants) {
     text += fmt::format("{}: prompt: {}; decode: {} (95 % confidence).\n", variant.name, verdict(variant.prompt),
                         verdict(variant.decode));

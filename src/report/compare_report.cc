@@ -47,9 +47,9 @@ Table comparison_table(const Comparison& comparison) {
   Table table({"tensor<", "types<", "elements", "changed", "max abs", "mean abs", "max rel", "SQNR", "cosine"});
   for (const auto* tensor : differing) {
     table.add_row(
-        {tensor->name, tensor->type_a == tensor->type_b ? tensor->type_a : tensor->type_a + " " + tensor->type_b,
+        {tensor->name, tensor->type_a == tensor->type_b ? tensor->type_a : tensor->type_a + " → " + tensor->type_b,
          count_text(tensor->elements), count_text(tensor->changed), value_text(tensor->max_abs),
-         value_text(tensor->mean_abs), fmt::format("{:.2g} %", tensor->max_rel * 100),
+         value_text(tensor->mean_abs), relative_text(tensor->max_rel),
          tensor->changed == 0 ? "" : fmt::format("{:.1f} dB", tensor->sqnr_db), fmt::format("{:.9f}", tensor->cosine)});
   }
   return table;

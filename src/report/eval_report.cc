@@ -95,11 +95,11 @@ Table perplexity_table(const EvalResult& result) {
 }
 
 Table sites_table(const VariantResult& variant) {
-  Table table({"site<", "format<", "rows", "elements", "changed", "max abs", "mean abs", "SQNR"});
+  Table table({"site<", "format<", "rows", "columns", "elements", "changed", "max abs", "mean abs", "SQNR"});
   for (const auto& site : variant.sites) {
     const auto& e = site.errors;
-    table.add_row({site.site, site.format, count_text(site.rows), count_text(e.elements), count_text(e.changed),
-                   value_text(e.max_abs), value_text(e.mean_abs()),
+    table.add_row({site.site, site.format, count_text(site.rows), count_text(site.columns), count_text(e.elements),
+                   count_text(e.changed), value_text(e.max_abs), value_text(e.mean_abs()),
                    e.changed == 0 ? "" : fmt::format("{:.1f} dB", e.sqnr_db())});
   }
   return table;
@@ -108,7 +108,7 @@ Table sites_table(const VariantResult& variant) {
 std::string to_text(const EvalResult& result) {
   auto text = fmt::format("{} on {}: {} of {} tokens, {} scored\n\n{}", result.model, result.text,
                           plural(result.chunks, "chunk"), result.ctx_size, plural(result.tokens_scored, "prediction"),
-                          perplexity_table(result).to_text());
+                          perplexity_table(result).to_text() + "  (± is one standard error)\n");
   for (const auto& variant : result.variants) {
     text += variant.recipe.empty() ? fmt::format("\n{}: no rules, the model against itself\n", variant.name)
                                    : fmt::format("\n{}: {}\n", variant.name, variant.recipe);

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
+#include <set>
 
 #include "recipe/recipe_yaml.h"
 #include "report/apply_report.h"
@@ -42,23 +44,43 @@ std::string describe_variants(const ExperimentResult& result) {
   return text;
 }
 
+// Two variants in different formats say nothing about which part of the model minds more.
+std::string comparability(const ExperimentResult& result) {
+  std::set<std::string> formats;
+  for (const auto& rule : result.recipe) formats.insert(to_string(rule.format));
+  if (formats.size() < 2 || result.eval.variants.size() < 2) return {};
+  return fmt::format(
+      "The rules use different formats (`{}`): compare each variant with the baseline, not with each other.\n\n",
+      fmt::join(formats, "`, `"));
+}
+
+std::string model_in_words(const Census& census) {
+  std::int64_t parameters = 0;
+  for (const auto& tensor : census.tensors) parameters += tensor.elements;
+  return fmt::format("{}, {}, {} values, {}", census.architecture, plural(census.layers, "layer"),
+                     count_text(parameters), bytes_text(census.file_size));
+}
+
 std::string question(const ExperimentResult& result) {
   return fmt::format(
-      "## What was asked\n\n"
-      "What does `{}` lose when parts of it are held in another number format? Values are rounded to the format and "
-      "written back as the floats they were stored in; everything else stays as it is. The **baseline** is the model "
-      "untouched; each variant is the model under some of the rules:\n\n{}\n",
-      result.model, describe_variants(result));
+             "## What was asked\n\n"
+             "What does `{}` ({}) lose when parts of it are held in another number format? Values are rounded to the "
+             "format and written back as the floats they were stored in; everything else stays as it is. The "
+             "**baseline** is the model untouched; each variant is the model under some of the rules:\n\n"
+             "{}\n",
+             result.model, model_in_words(result.census), describe_variants(result)) +
+         comparability(result);
 }
 
 std::string precision_before(const ExperimentResult& result) {
   std::vector<std::string> types;
   for (const auto& [type, count] : result.census.types) types.push_back(fmt::format("{} {}", count, type));
   return fmt::format(
-      "## The precision of the weights before\n\n{}\n{}\nThe file holds {} ({}). A tensor whose values all end in 16 "
-      "zero "
-      "bits was BF16 before it was stored as F32; rounding it to BF16 tells nothing. Each tensor's own figures are in "
-      "`inspect.json`.\n\n",
+      "## The precision of the weights before\n\n"
+      "{}\n"
+      "{}\n"
+      "The file holds {} ({}). A tensor whose values all end in 16 zero bits holds BF16 values in F32; rounding it "
+      "to BF16 tells nothing. Each tensor's own figures are in `inspect.json`.\n\n",
       paragraph(census_findings(result.census)), folded_census_table(result.census).to_markdown(),
       plural(static_cast<std::int64_t>(result.census.tensors.size()), "tensor"), fmt::join(types, ", "));
 }
@@ -68,24 +90,18 @@ std::string what_changed(const ExperimentResult& result) {
     return "## What the rounding changed in the weights\n\nNo rule names weights: they are as they were.\n\n";
   }
   const auto& rounding = *result.rounding;
-  std::int64_t elements = 0, changed = 0;
-  for (const auto& tensor : rounding.tensors) {
-    elements += tensor.errors.elements;
-    changed += tensor.errors.changed;
-  }
+  const bool changed = std::any_of(rounding.tensors.begin(), rounding.tensors.end(),
+                                   [](const auto& tensor) { return tensor.errors.changed > 0; });
   auto text =
       fmt::format("## What the rounding changed in the weights\n\n{}\n", rounding_table(rounding).to_markdown());
-  if (changed == 0) {
-    text +=
-        "**Nothing changed.** Every one of these values could be written in the format already, most likely because "
-        "the "
-        "model was trained or published in it. What the weights variant shows below is therefore the model itself, and "
-        "says nothing about what this format costs.\n";
+  if (changed) {
+    text += rounding_summary(rounding) +
+            fmt::format("The other {} have the same bytes as before.\n", plural(rounding.tensors_copied, "tensor"));
   } else {
     text +=
-        fmt::format("{} of {} values changed ({}). The other {} have the same bytes as before.\n", count_text(changed),
-                    count_text(elements), percent_text(static_cast<double>(changed) / static_cast<double>(elements)),
-                    plural(rounding.tensors_copied, "tensor"));
+        "**Nothing changed.** Every one of these values could be written in the format already, most likely because "
+        "the model was trained or published in it. What the weights variant shows below is therefore the model "
+        "itself, and says nothing about what this format costs.\n";
   }
   return text + "\n";
 }
@@ -94,21 +110,24 @@ std::string perplexity_and_divergence(const ExperimentResult& result) {
   const auto& eval = result.eval;
   auto text = fmt::format(
       "## Perplexity and divergence\n\n"
-      "Text: `{}`, {} of {} tokens; {} scored, those of each chunk's second half, as llama-perplexity does.\n\n{}\n",
+      "Text: `{}`, {} of {} tokens; {} scored, those of each chunk's second half, as llama-perplexity does. ± is one "
+      "standard error.\n\n"
+      "{}\n",
       eval.text, plural(eval.chunks, "chunk"), eval.ctx_size, plural(eval.tokens_scored, "prediction"),
       perplexity_table(eval).to_markdown());
   for (const auto& variant : eval.variants) {
     if (variant.sites.empty()) continue;
     text += fmt::format(
         "What was rounded in **{}** while the text was evaluated, each value exactly once (rows x columns = "
-        "elements):\n\n{}\n",
+        "elements):\n\n"
+        "{}\n",
         variant.name, sites_table(variant).to_markdown());
     const auto last = std::find_if(variant.sites.begin(), variant.sites.end(),
                                    [&](const auto& site) { return site.rows < eval.tokens_evaluated; });
     if (last != variant.sites.end()) {
       text += fmt::format(
-          "`{}` has fewer rows because llama.cpp computes the last layer only for the tokens whose predictions "
-          "were asked for.\n\n",
+          "`{}` has fewer rows because llama.cpp computes the last layer only for the tokens whose predictions were "
+          "asked for.\n\n",
           last->site);
     }
   }
@@ -135,9 +154,11 @@ std::string prompts_side_by_side(const ExperimentResult& result) {
 std::string speed(const ExperimentResult& result) {
   const auto& bench = result.bench;
   auto text = fmt::format(
-      "## Speed\n\n{}\nMedians of {} pairs of runs, {} prompt and {} decode tokens, {}; in brackets the interval that "
-      "holds the "
-      "cost with 95 % confidence.\n\n",
+      "## Speed\n\n"
+      "{}\n"
+      "Baseline and variants took turns, {} rounds of {} prompt and {} decode tokens, {}. The change is the median "
+      "of the rounds; in brackets the interval that holds it with 95 % confidence. Rounded weights run as the others "
+      "do, so that nothing but chance moves their speed.\n\n",
       speed_table(bench).to_markdown(), bench.repetitions, bench.prompt_tokens, bench.decode_tokens,
       plural(bench.threads, "thread"));
   for (const auto& variant : bench.variants) {
@@ -161,8 +182,8 @@ std::string perplexity_meaning(const VariantResult& variant) {
   const auto direction = change > 0 ? "higher" : "lower";
   return fmt::format(
       "**{}**: the perplexity is {} ({}), which is {} two standard errors: {}. The mean KL divergence of {} nats "
-      "says how far its predictions are from the baseline's whichever token came; at {} of the places both find "
-      "the same token most likely.",
+      "says how far its predictions are from the baseline's whichever token came; at {} of the places both find the "
+      "same token most likely.",
       variant.name, direction, size, is_clear ? "more than" : "within",
       is_clear ? "a real, if perhaps small, effect on this text" : "on this text it cannot be told from none",
       estimate_text(variant.kld), percent_text(variant.top1_agreement));
@@ -180,25 +201,24 @@ std::string meaning(const ExperimentResult& result) {
   }
   text +=
       "- Divergence is the finer measure: perplexity can stay the same while probabilities move to and fro. 0 means "
-      "the same "
-      "distribution everywhere; 0.01 nats is seldom visible in text.\n"
+      "the same distribution everywhere.\n"
       "- llama.cpp rounds too: the inputs of a matrix product become F16 where the weights are F16, and blocks of "
-      "8-bit "
-      "integers where the weights are quantized. The baseline has these roundings as well; what is shown is what the "
-      "rules add.\n"
+      "8-bit integers where the weights are quantized. The baseline has these roundings as well; what is shown is "
+      "what the rules add.\n"
       "- Fake quantization shows what a format does to the results, not what hardware with that format would gain in "
-      "speed. The "
-      "speeds above are the cost of the emulation.\n\n";
+      "speed. The speeds above are those of the emulation.\n\n";
   return text;
 }
 
 std::string how_to_repeat(const ExperimentResult& result, const Provenance& provenance) {
   const auto& environment = result.environment;
   return fmt::format(
-      "## How to repeat it\n\n{}\nThe rules, as in `recipe.yaml`:\n\n{}\n"
+      "## How to repeat it\n\n"
+      "{}\n"
+      "The rules, as in `recipe.yaml`:\n\n"
+      "{}\n"
       "Measured with fakequant {}, {}, on {} ({}, {}), {}; back ends: {}. All other figures are in the JSON files "
-      "beside this "
-      "report.\n",
+      "beside this report.\n",
       fenced(provenance.command, "sh"), fenced(to_yaml(result.recipe), "yaml"), environment.version, environment.engine,
       environment.cpu, plural(environment.cores, "core"), environment.system, plural(environment.threads, "thread"),
       fmt::join(environment.backends, ", "));
@@ -218,9 +238,9 @@ Json to_json(const Environment& environment, const std::string& model, const Pro
 }
 
 std::string to_markdown(const ExperimentResult& result, const Provenance& provenance) {
-  return fmt::format("# What rounding costs: {}\n\n", result.model) + question(result) + precision_before(result) +
-         what_changed(result) + perplexity_and_divergence(result) + prompts_side_by_side(result) + speed(result) +
-         meaning(result) + how_to_repeat(result, provenance);
+  return fmt::format("# What rounding costs: {}\n\n", std::filesystem::path(result.model).filename().string()) +
+         question(result) + precision_before(result) + what_changed(result) + perplexity_and_divergence(result) +
+         prompts_side_by_side(result) + speed(result) + meaning(result) + how_to_repeat(result, provenance);
 }
 
 }  // namespace fakequant

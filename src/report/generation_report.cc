@@ -48,10 +48,10 @@ Json to_json(const GenerationResult& result, const Provenance& provenance) {
 }
 
 std::string verdict(const GenerationVariant& variant) {
-  const auto forced =
-      fmt::format("fed the baseline's text, it agrees on {} of the tokens", percent_text(variant.forced_agreement));
+  const auto forced = fmt::format("fed the baseline's text, its most likely token is the same at {} of the places",
+                                  percent_text(variant.forced_agreement));
   if (variant.identical) return "identical; " + forced;
-  return fmt::format("parts at token {}; {}", *variant.first_difference, forced);
+  return fmt::format("parts at token {}, counted from 0; {}", *variant.first_difference, forced);
 }
 
 std::string to_text(const GenerationResult& result) {

@@ -28,6 +28,12 @@ std::string percent_text(double fraction) {
 
 std::string shape_text(const std::vector<std::int64_t>& shape) { return fmt::format("{}", fmt::join(shape, "x")); }
 
+std::string relative_text(double ratio) {
+  if (!std::isfinite(ratio)) return "-";
+  const double percent = ratio * 100;
+  return percent >= 10 ? fmt::format("{:.0f} %", percent) : fmt::format("{:.2g} %", percent);
+}
+
 std::string bytes_text(std::uint64_t bytes) {
   const auto value = static_cast<double>(bytes);
   if (bytes >= 1'000'000'000) return fmt::format("{:.2f} GB", value / 1e9);

@@ -12,6 +12,7 @@ namespace fakequant {
 std::string count_text(std::int64_t count);                      // 1,234,567
 std::string percent_text(double fraction);                       // 90.625 %
 std::string shape_text(const std::vector<std::int64_t>& shape);  // 256x1024
+std::string relative_text(double ratio);                         // 0.74 %, 100 %
 std::string bytes_text(std::uint64_t bytes);                     // 7.6 MB
 std::string value_text(double value);                            // four significant digits; "-" where not finite
 std::string estimate_text(const Estimate& estimate);  // 1.636500 ± 0.011140: as many digits as the error's third

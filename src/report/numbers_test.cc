@@ -16,6 +16,9 @@ TEST(Numbers, AreWrittenForPeople) {
   EXPECT_EQ(percent_text(1), "100 %");
   EXPECT_EQ(percent_text(0.999999999), "99.999 %");
   EXPECT_EQ(percent_text(0.000001), "0.001 %");
+  EXPECT_EQ(relative_text(0.00774), "0.77 %");
+  EXPECT_EQ(relative_text(1), "100 %");
+  EXPECT_EQ(relative_text(0), "0 %");
   EXPECT_EQ(bytes_text(7641472), "7.6 MB");
   EXPECT_EQ(value_text(NAN), "-");
   EXPECT_EQ(value_text(0.0417), "0.0417");

@@ -24,6 +24,10 @@ Table::Table(const std::vector<std::string>& headers) {
 
 void Table::add_row(std::vector<std::string> cells) {
   cells.resize(headers_.size());
+  for (auto& cell : cells) {  // names come from files, which may hold what a terminal would obey
+    std::replace_if(
+        cell.begin(), cell.end(), [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7F; }, '?');
+  }
   rows_.push_back(std::move(cells));
 }
 

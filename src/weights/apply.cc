@@ -24,6 +24,7 @@ struct PieceRounding {
   RoundingErrors errors;
   std::int64_t storage_moved = 0;
   double storage_max_abs = 0;
+  std::int64_t storage_overflow = 0;
 };
 
 // The stored bytes of a piece after rounding.
@@ -40,13 +41,19 @@ std::vector<std::byte> round_piece(const GgufFile& file, const TensorPiece& piec
     for (std::size_t i = 0; i < values.size(); ++i) {
       if (values[i] == stored[i] || std::isnan(values[i])) continue;
       ++result.storage_moved;
-      result.storage_max_abs = std::max(result.storage_max_abs, static_cast<double>(std::fabs(stored[i] - values[i])));
+      const auto moved = static_cast<double>(std::fabs(stored[i] - values[i]));
+      if (std::isfinite(moved)) {
+        result.storage_max_abs = std::max(result.storage_max_abs, moved);
+      } else {
+        ++result.storage_overflow;
+      }
     }
   }
   return bytes;
 }
 
 std::vector<std::optional<std::size_t>> winning_rules(const GgufFile& file, const Recipe& recipe) {
+  check_unsplit(file);
   std::vector<Site> sites;
   for (const auto& tensor : file.tensors()) sites.push_back({tensor.name, layer_of_tensor(tensor.name)});
   auto winners = match_sites(recipe, SiteKind::weight, sites, layer_count(file));
@@ -61,6 +68,8 @@ std::vector<std::optional<std::size_t>> winning_rules(const GgufFile& file, cons
 }
 
 }  // namespace
+
+void check_weight_rules(const GgufFile& file, const Recipe& recipe) { winning_rules(file, recipe); }
 
 Recipe default_weight_recipe() { return {parse_rule("w:ffn_norm=bf16,round=zero")}; }
 
@@ -83,7 +92,7 @@ ApplyResult apply_to_descriptor(const GgufFile& file, const Recipe& recipe, int 
     pieces.insert(pieces.end(), more.begin(), more.end());
     result_of_tensor[t] = result.tensors.size();
     const auto& tensor = file.tensors()[t];
-    result.tensors.push_back({tensor.name, type_name(tensor.type), to_string(recipe[*winners[t]].format), {}, 0, 0});
+    result.tensors.push_back({tensor.name, type_name(tensor.type), to_string(recipe[*winners[t]].format), {}, 0, 0, 0});
   }
 
   const std::vector<StringKey> provenance = {
@@ -101,6 +110,7 @@ ApplyResult apply_to_descriptor(const GgufFile& file, const Recipe& recipe, int 
     auto& tensor = result.tensors[result_of_tensor[pieces[i].tensor]];
     tensor.errors.add(parts[i].errors);
     tensor.storage_moved += parts[i].storage_moved;
+    tensor.storage_overflow += parts[i].storage_overflow;
     tensor.storage_max_abs = std::max(tensor.storage_max_abs, parts[i].storage_max_abs);
   }
   struct stat status {};

@@ -19,10 +19,11 @@ namespace fakequant {
 struct TensorRounding {
   std::string name;
   std::string type;
-  std::string format;              // the winning rule's, "bf16,round=zero"
-  RoundingErrors errors;           // rounded against original
-  std::int64_t storage_moved = 0;  // rounded values that the storage type could not hold
-  double storage_max_abs = 0;      // the most that it moved one of them
+  std::string format;                 // the winning rule's, "bf16,round=zero"
+  RoundingErrors errors;              // rounded against original
+  std::int64_t storage_moved = 0;     // rounded values that the storage type could not hold
+  double storage_max_abs = 0;         // the most that it moved one of them that stayed finite
+  std::int64_t storage_overflow = 0;  // finite values that became infinite in the storage type
 };
 
 struct ApplyResult {
@@ -36,6 +37,9 @@ struct ApplyResult {
 
 // What `apply` does without rules, as the reference experiment's script did: FFN norms to BF16 by truncation.
 Recipe default_weight_recipe();
+
+// Throws as apply_to_file does when a rule cannot be applied to the file's weights.
+void check_weight_rules(const GgufFile& file, const Recipe& recipe);
 
 // Writes the model under the recipe's rules, all of them weight rules, to the file at `output`, whole or not at all.
 // Throws a usage error when a rule matches nothing, or a tensor that is not stored as F32, F16 or BF16, or when

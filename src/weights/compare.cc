@@ -82,18 +82,15 @@ TensorComparison describe(const TensorInfo& a, const TensorInfo& b, const Differ
 }
 
 std::vector<std::string> metadata_differences(const GgufFile& a, const GgufFile& b) {
-  const auto find = [](const GgufFile& file, const std::string& key) {
-    return std::find_if(file.metadata().begin(), file.metadata().end(), [&](const auto& e) { return e.key == key; });
-  };
   std::vector<std::string> keys;
   for (const auto& entry : a.metadata()) {
-    const auto other = find(b, entry.key);
-    if (other == b.metadata().end() || other->type != entry.type || a.value_bytes(entry) != b.value_bytes(*other)) {
+    const auto* other = b.find_key(entry.key);
+    if (other == nullptr || other->type != entry.type || a.value_bytes(entry) != b.value_bytes(*other)) {
       keys.push_back(entry.key);
     }
   }
   for (const auto& entry : b.metadata()) {
-    if (find(a, entry.key) == a.metadata().end()) keys.push_back(entry.key);
+    if (a.find_key(entry.key) == nullptr) keys.push_back(entry.key);
   }
   return keys;
 }
