@@ -105,7 +105,7 @@ bool Tap::wants(const ggml_tensor* node) {
     return false;
   }
   if (targets_.empty()) return false;
-  const auto found = targets_.find(node->name);
+  const auto found = targets_.find(std::string_view(node->name));
   if (found == targets_.end() || !computes_values(node)) return false;
   auto& target = found->second;
   if (++target.met % target.nodes_of_name != 0) return false;

@@ -9,7 +9,9 @@
 
 #include <cstdint>
 #include <exception>
+#include <functional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -54,6 +56,12 @@ class Tap {
     std::int64_t computed = 0;  // values that the last of them had, over all evaluations
   };
 
+  // Lets a node's name be looked up without making a string of it: every node of every evaluation is.
+  struct NameHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view name) const { return std::hash<std::string_view>{}(name); }
+  };
+
   bool wants(const ggml_tensor* node);
   void note(const ggml_tensor* node);
   void round(ggml_tensor* node);
@@ -64,7 +72,7 @@ class Tap {
   bool discovering_ = false;
   std::vector<Site> sites_;
   std::unordered_map<std::string, int> nodes_of_name_;
-  std::unordered_map<std::string, Target> targets_;
+  std::unordered_map<std::string, Target, NameHash, std::equal_to<>> targets_;
   Target* wanted_ = nullptr;  // the one whose data comes next
   std::vector<float> staging_;
   std::exception_ptr error_;
