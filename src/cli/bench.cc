@@ -41,7 +41,8 @@ void add_bench(CLI::App& program, const std::string& command_line) {
                    "Tokens of the prompt [half of the default context]");
   arguments.number("--decode-tokens", options->bench.decode_tokens, 1, 1 << 20,
                    "Tokens decoded one by one [32, or what the context has room for]");
-  arguments.number("--repetitions", options->bench.repetitions, kFewestPairs, 1 << 20, "Pairs of runs");
+  arguments.number("--repetitions", options->bench.repetitions, kFewestPairs, 1 << 20,
+                   "Rounds in which baseline and variant take turns");
   add_rule_options(arguments, options->rules);
   add_common_options(arguments, *options);
   arguments.footer("Example: fakequant bench model.gguf --rule a:ffn_norm=bf16");

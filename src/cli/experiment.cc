@@ -137,7 +137,8 @@ void add_experiment(CLI::App& program, const std::string& command_line) {
                    "Tokens of a chunk [min(512, what the model was trained for)]");
   arguments.number("--chunks", request.eval.chunks, 1, 1 << 30, "Evaluate at most N chunks of the text [all]");
   arguments.number("-n,--predict", request.generate.max_tokens, 1, 1 << 20, "Tokens to write after each prompt");
-  arguments.number("--repetitions", request.bench.repetitions, kFewestPairs, 1 << 20, "Pairs of runs for the speed");
+  arguments.number("--repetitions", request.bench.repetitions, kFewestPairs, 1 << 20,
+                   "Rounds of the speed measurement");
   add_rule_options(arguments, options->rules);
   add_common_options(arguments, *options);
   arguments.footer(
