@@ -25,9 +25,8 @@ void append_range(std::string& bytes, const GgufFile& file, std::uint64_t begin,
   file.read(begin, std::as_writable_bytes(std::span(bytes)).subspan(at));
 }
 
-// Writes the header; returns where the data begins.
-std::uint64_t write_header(const GgufFile& file, int out, const std::string& out_path,
-                           const std::vector<StringKey>& keys) {
+// The header with its padding: the data begins behind it.
+std::string header_bytes(const GgufFile& file, const std::vector<StringKey>& keys) {
   std::vector<const MetadataEntry*> kept;
   for (const auto& entry : file.metadata()) {
     const auto is_replaced = [&](const StringKey& k) { return k.key == entry.key; };
@@ -48,8 +47,18 @@ std::uint64_t write_header(const GgufFile& file, int out, const std::string& out
     const std::uint64_t mask = std::uint64_t{file.alignment()} - 1;
     bytes.resize((bytes.size() + mask) & ~mask);
   }
-  write_exactly(out, 0, std::as_bytes(std::span(bytes)), out_path);
-  return bytes.size();
+  return bytes;
+}
+
+// The same, with so many spaces behind the last key's value that the data lies on its pages as it did: whole pages are
+// copied faster, and can be shared by file systems that share blocks.
+std::string paged_header_bytes(const GgufFile& file, std::vector<StringKey> keys) {
+  constexpr std::uint64_t kPage = 4096;
+  auto bytes = header_bytes(file, keys);
+  const auto missing = (file.data_begin() - bytes.size()) % kPage;
+  if (missing == 0 || keys.empty() || file.tensors().empty()) return bytes;
+  keys.back().value.append(missing, ' ');
+  return header_bytes(file, keys);
 }
 
 }  // namespace
@@ -57,7 +66,9 @@ std::uint64_t write_header(const GgufFile& file, int out, const std::string& out
 void rewrite(const GgufFile& file, int out, const std::string& out_path, const std::vector<StringKey>& keys,
              const std::vector<TensorPiece>& pieces, const ReplacePiece& replace, int threads,
              const Progress& progress) {
-  const auto new_data_begin = write_header(file, out, out_path, keys);
+  const auto header = paged_header_bytes(file, keys);
+  write_exactly(out, 0, std::as_bytes(std::span(header)), out_path);
+  const auto new_data_begin = header.size();
   const auto moved = [&](std::uint64_t offset) { return offset - file.data_begin() + new_data_begin; };
 
   // What lies between the replaced pieces, padding included, is copied as it is, in ranges of bounded size so that

@@ -24,7 +24,8 @@ struct StringKey {
 using ReplacePiece = std::function<std::vector<std::byte>(std::size_t i)>;
 
 // Writes the copy into `out`, which is empty and readable; `out_path` is for messages. `keys` are put after the file's
-// own, or take the place of those of the same name. `pieces` get their data from `replace`, on `threads` threads.
+// own, or take the place of those of the same name; the last one's value may get spaces behind it, so that the data
+// begins at the same place of a page as before. `pieces` get their data from `replace`, on `threads` threads.
 void rewrite(const GgufFile& file, int out, const std::string& out_path, const std::vector<StringKey>& keys,
              const std::vector<TensorPiece>& pieces, const ReplacePiece& replace, int threads,
              const Progress& progress = {});

@@ -52,12 +52,17 @@ TEST(Rewrite, ChangesOnlyTheTensorsNamed) {
 
 TEST(Rewrite, SetsKeysBehindTheOthersAndReplacesThoseOfTheSameName) {
   const TestFolder folder;
+  const std::vector<StringKey> keys = {{"unknown.key", "new"}, {"another.key", "value"}};
+  const auto once = rewritten(model().bytes(), keys, {2}, folder);
+  const GgufFile before(folder.write("before.gguf", model().bytes())), after(folder.write("after.gguf", once));
+  EXPECT_EQ(after.data_begin() % 4096, before.data_begin() % 4096);
+  const auto padded = after.find_string("another.key").value();
+  EXPECT_EQ(padded, "value" + std::string(padded.size() - 5, ' '));
+
   auto expected = TestGguf();
   expected.text("general.architecture", "llama").number("some.number", 7);
-  expected.text("unknown.key", "new").text("another.key", "a longer value than fits the padding");
+  expected.text("unknown.key", "new").text("another.key", padded);
   expected.floats("a", {1, 2, 3}).floats("b", {4, 5, 6, 7}).floats("c", {-8});
-  const std::vector<StringKey> keys = {{"unknown.key", "new"}, {"another.key", "a longer value than fits the padding"}};
-  const auto once = rewritten(model().bytes(), keys, {2}, folder);
   EXPECT_EQ(once, expected.bytes());
   EXPECT_EQ(rewritten(once, keys, {}, folder), once);
 }
