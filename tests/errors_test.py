@@ -111,6 +111,7 @@ class ErrorsTest(ProgramTest):
     def test_two_outputs_are_two_files(self):
         out = self.path("out")
         self.refuse(USAGE, "name two files", "apply", MODEL, "-o", out, "--json", out)
+        self.refuse(USAGE, "name two files", "apply", MODEL, "-o", out, "--json", self.path("./out"))
         self.refuse(USAGE, "the experiment's own files", "experiment", MODEL, "-o", out, "-f", TEXT, "--json", f"{out}/report.md")
 
     def test_an_experiment_that_cannot_begin_leaves_earlier_results(self):

@@ -28,7 +28,7 @@ void apply(const ApplyOptions& options) {
   const GgufFile file(options.model);
   const std::vector<std::string> inputs = {options.model, options.rules.recipe_file};
   refuse_overwriting({options.rules.recipe_file}, options.output);
-  if (options.json == options.output || is_same_file(options.json, options.output)) {
+  if (is_same_file(options.json, options.output)) {
     throw usage_error(fmt::format("-o and --json are both {}: name two files", options.output));
   }
   ResultOutput output(options, inputs);

@@ -6,6 +6,7 @@
 #include "report/apply_report.h"
 #include "report/eval_report.h"
 #include "study/prepared_variants.h"
+#include "text_file.h"
 
 namespace fakequant {
 namespace {

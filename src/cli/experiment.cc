@@ -18,6 +18,7 @@
 #include "report/eval_report.h"
 #include "report/experiment_report.h"
 #include "report/generation_report.h"
+#include "text_file.h"
 
 namespace fakequant {
 namespace {
@@ -86,7 +87,7 @@ void experiment(ExperimentOptions& options) {
   for (const auto* name : kResultNames) {
     const auto result = folder / name;
     refuse_overwriting(inputs, result.string());
-    if (!options.json.empty() && fs::weakly_canonical(options.json) == fs::weakly_canonical(result)) {
+    if (is_same_file(options.json, result)) {
       throw usage_error(fmt::format("--json {} is one of the experiment's own files: name another", options.json));
     }
   }

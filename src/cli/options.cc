@@ -4,16 +4,14 @@
 #include <omp.h>
 #include <unistd.h>
 
-#include <array>
-#include <cerrno>
 #include <chrono>
 #include <cstdio>
-#include <fstream>
 #include <sstream>
 
 #include "engine/backend.h"
 #include "error.h"
 #include "recipe/recipe_yaml.h"
+#include "text_file.h"
 #include "version.h"
 
 namespace fakequant {
@@ -81,18 +79,6 @@ Recipe recipe_of(const RuleOptions& options) {
     throw usage_error("--fake-quant-layer says where and not what: add --fake-quant-ffn-norm TYPE");
   }
   return recipe;
-}
-
-std::string read_text(const std::string& path) {
-  errno = 0;
-  std::ifstream file(path, std::ios::binary);
-  std::string text;
-  std::array<char, 1 << 16> buffer{};
-  while (file.read(buffer.data(), buffer.size()) || file.gcount() > 0) {
-    text.append(buffer.data(), static_cast<std::size_t>(file.gcount()));
-  }
-  if (errno != 0) throw Error(fmt::format("cannot read {}: {}", path, errno_text()));
-  return text;
 }
 
 std::vector<std::string> prompts_of(const std::vector<std::string>& given, const std::string& file) {

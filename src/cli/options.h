@@ -42,9 +42,6 @@ void add_rule_options(Arguments& arguments, RuleOptions& options, RuleKinds kind
 // The rules in order: the file's, then --rule's, then the flags'. Throws a usage error.
 Recipe recipe_of(const RuleOptions& options);
 
-// Reads a whole file. Throws an Error.
-std::string read_text(const std::string& path);
-
 // Prompts from -p and from a file with one a line; "\n", "\t" and "\\" are written out in both.
 std::vector<std::string> prompts_of(const std::vector<std::string>& given, const std::string& file);
 

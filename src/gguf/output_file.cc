@@ -83,8 +83,13 @@ void OutputFile::commit() {
 }
 
 bool is_same_file(const fs::path& a, const fs::path& b) {
-  std::error_code missing;
-  return fs::equivalent(a, b, missing) && !missing;
+  if (a.empty() || b.empty()) return false;
+  std::error_code fault;
+  if (fs::equivalent(a, b, fault) && !fault) return true;
+  const auto real_a = fs::weakly_canonical(fs::absolute(a), fault);
+  if (fault) return false;
+  const auto real_b = fs::weakly_canonical(fs::absolute(b), fault);
+  return !fault && real_a == real_b;
 }
 
 void write_text(OutputFile& file, std::string_view text) {

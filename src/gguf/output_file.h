@@ -34,7 +34,7 @@ class OutputFile {
   bool in_place_ = false;  // the target is a pipe or a device, which cannot be replaced
 };
 
-// True where both paths exist and lead to one file, also through links.
+// True where both paths lead to one file, also through links; or would, where there is none yet.
 bool is_same_file(const std::filesystem::path& a, const std::filesystem::path& b);
 
 // Writes the whole text at once. The file is not committed.

@@ -12,7 +12,7 @@ namespace fakequant {
 struct BenchOptions {
   int prompt_tokens = 0;  // 0: half of min(512, what the model was trained for)
   int decode_tokens = 0;  // 0: 32, or as many as the context has room for
-  int repetitions = 30;   // pairs of runs
+  int repetitions = 30;   // rounds in which all take turns
   int threads = 1;
 };
 

@@ -9,9 +9,9 @@
 namespace fakequant {
 namespace {
 
-// The largest number of sorted values that may be cut off at each end so that what is left spans the median with 95 %
-// confidence: the largest k with P(Binomial(count, 1/2) < k) <= 0.025.
-std::size_t cut_off(std::size_t count) {
+// The rank, from 1, of the sorted value at which the interval begins; it ends at the same rank from above. The largest
+// k with P(Binomial(count, 1/2) < k) <= 0.025; 0 where count is below kFewestPairs and there is none.
+std::size_t first_rank(std::size_t count) {
   const auto n = static_cast<double>(count);
   double below = 0;
   for (std::size_t k = 0; k < count / 2; ++k) {
@@ -34,7 +34,7 @@ PairedRatio paired_ratio(std::span<const double> variant, std::span<const double
   std::vector<double> ratios;
   for (std::size_t i = 0; i < variant.size(); ++i) ratios.push_back(variant[i] / baseline[i]);
   std::sort(ratios.begin(), ratios.end());
-  const auto cut = std::max<std::size_t>(cut_off(ratios.size()), 1) - 1;
+  const auto cut = std::max<std::size_t>(first_rank(ratios.size()), 1) - 1;
   return {quantile(ratios, 0.5), ratios[cut], ratios[ratios.size() - 1 - cut]};
 }
 

@@ -3,13 +3,10 @@
 #include <fmt/format.h>
 #include <yaml-cpp/yaml.h>
 
-#include <cerrno>
-#include <cstring>
-#include <fstream>
 #include <set>
-#include <sstream>
 
 #include "error.h"
+#include "text_file.h"
 
 namespace fakequant {
 namespace {
@@ -104,12 +101,7 @@ Recipe parse_recipe(const std::string& text, std::string_view path) {
 }
 
 Recipe load_recipe(const std::string& path) {
-  errno = 0;
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  if (file.peek() != std::ifstream::traits_type::eof()) text << file.rdbuf();
-  if (errno != 0) throw Error(fmt::format("cannot read the recipe {}: {}", path, std::strerror(errno)));
-  return parse_recipe(text.str(), path);
+  return parse_recipe(read_text(path, fmt::format("the recipe {}", path)), path);
 }
 
 std::string to_yaml(const Recipe& recipe) {
