@@ -2,7 +2,8 @@
 
 add_library(fakequant_options INTERFACE)
 target_compile_features(fakequant_options INTERFACE cxx_std_20)
-target_compile_options(fakequant_options INTERFACE -Wall -Wextra -Wconversion -Werror)
+# No fused multiply-adds behind our back: every instruction set is to give the same bits.
+target_compile_options(fakequant_options INTERFACE -Wall -Wextra -Wconversion -Werror -ffp-contract=off)
 if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   # GCC 12 sees overlaps where there are none (GCC bug 105651).
   target_compile_options(fakequant_options INTERFACE -Wno-restrict)

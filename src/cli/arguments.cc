@@ -35,8 +35,8 @@ void add_number(CLI::App& command, const std::string& flags, Value& value, Value
 Arguments::Arguments(CLI::App& program, const std::string& name, const std::string& help)
     : command_(*program.add_subcommand(name, help)) {}
 
-void Arguments::positional(const std::string& name, std::string& value, const std::string& help) {
-  command_.add_option(name, value, help)->type_name("")->required();
+void Arguments::positional(const std::string& name, std::string& value, const std::string& help, Required required) {
+  command_.add_option(name, value, help)->type_name("")->required(required == Required::yes);
 }
 
 void Arguments::text(const std::string& flags, const std::string& type, std::string& value, const std::string& help,

@@ -24,7 +24,8 @@ class Arguments {
 
   // Each `value` holds the default and must live as long as the program; `flags` are such as "-o,--output", `type` what
   // the help shows for the value. A value out of range is refused with the range.
-  void positional(const std::string& name, std::string& value, const std::string& help);
+  void positional(const std::string& name, std::string& value, const std::string& help,
+                  Required required = Required::yes);
   void text(const std::string& flags, const std::string& type, std::string& value, const std::string& help,
             Required required = Required::no);
   void texts(const std::string& flags, const std::string& type, std::vector<std::string>& values,

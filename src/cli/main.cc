@@ -61,6 +61,7 @@ int main(int argc, char** argv) {
     fakequant::add_generate(program.app(), line);
     fakequant::add_bench(program.app(), line);
     fakequant::add_experiment(program.app(), line);
+    fakequant::add_formats(program.app(), line);
     return program.run(argc, argv);
   } catch (const fakequant::Error& error) {
     return complain(error.what(), error.failure());

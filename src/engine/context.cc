@@ -80,6 +80,7 @@ void Context::evaluate(std::span<const Token> tokens, const OutputRange& outputs
     b.seq_id[i][0] = 0;
     b.logits[i] = outputs.contains(i);
   }
+  if (tap_) tap_->begin_evaluation(batches_of(tokens.size(), outputs));
   clear_engine_error();
   const int status = llama_decode(context_.get(), b);
   llama_synchronize(context_.get());
@@ -89,6 +90,21 @@ void Context::evaluate(std::span<const Token> tokens, const OutputRange& outputs
                             position_, status, engine_error()));
   }
   position_ += static_cast<int>(tokens.size());
+}
+
+std::vector<TokenBatch> Context::batches_of(std::size_t tokens, const OutputRange& outputs) const {
+  std::vector<TokenBatch> batches;
+  const std::size_t together = llama_n_ubatch(context_.get());
+  for (std::size_t begin = 0; begin < tokens; begin += together) {
+    TokenBatch batch;
+    for (std::size_t i = begin; i < std::min(tokens, begin + together); ++i) {
+      const auto position = static_cast<std::int64_t>(static_cast<std::size_t>(position_) + i);
+      batch.positions.push_back(position);
+      if (outputs.contains(i)) batch.output_positions.push_back(position);
+    }
+    batches.push_back(std::move(batch));
+  }
+  return batches;
 }
 
 std::span<const float> Context::logits(std::size_t index) const {

@@ -60,6 +60,8 @@ class Context {
     void operator()(llama_context* context) const;
   };
   void open(const ContextOptions& options);
+  // How llama.cpp divides the tokens of one sequence: as many as fit, in their order.
+  std::vector<TokenBatch> batches_of(std::size_t tokens, const OutputRange& outputs) const;
 
   const Model* model_;
   std::unique_ptr<Tap> tap_;

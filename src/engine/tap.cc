@@ -49,6 +49,22 @@ std::optional<int> layer_of_node(std::string_view name, int layers) {
   return layer;
 }
 
+NodeShape shape_of(const ggml_tensor* node) { return {node->ne[0], node->ne[1], node->ne[2], node->ne[3]}; }
+
+// The format with what is left out filled in for an activation.
+Format for_activation(Format format) {
+  if (format.family == Family::integer && !format.per) format.per = Span::token;
+  return format;
+}
+
+// Whether rounding a row needs to know which token it belongs to.
+bool asks_for_tokens(const Format& format) {
+  return format.family == Family::nvfp4 || format.per == Span::token || format.rounding == Rounding::stochastic;
+}
+
+// Waking other threads costs more than rounding a few thousand values.
+constexpr std::int64_t kWorthSharing = 1 << 15;
+
 }  // namespace
 
 bool Tap::callback(ggml_tensor* node, bool ask, void* tap) {
@@ -68,6 +84,7 @@ void Tap::begin_discovery() {
   discovering_ = true;
   sites_.clear();
   nodes_of_name_.clear();
+  shapes_.clear();
   targets_.clear();
 }
 
@@ -78,9 +95,9 @@ void Tap::end_discovery(int layers) {
 }
 
 void Tap::note(const ggml_tensor* node) {
-  if (is_named(node) && computes_values(node) && nodes_of_name_[node->name]++ == 0) {
-    sites_.push_back({node->name, std::nullopt});
-  }
+  if (!is_named(node) || !computes_values(node)) return;
+  if (nodes_of_name_[node->name]++ == 0) sites_.push_back({node->name, std::nullopt});
+  shapes_[node->name] = shape_of(node);  // the last of the name is the site
 }
 
 void Tap::set_recipe(const Recipe& recipe) {
@@ -90,11 +107,19 @@ void Tap::set_recipe(const Recipe& recipe) {
     if (!winners[s]) continue;
     const auto& site = sites_[s];
     Target target;
-    target.format = recipe[*winners[s]].format;
+    const auto& format = recipe[*winners[s]].format;
+    target.format = for_activation(format);
+    target.shape_for_one_token = shapes_[site.name];
+    target.random_key = random_key(format.seed, site.name);
+    try {
+      check_row(format, target.shape_for_one_token[0]);
+    } catch (const Error& error) {
+      throw Error(fmt::format("{}: {}", site.name, error.what()), error.failure());
+    }
     target.nodes_of_name = nodes_of_name_[site.name];
     target.counters.site = site.name;
     target.counters.layer = site.layer.value_or(-1);
-    target.counters.format = to_string(target.format);
+    target.counters.format = to_string(format);
     targets_.emplace(site.name, std::move(target));
   }
 }
@@ -128,21 +153,32 @@ void Tap::round(ggml_tensor* node) {
   target.counters.columns = columns;
   target.computed += rows * columns;
   if (ggml_backend_buffer_is_host(node->buffer)) {
-    round_values(target, static_cast<float*>(node->data), rows, columns);
+    round_values(target, static_cast<float*>(node->data), shape_of(node));
     return;
   }
   staging_.resize(static_cast<std::size_t>(rows * columns));
   ggml_backend_tensor_get(node, staging_.data(), 0, ggml_nbytes(node));
-  round_values(target, staging_.data(), rows, columns);
+  round_values(target, staging_.data(), shape_of(node));
   ggml_backend_tensor_set(node, staging_.data(), 0, ggml_nbytes(node));
 }
 
-void Tap::round_values(Target& target, float* values, std::int64_t rows, std::int64_t columns) {
+void Tap::round_values(Target& target, float* values, const NodeShape& shape) {
+  try {
+    if (asks_for_tokens(target.format)) {
+      round_tokens(target, values, shape);
+    } else {
+      round_rows(target, values, shape);
+    }
+  } catch (const Error& error) {
+    throw Error(fmt::format("{}: {}", target.counters.site, error.what()), error.failure());
+  }
+}
+
+void Tap::round_rows(Target& target, float* values, const NodeShape& shape) {
   // Each row's figures are its own, put together in the rows' order: neither threads nor batches change them.
+  const auto columns = shape[0], rows = shape[1] * shape[2] * shape[3];
   if (columns == 0) return;
   std::vector<RoundingErrors> parts(static_cast<std::size_t>(rows));
-  // Waking other threads costs more than rounding a few thousand values.
-  constexpr std::int64_t kWorthSharing = 1 << 15;
   const int threads = rows * columns < kWorthSharing ? 1 : threads_;
   const std::int64_t rows_a_piece = std::max<std::int64_t>(1, kWorthSharing / 4 / columns);
   parallel_for((rows + rows_a_piece - 1) / rows_a_piece, threads, [&](std::int64_t piece) {
@@ -153,6 +189,43 @@ void Tap::round_values(Target& target, float* values, std::int64_t rows, std::in
     }
   });
   for (const auto& part : parts) target.counters.errors.add(part);
+}
+
+void Tap::round_tokens(Target& target, float* values, const NodeShape& shape) {
+  if (target.batch >= batches_.size()) {
+    throw Error("it was computed more often than there were batches: this version of llama.cpp is not understood");
+  }
+  const auto layout = token_layout(shape, target.shape_for_one_token, batches_[target.batch++]);
+  const auto values_of_token = layout.inner * layout.outer;
+  if (values_of_token == 0) return;
+  std::vector<RoundingErrors> parts(static_cast<std::size_t>(layout.tokens));
+  const int threads = values_of_token * layout.tokens < kWorthSharing ? 1 : threads_;
+  parallel_for(layout.tokens, threads, [&](std::int64_t token) {
+    const auto t = static_cast<std::size_t>(token);
+    Placement placement;
+    placement.row = shape[0];
+    placement.random = {target.random_key, static_cast<std::uint64_t>(layout.positions[t])};
+    float* const first = values + token * layout.inner;
+    if (layout.outer == 1) {
+      parts[t] = fake_quantize(target.format, {first, static_cast<std::size_t>(values_of_token)}, placement);
+      return;
+    }
+    std::vector<float> together(static_cast<std::size_t>(values_of_token));
+    const auto run = [&](std::int64_t o) { return first + o * layout.tokens * layout.inner; };
+    for (std::int64_t o = 0; o < layout.outer; ++o) {
+      std::copy_n(run(o), layout.inner, together.begin() + o * layout.inner);
+    }
+    parts[t] = fake_quantize(target.format, together, placement);
+    for (std::int64_t o = 0; o < layout.outer; ++o) {
+      std::copy_n(together.begin() + o * layout.inner, layout.inner, run(o));
+    }
+  });
+  for (const auto& part : parts) target.counters.errors.add(part);
+}
+
+void Tap::begin_evaluation(std::vector<TokenBatch> batches) {
+  batches_ = std::move(batches);
+  for (auto& [name, target] : targets_) target.batch = 0;
 }
 
 void Tap::finish_evaluation() {

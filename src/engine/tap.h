@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "engine/site_counters.h"
+#include "engine/token_rows.h"
 #include "recipe/rule.h"
 #include "recipe/site_match.h"
 
@@ -42,6 +43,9 @@ class Tap {
   // Rounds by these activation rules from now on; all counters start at zero. Throws as match_sites does.
   void set_recipe(const Recipe& recipe);
 
+  // Before an evaluation: the tokens that will go through the graph, in the batches in which they do.
+  void begin_evaluation(std::vector<TokenBatch> batches);
+
   // Rethrows what went wrong inside the callback, and checks that every site was met as often as expected.
   void finish_evaluation();
 
@@ -51,6 +55,9 @@ class Tap {
   struct Target {
     Format format;
     SiteCounters counters;
+    NodeShape shape_for_one_token{};
+    std::uint64_t random_key = 0;
+    std::size_t batch = 0;      // of the evaluation, that comes next
     int nodes_of_name = 1;      // nodes of this name that compute, in one evaluation
     std::int64_t met = 0;       // such nodes met so far
     std::int64_t computed = 0;  // values that the last of them had, over all evaluations
@@ -65,13 +72,17 @@ class Tap {
   bool wants(const ggml_tensor* node);
   void note(const ggml_tensor* node);
   void round(ggml_tensor* node);
-  void round_values(Target& target, float* values, std::int64_t rows, std::int64_t columns);
+  void round_values(Target& target, float* values, const NodeShape& shape);
+  void round_rows(Target& target, float* values, const NodeShape& shape);
+  void round_tokens(Target& target, float* values, const NodeShape& shape);
 
   int threads_;
   int layers_ = 0;
   bool discovering_ = false;
   std::vector<Site> sites_;
   std::unordered_map<std::string, int> nodes_of_name_;
+  std::unordered_map<std::string, NodeShape> shapes_;  // of each site, when one token was evaluated
+  std::vector<TokenBatch> batches_;
   std::unordered_map<std::string, Target, NameHash, std::equal_to<>> targets_;
   Target* wanted_ = nullptr;  // the one whose data comes next
   std::vector<float> staging_;

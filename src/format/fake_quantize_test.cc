@@ -1,131 +1,130 @@
 #include "format/fake_quantize.h"
 
 #include <gtest/gtest.h>
-#include <hwy/targets.h>
 
-#include <bit>
 #include <cmath>
-#include <cstdint>
-#include <limits>
-#include <random>
-#include <vector>
 
-#include "format/bf16.h"
+#include "format/on_every_target.h"
+#include "format/reference.h"
+#include "format/test_values.h"
 
 namespace fakequant {
 namespace {
 
-float reference(Rounding rounding, float x) {
-  return rounding == Rounding::zero ? round_to_bf16<Rounding::zero>(x) : round_to_bf16<Rounding::nearest>(x);
-}
-
-bool same(float a, float b) {
-  return (std::isnan(a) && std::isnan(b)) || std::bit_cast<std::uint32_t>(a) == std::bit_cast<std::uint32_t>(b);
-}
-
-// Every code, every midpoint between two, both neighbours of each, and random floats.
-std::vector<float> interesting_values() {
-  std::vector<float> values;
-  for (std::uint32_t code = 0; code < 0x10000; ++code) {
-    for (const std::uint32_t low : {0x0000u, 0x0001u, 0x7FFFu, 0x8000u, 0x8001u, 0xFFFFu}) {
-      values.push_back(std::bit_cast<float>((code << 16) | low));
-    }
-  }
-  std::mt19937 random(7);
-  for (int i = 0; i < 100003; ++i) values.push_back(std::bit_cast<float>(static_cast<std::uint32_t>(random())));
-  return values;
-}
-
-// Calls check on every instruction set that this machine has.
-template <typename Check>
-void on_every_target(const Check& check) {
-  for (const auto target : hwy::SupportedAndGeneratedTargets()) {
-    hwy::SetSupportedTargetsForTest(target);
-    SCOPED_TRACE(hwy::TargetName(target));
-    check();
-  }
-  hwy::SetSupportedTargetsForTest(0);
-}
-
-TEST(FakeQuantize, EqualsTheScalarReferenceOnEveryTarget) {
-  const auto values = interesting_values();
-  for (const auto rounding : {Rounding::nearest, Rounding::zero}) {
+TEST(FakeQuantize, ReportsWhatAPlainLoopFinds) {
+  auto values = normal_floats(100001, 3, 2);
+  values[5] = 0;
+  values[6] = 1e-42f;
+  values[7] = 500;
+  for (const char* text : {"bf16", "e4m3", "e2m1", "int4", "mxfp4", "nvfp4", "bf16,round=stochastic,seed=3"}) {
+    const auto format = parse_format(text);
     on_every_target([&] {
       auto rounded = values;
-      fake_quantize({"bf16", rounding}, rounded);
+      const auto errors = fake_quantize(format, rounded);
+      RoundingErrors expected;
+      double rounded2 = 0, product = 0;
       for (std::size_t i = 0; i < values.size(); ++i) {
-        ASSERT_TRUE(same(rounded[i], reference(rounding, values[i]))) << values[i] << " became " << rounded[i];
+        const double x = values[i], y = rounded[i], e = std::fabs(y - x);
+        expected.changed += x != y;
+        expected.flushed += x != 0 && y == 0;
+        expected.absmax = std::max(expected.absmax, std::fabs(x));
+        expected.max_abs = std::max(expected.max_abs, e);
+        if (x != 0) expected.max_rel = std::max(expected.max_rel, e / std::fabs(x));
+        expected.sum_abs += e;
+        expected.sum_error2 += e * e;
+        expected.sum_signal2 += x * x;
+        rounded2 += y * y;
+        product += x * y;
       }
+      EXPECT_EQ(errors.elements, 100001);
+      EXPECT_EQ(errors.changed, expected.changed) << text;
+      EXPECT_EQ(errors.flushed, expected.flushed) << text;
+      EXPECT_EQ(errors.absmax, expected.absmax);
+      EXPECT_NEAR(errors.max_abs, expected.max_abs, 1e-7 * expected.max_abs);
+      EXPECT_NEAR(errors.max_rel, expected.max_rel, 1e-7);
+      EXPECT_NEAR(errors.sum_abs, expected.sum_abs, 1e-8 * expected.sum_abs) << text;
+      EXPECT_NEAR(errors.sum_error2, expected.sum_error2, 1e-8 * expected.sum_error2) << text;
+      EXPECT_NEAR(errors.sum_signal2, expected.sum_signal2, 1e-9 * expected.sum_signal2);
+      EXPECT_NEAR(errors.cosine(), product / std::sqrt(expected.sum_signal2 * rounded2), 1e-9) << text;
     });
   }
 }
 
-TEST(FakeQuantize, RoundsNothingOutsideTheSpan) {
-  on_every_target([] {
-    for (std::size_t size = 0; size < 70; ++size) {
-      for (std::size_t offset = 0; offset < 3; ++offset) {
-        std::vector<float> values(size + offset + 1, 1.001f);
-        fake_quantize({}, std::span(values).subspan(offset, size));
-        for (std::size_t i = 0; i < values.size(); ++i) {
-          ASSERT_EQ(values[i], i >= offset && i < offset + size ? 1.0f : 1.001f);
-        }
-      }
-    }
-  });
-}
-
-TEST(FakeQuantize, ReportsWhatAPlainLoopFinds) {
-  std::mt19937 random(3);
-  std::normal_distribution<float> normal(0, 2);
-  std::vector<float> values(100001);
-  for (auto& value : values) value = normal(random);
-  values[5] = 0;
-  RoundingErrors expected;
-  for (const float x : values) {
-    const float y = reference(Rounding::nearest, x);
-    const double e = std::fabs(static_cast<double>(y) - static_cast<double>(x)), s = std::fabs(static_cast<double>(x));
-    expected.changed += x != y;
-    expected.absmax = std::max(expected.absmax, s);
-    expected.max_abs = std::max(expected.max_abs, e);
-    if (x != 0) expected.max_rel = std::max(expected.max_rel, e / s);
-    expected.sum_abs += e;
-    expected.sum_error2 += e * e;
-    expected.sum_signal2 += s * s;
+TEST(FakeQuantize, RoundsAlikeWithAndWithoutFigures) {
+  const auto values = normal_floats(9999, 4);
+  for (const char* text : {"f16", "e5m2", "int8", "int4,per=block,block=48", "mxfp8", "nvfp4", "int8,round=stochastic",
+                           "mxfp4,round=stochastic"}) {
+    auto plain = values, counted = values;
+    const auto saturated = round_values(parse_format(text), plain, {.row = 1111});
+    EXPECT_EQ(fake_quantize(parse_format(text), counted, {.row = 1111}).saturated, saturated);
+    EXPECT_EQ(plain, counted) << text;
   }
-  on_every_target([&] {
-    auto rounded = values;
-    const auto errors = fake_quantize({}, rounded);
-    EXPECT_EQ(errors.elements, 100001);
-    EXPECT_EQ(errors.changed, expected.changed);
-    EXPECT_EQ(errors.saturated, 0);
-    EXPECT_EQ(errors.absmax, expected.absmax);
-    EXPECT_EQ(errors.max_abs, expected.max_abs);
-    EXPECT_NEAR(errors.max_rel, expected.max_rel, 1e-9);
-    EXPECT_NEAR(errors.sum_abs, expected.sum_abs, 1e-9 * expected.sum_abs);
-    EXPECT_NEAR(errors.sum_error2, expected.sum_error2, 1e-9 * expected.sum_error2);
-    EXPECT_NEAR(errors.sum_signal2, expected.sum_signal2, 1e-9 * expected.sum_signal2);
-  });
 }
 
-TEST(FakeQuantize, CountsWhatIsNotFiniteApart) {
-  const float infinity = std::numeric_limits<float>::infinity();
-  on_every_target([&] {
-    std::vector<float> values = {std::nanf(""), infinity, -infinity, std::numeric_limits<float>::max(), 1.001f};
-    const auto errors = fake_quantize({}, values);
+TEST(FakeQuantize, CountsWhatSaturatesAndWhatIsNotFinite) {
+  on_every_target([] {
+    std::vector<float> values = {NAN, INFINITY, -INFINITY, std::numeric_limits<float>::max(), 1.001f};
+    const auto errors = fake_quantize(parse_format("bf16"), values);
     EXPECT_EQ(errors.elements, 5);
     EXPECT_EQ(errors.changed, 2);    // the largest float and 1.001
     EXPECT_EQ(errors.saturated, 1);  // the largest float, which became infinity
     EXPECT_EQ(errors.absmax, static_cast<double>(std::numeric_limits<float>::max()));
     EXPECT_NEAR(errors.max_abs, 0.001, 1e-6);
+
+    values = {NAN, INFINITY, -INFINITY, 465, 463, 1e-9f};
+    const auto e4m3 = fake_quantize(parse_format("e4m3"), values);
+    EXPECT_EQ(e4m3.saturated, 3);  // 463 rounds to 448, which is no saturation
+    EXPECT_EQ(e4m3.flushed, 1);
+    EXPECT_EQ(values[1], 448);
+    EXPECT_EQ(values[4], 448);
   });
+}
+
+// Which threads round, and how the values are cut into spans, must not change a bit: each piece knows its place.
+TEST(FakeQuantize, GivesTheSameForPiecesAsForTheWhole) {
+  const auto values = normal_floats(64 * 300, 5);
+  for (const char* text : {"bf16,round=stochastic,seed=9", "e4m3,round=stochastic", "int4,round=stochastic",
+                           "mxfp4,round=stochastic", "int8,per=block,block=24", "int8,per=tensor", "nvfp4,round=stochastic"}) {
+    const auto format = parse_format(text);
+    Placement placement{.row = 64, .random = {random_key(format.seed, "w"), 0}};
+    if (spans_tensor(format)) placement.scale = scale_of(format, values);
+    auto whole = values;
+    fake_quantize(format, whole, placement);
+    auto pieces = values;
+    for (std::size_t begin = 0; begin < values.size(); begin += 64 * 7) {
+      placement.first = begin;
+      fake_quantize(format, std::span(pieces).subspan(begin, std::min<std::size_t>(64 * 7, values.size() - begin)), placement);
+    }
+    EXPECT_EQ(whole, pieces) << text;
+  }
+}
+
+TEST(FakeQuantize, IsDifferentForEachSeedAndUnbiased) {
+  const std::vector<float> values(100000, 1.1f);
+  auto first = values, second = values;
+  const auto rounded = [](std::vector<float>& copy, const char* text) {
+    const auto format = parse_format(text);
+    fake_quantize(format, copy, {.random = {random_key(format.seed, "w"), 0}});
+  };
+  rounded(first, "e2m1,round=stochastic,seed=1");
+  rounded(second, "e2m1,round=stochastic,seed=2");
+  EXPECT_NE(first, second);
+  double sum = 0;
+  for (const float x : first) sum += x;
+  EXPECT_NEAR(sum / 100000, 1.1, 5 * 0.2 / std::sqrt(100000));  // 1 or 1.5, the latter one time in five
 }
 
 TEST(RoundingErrors, HaveNoNoiseWhereNothingChanged) {
   std::vector<float> values = {1.0f, 0.5f};
-  const auto errors = fake_quantize({}, values);
+  const auto errors = fake_quantize(parse_format("bf16"), values);
   EXPECT_EQ(errors.changed, 0);
   EXPECT_TRUE(std::isinf(errors.sqnr_db()));
+  EXPECT_EQ(errors.cosine(), 1);
   EXPECT_EQ(RoundingErrors{}.mean_abs(), 0);
+  std::vector<float> lost = {1e-20f, -1e-20f};
+  EXPECT_EQ(fake_quantize(parse_format("e4m3"), lost).cosine(), 0);
+  std::vector<float> none;
+  EXPECT_EQ(fake_quantize(parse_format("int8"), none).elements, 0);
 }
 
 }  // namespace

@@ -1,23 +1,61 @@
-// What a number format is: a name, and how a value that lies between two of its codes is rounded.
+// What a number format is: a name, what the name stands for, and the options that follow it.
 //
-// A Format is a value: it is parsed from the words of a rule ("bf16,round=zero"), compared, printed back, and handed to
-// the functions that round.
+// A Format is a value: it is parsed from the words of a rule ("int4,per=block,block=32,mode=asym"), compared, printed
+// back, and handed to the functions that round. Five families share the options that make sense for them:
+//
+//   element   bf16 e4m3 e5m10 mantissa7   values on an element's grid, without a scale
+//   integer   int2 .. int16               a float32 scale for each tensor, token, row or block
+//   mx        mxfp8 mxfp4 mxint8 ...      a power of two for each 32 values
+//   nvfp4     nvfp4                       an E4M3 scale for each 16 values, a float32 one over all
+//   ggml      q4_k ggml:mxfp4 ...         ggml's own code
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "format/element.h"
+#include "format/ggml_types.h"
+#include "format/rounding.h"
+#include "format/scale.h"
+
 namespace fakequant {
 
-enum class Rounding {
-  nearest,  // to the nearer code; a tie goes to the even one (IEEE 754-2019, 4.3.1 roundTiesToEven)
-  zero,     // towards zero: truncation (IEEE 754-2019, 4.3.2 roundTowardZero)
+enum class Family { element, integer, mx, nvfp4, ggml };
+
+// The values that share an integer's scale.
+enum class Span {
+  tensor,
+  token,  // all values of one token, however many rows they are
+  row,    // ne[0] values that lie together
+  block,  // so many of a row; the row's end cuts the last one short
+};
+
+// How the range that an integer's codes cover is found.
+struct RangeRule {
+  enum Kind { absmax, percentile, mse } kind = absmax;
+  double percent = 100;  // of the values' magnitudes, for percentile
+
+  bool operator==(const RangeRule&) const = default;
 };
 
 struct Format {
   std::string name = "bf16";
+  Family family = Family::element;
+  Element element = *element_of("bf16");  // of one value; not for integer and ggml
+  int bits = 16;                          // of an integer
+
   Rounding rounding = Rounding::nearest;
+  std::uint64_t seed = 0;   // of stochastic rounding
+  bool saturate = false;    // overflow=saturate: clamps where the element has an infinity
+  std::optional<Span> per;  // left out: a row of a weight, a token of an activation
+  std::int64_t block = 32;  // per=block
+  bool asymmetric = false;
+  RangeRule range;
+  ScaleRounding scale_rounding = ScaleRounding::floor;
+  std::string importance_file;  // imatrix=, of ggml's types
 
   bool operator==(const Format&) const = default;
 };
@@ -28,18 +66,23 @@ struct FormatOption {
   std::string value;
 };
 
-// The names that make_format knows, in the order in which they are worth listing.
+// The names to list, the open families by one of theirs: "eXmY", "mantissaN", "int2..int16".
 std::vector<std::string> format_names();
 
 // Throws a usage error that says what is allowed when the name, a key or a value is not known, or a key comes twice.
 Format make_format(std::string_view name, const std::vector<FormatOption>& options);
 
-// Parses "NAME[,KEY=VALUE]...", for instance "bf16,round=zero". Throws as make_format does.
+// Parses "NAME[,KEY=VALUE]...", for instance "bf16,round=zero". A value with a comma stands in '...'. Throws as
+// make_format does.
 Format parse_format(std::string_view text);
 
-std::string to_string(Rounding rounding);
+// The options that make_format reads back to the same format; those at their default are left out.
+std::vector<FormatOption> options_of(const Format& format);
 
-// The text that parse_format reads back to the same format; options at their default are left out.
+// The text that parse_format reads back to the same format.
 std::string to_string(const Format& format);
+
+// The type of a format of the ggml family.
+const GgmlType& ggml_type_of_format(const Format& format);
 
 }  // namespace fakequant

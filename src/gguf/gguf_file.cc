@@ -342,6 +342,10 @@ void GgufFile::read(std::uint64_t offset, std::span<std::byte> bytes) const {
   read_exactly(fd_.get(), offset, bytes, path_);
 }
 
+std::int64_t row_elements(const TensorInfo& tensor) {
+  return tensor.shape.empty() ? 1 : std::max<std::int64_t>(tensor.shape[0], 1);
+}
+
 std::optional<int> layer_of_tensor(std::string_view name) {
   for (const std::string_view prefix : {"blk.", "enc.blk.", "dec.blk."}) {
     if (!name.starts_with(prefix)) continue;

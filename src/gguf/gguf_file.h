@@ -37,6 +37,9 @@ struct TensorInfo {
   std::uint64_t size = 0;   // bytes of data, without padding
 };
 
+// Values in a row, ne[0]; 1 for a tensor without any.
+std::int64_t row_elements(const TensorInfo& tensor);
+
 class GgufFile {
  public:
   // Opens and checks the file. Throws an Error that names the key or tensor and the byte where something is wrong.

@@ -12,11 +12,13 @@ constexpr std::int64_t kPieceElements = std::int64_t{1} << 18;
 
 }  // namespace
 
-std::vector<TensorPiece> tensor_pieces(const GgufFile& file, std::size_t tensor) {
+std::vector<TensorPiece> tensor_pieces(const GgufFile& file, std::size_t tensor, PieceCut cut) {
   std::vector<TensorPiece> pieces;
-  const auto elements = file.tensors()[tensor].elements;
-  for (std::int64_t first = 0; first < elements; first += kPieceElements) {
-    pieces.push_back({tensor, first, std::min(kPieceElements, elements - first)});
+  const auto elements = file.tensors()[tensor].elements, row = row_elements(file.tensors()[tensor]);
+  const auto whole_rows = std::max<std::int64_t>(1, kPieceElements / row) * row;
+  const auto piece = cut == PieceCut::rows ? whole_rows : kPieceElements;
+  for (std::int64_t first = 0; first < elements; first += piece) {
+    pieces.push_back({tensor, first, std::min(piece, elements - first)});
   }
   return pieces;
 }

@@ -17,8 +17,10 @@ struct TensorPiece {
   std::int64_t elements = 0;
 };
 
-// The pieces of one tensor, in order.
-std::vector<TensorPiece> tensor_pieces(const GgufFile& file, std::size_t tensor);
+// The pieces of one tensor, in order. Of whole rows, as many as fit and at least one; or, where rows do not matter, cut
+// at any block.
+enum class PieceCut { anywhere, rows };
+std::vector<TensorPiece> tensor_pieces(const GgufFile& file, std::size_t tensor, PieceCut cut = PieceCut::anywhere);
 
 // The pieces of all tensors, in the file's order.
 std::vector<TensorPiece> all_pieces(const GgufFile& file);

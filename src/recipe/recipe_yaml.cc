@@ -84,6 +84,7 @@ class RecipeReader {
     if (!has_site || rule.selector.empty()) refuse(node, "this rule names no site: add weights: or activations:");
     if (format.empty()) refuse(node, "this rule names no format: add format:");
     rule.format = located(node, [&] { return make_format(format, options); });
+    located(node, [&] { check_rule(rule); });
     return rule;
   }
 
@@ -112,9 +113,7 @@ std::string to_yaml(const Recipe& recipe) {
     out << YAML::Key << (rule.kind == SiteKind::weight ? "weights" : "activations") << YAML::Value << rule.selector;
     if (!rule.layers.is_all()) out << YAML::Key << "layers" << YAML::Value << to_string(rule.layers);
     out << YAML::Key << "format" << YAML::Value << rule.format.name;
-    if (rule.format.rounding != Format{}.rounding) {
-      out << YAML::Key << "round" << YAML::Value << to_string(rule.format.rounding);
-    }
+    for (const auto& [key, value] : options_of(rule.format)) out << YAML::Key << key << YAML::Value << value;
     out << YAML::EndMap;
   }
   out << YAML::EndSeq << YAML::EndMap;

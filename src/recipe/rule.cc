@@ -37,7 +37,23 @@ Rule parse_rule(std::string_view text) {
   if (rule.selector.empty()) refuse(text, "names no site");
   if (at != std::string_view::npos) rule.layers = parse_layers(site.substr(at + 1));
   rule.format = parse_format(text.substr(equals + 1));
+  check_rule(rule);
   return rule;
+}
+
+void check_rule(const Rule& rule) {
+  const auto& format = rule.format;
+  if (rule.kind == SiteKind::weight && format.per == Span::token) {
+    throw usage_error("per=token is for activations: a weight's scale spans a row, a block or the tensor");
+  }
+  if (rule.kind == SiteKind::activation && format.per == Span::tensor) {
+    throw usage_error(
+        "per=tensor is for weights: over the tokens of a batch a scale would depend on the batch; take per=token, row or "
+        "block");
+  }
+  if (rule.kind == SiteKind::activation && !format.importance_file.empty()) {
+    throw usage_error("imatrix= is for weights: an importance matrix weighs a weight's columns");
+  }
 }
 
 std::string to_string(const Rule& rule) {

@@ -22,6 +22,8 @@ void add_rounding_errors(Json& json, const RoundingErrors& errors) {
   json["max_rel"] = errors.max_rel;
   json["rmse"] = errors.rmse();
   json["sqnr_db"] = errors.sqnr_db();
+  json["cosine"] = errors.cosine();
+  json["flushed"] = errors.flushed;
 }
 
 std::string to_text(const Json& json) { return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"; }

@@ -21,7 +21,8 @@ struct Provenance {
 // The first fields of a file: schema ("fakequant.inspect/1" for "inspect"), model, command, version, backends.
 Json json_file(const std::string& command_name, const std::string& model, const Provenance& provenance);
 
-// The fields of a rounding's errors: elements changed saturated absmax max_abs mean_abs max_rel rmse sqnr_db.
+// The fields of a rounding's errors: elements changed saturated absmax max_abs mean_abs max_rel rmse sqnr_db
+// cosine flushed.
 void add_rounding_errors(Json& json, const RoundingErrors& errors);
 
 // The text of a file, with a newline at its end. Bytes that are no UTF-8 become the replacement character.

@@ -6,15 +6,16 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <map>
 
 #include "error.h"
-#include "format/fake_quantize.h"
 #include "gguf/output_file.h"
 #include "gguf/rewrite.h"
 #include "gguf/tensor_pieces.h"
 #include "gguf/tensor_type.h"
 #include "recipe/site_match.h"
 #include "version.h"
+#include "weights/tensor_rounding.h"
 
 namespace fakequant {
 namespace {
@@ -28,11 +29,16 @@ struct PieceRounding {
 };
 
 // The stored bytes of a piece after rounding.
-std::vector<std::byte> round_piece(const GgufFile& file, const TensorPiece& piece, const Format& format,
+std::vector<std::byte> round_piece(const GgufFile& file, const TensorPiece& piece, const TensorRounder& rounder,
                                    PieceRounding& result) {
-  const auto type = file.tensors()[piece.tensor].type;
+  const auto& info = file.tensors()[piece.tensor];
+  const auto type = info.type;
   auto values = read_piece_values(file, piece);
-  result.errors = fake_quantize(format, values);
+  try {
+    result.errors = rounder.round(piece, values);
+  } catch (const Error& error) {
+    throw Error(fmt::format("{}: {}", info.name, error.what()), error.failure());
+  }
   std::vector<std::byte> bytes(piece_bytes(file, piece));
   encode_values(type, values, bytes);
   if (!is_float32(type)) {
@@ -67,32 +73,54 @@ std::vector<std::optional<std::size_t>> winning_rules(const GgufFile& file, cons
   return winners;
 }
 
+// A rounder for each tensor that a rule names, and the importance matrices that they look at.
+class WeightRounding {
+ public:
+  WeightRounding(const GgufFile& file, const Recipe& recipe) {
+    const auto winners = winning_rules(file, recipe);
+    for (std::size_t t = 0; t < winners.size(); ++t) {
+      if (!winners[t]) continue;
+      const auto& format = recipe[*winners[t]].format;
+      const auto& path = format.importance_file;
+      if (!path.empty() && !matrices_.contains(path)) matrices_.try_emplace(path, path);
+      rounders_.try_emplace(t, file, t, format, path.empty() ? nullptr : &matrices_.at(path));
+      formats_.emplace(t, to_string(format));
+    }
+  }
+
+  std::map<std::size_t, TensorRounder>& rounders() { return rounders_; }  // by tensor
+  const std::string& format(std::size_t tensor) const { return formats_.at(tensor); }
+
+ private:
+  std::map<std::string, ImportanceMatrix> matrices_;
+  std::map<std::size_t, TensorRounder> rounders_;
+  std::map<std::size_t, std::string> formats_;
+};
+
 }  // namespace
 
-void check_weight_rules(const GgufFile& file, const Recipe& recipe) { winning_rules(file, recipe); }
+void check_weight_rules(const GgufFile& file, const Recipe& recipe) { WeightRounding(file, recipe); }
 
 Recipe default_weight_recipe() { return {parse_rule("w:ffn_norm=bf16,round=zero")}; }
 
 ApplyResult apply_to_descriptor(const GgufFile& file, const Recipe& recipe, int out, const std::string& output,
                                 int threads, const Progress& progress) {
-  const auto winners = winning_rules(file, recipe);
+  WeightRounding rounding(file, recipe);
   ApplyResult result;
   result.model = file.path();
   result.output = output;
   result.recipe = to_string(recipe);
+  result.tensors_copied = static_cast<std::int64_t>(file.tensors().size() - rounding.rounders().size());
 
   std::vector<TensorPiece> pieces;
-  std::vector<std::size_t> result_of_tensor(winners.size());
-  for (std::size_t t = 0; t < winners.size(); ++t) {
-    if (!winners[t]) {
-      ++result.tensors_copied;
-      continue;
-    }
-    const auto more = tensor_pieces(file, t);
+  std::map<std::size_t, std::size_t> result_of_tensor;
+  for (auto& [t, rounder] : rounding.rounders()) {
+    rounder.find_scale(threads);
+    const auto more = rounder.pieces();
     pieces.insert(pieces.end(), more.begin(), more.end());
     result_of_tensor[t] = result.tensors.size();
     const auto& tensor = file.tensors()[t];
-    result.tensors.push_back({tensor.name, type_name(tensor.type), to_string(recipe[*winners[t]].format), {}, 0, 0, 0});
+    result.tensors.push_back({tensor.name, type_name(tensor.type), rounding.format(t), {}, 0, 0, 0});
   }
 
   const std::vector<StringKey> provenance = {
@@ -102,7 +130,7 @@ ApplyResult apply_to_descriptor(const GgufFile& file, const Recipe& recipe, int 
        fmt::format("{} ({} bytes)", std::filesystem::path(file.path()).filename().string(), file.size())}};
   std::vector<PieceRounding> parts(pieces.size());
   const auto replace = [&](std::size_t i) {
-    return round_piece(file, pieces[i], recipe[*winners[pieces[i].tensor]].format, parts[i]);
+    return round_piece(file, pieces[i], rounding.rounders().at(pieces[i].tensor), parts[i]);
   };
   rewrite(file, out, output, provenance, pieces, replace, threads, progress);
 

@@ -1,0 +1,63 @@
+// fakequant formats: what each number format can hold, and what it makes of a value.
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "error.h"
+#include "report/formats_report.h"
+
+namespace fakequant {
+namespace {
+
+struct FormatsOptions : CommonOptions {
+  std::string format;
+  std::vector<std::string> values;
+};
+
+// "0.3", "-1e-9", "inf", "nan".
+double number_of(const std::string& text) {
+  double value = 0;
+  const auto* end = text.data() + text.size();
+  const auto [stop, fault] = std::from_chars(text.data(), end, value);
+  if (fault != std::errc{} || stop != end || text.empty()) {
+    throw usage_error(fmt::format("--round {} is no number: give one that float32 can hold, inf or nan", text));
+  }
+  return value;
+}
+
+void formats(const FormatsOptions& options) {
+  if (options.format.empty() && !options.values.empty()) {
+    throw usage_error("--round needs a format: name it, as in fakequant formats e4m3 --round 0.3");
+  }
+  ResultOutput output(options, {});
+  const auto provenance = provenance_of(options, false);
+  if (options.format.empty()) {
+    const auto all = all_format_facts();
+    output.write(to_text(all), formats_json(all, {}, provenance));
+    return;
+  }
+  const auto format = parse_format(options.format);
+  const std::vector<FormatFacts> facts = {facts_of(format)};
+  std::vector<double> values;
+  for (const auto& text : options.values) values.push_back(number_of(text));
+  const auto examples = values.empty() ? std::vector<FormatExample>() : examples_of(format, values);
+  output.write(to_text(facts) + (examples.empty() ? "" : "\n" + examples_text(format, examples)),
+               formats_json(facts, examples, provenance));
+}
+
+}  // namespace
+
+void add_formats(CLI::App& program, const std::string& command_line) {
+  Arguments arguments(program, "formats", "What each number format can hold, and what it makes of a value");
+  auto options = std::make_shared<FormatsOptions>();
+  options->command_line = command_line;
+  arguments.positional("NAME", options->format, "A format, with its options: e4m3, int4,mode=asym", Required::no);
+  arguments.texts("--round", "VALUE", options->values, "Show what the format makes of a value; again for more of a row");
+  add_common_options(arguments, *options);
+  arguments.footer("Example: fakequant formats e4m3 --round 0.3 --round 449");
+  arguments.run([options] { formats(*options); });
+}
+
+}  // namespace fakequant

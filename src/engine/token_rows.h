@@ -1,0 +1,35 @@
+// Which values of an activation belong to which token.
+//
+// llama.cpp's nodes are arrays of up to four dimensions, and one of them, seldom the same, counts the tokens: columns x
+// tokens, head x heads x tokens, keys x tokens x heads. It is the dimension that is 1 when one token is evaluated, and
+// their number when more are. In the last layer it may count the tokens whose logits are wanted instead.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+namespace fakequant {
+
+using NodeShape = std::array<std::int64_t, 4>;  // ne[0] first
+
+// The tokens that go through the graph together: positions in their sequence.
+struct TokenBatch {
+  std::vector<std::int64_t> positions;
+  std::vector<std::int64_t> output_positions;  // of those whose logits are wanted
+};
+
+// How the values of a node that lie together, one row after the other, divide into tokens: token t has `outer` runs of
+// `inner` values, the first at t x inner, the others each `tokens` x inner further.
+struct TokenLayout {
+  std::int64_t inner = 0;
+  std::int64_t tokens = 1;
+  std::int64_t outer = 1;
+  std::vector<std::int64_t> positions;  // of each token
+};
+
+// A node that no token can be told apart in (it was computed for all of them, or for none) counts as one token's, at
+// position 0.
+TokenLayout token_layout(const NodeShape& shape, const NodeShape& shape_for_one_token, const TokenBatch& batch);
+
+}  // namespace fakequant

@@ -1,0 +1,172 @@
+#include "format/element_kernel.h"
+
+#include "format/reference.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "format/element_kernel.cc"
+#include <hwy/foreach_target.h>
+//
+#include "format/round-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace fakequant {
+namespace HWY_NAMESPACE {
+namespace {
+
+// What becomes of the values that lie beyond the largest: few, so all vectors without one are spared the work.
+class Beyond {
+ public:
+  Beyond(const Element& element, Rounding rounding, bool saturate) {
+    const F f;
+    const bool has_infinity = element.has_infinity && !saturate;
+    const auto infinity = hn::Set(f, std::numeric_limits<float>::infinity());
+    largest = hn::Set(f, static_cast<float>(element.largest));
+    positive_ = has_infinity && overflows_to_infinity(rounding, false) ? infinity : largest;
+    negative_ = has_infinity && overflows_to_infinity(rounding, true) ? infinity : largest;
+    of_infinity_ = has_infinity ? infinity : largest;
+    infinity_saturates_ = !has_infinity;
+    saturated_ = hn::Zero(U());
+  }
+
+  bool any(Floats magnitude) const { return HWY_UNLIKELY(!hn::AllTrue(F(), hn::Le(magnitude, largest))); }
+
+  // `rounded` is the magnitude of x rounded as if there were no largest value.
+  Floats magnitude(Floats x, Floats rounded) {
+    const F f;
+    const auto infinity = hn::Set(f, std::numeric_limits<float>::infinity());
+    const auto is_number = hn::Eq(x, x);
+    const auto is_infinite = hn::Eq(hn::Abs(x), infinity);
+    const auto overflows = hn::And(is_number, hn::AndNot(is_infinite, hn::Gt(rounded, largest)));
+    auto result = hn::IfThenElse(overflows, hn::IfThenElse(is_negative(x), negative_, positive_), rounded);
+    result = hn::IfThenElse(is_infinite, of_infinity_, result);
+    const auto saturates = infinity_saturates_ ? hn::Or(overflows, is_infinite) : overflows;
+    saturated_ = counted(saturated_, saturates);
+    return hn::IfThenElse(is_number, result, quiet(x));
+  }
+
+  std::int64_t saturated() const { return hn::GetLane(hn::SumOfLanes(U(), saturated_)); }
+
+  Floats largest;
+
+ private:
+  Floats positive_, negative_, of_infinity_;
+  Words saturated_;
+  bool infinity_saturates_;
+};
+
+// Rounds to an element with float32's own exponents. The code is then the upper part of the float's bits, and the lower
+// part says how far the value lies above it: adding the right number below the cut carries into the code where the
+// rounding is away from zero.
+template <Rounding rounding>
+class ToUpperBits {
+ public:
+  // The element has 1 to 23 mantissa bits fewer than float32.
+  ToUpperBits(const Element& element, bool saturate) : beyond_(element, rounding, saturate) {
+    const U u;
+    dropped_ = 23 - element.mantissa_bits;
+    mask_ = hn::Set(u, (1u << dropped_) - 1);
+    half_ = hn::Set(u, 1u << (dropped_ - 1));
+  }
+
+  Floats operator()(Floats x, Words random) {
+    const F f;
+    const U u;
+    const auto magnitude = hn::Abs(x);
+    const auto bits = hn::BitCast(u, magnitude);
+    auto sum = bits;
+    if constexpr (rounding == Rounding::nearest) {
+      // Just under half a step, and one more where the code is odd.
+      const auto odd = hn::And(hn::ShiftRightSame(bits, dropped_), hn::Set(u, 1u));
+      sum = hn::Add(bits, hn::Add(hn::Sub(half_, hn::Set(u, 1u)), odd));
+    } else if constexpr (rounding == Rounding::away) {
+      sum = hn::Add(bits, half_);
+    } else if constexpr (rounding == Rounding::up) {
+      sum = hn::Add(bits, hn::IfThenZeroElse(hn::RebindMask(u, is_negative(x)), mask_));
+    } else if constexpr (rounding == Rounding::down) {
+      sum = hn::Add(bits, hn::IfThenElseZero(hn::RebindMask(u, is_negative(x)), mask_));
+    } else if constexpr (rounding == Rounding::stochastic) {
+      sum = hn::Add(bits, hn::ShiftRightSame(random, 32 - dropped_));
+    }
+    auto rounded = hn::BitCast(f, hn::AndNot(mask_, sum));
+    if (beyond_.any(magnitude)) rounded = beyond_.magnitude(x, rounded);
+    return hn::CopySignToAbs(rounded, x);
+  }
+
+  std::int64_t saturated() const { return beyond_.saturated(); }
+
+ private:
+  Beyond beyond_;
+  int dropped_;
+  Words mask_, half_;
+};
+
+// Rounds to an element with fewer exponents than float32.
+template <Rounding rounding>
+class ToGrid {
+ public:
+  ToGrid(const Element& element, bool saturate)
+      : grid_(element), beyond_(element, rounding, saturate), has_negative_zero_(element.has_negative_zero) {}
+
+  Floats operator()(Floats x, Words random) {
+    const auto magnitude = hn::Abs(x);
+    const auto negative = is_negative(x);
+    auto rounded = grid_.template round<rounding>(magnitude, negative, random);
+    if (beyond_.any(magnitude)) {
+      rounded = grid_.template round<rounding>(hn::Min(magnitude, grid_.cap), negative, random);
+      rounded = beyond_.magnitude(x, rounded);
+    }
+    const auto result = hn::CopySignToAbs(rounded, x);
+    return has_negative_zero_ ? result : without_negative_zero(result);
+  }
+
+  std::int64_t saturated() const { return beyond_.saturated(); }
+
+ private:
+  Grid grid_;
+  Beyond beyond_;
+  bool has_negative_zero_;
+};
+
+template <Rounding rounding>
+std::int64_t round_values(const Element& element, bool saturate, float* values, std::size_t count,
+                          const std::uint32_t* random) {
+  constexpr bool kRandom = rounding == Rounding::stochastic;
+  if (element.exponent_bits == 8) {
+    return round_each<kRandom>(values, count, random, ToUpperBits<rounding>(element, saturate));
+  }
+  return round_each<kRandom>(values, count, random, ToGrid<rounding>(element, saturate));
+}
+
+std::int64_t round_any(const Element& element, Rounding rounding, bool saturate, float* values, std::size_t count,
+                       const std::uint32_t* random) {
+  return with_constant(rounding, [&](auto r) { return round_values<r()>(element, saturate, values, count, random); });
+}
+
+}  // namespace
+}  // namespace HWY_NAMESPACE
+}  // namespace fakequant
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace fakequant {
+namespace {
+HWY_EXPORT(round_any);
+}  // namespace
+
+std::int64_t round_to_element(const Element& element, Rounding rounding, bool saturate, std::span<float> values,
+                              const std::uint32_t* random) {
+  if (element.exponent_bits == 8 && element.mantissa_bits == 23) {  // float32 itself
+    if (!saturate) return 0;
+    std::int64_t saturated = 0;
+    for (auto& x : values) {
+      const auto rounded = round_reference(element, rounding, saturate, x);
+      x = rounded.value;
+      saturated += rounded.saturated;
+    }
+    return saturated;
+  }
+  return HWY_DYNAMIC_DISPATCH(round_any)(element, rounding, saturate, values.data(), values.size(), random);
+}
+
+}  // namespace fakequant
+#endif

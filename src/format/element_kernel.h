@@ -1,0 +1,17 @@
+// Rounding to an element, at the speed of memory: the reference's bits, by vector instructions.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "format/element.h"
+#include "format/rounding.h"
+
+namespace fakequant {
+
+// Rounds the values in place, as round_reference does each of them. `random` has a random word for each value when the
+// rounding is stochastic, and is null otherwise. Returns how many values saturated. At most 2^31 values.
+std::int64_t round_to_element(const Element& element, Rounding rounding, bool saturate, std::span<float> values,
+                              const std::uint32_t* random);
+
+}  // namespace fakequant

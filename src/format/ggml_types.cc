@@ -1,0 +1,53 @@
+#include "format/ggml_types.h"
+
+#include <fmt/format.h>
+#include <ggml.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cmath>
+
+#include "error.h"
+
+namespace fakequant {
+
+const std::vector<GgmlType>& ggml_types() {
+  static const std::vector<GgmlType> types = [] {
+    std::vector<GgmlType> found;
+    for (int id = 0; id < GGML_TYPE_COUNT; ++id) {
+      const auto type = static_cast<ggml_type>(id);
+      const auto* traits = ggml_get_type_traits(type);
+      const bool narrow_float = type == GGML_TYPE_F16 || type == GGML_TYPE_BF16;
+      if (traits->to_float == nullptr || (!traits->is_quantized && !narrow_float)) continue;
+      std::string name = traits->type_name;
+      std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
+      found.push_back({name, id, traits->blck_size, static_cast<std::int64_t>(traits->type_size),
+                       ggml_quantize_requires_imatrix(type)});
+    }
+    return found;
+  }();
+  return types;
+}
+
+const GgmlType* ggml_type_of(std::string_view name) {
+  const auto& types = ggml_types();
+  const auto found = std::find_if(types.begin(), types.end(), [&](const auto& type) { return type.name == name; });
+  return found == types.end() ? nullptr : &*found;
+}
+
+void ggml_round_trip(const GgmlType& type, std::span<float> values, std::int64_t row,
+                     std::span<const float> importance) {
+  if (values.empty()) return;
+  if (!std::all_of(values.begin(), values.end(), [](float x) { return std::isfinite(x); })) {
+    throw Error(fmt::format("a value is NaN or infinite: ggml's quantizers take neither, so {} cannot be tried here",
+                            type.name));
+  }
+  const auto id = static_cast<ggml_type>(type.id);
+  const auto count = static_cast<std::int64_t>(values.size());
+  std::vector<std::byte> quantized(static_cast<std::size_t>(count / type.block * type.bytes));
+  ggml_quantize_chunk(id, values.data(), quantized.data(), 0, count / row, row,
+                      importance.empty() ? nullptr : importance.data());
+  ggml_get_type_traits(id)->to_float(quantized.data(), values.data(), count);
+}
+
+}  // namespace fakequant

@@ -1,0 +1,210 @@
+// What the rounding kernels share: vectors, the six roundings of a number of steps, and the loop over an array.
+//
+// Compiled once for each instruction set: it is included inside Highway's foreach_target, and has no include guard of
+// the usual kind.
+#if defined(FAKEQUANT_FORMAT_ROUND_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef FAKEQUANT_FORMAT_ROUND_INL_H_
+#undef FAKEQUANT_FORMAT_ROUND_INL_H_
+#else
+#define FAKEQUANT_FORMAT_ROUND_INL_H_
+#endif
+
+#include <hwy/cache_control.h>
+#include <hwy/highway.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstdint>
+#include <limits>
+#include <type_traits>
+
+#include "format/rounding.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace fakequant {
+namespace HWY_NAMESPACE {
+namespace {
+
+namespace hn = hwy::HWY_NAMESPACE;
+// At most 16 lanes, so that a block of 16 or 32 values is whole vectors everywhere.
+using F = hn::CappedTag<float, 16>;
+using U = hn::RebindToUnsigned<F>;
+using Floats = hn::Vec<F>;
+using Words = hn::Vec<U>;
+using FloatMask = hn::Mask<F>;
+
+inline Floats power_of_two_vector(int exponent) {
+  return hn::Set(F(), std::bit_cast<float>(static_cast<std::uint32_t>(exponent + 127) << 23));
+}
+
+// Adds one to the counts where the mask is true: as a number, true is -1.
+inline Words counted(Words counts, FloatMask mask) {
+  return hn::Sub(counts, hn::BitCast(U(), hn::VecFromMask(F(), mask)));
+}
+
+inline FloatMask is_negative(Floats x) {
+  const hn::RebindToSigned<F> i;
+  return hn::RebindMask(F(), hn::Lt(hn::BitCast(i, x), hn::Zero(i)));
+}
+
+inline Floats quiet(Floats nan) {
+  return hn::BitCast(F(), hn::Or(hn::BitCast(U(), nan), hn::Set(U(), 0x00400000u)));
+}
+
+// The whole number that `steps` >= 0 is rounded to: round_steps of format/reference.h, for a vector. Where steps is not
+// below 2^23 it is whole already.
+template <Rounding rounding>
+Floats round_steps(Floats steps, FloatMask negative, Words random) {
+  const F f;
+  (void)negative;
+  (void)random;
+  if constexpr (rounding == Rounding::nearest) {
+    return hn::Round(steps);
+  } else {
+    const auto below = hn::Trunc(steps);
+    if constexpr (rounding == Rounding::zero) {
+      return below;
+    } else {
+      auto farther = hn::Gt(steps, below);
+      if constexpr (rounding == Rounding::away) {
+        farther = hn::Ge(hn::Sub(steps, below), hn::Set(f, 0.5f));
+      } else if constexpr (rounding == Rounding::up) {
+        farther = hn::AndNot(negative, farther);
+      } else if constexpr (rounding == Rounding::down) {
+        farther = hn::And(negative, farther);
+      } else {
+        const auto one = hn::Set(f, static_cast<float>(1 << kRandomBits));
+        const hn::RebindToSigned<F> i;
+        const auto fraction = hn::ConvertTo(f, hn::BitCast(i, hn::ShiftRight<32 - kRandomBits>(random)));
+        farther = hn::Ge(hn::Mul(hn::Sub(steps, below), one), hn::Sub(one, fraction));
+      }
+      return hn::Add(below, hn::IfThenElseZero(farther, hn::Set(f, 1.0f)));
+    }
+  }
+}
+
+// The same for steps of either sign.
+template <Rounding rounding>
+Floats round_signed_steps(Floats steps, Words random) {
+  if constexpr (rounding == Rounding::nearest) return hn::Round(steps);
+  if constexpr (rounding == Rounding::zero) return hn::Trunc(steps);
+  if constexpr (rounding == Rounding::up) return hn::Ceil(steps);
+  if constexpr (rounding == Rounding::down) return hn::Floor(steps);
+  return hn::CopySign(round_steps<rounding>(hn::Abs(steps), is_negative(steps), random), steps);
+}
+
+inline Words load_random(const std::uint32_t* random, std::size_t i) {
+  return random == nullptr ? hn::Zero(U()) : hn::LoadU(U(), random + i);
+}
+
+// Calls call(rounding) with the rounding as a constant, so that it can be a template's argument.
+template <typename Call>
+auto with_constant(Rounding rounding, const Call& call) {
+  switch (rounding) {
+    case Rounding::away:
+      return call(std::integral_constant<Rounding, Rounding::away>());
+    case Rounding::zero:
+      return call(std::integral_constant<Rounding, Rounding::zero>());
+    case Rounding::up:
+      return call(std::integral_constant<Rounding, Rounding::up>());
+    case Rounding::down:
+      return call(std::integral_constant<Rounding, Rounding::down>());
+    case Rounding::stochastic:
+      return call(std::integral_constant<Rounding, Rounding::stochastic>());
+    default:
+      return call(std::integral_constant<Rounding, Rounding::nearest>());
+  }
+}
+
+// How many bytes ahead memory is asked for: where it is first looked at, and, where that was a pass before, so far that
+// it is the next row's.
+constexpr std::uintptr_t kPageAhead = 4096, kRowAhead = 16384;
+
+// The memory may lie behind the array: then nothing happens. (Inlined always: as a function of its own it has no effect
+// that the compiler sees, and calls of it are dropped.)
+HWY_INLINE void prefetch_behind(const float* values, std::uintptr_t ahead) {
+  hwy::Prefetch(reinterpret_cast<const float*>(reinterpret_cast<std::uintptr_t>(values) + ahead));
+}
+
+// Calls round(x, random) with every vector of the values, and stores what it returns in its place. The last one is
+// filled up with zeros, which stay zeros and saturate nowhere. Returns how many values saturated. `round` is a copy, so
+// that what it holds can stay in registers.
+template <bool has_random, std::uintptr_t ahead = kPageAhead, typename Round>
+std::int64_t round_each(float* HWY_RESTRICT values, std::size_t count, const std::uint32_t* HWY_RESTRICT random,
+                        Round round) {
+  const F f;
+  const std::size_t lanes = hn::Lanes(f);
+  std::size_t i = 0;
+  for (; i + lanes <= count; i += lanes) {
+    if (i % 16 == 0) prefetch_behind(values + i, ahead);  // once a cache line
+    hn::StoreU(round(hn::LoadU(f, values + i), has_random ? load_random(random, i) : hn::Zero(U())), f, values + i);
+  }
+  if (i < count) {
+    HWY_ALIGN std::array<float, 16> rest{};
+    HWY_ALIGN std::array<std::uint32_t, 16> rest_random{};
+    std::copy(values + i, values + count, rest.begin());
+    if (has_random) std::copy(random + i, random + count, rest_random.begin());
+    hn::Store(round(hn::Load(f, rest.data()), hn::Load(U(), rest_random.data())), f, rest.data());
+    std::copy_n(rest.begin(), count - i, values + i);
+  }
+  return round.saturated();
+}
+
+// The grid of an element as vectors. Its steps, and twice its largest value, are normal numbers of float32.
+class Grid {
+ public:
+  explicit Grid(const Element& element) {
+    mantissa_ = hn::Set(U(), static_cast<std::uint32_t>(element.mantissa_bits) << 23);
+    smallest_normal_ = power_of_two_vector(element.min_exponent);
+    largest = hn::Set(F(), static_cast<float>(element.largest));
+    cap = power_of_two_vector(exponent_of(element.largest) + 1);
+  }
+
+  // The same grid, every value of it times a power of two.
+  Grid times(Floats power_of_two) const {
+    Grid scaled = *this;
+    scaled.smallest_normal_ = hn::Mul(smallest_normal_, power_of_two);
+    scaled.largest = hn::Mul(largest, power_of_two);
+    scaled.cap = hn::Mul(cap, power_of_two);
+    return scaled;
+  }
+
+  // Rounds magnitudes up to `cap`, as if the grid went on above its largest value.
+  template <Rounding rounding>
+  Floats round(Floats magnitude, FloatMask negative, Words random) const {
+    const F f;
+    const U u;
+    // The power of two below the value, or the smallest normal; mantissa_bits below it is the step.
+    const auto power = hn::BitCast(f, hn::And(hn::BitCast(u, magnitude), hn::Set(u, 0x7F800000u)));
+    const auto step_bits = hn::Sub(hn::BitCast(u, hn::Max(power, smallest_normal_)), mantissa_);
+    const auto step = hn::BitCast(f, step_bits);
+    const auto per_step = hn::BitCast(f, hn::Sub(hn::Set(u, 254u << 23), step_bits));  // 1 / step
+    const auto steps = hn::Mul(magnitude, per_step);
+    if constexpr (rounding == Rounding::up || rounding == Rounding::down) {
+      // Compared as values: the number of steps of a value far below one may have become 0.
+      const auto below = hn::Mul(hn::Trunc(steps), step);
+      const auto inexact = hn::Gt(magnitude, below);
+      const auto farther = rounding == Rounding::up ? hn::AndNot(negative, inexact) : hn::And(negative, inexact);
+      return hn::Add(below, hn::IfThenElseZero(farther, step));
+    } else {
+      return hn::Mul(round_steps<rounding>(steps, negative, random), step);
+    }
+  }
+
+  Floats largest, cap;
+
+ private:
+  Words mantissa_;
+  Floats smallest_normal_;
+};
+
+// -0 becomes 0 where there is no -0.
+inline Floats without_negative_zero(Floats x) { return hn::Add(x, hn::Zero(F())); }
+
+}  // namespace
+}  // namespace HWY_NAMESPACE
+}  // namespace fakequant
+HWY_AFTER_NAMESPACE();
+
+#endif

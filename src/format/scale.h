@@ -1,0 +1,76 @@
+// Scales: what the values of a group share, and how values are rounded under one.
+//
+// Plain arithmetic on one value or one block, in float32 in the order that the formulas are written here: it is part of
+// the definition, and the kernels give the same bits.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "format/element.h"
+#include "format/reference.h"
+#include "format/rounding.h"
+
+namespace fakequant {
+
+// The range of finite values, widened to hold 0; of no values, [0, 0].
+struct ValueRange {
+  float low = 0;
+  float high = 0;
+
+  float absmax() const { return -low > high ? -low : high; }
+  void widen(const ValueRange& other);
+};
+
+// What integers share: value = scale x (code - zero_point), and the least and the largest code less the zero point.
+struct IntegerScale {
+  float scale = 0;
+  float low = 0;
+  float high = 0;
+
+  bool operator==(const IntegerScale&) const = default;
+};
+
+// Codes -(2^(bits-1)-1) .. 2^(bits-1)-1; scale = absmax / (2^(bits-1)-1).
+IntegerScale symmetric_scale(int bits, float absmax);
+
+// Codes 0 .. 2^bits-1; scale = (high - low) / (2^bits-1), zero point = round(-low / scale), a tie to the even.
+IntegerScale asymmetric_scale(int bits, const ValueRange& range);
+
+// scale x clamp(round(x / scale)). NaN stays NaN; infinity takes the outermost code; a scale of 0 makes all 0.
+Rounded round_to_integer(const IntegerScale& scale, Rounding rounding, float x, std::uint32_t random = 0);
+
+// How the exponent of a block's absmax becomes the exponent of its scale.
+enum class ScaleRounding {
+  floor,    // floor(log2(absmax)): the OCP specification's
+  ceil,     // ceil(log2(absmax)): no element saturates
+  nearest,  // log2(absmax) to the nearest whole number
+};
+
+// The range of E8M0, the scale of the MX formats.
+inline constexpr int kSmallestSharedExponent = -127, kLargestSharedExponent = 127;
+
+// Source: OCP MX v1.0, 6.3. The exponent of the scale of a block with this absmax, above 0 and not NaN: the rounded
+// log2(absmax), less that of the element's largest value, within E8M0. Infinity gives the largest.
+int mx_shared_exponent(float absmax, const Element& element, ScaleRounding rounding);
+
+// Rounds one block in place. A block with a NaN becomes NaN whole; one with infinity is scaled by the largest E8M0.
+// Elements saturate always. `random` has a word for each value, or is null. Returns how many values saturated.
+std::int64_t round_mx_block(const Element& element, Rounding rounding, ScaleRounding scale_rounding,
+                            std::span<float> block, const std::uint32_t* random);
+
+// NVFP4's two scales. Source: NVIDIA, "Introducing NVFP4" (2025), and the formulas of the design: outer = absmax /
+// (6 x 448), a block's = e4m3(absmax of the block / 6 / outer).
+inline constexpr int kNvfp4Block = 16;
+const Element& nvfp4_element();        // e2m1
+const Element& nvfp4_scale_element();  // e4m3
+float nvfp4_outer_scale(float absmax);
+
+// The product of both scales of a block with this absmax.
+float nvfp4_scale(float block_absmax, float outer);
+
+// Rounds one block in place: element = e2m1(x / scale), scale = the product of both. NaN stays NaN and infinity
+// saturates; the block's absmax is that of its finite values.
+std::int64_t round_nvfp4_block(float outer, Rounding rounding, std::span<float> block, const std::uint32_t* random);
+
+}  // namespace fakequant

@@ -1,0 +1,62 @@
+// Finding the scale of a group of values.
+//
+// A row, a block or a token lies in memory and is looked at as a whole. A tensor need not: its scale is found from its
+// pieces, in one pass over them or, where the range is a percentile or searched, in two.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <mutex>
+#include <span>
+#include <vector>
+
+#include "format/format.h"
+#include "format/scale.h"
+
+namespace fakequant {
+
+// What a group of values shares.
+struct SharedScale {
+  IntegerScale integer;  // of the integers
+  float outer = 0;       // of NVFP4
+};
+
+// range=mse tries the ranges 1 %, 2 %, ... 100 % of the whole one, and takes the one whose rounding has the least sum of
+// squared errors; of equal ones the widest. (Under stochastic rounding: the errors of rounding to nearest.)
+inline constexpr int kRangesTried = 100;
+
+// Whether all values of a tensor share a scale, so that it must be found before any of them is rounded.
+bool spans_tensor(const Format& format);
+
+// The scale of a group that lies in memory, of an integer format or NVFP4. NaN and infinity are left out.
+SharedScale scale_of(const Format& format, std::span<const float> group);
+
+// The percentile of magnitudes, linear between the two nearest ranks, as numpy.percentile has it by default.
+class TensorScaleSearch {
+ public:
+  explicit TensorScaleSearch(const Format& format);
+
+  int passes() const;
+
+  // What a piece says in the current pass: sums for end_pass. For several threads at once.
+  std::vector<double> look(std::span<const float> piece);
+
+  // Ends a pass: what look() returned, in the order of the pieces.
+  void end_pass(const std::vector<std::vector<double>>& sums);
+
+  // The scale, after the last pass.
+  SharedScale scale() const;
+
+ private:
+  Format format_;
+  int pass_ = 0;
+  std::mutex mutex_;
+  ValueRange range_;
+  // Magnitudes by their upper 16 bits, then those of the two ranks by their lower 16.
+  std::vector<std::int64_t> upper_;
+  std::array<std::vector<std::int64_t>, 2> lower_;
+  std::array<std::size_t, 2> bins_{};
+  SharedScale scale_;
+};
+
+}  // namespace fakequant

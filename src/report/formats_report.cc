@@ -1,0 +1,123 @@
+#include "report/formats_report.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "report/numbers.h"
+#include "report/table.h"
+
+namespace fakequant {
+namespace {
+
+// Short, and exact enough to be told apart: powers of two far from 1 as such.
+std::string number_text(double value) {
+  if (std::isnan(value)) return "NaN";
+  int exponent = 0;
+  if (std::fabs(std::frexp(value, &exponent)) == 0.5 && std::abs(exponent) > 7) {
+    return fmt::format("{}2^{}", value < 0 ? "-" : "", exponent - 1);
+  }
+  return fmt::format("{}", static_cast<float>(value));  // as many digits as tell it from other floats
+}
+
+template <typename Number>
+std::string optional_text(const std::optional<Number>& value) {
+  return value ? number_text(static_cast<double>(*value)) : "";
+}
+
+std::string code_text(const Format& format, const FormatExample& example) {
+  if (!example.code) return "none";
+  if (format.family == Family::integer) return std::to_string(*example.code);
+  return fmt::format("0x{:0{}x}", *example.code, (format.element.bits() + 3) / 4);
+}
+
+template <typename Number>
+Json optional_json(const std::optional<Number>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+
+}  // namespace
+
+std::string to_text(const std::vector<FormatFacts>& formats) {
+  if (formats.size() == 1) {
+    const auto& facts = formats.front();
+    std::string text = fmt::format("{}: {} bits a value; {}\n", facts.name, facts.bits, facts.codes);
+    const auto line = [&](const char* what, const std::string& value) {
+      if (!value.empty()) text += fmt::format("  {:<20} {}\n", what, value);
+    };
+    line("largest", optional_text(facts.largest));
+    line("smallest normal", optional_text(facts.smallest_normal));
+    line("smallest above 0", optional_text(facts.smallest_subnormal));
+    line("steps from 1 to 2", facts.steps ? count_text(*facts.steps) : "");
+    line("special values", facts.specials);
+    line("scale", facts.scale);
+    line("source", facts.source);
+    return text;
+  }
+  Table table({"format<", "bits", "largest", "smallest normal", "smallest", "steps 1-2", "specials<", "scale of<",
+               "source<"});
+  for (const auto& facts : formats) {
+    table.add_row({facts.name, fmt::format("{:.4g}", facts.bits), optional_text(facts.largest),
+                   optional_text(facts.smallest_normal), optional_text(facts.smallest_subnormal),
+                   facts.steps ? count_text(*facts.steps) : "", facts.specials, facts.scale, facts.source});
+  }
+  return table.to_text() +
+         "\nAny eXmY (X 2-8, Y 1-10), mantissaN (N 0-23) and intN (N 2-16) is a format too. Largest and smallest are in\n"
+         "units of the scale. `fakequant formats NAME` says more of one; --round VALUE shows what it makes of a value.\n";
+}
+
+std::string examples_text(const Format& format, const std::vector<FormatExample>& examples) {
+  const bool has_codes = format.family != Family::ggml;
+  const bool has_scale = has_codes && format.family != Family::element;
+  std::vector<std::string> headers = {"value", "becomes", "error"};
+  if (has_codes) headers.insert(headers.end(), {"code", "below", "above"});
+  if (has_scale) headers.emplace_back("scale");
+  Table table(headers);
+  for (const auto& example : examples) {
+    const auto error = fmt::format("{:.6g}", example.rounded - example.value);
+    std::vector<std::string> row = {number_text(example.value), number_text(example.rounded), error};
+    if (has_codes) {
+      row.insert(row.end(), {code_text(format, example), optional_text(example.below), optional_text(example.above)});
+    }
+    if (has_scale) row.push_back(optional_text(example.scale));
+    table.add_row(std::move(row));
+  }
+  return fmt::format("{}\n", to_string(format)) + table.to_text();
+}
+
+Json formats_json(const std::vector<FormatFacts>& formats, const std::vector<FormatExample>& examples,
+                  const Provenance& provenance) {
+  auto json = json_file("formats", "", provenance);
+  json["model"] = nullptr;
+  json["formats"] = Json::array();
+  for (const auto& facts : formats) {
+    Json entry;
+    entry["name"] = facts.name;
+    entry["bits"] = facts.bits;
+    entry["codes"] = facts.codes;
+    entry["largest"] = optional_json(facts.largest);
+    entry["smallest_normal"] = optional_json(facts.smallest_normal);
+    entry["smallest_subnormal"] = optional_json(facts.smallest_subnormal);
+    entry["steps"] = optional_json(facts.steps);
+    entry["specials"] = facts.specials;
+    entry["scale"] = facts.scale;
+    entry["source"] = facts.source;
+    json["formats"].push_back(std::move(entry));
+  }
+  if (examples.empty()) return json;
+  json["examples"] = Json::array();
+  for (const auto& example : examples) {
+    Json entry;
+    entry["value"] = example.value;
+    entry["rounded"] = example.rounded;
+    entry["error"] = example.rounded - example.value;
+    entry["code"] = optional_json(example.code);
+    entry["below"] = optional_json(example.below);
+    entry["above"] = optional_json(example.above);
+    entry["scale"] = optional_json(example.scale);
+    json["examples"].push_back(std::move(entry));
+  }
+  return json;
+}
+
+}  // namespace fakequant
