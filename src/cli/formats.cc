@@ -54,7 +54,8 @@ void add_formats(CLI::App& program, const std::string& command_line) {
   auto options = std::make_shared<FormatsOptions>();
   options->command_line = command_line;
   arguments.positional("NAME", options->format, "A format, with its options: e4m3, int4,mode=asym", Required::no);
-  arguments.texts("--round", "VALUE", options->values, "Show what the format makes of a value; again for more of a row");
+  arguments.texts("--round", "VALUE", options->values,
+                  "Show what the format makes of a value; again for more of a row");
   add_common_options(arguments, *options);
   arguments.footer("Example: fakequant formats e4m3 --round 0.3 --round 449");
   arguments.run([options] { formats(*options); });

@@ -201,8 +201,7 @@ std::int64_t round_row(float* row, std::size_t count, const std::uint32_t* rando
 template <Rounding rounding>
 std::int64_t mx_row(const Element& element, ScaleRounding scale_rounding, float* row, std::size_t count,
                     const std::uint32_t* random) {
-  return round_row<rounding == Rounding::stochastic>(row, count, random,
-                                                     MxBlocks<rounding>(element, scale_rounding));
+  return round_row<rounding == Rounding::stochastic>(row, count, random, MxBlocks<rounding>(element, scale_rounding));
 }
 
 template <Rounding rounding>
@@ -215,8 +214,7 @@ std::int64_t mx_row_any(const Element& element, Rounding rounding, ScaleRounding
   return with_constant(rounding, [&](auto r) { return mx_row<r()>(element, scale_rounding, row, count, random); });
 }
 
-std::int64_t nvfp4_row_any(float outer, Rounding rounding, float* row, std::size_t count,
-                           const std::uint32_t* random) {
+std::int64_t nvfp4_row_any(float outer, Rounding rounding, float* row, std::size_t count, const std::uint32_t* random) {
   return with_constant(rounding, [&](auto r) { return nvfp4_row<r()>(outer, row, count, random); });
 }
 

@@ -95,7 +95,8 @@ std::vector<float> mx_by_definition(const std::string& name, const std::string& 
 std::vector<std::vector<float>> hard_rows() {
   std::vector<std::vector<float>> rows;
   const auto add = [&](std::vector<float> row) { rows.push_back(std::move(row)); };
-  for (const float deviation : {1.0f, 1e-3f, 1e4f, 1e-38f, 1e-40f, 3e37f, 1e-30f}) add(normal_floats(32 * 9 + 5, 1, deviation));
+  for (const float deviation : {1.0f, 1e-3f, 1e4f, 1e-38f, 1e-40f, 3e37f, 1e-30f})
+    add(normal_floats(32 * 9 + 5, 1, deviation));
   add(std::vector<float>(70, 0.0f));
   add(std::vector<float>(70, -0.0f));
   for (const float special : {NAN, INFINITY, -INFINITY, 3.4028235e38f, 1e-45f, 0x1p-126f, 0x1p127f}) {
@@ -115,19 +116,23 @@ std::vector<std::vector<float>> hard_rows() {
   add(mixed);
   for (const std::size_t length : {1u, 31u, 32u, 33u, 15u, 16u, 17u}) add(normal_floats(length, 4));
   // The midpoints of every element under a scale of 1, and powers of two and their neighbours as the largest.
-  for (const float largest : {6.0f, 448.0f, 28.0f, 7.5f, 57344.0f, 1.984375f, 4.0f, 3.9999998f, 2.0f, 1.4142135f, 1.4142137f}) {
+  for (const float largest :
+       {6.0f, 448.0f, 28.0f, 7.5f, 57344.0f, 1.984375f, 4.0f, 3.9999998f, 2.0f, 1.4142135f, 1.4142137f}) {
     std::vector<float> row;
-    for (int i = 0; i < 32; ++i) row.push_back(static_cast<float>(i % 2 == 0 ? 1 : -1) * largest * static_cast<float>(i) / 32);
+    for (int i = 0; i < 32; ++i)
+      row.push_back(static_cast<float>(i % 2 == 0 ? 1 : -1) * largest * static_cast<float>(i) / 32);
     row.push_back(largest);
     row.insert(row.begin(), largest);
     add(row);
-    std::vector<float> ties = {largest, 0.25f, 0.75f, -1.25f, 1.75f, 2.5f, -3.5f, 5, 0.0625f, -0.03125f, 1.0625f, 1.1875f};
+    std::vector<float> ties = {largest, 0.25f, 0.75f,   -1.25f,    1.75f,   2.5f,
+                               -3.5f,   5,     0.0625f, -0.03125f, 1.0625f, 1.1875f};
     add(ties);
   }
   for (std::uint32_t seed = 0; seed < 40; ++seed) {
     auto row = random_floats(96, seed);
     add(row);
-    std::replace_if(row.begin(), row.end(), [](float x) { return !std::isfinite(x); }, 1.0f);
+    std::replace_if(
+        row.begin(), row.end(), [](float x) { return !std::isfinite(x); }, 1.0f);
     add(row);
   }
   return rows;
@@ -214,8 +219,8 @@ TEST(Nvfp4Blocks, AreWhatTheirDefinitionSays) {
       auto rounded = row;
       round_values(parse_format("nvfp4"), rounded);
       for (std::size_t i = 0; i < row.size(); ++i) {
-        ASSERT_TRUE(same(rounded[i], expected[i])) << row[i] << " at " << i << " is " << rounded[i] << ", not "
-                                                   << expected[i];
+        ASSERT_TRUE(same(rounded[i], expected[i]))
+            << row[i] << " at " << i << " is " << rounded[i] << ", not " << expected[i];
       }
     });
   }

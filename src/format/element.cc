@@ -22,14 +22,21 @@ enum Specials { none, nan_only, nan_and_infinity };
 Element ieee_like(std::string name, int exponent_bits, int mantissa_bits, double largest, Specials specials,
                   std::string source) {
   const int bias = (1 << (exponent_bits - 1)) - 1;
-  return {std::move(name), exponent_bits,    mantissa_bits, 1 - bias,         largest,
-          specials == nan_and_infinity, specials != none, true, std::move(source)};
+  return {std::move(name),  exponent_bits, mantissa_bits,    1 - bias, largest, specials == nan_and_infinity,
+          specials != none, true,          std::move(source)};
 }
 
 // AMD's variants: the bias is one more, the code of -0 is the only NaN, and there is no infinity.
 Element fnuz(std::string name, int exponent_bits, int mantissa_bits, double largest) {
   const int bias = 1 << (exponent_bits - 1);
-  return {std::move(name), exponent_bits, mantissa_bits, 1 - bias, largest, false, true, false,
+  return {std::move(name),
+          exponent_bits,
+          mantissa_bits,
+          1 - bias,
+          largest,
+          false,
+          true,
+          false,
           "Noune et al., arXiv 2206.02915"};
 }
 
@@ -151,8 +158,8 @@ double decode(const Element& element, std::uint32_t code) {
   } else if (field == 0) {
     magnitude = mantissa * element.smallest_subnormal();
   } else {
-    magnitude = std::ldexp(1 + std::ldexp(static_cast<double>(mantissa), -mantissa_bits),
-                           field - 1 + element.min_exponent);
+    magnitude =
+        std::ldexp(1 + std::ldexp(static_cast<double>(mantissa), -mantissa_bits), field - 1 + element.min_exponent);
   }
   if (std::isfinite(magnitude) && magnitude > element.largest) magnitude = kNan;
   return (code & sign_bit) != 0 ? -magnitude : magnitude;

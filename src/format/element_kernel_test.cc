@@ -31,8 +31,8 @@ TEST_P(EveryKernel, EqualsTheReferenceOnEveryTarget) {
         auto rounded = values;
         ASSERT_EQ(round_to_element(element, rounding, saturate, rounded, random), saturated) << to_string(rounding);
         for (std::size_t i = 0; i < values.size(); ++i) {
-          ASSERT_TRUE(same(rounded[i], expected[i])) << to_string(rounding) << " of " << values[i] << " is "
-                                                     << rounded[i] << ", not " << expected[i];
+          ASSERT_TRUE(same(rounded[i], expected[i]))
+              << to_string(rounding) << " of " << values[i] << " is " << rounded[i] << ", not " << expected[i];
         }
       });
     }
@@ -48,8 +48,7 @@ TEST(ElementKernel, EqualsTheReferenceForWideElements) {
     for (const auto rounding : kRoundings) {
       on_every_target([&] {
         auto rounded = values;
-        round_to_element(element, rounding, false, rounded,
-                         rounding == Rounding::stochastic ? words.data() : nullptr);
+        round_to_element(element, rounding, false, rounded, rounding == Rounding::stochastic ? words.data() : nullptr);
         for (std::size_t i = 0; i < values.size(); ++i) {
           ASSERT_TRUE(same(rounded[i], round_reference(element, rounding, false, values[i], words[i]).value));
         }

@@ -136,8 +136,8 @@ void check_row(const Format& format, std::int64_t row) {
   if (format.family != Family::ggml) return;
   const auto& type = ggml_type_of_format(format);
   if (row % type.block == 0) return;
-  throw usage_error(fmt::format("rows of {} values cannot be held in {}: ggml wants a multiple of {}", row, format.name,
-                                type.block));
+  throw usage_error(
+      fmt::format("rows of {} values cannot be held in {}: ggml wants a multiple of {}", row, format.name, type.block));
 }
 
 }  // namespace fakequant

@@ -83,8 +83,9 @@ TEST(FakeQuantize, CountsWhatSaturatesAndWhatIsNotFinite) {
 // Which threads round, and how the values are cut into spans, must not change a bit: each piece knows its place.
 TEST(FakeQuantize, GivesTheSameForPiecesAsForTheWhole) {
   const auto values = normal_floats(64 * 300, 5);
-  for (const char* text : {"bf16,round=stochastic,seed=9", "e4m3,round=stochastic", "int4,round=stochastic",
-                           "mxfp4,round=stochastic", "int8,per=block,block=24", "int8,per=tensor", "nvfp4,round=stochastic"}) {
+  for (const char* text :
+       {"bf16,round=stochastic,seed=9", "e4m3,round=stochastic", "int4,round=stochastic", "mxfp4,round=stochastic",
+        "int8,per=block,block=24", "int8,per=tensor", "nvfp4,round=stochastic"}) {
     const auto format = parse_format(text);
     Placement placement{.row = 64, .random = {random_key(format.seed, "w"), 0}};
     if (spans_tensor(format)) placement.scale = scale_of(format, values);
@@ -93,7 +94,8 @@ TEST(FakeQuantize, GivesTheSameForPiecesAsForTheWhole) {
     auto pieces = values;
     for (std::size_t begin = 0; begin < values.size(); begin += 64 * 7) {
       placement.first = begin;
-      fake_quantize(format, std::span(pieces).subspan(begin, std::min<std::size_t>(64 * 7, values.size() - begin)), placement);
+      fake_quantize(format, std::span(pieces).subspan(begin, std::min<std::size_t>(64 * 7, values.size() - begin)),
+                    placement);
     }
     EXPECT_EQ(whole, pieces) << text;
   }

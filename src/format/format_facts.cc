@@ -15,7 +15,9 @@ namespace {
 
 std::string specials_of(const Element& element) {
   std::string text;
-  const auto add = [&](bool has, const char* what) { text += has ? (text.empty() ? "" : " ") + std::string(what) : ""; };
+  const auto add = [&](bool has, const char* what) {
+    text += has ? (text.empty() ? "" : " ") + std::string(what) : "";
+  };
   add(element.has_infinity, "inf");
   add(element.has_nan, "NaN");
   add(element.has_negative_zero, "-0");
@@ -157,7 +159,8 @@ std::vector<FormatFacts> all_format_facts() {
         if (*member == name[0]) all.push_back(facts_of(parse_format(member)));
       }
     } else if (is_integer) {
-      for (const char* member : {"int2", "int3", "int4", "int8", "int16"}) all.push_back(facts_of(parse_format(member)));
+      for (const char* member : {"int2", "int3", "int4", "int8", "int16"})
+        all.push_back(facts_of(parse_format(member)));
     } else {
       all.push_back(facts_of(parse_format(name)));
     }

@@ -12,15 +12,15 @@ namespace fakequant {
 
 struct FormatFacts {
   std::string name;
-  double bits = 0;        // of a value, with its part of a block's scale; a row's or tensor's scale is not counted
-  std::string codes;      // what a value is: "1 sign, 4 exponent, 3 mantissa", "-127 .. 127"
+  double bits = 0;    // of a value, with its part of a block's scale; a row's or tensor's scale is not counted
+  std::string codes;  // what a value is: "1 sign, 4 exponent, 3 mantissa", "-127 .. 127"
   std::optional<double> largest;  // in units of the scale, where there is one
   std::optional<double> smallest_normal;
   std::optional<double> smallest_subnormal;
   std::optional<std::int64_t> steps;  // from 1 to 2, where the distances between values depend on their size
-  std::string specials;   // infinity, NaN, -0, as far as there are codes for them
-  std::string scale;      // what shares it, and its type; empty for none
-  std::string source;     // the specification
+  std::string specials;               // infinity, NaN, -0, as far as there are codes for them
+  std::string scale;                  // what shares it, and its type; empty for none
+  std::string source;                 // the specification
 };
 
 FormatFacts facts_of(const Format& format);

@@ -25,10 +25,10 @@ TEST(Format, ReadsAndWritesItsText) {
   EXPECT_EQ(parse_format("bf16,round=nearest"), parse_format("bf16"));
   EXPECT_EQ(parse_format("bf16,round=zero").rounding, Rounding::zero);
   for (const auto* text :
-       {"bf16", "bf16,round=zero", "e4m3,round=stochastic,seed=18446744073709551615", "f16,overflow=saturate", "mantissa7",
-        "e3m5", "int8", "int4,per=block,block=64,mode=asym,round=stochastic,seed=7", "int8,per=tensor,range=percentile:99.9",
-        "int2,range=mse", "mxfp4,scale=ceil", "mxint8,round=away", "nvfp4", "q4_k", "ggml:mxfp4",
-        "q2_k,imatrix='a,b.gguf'"}) {
+       {"bf16", "bf16,round=zero", "e4m3,round=stochastic,seed=18446744073709551615", "f16,overflow=saturate",
+        "mantissa7", "e3m5", "int8", "int4,per=block,block=64,mode=asym,round=stochastic,seed=7",
+        "int8,per=tensor,range=percentile:99.9", "int2,range=mse", "mxfp4,scale=ceil", "mxint8,round=away", "nvfp4",
+        "q4_k", "ggml:mxfp4", "q2_k,imatrix='a,b.gguf'"}) {
     EXPECT_EQ(to_string(parse_format(text)), text);
   }
   EXPECT_EQ(to_string(parse_format("int4,per=block,block=32,mode=sym,range=absmax")), "int4,per=block");

@@ -82,10 +82,12 @@ TEST(Integers, EqualTheReferenceOnEveryTargetAndInEveryRounding) {
   values[15] = -1e-45f;
   values[16] = 3e38f;
   const auto words = random_words_for_test(values.size(), 2);
-  for (const auto& scale : {symmetric_scale(8, 3), symmetric_scale(2, 1), symmetric_scale(16, 4), symmetric_scale(4, 1e-44f),
-                            asymmetric_scale(4, {-1, 2.5f}), asymmetric_scale(8, {0, 3}), IntegerScale{}}) {
+  for (const auto& scale :
+       {symmetric_scale(8, 3), symmetric_scale(2, 1), symmetric_scale(16, 4), symmetric_scale(4, 1e-44f),
+        asymmetric_scale(4, {-1, 2.5f}), asymmetric_scale(8, {0, 3}), IntegerScale{}}) {
     // Ties, among others.
-    for (int i = 0; i < 40; ++i) values[100 + static_cast<std::size_t>(i)] = (static_cast<float>(i) - 20) / 2 * scale.scale;
+    for (int i = 0; i < 40; ++i)
+      values[100 + static_cast<std::size_t>(i)] = (static_cast<float>(i) - 20) / 2 * scale.scale;
     for (const auto rounding : kRoundings) {
       const auto* random = rounding == Rounding::stochastic ? words.data() : nullptr;
       std::vector<float> expected;
@@ -201,7 +203,8 @@ TEST(ScaleSearch, TakesTheBestOfTheRangesItTries) {
     for (int percent = 100; percent >= 1; --percent) {
       const auto part = [&](float x) { return static_cast<float>(static_cast<double>(x) * percent / 100); };
       const ValueRange tried = {part(range.low), part(range.high)};
-      const auto scale = format.asymmetric ? asymmetric_scale(format.bits, tried) : symmetric_scale(format.bits, tried.absmax());
+      const auto scale =
+          format.asymmetric ? asymmetric_scale(format.bits, tried) : symmetric_scale(format.bits, tried.absmax());
       double error = 0;
       for (const float x : values) {
         const double difference = static_cast<double>(round_to_integer(scale, format.rounding, x).value) - x;
@@ -230,7 +233,8 @@ TEST(ScaleSearch, FindsTheSameFromPieces) {
     for (int pass = 0; pass < search.passes(); ++pass) {
       std::vector<std::vector<double>> sums;
       for (std::size_t begin = 0; begin < values.size(); begin += 1000) {
-        sums.push_back(search.look(std::span(values).subspan(begin, std::min<std::size_t>(1000, values.size() - begin))));
+        sums.push_back(
+            search.look(std::span(values).subspan(begin, std::min<std::size_t>(1000, values.size() - begin))));
       }
       search.end_pass(sums);
     }

@@ -66,6 +66,7 @@ void fill_tiles(const RandomStream& stream, std::uint64_t first_tile, std::uint3
         c2[k] = hn::Set(wide, stream.row);
         c3[k] = hn::Set(wide, stream.row >> 32);
       }
+      HWY_UNROLL(7)
       for (int round = 0; round < kRounds; ++round) {
         const auto key0 = hn::Set(wide, keys[static_cast<std::size_t>(2 * round)]);
         const auto key1 = hn::Set(wide, keys[static_cast<std::size_t>(2 * round + 1)]);

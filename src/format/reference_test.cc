@@ -145,8 +145,12 @@ TEST_P(EveryReference, KeepsNanAndItsSign) {
 INSTANTIATE_TEST_SUITE_P(Elements, EveryReference, testing::ValuesIn(elements_for_test()),
                          [](const auto& info) { return info.param.name; });
 
-float nearest(const char* name, float x) { return round_reference(*element_of(name), Rounding::nearest, false, x).value; }
-float truncated(const char* name, float x) { return round_reference(*element_of(name), Rounding::zero, false, x).value; }
+float nearest(const char* name, float x) {
+  return round_reference(*element_of(name), Rounding::nearest, false, x).value;
+}
+float truncated(const char* name, float x) {
+  return round_reference(*element_of(name), Rounding::zero, false, x).value;
+}
 
 // The seven midpoints of E2M1, which shipped libraries round up: each goes to the even code.
 TEST(Reference, SendsTheMidpointsOfE2m1ToTheEvenCode) {

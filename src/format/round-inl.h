@@ -48,9 +48,7 @@ inline FloatMask is_negative(Floats x) {
   return hn::RebindMask(F(), hn::Lt(hn::BitCast(i, x), hn::Zero(i)));
 }
 
-inline Floats quiet(Floats nan) {
-  return hn::BitCast(F(), hn::Or(hn::BitCast(U(), nan), hn::Set(U(), 0x00400000u)));
-}
+inline Floats quiet(Floats nan) { return hn::BitCast(F(), hn::Or(hn::BitCast(U(), nan), hn::Set(U(), 0x00400000u))); }
 
 // The whole number that `steps` >= 0 is rounded to: round_steps of format/reference.h, for a vector. Where steps is not
 // below 2^23 it is whole already.

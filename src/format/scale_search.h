@@ -21,8 +21,8 @@ struct SharedScale {
   float outer = 0;       // of NVFP4
 };
 
-// range=mse tries the ranges 1 %, 2 %, ... 100 % of the whole one, and takes the one whose rounding has the least sum of
-// squared errors; of equal ones the widest. (Under stochastic rounding: the errors of rounding to nearest.)
+// range=mse tries the ranges 1 %, 2 %, ... 100 % of the whole one, and takes the one whose rounding has the least sum
+// of squared errors; of equal ones the widest. (Under stochastic rounding: the errors of rounding to nearest.)
 inline constexpr int kRangesTried = 100;
 
 // Whether all values of a tensor share a scale, so that it must be found before any of them is rounded.

@@ -78,7 +78,7 @@ inline std::vector<std::uint32_t> random_words_for_test(std::size_t count, std::
 // All named elements, and some of the open families, whose values can be listed.
 inline std::vector<Element> elements_for_test() {
   auto elements = named_elements();
-  for (const char* name : {"e2m2", "e3m1", "e3m4", "e4m1", "e5m10", "e6m3", "e7m1", "e7m10", "e8m1", "e8m7", "e8m10",
+  for (const char* name : {"e2m2", "e3m1", "e3m4", "e4m1", "e5m10", "e6m3", "e7m1", "e7m10", "e8m1", "e8m7",
                            "mantissa0", "mantissa1", "mantissa7", "mantissa10"}) {
     elements.push_back(*element_of(name));
   }

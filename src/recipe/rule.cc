@@ -48,7 +48,8 @@ void check_rule(const Rule& rule) {
   }
   if (rule.kind == SiteKind::activation && format.per == Span::tensor) {
     throw usage_error(
-        "per=tensor is for weights: over the tokens of a batch a scale would depend on the batch; take per=token, row or "
+        "per=tensor is for weights: over the tokens of a batch a scale would depend on the batch; take per=token, row "
+        "or "
         "block");
   }
   if (rule.kind == SiteKind::activation && !format.importance_file.empty()) {

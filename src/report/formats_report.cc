@@ -54,16 +54,18 @@ std::string to_text(const std::vector<FormatFacts>& formats) {
     line("source", facts.source);
     return text;
   }
-  Table table({"format<", "bits", "largest", "smallest normal", "smallest", "steps 1-2", "specials<", "scale of<",
-               "source<"});
+  Table table(
+      {"format<", "bits", "largest", "smallest normal", "smallest", "steps 1-2", "specials<", "scale of<", "source<"});
   for (const auto& facts : formats) {
     table.add_row({facts.name, fmt::format("{:.4g}", facts.bits), optional_text(facts.largest),
                    optional_text(facts.smallest_normal), optional_text(facts.smallest_subnormal),
                    facts.steps ? count_text(*facts.steps) : "", facts.specials, facts.scale, facts.source});
   }
   return table.to_text() +
-         "\nAny eXmY (X 2-8, Y 1-10), mantissaN (N 0-23) and intN (N 2-16) is a format too. Largest and smallest are in\n"
-         "units of the scale. `fakequant formats NAME` says more of one; --round VALUE shows what it makes of a value.\n";
+         "\nAny eXmY (X 2-8, Y 1-10), mantissaN (N 0-23) and intN (N 2-16) is a format too. Largest and smallest are "
+         "in\n"
+         "units of the scale. `fakequant formats NAME` says more of one; --round VALUE shows what it makes of a "
+         "value.\n";
 }
 
 std::string examples_text(const Format& format, const std::vector<FormatExample>& examples) {

@@ -41,8 +41,8 @@ ImportanceMatrix::ImportanceMatrix(const std::string& path) : path_(path) {
     columns_[name] = std::move(values);
   }
   if (columns_.empty()) {
-    throw Error(fmt::format("{} is no importance matrix: it has no tensor named WEIGHT{}; llama-imatrix writes one", path,
-                            kSums));
+    throw Error(fmt::format("{} is no importance matrix: it has no tensor named WEIGHT{}; llama-imatrix writes one",
+                            path, kSums));
   }
 }
 

@@ -11,7 +11,10 @@ namespace fakequant {
 
 TensorRounder::TensorRounder(const GgufFile& file, std::size_t tensor, const Format& format,
                              const ImportanceMatrix* importance)
-    : file_(&file), tensor_(tensor), format_(format), random_key_(random_key(format.seed, file.tensors()[tensor].name)) {
+    : file_(&file),
+      tensor_(tensor),
+      format_(format),
+      random_key_(random_key(format.seed, file.tensors()[tensor].name)) {
   const auto& info = file.tensors()[tensor];
   try {
     check_row(format, row_elements(info));
@@ -20,10 +23,10 @@ TensorRounder::TensorRounder(const GgufFile& file, std::size_t tensor, const For
   }
   if (importance != nullptr) importance_ = importance->of(info);
   if (format.family == Family::ggml && ggml_type_of_format(format).needs_importance && importance_.empty()) {
-    throw usage_error(fmt::format("{}: ggml quantizes to {} only with an importance matrix: add imatrix=FILE, of "
-                                  "llama-imatrix{}",
-                                  info.name, format.name,
-                                  importance == nullptr ? "" : ", that has this tensor, or leave the tensor out"));
+    throw usage_error(fmt::format(
+        "{}: ggml quantizes to {} only with an importance matrix: add imatrix=FILE, of "
+        "llama-imatrix{}",
+        info.name, format.name, importance == nullptr ? "" : ", that has this tensor, or leave the tensor out"));
   }
 }
 
@@ -61,11 +64,11 @@ RoundingErrors TensorRounder::round(const TensorPiece& piece, std::span<float> v
   for (std::int64_t begin = 0; begin < piece.elements;) {
     const auto at = piece.first_element + begin;
     const auto end = std::min(piece.elements, (at / matrix + 1) * matrix - piece.first_element);
-    placement.importance = importance_.subspan(
-        static_cast<std::size_t>(at / matrix * placement.row) % importance_.size(), static_cast<std::size_t>(placement.row));
-    total.add(fake_quantize(format_,
-                            values.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin)),
-                            placement));
+    placement.importance =
+        importance_.subspan(static_cast<std::size_t>(at / matrix * placement.row) % importance_.size(),
+                            static_cast<std::size_t>(placement.row));
+    total.add(fake_quantize(
+        format_, values.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin)), placement));
     begin = end;
   }
   return total;

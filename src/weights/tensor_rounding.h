@@ -1,7 +1,7 @@
 // Rounding one tensor of a file to a format, piece by piece.
 //
-// What the pieces share is found before: a scale over the whole tensor, the importance of its columns, the stream of its
-// random numbers.
+// What the pieces share is found before: a scale over the whole tensor, the importance of its columns, the stream of
+// its random numbers.
 #pragma once
 
 #include <cstdint>

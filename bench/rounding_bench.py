@@ -1,0 +1,107 @@
+"""How fast the rounding kernels are, beside memcpy, ggml, numpy and PyTorch.
+
+All contestants run in turn, several times, on arrays far larger than the caches; printed are medians and their ratio to
+memcpy's speed in the same run, so that the machine's own speed drops out. Of numpy and PyTorch those that are
+installed take part, each with one thread.
+"""
+
+import os
+import statistics
+import subprocess
+import time
+
+import numpy as np
+
+try:
+    import torch
+    torch.set_num_threads(1)
+except ImportError:
+    torch = None
+
+ROUNDS = 7
+ROW = 4096
+FORMATS = ["bf16", "bf16,round=zero", "f16", "tf32", "e4m3", "e5m2", "e2m1", "e3m4", "mantissa7", "mantissa3", "int8",
+           "int4", "int8,mode=asym", "int4,per=block", "mxfp8", "mxfp6", "mxfp4", "mxint8", "nvfp4",
+           "bf16,round=stochastic", "e4m3,round=stochastic", "int8,round=stochastic", "mxfp4,round=stochastic"]
+GGML = {"bf16": "bf16", "f16": "f16", "int8": "q8_0", "int4,per=block": "q4_0", "mxfp4": "mxfp4", "nvfp4": "nvfp4"}
+BOTH_CORES = ["bf16", "e4m3", "int8", "mxfp4"]
+
+
+class Worker:
+    """The C++ half: kernels, memcpy and ggml."""
+
+    def __init__(self):
+        self.process = subprocess.Popen([os.environ["ROUNDING_WORKER"]], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        text=True)
+
+    def speed(self, line):
+        """Elements a second."""
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+        elements, seconds = self.process.stdout.readline().split()
+        return int(elements) / float(seconds)
+
+
+def python_peers():
+    """Functions of numpy and PyTorch that round an array as a format does, by library and format."""
+    values = np.random.default_rng(1).standard_normal((4096, ROW), np.float32)
+
+    def int8_in_numpy():
+        scale = np.abs(values).max(axis=1, keepdims=True) / np.float32(127)
+        return np.rint(values / scale).clip(-127, 127) * scale
+
+    peers = {("numpy", "f16"): lambda: values.astype(np.float16).astype(np.float32), ("numpy", "int8"): int8_in_numpy}
+    if torch is not None:
+        tensor = torch.from_numpy(values)
+        zeros = torch.zeros(len(values), dtype=torch.int32)
+
+        def int8_in_torch():
+            scale = tensor.abs().amax(dim=1) / 127
+            return torch.fake_quantize_per_channel_affine(tensor, scale, zeros, 0, -127, 127)
+
+        peers[("torch", "bf16")] = lambda: tensor.to(torch.bfloat16).to(torch.float32)
+        peers[("torch", "f16")] = lambda: tensor.to(torch.float16).to(torch.float32)
+        peers[("torch", "int8")] = int8_in_torch
+    return values.size, peers
+
+
+def main():
+    worker = Worker()
+    elements, peers = python_peers()
+    both = f"{min(2, os.cpu_count())}"
+    lines = ["memcpy 1", f"memcpy {both}"]
+    lines += [f"{what} 1 {name}" for name in FORMATS for what in ("round", "measure")]
+    lines += [f"ggml 1 {name}" for name in GGML.values()]
+    lines += [f"round {both} {name}" for name in BOTH_CORES]
+    speeds = {key: [] for key in [*lines, *peers]}
+    for turn in range(ROUNDS + 1):
+        for key, measured in speeds.items():
+            if key in peers:
+                begin = time.perf_counter()
+                peers[key]()
+                speed = elements / (time.perf_counter() - begin)
+            else:
+                speed = worker.speed(key)
+            if turn > 0:  # the first fills caches and tables
+                measured.append(speed)
+    median = {key: statistics.median(measured) for key, measured in speeds.items()}
+
+    copy = median["memcpy 1"]
+    print(f"rounding in place, one core; memcpy moves {copy / 1e9:.2f} G elements/s ({copy * 8 / 1e9:.0f} GB/s)")
+    print(f"{'':28}{'G elements/s':>14}{'/ memcpy':>10}{'with figures':>14}{'/ ggml':>9}{'/ torch':>9}{'/ numpy':>9}")
+    for name in FORMATS:
+        speed = median[f"round 1 {name}"]
+        others = [median.get(f"ggml 1 {GGML.get(name)}"), median.get(("torch", name)), median.get(("numpy", name))]
+        ratios = "".join(f"{speed / other:9.1f}" if other else " " * 9 for other in others)
+        print(f"{name:28}{speed / 1e9:14.2f}{speed / copy:10.2f}{median[f'measure 1 {name}'] / copy:14.2f}{ratios}")
+    if torch is None:
+        print("(python3-torch is not installed: no column of it)")
+    copy = median[f"memcpy {both}"]
+    print(f"\n{both} cores; memcpy moves {copy / 1e9:.2f} G elements/s ({copy * 8 / 1e9:.0f} GB/s)")
+    for name in BOTH_CORES:
+        speed = median[f"round {both} {name}"]
+        print(f"{name:28}{speed / 1e9:14.2f}{speed / copy:10.2f}")
+
+
+if __name__ == "__main__":
+    main()
