@@ -121,7 +121,7 @@ ValueRange range_of_values(const float* values, std::size_t count) {
     HWY_UNROLL(4)
     for (int k = 0; k < 4; ++k) {
       const auto* at = values + i + static_cast<std::size_t>(k) * lanes;
-      if (k * sizeof(float) * lanes % 64 == 0) prefetch_behind(at, kPageAhead);
+      if (static_cast<std::size_t>(k) * lanes % 16 == 0) prefetch_behind(at, kPageAhead);  // once a cache line
       const auto x = hn::LoadU(f, at);
       low[k] = hn::Min(low[k], x);
       high[k] = hn::Max(high[k], x);

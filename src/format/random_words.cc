@@ -11,7 +11,7 @@
 #define FAKEQUANT_PHILOX_CONSTANTS
 namespace fakequant {
 namespace {
-constexpr int kRounds = 7;
+constexpr std::size_t kRounds = 7;
 constexpr std::uint32_t kMultiplier0 = 0xD2511F53u, kMultiplier1 = 0xCD9E8D57u;
 constexpr std::uint32_t kWeyl0 = 0x9E3779B9u, kWeyl1 = 0xBB67AE85u;
 constexpr std::size_t kTile = 64, kCounters = 16;  // elements and counters that belong together
@@ -37,60 +37,49 @@ void fill_tiles(const RandomStream& stream, std::uint64_t first_tile, std::uint3
 using Wide = hn::RepartitionToWide<U>;
 using WideWords = hn::Vec<Wide>;
 
-// Counters 2i of some lanes and counters 2i + 1 of the same: their words are put together by one shift and one blend.
-constexpr int kTogether = hn::MaxLanes(U()) < kCounters ? 2 : 2;
-
-// Writes the words of whole tiles.
+// Writes the words of whole tiles. Two vectors of counters go together, the even ones and the odd: one shift and one
+// blend put their words side by side.
 void fill_tiles(const RandomStream& stream, std::uint64_t first_tile, std::uint32_t* words, std::size_t tiles) {
   const U u;
   const Wide wide;
-  const std::size_t lanes = hn::Lanes(u);
   const auto multiplier0 = hn::Set(wide, kMultiplier0), multiplier1 = hn::Set(wide, kMultiplier1);
   const auto multiply = [&](WideWords a, WideWords b) { return hn::MulEven(hn::BitCast(u, a), hn::BitCast(u, b)); };
   const auto even = hn::ShiftLeft<1>(hn::Iota(wide, 0));
-  std::array<std::uint64_t, 2 * kRounds> keys;
+  std::array<std::uint64_t, kRounds> keys0{}, keys1{};
   for (std::uint32_t round = 0; round < kRounds; ++round) {
-    keys[2 * round] = static_cast<std::uint32_t>(stream.key) + round * kWeyl0;
-    keys[2 * round + 1] = static_cast<std::uint32_t>(stream.key >> 32) + round * kWeyl1;
+    keys0[round] = static_cast<std::uint32_t>(stream.key) + round * kWeyl0;
+    keys1[round] = static_cast<std::uint32_t>(stream.key >> 32) + round * kWeyl1;
   }
   for (std::size_t tile = 0; tile < tiles; ++tile) {
     const std::uint64_t counter = (first_tile + tile) * kCounters;
-    for (std::size_t lane = 0; lane < kCounters; lane += lanes * kTogether / 2) {
-      WideWords c0[kTogether], c1[kTogether], c2[kTogether], c3[kTogether];
-      HWY_UNROLL(4)
-      for (int k = 0; k < kTogether; ++k) {
+    for (std::size_t lane = 0; lane < kCounters; lane += hn::Lanes(u)) {
+      WideWords c0[2], c1[2], c2[2], c3[2];
+      for (std::size_t k = 0; k < 2; ++k) {
         // 16 counters from a multiple of 16: no carry into the upper half.
-        const auto first = counter + lane + static_cast<std::size_t>(k / 2) * lanes + static_cast<std::size_t>(k % 2);
-        c0[k] = hn::Add(hn::Set(wide, first), even);
+        c0[k] = hn::Add(hn::Set(wide, counter + lane + k), even);
         c1[k] = hn::Set(wide, counter >> 32);
         c2[k] = hn::Set(wide, stream.row);
         c3[k] = hn::Set(wide, stream.row >> 32);
       }
       HWY_UNROLL(7)
-      for (int round = 0; round < kRounds; ++round) {
-        const auto key0 = hn::Set(wide, keys[static_cast<std::size_t>(2 * round)]);
-        const auto key1 = hn::Set(wide, keys[static_cast<std::size_t>(2 * round + 1)]);
-        HWY_UNROLL(4)
-        for (int k = 0; k < kTogether; ++k) {
+      for (std::size_t round = 0; round < kRounds; ++round) {
+        HWY_UNROLL(2)
+        for (std::size_t k = 0; k < 2; ++k) {
           const auto product0 = multiply(c0[k], multiplier0), product1 = multiply(c2[k], multiplier1);
-          c0[k] = hn::Xor(hn::Xor(hn::ShiftRight<32>(product1), c1[k]), key0);
-          c2[k] = hn::Xor(hn::Xor(hn::ShiftRight<32>(product0), c3[k]), key1);
+          c0[k] = hn::Xor(hn::Xor(hn::ShiftRight<32>(product1), c1[k]), hn::Set(wide, keys0[round]));
+          c2[k] = hn::Xor(hn::Xor(hn::ShiftRight<32>(product0), c3[k]), hn::Set(wide, keys1[round]));
           c1[k] = product1;
           c3[k] = product0;
         }
       }
-      const auto store = [&](WideWords evens, WideWords odds, std::size_t word, std::size_t at) {
-        const auto both = hn::OddEven(hn::BitCast(u, hn::ShiftLeft<32>(odds)), hn::BitCast(u, evens));
-        hn::StoreU(both, u, words + tile * kTile + word * kCounters + at);
+      const auto store = [&](const WideWords(&counters)[2], std::size_t word) {
+        const auto both = hn::OddEven(hn::BitCast(u, hn::ShiftLeft<32>(counters[1])), hn::BitCast(u, counters[0]));
+        hn::StoreU(both, u, words + tile * kTile + word * kCounters + lane);
       };
-      HWY_UNROLL(2)
-      for (int k = 0; k < kTogether; k += 2) {
-        const auto at = lane + static_cast<std::size_t>(k / 2) * lanes;
-        store(c0[k], c0[k + 1], 0, at);
-        store(c1[k], c1[k + 1], 1, at);
-        store(c2[k], c2[k + 1], 2, at);
-        store(c3[k], c3[k + 1], 3, at);
-      }
+      store(c0, 0);
+      store(c1, 1);
+      store(c2, 2);
+      store(c3, 3);
     }
   }
 }
@@ -124,7 +113,7 @@ std::uint64_t random_key(std::uint64_t seed, std::string_view site) {
 
 std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter, std::uint64_t key) {
   auto key0 = static_cast<std::uint32_t>(key), key1 = static_cast<std::uint32_t>(key >> 32);
-  for (int round = 0; round < kRounds; ++round) {
+  for (std::size_t round = 0; round < kRounds; ++round) {
     const std::uint64_t product0 = std::uint64_t{counter[0]} * kMultiplier0;
     const std::uint64_t product1 = std::uint64_t{counter[2]} * kMultiplier1;
     counter = {static_cast<std::uint32_t>(product1 >> 32) ^ counter[1] ^ key0, static_cast<std::uint32_t>(product1),

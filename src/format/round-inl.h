@@ -117,11 +117,12 @@ auto with_constant(Rounding rounding, const Call& call) {
 
 // How many bytes ahead memory is asked for: where it is first looked at, and, where that was a pass before, so far that
 // it is the next row's.
-constexpr std::uintptr_t kPageAhead = 4096, kRowAhead = 16384;
+inline constexpr std::uintptr_t kPageAhead = 4096, kRowAhead = 16384;
 
 // The memory may lie behind the array: then nothing happens. (Inlined always: as a function of its own it has no effect
 // that the compiler sees, and calls of it are dropped.)
 HWY_INLINE void prefetch_behind(const float* values, std::uintptr_t ahead) {
+  // No pointer may be made to what lies behind an array otherwise. NOLINTNEXTLINE(performance-no-int-to-ptr)
   hwy::Prefetch(reinterpret_cast<const float*>(reinterpret_cast<std::uintptr_t>(values) + ahead));
 }
 
