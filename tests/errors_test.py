@@ -69,7 +69,7 @@ class ErrorsTest(ProgramTest):
 
     def test_formats_rules_and_layers(self):
         for command in (["eval", MODEL, "-f", TEXT], ["generate", MODEL, "-p", "What"], ["bench", MODEL]):
-            self.refuse(USAGE, "unknown format 'bf17': the formats are bf16", *command, "--rule", "a:ffn_norm=bf17")
+            self.refuse(USAGE, "unknown format 'bf17': the formats are f16 bf16", *command, "--rule", "a:ffn_norm=bf17")
             self.refuse(USAGE, "unknown format 'nothing'", *command, "--fake-quant-ffn-norm", "nothing")
             self.refuse(USAGE, "layers 0 to 5", *command, "--fake-quant-ffn-norm", "bf16", "--fake-quant-layer", 6)
             self.refuse(USAGE, "layers 0 to 5", *command, "--rule", "w:ffn_norm@0-6=bf16")
@@ -78,7 +78,7 @@ class ErrorsTest(ProgramTest):
             self.refuse(USAGE, "matches no activation of this model: the nearest are ffn_norm,", *command, "--rule", "a:fnn_norm=bf16")
             self.refuse(USAGE, "matches no weight of this model: the nearest are ffn_norm,", *command, "--rule", "w:fnn_norm=bf16")
             self.refuse(USAGE, "names no format", *command, "--rule", "a:ffn_norm")
-            self.refuse(USAGE, "round= takes nearest or zero", *command, "--rule", "a:ffn_norm=bf16,round=north")
+            self.refuse(USAGE, "round= takes nearest, away, zero, up, down or stochastic", *command, "--rule", "a:ffn_norm=bf16,round=north")
             self.refuse(USAGE, r"recipe.yaml:1:1: ", *command, "--recipe", self.write("recipe.yaml", b"nothing: here\n"))
             self.refuse(WORK, "cannot read the recipe", *command, "--recipe", self.path("missing.yaml"))
 
@@ -170,7 +170,10 @@ class ErrorsTest(ProgramTest):
         self.assertEqual(os.listdir(self.folder), [])
 
     def test_quantized_weights_are_not_rounded_in_place(self):
-        self.refuse(USAGE, "unknown format", "apply", MODEL, "-o", self.path("out.gguf"), "--rule", "w:*=q8_0")
+        quantized = self.path("q8.gguf")
+        run_llama("llama-quantize", MODEL, quantized, "Q8_0")
+        self.refuse(USAGE, "stored as Q8_0: only F32, F16 and BF16", "apply", quantized, "-o", self.path("out.gguf"),
+                    "--rule", "w:ffn_up=bf16")
 
     def test_commands_and_options(self):
         self.refuse(USAGE, "unknown command 'evil': the commands are inspect apply compare", "evil")

@@ -49,6 +49,15 @@ class FormatsTest(ProgramTest):
         self.assertAlmostEqual(examples[0]["error"], 0.3125 - float(np.float32(0.3)), places=12)
         integers = self.measure("formats", "int8,mode=asym", "--round", "-1", "--round", "0", "--round", "2")["examples"]
         self.assertEqual([e["code"] for e in integers], [0, 85, 255])
+        clipped = self.measure("formats", "int4,range=mse", *[a for x in (0.1, 0.23, 0.37, 0.52, -0.66, 3)
+                                                              for a in ("--round", str(x))])["examples"]
+        for example in clipped:
+            self.assertLessEqual(example["below"], example["above"])
+            self.assertIn(example["rounded"], (example["below"], example["above"]))
+        block = self.measure("formats", "mxfp8", "--round", "inf", "--round", "1")["examples"]
+        self.assertEqual((block[0]["code"], block[0]["scale"]), (0x7E, 2.0 ** 127))
+        nothing = self.measure("formats", "nvfp4", "--round", "0", "--round", "-0", "--round", "nan")["examples"]
+        self.assertEqual([e["code"] for e in nothing], [0, 8, None])
         self.assertIn("0x2a", run("formats", "e4m3", "--round", "0.3").stdout)
 
     def test_says_what_is_allowed(self):
@@ -63,6 +72,9 @@ class FormatsTest(ProgramTest):
             self.refuse(2, pattern, "formats", format_text)
             self.refuse(2, pattern, "apply", MODEL, "-o", self.path("out.gguf"), "--rule", f"w:ffn_up={format_text}")
         self.refuse(2, "no number", "formats", "e4m3", "--round", "much")
+        self.refuse(2, "no number", "formats", "e4m3", "--round", "1e39")
+        self.refuse(2, "only with an importance matrix", "formats", "iq2_xs", "--round", "1")
+        self.refuse(2, "is for weights", "eval", MODEL, "-f", TEXT, "--rule", "a:ffn_norm=iq2_xs")
         self.refuse(2, "names? it", "formats", "--round", "1")
         self.refuse(2, "per=token is for activations", "apply", MODEL, "-o", self.path("out.gguf"), "--rule",
                     "w:ffn_up=int8,per=token")
@@ -197,6 +209,19 @@ class WeightFormatsTest(ProgramTest):
                     f"w:ffn_up=q4_k,imatrix={self.model}")
         self.refuse(1, "cannot|No such", "apply", self.model, "-o", self.path("x.gguf"), "--rule",
                     "w:ffn_up=q4_k,imatrix=/nowhere.gguf")
+
+    def test_damaged_importance_matrices_are_refused(self):
+        for value in (np.nan, np.inf, -1):
+            path = self.path("damaged.gguf")
+            writer = gguf.GGUFWriter(path, "llama")
+            writer.add_tensor(f"{MATRIX}.in_sum2", np.full((1, self.before.shape[1]), value, np.float32))
+            writer.add_tensor(f"{MATRIX}.counts", np.ones((1, 1), np.float32))
+            writer.write_header_to_file()
+            writer.write_kv_data_to_file()
+            writer.write_tensors_to_file()
+            writer.close()
+            self.refuse(1, "holds (nan|inf|-1) for column 0", "apply", self.model, "-o", self.path("x.gguf"), "--rule",
+                        f"w:{MATRIX}=q4_k,imatrix={path}")
 
     def test_rows_that_ggml_cannot_hold_are_named(self):
         odd = self.path("odd.gguf")

@@ -41,6 +41,15 @@ def run_llama(name, *arguments):
     return done.stdout
 
 
+def run_llama_perplexity(*arguments):
+    """llama-perplexity's whole output. On a busy machine its logger may lose the last lines: then it runs again."""
+    for _ in range(10):
+        said = run_llama("llama-perplexity", *arguments)
+        if "Final estimate" in said:
+            return said
+    raise AssertionError(f"llama-perplexity never came to its end:\n{said[-2000:]}")
+
+
 class ProgramTest(unittest.TestCase):
     """A test with a folder of its own."""
 

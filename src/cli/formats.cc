@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <cmath>
+#include <string_view>
 
 #include "cli/commands.h"
 #include "cli/options.h"
@@ -17,12 +19,14 @@ struct FormatsOptions : CommonOptions {
 };
 
 // "0.3", "-1e-9", "inf", "nan".
-double number_of(const std::string& text) {
+double number_of(std::string_view text) {
   double value = 0;
-  const auto* end = text.data() + text.size();
-  const auto [stop, fault] = std::from_chars(text.data(), end, value);
-  if (fault != std::errc{} || stop != end || text.empty()) {
-    throw usage_error(fmt::format("--round {} is no number: give one that float32 can hold, inf or nan", text));
+  const auto digits = text.starts_with('+') ? text.substr(1) : text;
+  const auto* end = digits.data() + digits.size();
+  const auto [stop, fault] = std::from_chars(digits.data(), end, value);
+  const bool too_large = std::isfinite(value) && std::isinf(static_cast<float>(value));
+  if (fault != std::errc{} || stop != end || digits.empty() || too_large) {
+    throw usage_error(fmt::format("--round {} is no number that float32 can hold: give such as 0.3, inf or nan", text));
   }
   return value;
 }
@@ -39,6 +43,9 @@ void formats(const FormatsOptions& options) {
     return;
   }
   const auto format = parse_format(options.format);
+  if (!format.importance_file.empty()) {
+    throw usage_error("imatrix= weighs a weight's columns, and here is no weight: leave it out");
+  }
   const std::vector<FormatFacts> facts = {facts_of(format)};
   std::vector<double> values;
   for (const auto& text : options.values) values.push_back(number_of(text));

@@ -64,9 +64,10 @@ void Context::open(const ContextOptions& options) {
   }
 }
 
-void Context::clear() {
+void Context::clear(std::uint32_t sequence) {
   llama_memory_clear(llama_get_memory(context_.get()), true);
   position_ = 0;
+  sequence_ = sequence;
 }
 
 void Context::evaluate(std::span<const Token> tokens, const OutputRange& outputs) {
@@ -98,9 +99,10 @@ std::vector<TokenBatch> Context::batches_of(std::size_t tokens, const OutputRang
   for (std::size_t begin = 0; begin < tokens; begin += together) {
     TokenBatch batch;
     for (std::size_t i = begin; i < std::min(tokens, begin + together); ++i) {
-      const auto position = static_cast<std::int64_t>(static_cast<std::size_t>(position_) + i);
-      batch.positions.push_back(position);
-      if (outputs.contains(i)) batch.output_positions.push_back(position);
+      const auto position = static_cast<std::uint64_t>(position_) + i;
+      const auto place = std::uint64_t{sequence_} << 32 | position;
+      batch.places.push_back(place);
+      if (outputs.contains(i)) batch.output_places.push_back(place);
     }
     batches.push_back(std::move(batch));
   }

@@ -34,8 +34,9 @@ class Context {
   // The same with a tap that rounds by the recipe's activation rules. Throws a usage error when a rule matches nothing.
   Context(const Model& model, const ContextOptions& options, const Recipe& recipe);
 
-  // Forgets all tokens.
-  void clear();
+  // Forgets all tokens. Those that follow belong to the sequence of this number, which only stochastic rounding looks
+  // at.
+  void clear(std::uint32_t sequence = 0);
 
   // Evaluates tokens behind those evaluated since clear(), and keeps the logits of `outputs`. Throws an Error when
   // llama.cpp fails.
@@ -67,6 +68,7 @@ class Context {
   std::unique_ptr<Tap> tap_;
   std::unique_ptr<llama_context, Free> context_;
   int position_ = 0;
+  std::uint32_t sequence_ = 0;
 };
 
 }  // namespace fakequant

@@ -204,7 +204,7 @@ void Tap::round_tokens(Target& target, float* values, const NodeShape& shape) {
     const auto t = static_cast<std::size_t>(token);
     Placement placement;
     placement.row = shape[0];
-    placement.random = {target.random_key, static_cast<std::uint64_t>(layout.positions[t])};
+    placement.random = {target.random_key, layout.places[t]};
     float* const first = values + token * layout.inner;
     if (layout.outer == 1) {
       parts[t] = fake_quantize(target.format, {first, static_cast<std::size_t>(values_of_token)}, placement);

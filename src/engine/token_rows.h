@@ -13,10 +13,11 @@ namespace fakequant {
 
 using NodeShape = std::array<std::int64_t, 4>;  // ne[0] first
 
-// The tokens that go through the graph together: positions in their sequence.
+// The tokens that go through the graph together. A place is the number of the sequence in the upper half, and the
+// position in it in the lower.
 struct TokenBatch {
-  std::vector<std::int64_t> positions;
-  std::vector<std::int64_t> output_positions;  // of those whose logits are wanted
+  std::vector<std::uint64_t> places;
+  std::vector<std::uint64_t> output_places;  // of those whose logits are wanted
 };
 
 // How the values of a node that lie together, one row after the other, divide into tokens: token t has `outer` runs of
@@ -25,11 +26,11 @@ struct TokenLayout {
   std::int64_t inner = 0;
   std::int64_t tokens = 1;
   std::int64_t outer = 1;
-  std::vector<std::int64_t> positions;  // of each token
+  std::vector<std::uint64_t> places;  // of each token
 };
 
 // A node that no token can be told apart in (it was computed for all of them, or for none) counts as one token's, at
-// position 0.
+// place 0.
 TokenLayout token_layout(const NodeShape& shape, const NodeShape& shape_for_one_token, const TokenBatch& batch);
 
 }  // namespace fakequant

@@ -12,7 +12,7 @@ TEST(TokenRows, FindTheTokensWhereverTheyAreCounted) {
   EXPECT_EQ(rows.inner, 64);
   EXPECT_EQ(rows.tokens, 6);
   EXPECT_EQ(rows.outer, 1);
-  EXPECT_EQ(rows.positions, kBatch.positions);
+  EXPECT_EQ(rows.places, kBatch.places);
 
   const auto heads = token_layout({16, 4, 6, 1}, {16, 4, 1, 1}, kBatch);
   EXPECT_EQ(heads.inner, 64);
@@ -35,7 +35,7 @@ TEST(TokenRows, AreNotMistakenWhereAsManyHeadsAsTokensAre) {
 TEST(TokenRows, CountTheOutputsInTheLastLayer) {
   const auto rows = token_layout({64, 3, 1, 1}, {64, 1, 1, 1}, kBatch);
   EXPECT_EQ(rows.tokens, 3);
-  EXPECT_EQ(rows.positions, kBatch.output_positions);
+  EXPECT_EQ(rows.places, kBatch.output_places);
 }
 
 TEST(TokenRows, DoNotTakeOneOutputForOneToken) {
@@ -43,13 +43,13 @@ TEST(TokenRows, DoNotTakeOneOutputForOneToken) {
   EXPECT_EQ(token_layout({64, 4, 1, 1}, {64, 1, 1, 1}, last_only).tokens, 4);
   const auto output = token_layout({64, 1, 1, 1}, {64, 1, 1, 1}, last_only);
   EXPECT_EQ(output.inner, 64);
-  EXPECT_EQ(output.positions, std::vector<std::int64_t>{3});
+  EXPECT_EQ(output.places, std::vector<std::uint64_t>{3});
 }
 
 TEST(TokenRows, AreOneTokensWhereThereIsOneOrNoneCanBeToldApart) {
   const auto one = token_layout({16, 4, 1, 1}, {16, 4, 1, 1}, {{7}, {7}});
   EXPECT_EQ(one.inner, 64);
-  EXPECT_EQ(one.positions, std::vector<std::int64_t>{7});
+  EXPECT_EQ(one.places, std::vector<std::uint64_t>{7});
   const auto none = token_layout({16, 2, 1, 1}, {16, 2, 1, 1}, kBatch);
   EXPECT_EQ(none.inner, 32);
   EXPECT_EQ(none.tokens, 1);

@@ -109,7 +109,10 @@ class Nvfp4Blocks {
   static constexpr std::uintptr_t kAhead = kRowAhead;  // finding the outer scale was a pass before
 
   explicit Nvfp4Blocks(float outer)
-      : outer_(outer), e4m3_(nvfp4_scale_element()), to_e2m1_(nvfp4_element()), is_plain_(outer >= kSmallestPlain) {
+      : outer_(outer),
+        e4m3_(nvfp4_scale_element()),
+        to_e2m1_(nvfp4_element()),
+        is_plain_(outer >= kSmallestPlain && outer <= kLargestPlain) {
     scale_ = hn::Zero(F());
   }
 
@@ -135,8 +138,8 @@ class Nvfp4Blocks {
   }
 
  private:
-  // Far from where float32's steps grow coarse.
-  static constexpr float kSmallestPlain = 0x1p-100f;
+  // Far from where float32's steps grow coarse, and from where it ends.
+  static constexpr float kSmallestPlain = 0x1p-100f, kLargestPlain = 0x1p100f;
 
   float outer_;
   Grid e4m3_;

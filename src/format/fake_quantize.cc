@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "error.h"
 #include "format/block_kernel.h"
@@ -122,7 +123,10 @@ RoundingErrors fake_quantize(const Format& format, std::span<float> values, cons
   if (format.family == Family::ggml) {
     const std::vector<float> before(values.begin(), values.end());
     round_values(format, values, placement);
-    return errors_between(before, values);
+    total = errors_between(before, values);
+    // ggml's half-precision scales overflow: what went in finite and did not come out so.
+    total.saturated = std::count_if(values.begin(), values.end(), [](float x) { return !std::isfinite(x); });
+    return total;
   }
   round_in_chunks<true>(format, values, placement,
                         [&](std::span<const float> before, std::span<const float> after, std::int64_t saturated) {

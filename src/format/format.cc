@@ -117,6 +117,9 @@ void set_option(Format& format, const FormatOption& option) {
     format.scale_rounding = value_of(kScaleRoundings, option);
   } else {
     if (value.empty()) throw usage_error("imatrix= names no file: write imatrix=FILE");
+    if (value.find('\'') != std::string::npos) {
+      throw usage_error(fmt::format("imatrix={} has a quote in it, which no rule can hold: rename the file", value));
+    }
     format.importance_file = value;
   }
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "format/block_kernel.h"
 #include "format/fake_quantize.h"
@@ -54,10 +55,10 @@ std::string span_of(const Format& format) {
   return format.per ? "row" : "row or token";
 }
 
-// The scale that a value shares, and the code that zero has.
+// What a value shares with its group.
 struct ExampleScale {
   double scale = 1;
-  double zero_code = 0;
+  IntegerScale integer;
 };
 
 ExampleScale scale_of_group(const Format& format, std::span<const float> group, float outer) {
@@ -67,13 +68,13 @@ ExampleScale scale_of_group(const Format& format, std::span<const float> group, 
       const bool infinite = std::any_of(group.begin(), group.end(), [](float x) { return std::isinf(x); });
       if (absmax == 0 && !infinite) return {};
       const float largest = infinite ? std::numeric_limits<float>::infinity() : absmax;
-      return {power_of_two(mx_shared_exponent(largest, format.element, format.scale_rounding)), 0};
+      return {power_of_two(mx_shared_exponent(largest, format.element, format.scale_rounding)), {}};
     }
     case Family::nvfp4:
-      return {nvfp4_scale(absmax, outer), 0};
+      return {nvfp4_scale(absmax, outer), {}};
     case Family::integer: {
       const auto scale = scale_of(format, group).integer;
-      return {scale.scale, format.asymmetric ? -scale.low : 0};
+      return {scale.scale, scale};
     }
     default:
       return {};
@@ -96,12 +97,16 @@ std::vector<ExampleScale> scales_of_row(const Format& format, std::span<const fl
 }
 
 std::optional<std::int64_t> code_of(const Format& format, double rounded, const ExampleScale& scale) {
-  if (scale.scale == 0) return 0;
   if (format.family == Family::integer) {
     if (std::isnan(rounded)) return std::nullopt;
-    return std::llround(rounded / scale.scale + scale.zero_code);
+    const double code = scale.scale == 0 ? 0 : rounded / scale.scale;
+    return std::llround(code + (format.asymmetric ? -scale.integer.low : 0));
   }
-  const auto code = encode(format.element, rounded / scale.scale);
+  double unscaled = scale.scale == 0 || rounded == 0 || std::isnan(rounded) ? rounded : rounded / scale.scale;
+  // A scaled element that lies beyond float32 came out infinite: in the block it is the largest.
+  const bool saturates = format.family != Family::element && std::isinf(unscaled);
+  if (saturates) unscaled = std::copysign(format.element.largest, unscaled);
+  const auto code = encode(format.element, unscaled);
   return code ? std::optional<std::int64_t>(*code) : std::nullopt;
 }
 
@@ -171,6 +176,7 @@ std::vector<FormatFacts> all_format_facts() {
 std::vector<FormatExample> examples_of(const Format& format, const std::vector<double>& values) {
   std::vector<float> row;
   for (const double value : values) row.push_back(static_cast<float>(value));
+  std::vector<float> below, above;
   const bool is_ggml = format.family == Family::ggml;
   if (is_ggml) {
     const auto block = static_cast<std::size_t>(ggml_type_of_format(format).block);
@@ -184,8 +190,17 @@ std::vector<FormatExample> examples_of(const Format& format, const std::vector<d
     return copy;
   };
   const auto rounded = rounded_by({});
-  const auto below = rounded_by(Rounding::down), above = rounded_by(Rounding::up);
+  if (!is_ggml && format.family != Family::integer) {
+    below = rounded_by(Rounding::down);
+    above = rounded_by(Rounding::up);
+  }
   const auto scales = is_ggml ? std::vector<ExampleScale>() : scales_of_row(format, row);
+  if (format.family == Family::integer) {  // not by rounding the row again: a search would find another scale
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      below.push_back(round_to_integer(scales[i].integer, Rounding::down, row[i]).value);
+      above.push_back(round_to_integer(scales[i].integer, Rounding::up, row[i]).value);
+    }
+  }
   std::vector<FormatExample> examples;
   for (std::size_t i = 0; i < values.size(); ++i) {
     FormatExample example;

@@ -38,6 +38,10 @@ const GgmlType* ggml_type_of(std::string_view name) {
 void ggml_round_trip(const GgmlType& type, std::span<float> values, std::int64_t row,
                      std::span<const float> importance) {
   if (values.empty()) return;
+  if (type.needs_importance && importance.empty()) {
+    throw usage_error(fmt::format(
+        "ggml quantizes to {} only with an importance matrix: round a weight to it, with imatrix=FILE", type.name));
+  }
   if (!std::all_of(values.begin(), values.end(), [](float x) { return std::isfinite(x); })) {
     throw Error(fmt::format("a value is NaN or infinite: ggml's quantizers take neither, so {} cannot be tried here",
                             type.name));

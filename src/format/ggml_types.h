@@ -28,7 +28,7 @@ const GgmlType* ggml_type_of(std::string_view name);
 
 // Replaces rows by what ggml reads back after it quantized them. `row` is a multiple of the type's block, and divides
 // the number of values. `importance` has a weight for each column, or is empty. Throws an Error for NaN and infinity,
-// which ggml's quantizers do not take.
+// which ggml's quantizers do not take, and a usage error when the type needs an importance and there is none.
 void ggml_round_trip(const GgmlType& type, std::span<float> values, std::int64_t row,
                      std::span<const float> importance);
 

@@ -1,5 +1,7 @@
 #include "format/integer_kernel.h"
 
+#include <cmath>
+
 #include "format/reference.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -152,9 +154,15 @@ HWY_EXPORT(range_of_values);
 
 std::int64_t round_to_integers(const IntegerScale& scale, Rounding rounding, std::span<float> values,
                                const std::uint32_t* random) {
-  if (scale.scale == 0) {  // a group that holds nothing but 0
-    for (auto& x : values) x = round_to_integer(scale, rounding, x).value;
-    return 0;
+  // A group that holds nothing but 0, or whose outermost code lies beyond float32 by the rounding of the scale.
+  if (scale.scale == 0 || std::isinf(std::max(-scale.low, scale.high) * scale.scale)) {
+    std::int64_t saturated = 0;
+    for (auto& x : values) {
+      const auto rounded = round_to_integer(scale, rounding, x);
+      x = rounded.value;
+      saturated += rounded.saturated;
+    }
+    return saturated;
   }
   return HWY_DYNAMIC_DISPATCH(round_any)(scale, rounding, values.data(), values.size(), random);
 }

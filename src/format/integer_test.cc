@@ -158,6 +158,28 @@ TEST(Integers, HaveLongBlocksToo) {
   }
 }
 
+TEST(Integers, NeverMakeAnInfinity) {
+  const float largest = std::numeric_limits<float>::max();
+  for (int bits = 2; bits <= 16; ++bits) {
+    for (const char* mode : {"sym", "asym"}) {
+      const auto format = parse_format("int" + std::to_string(bits) + ",mode=" + mode);
+      on_every_target([&] {
+        std::vector<float> values = {largest, -largest, 1, largest / 3};
+        round_values(format, values);
+        for (const float x : values) ASSERT_TRUE(std::isfinite(x)) << bits << " " << mode;
+      });
+    }
+  }
+}
+
+TEST(Integers, SayWhatAScaleOfZeroLoses) {
+  std::vector<float> values = {0, INFINITY, -0.0f, NAN, -INFINITY};
+  EXPECT_EQ(round_values(parse_format("int8"), values), 2);
+  EXPECT_EQ(bits_of(values[1]), 0u);
+  EXPECT_EQ(bits_of(values[2]), 0u);
+  EXPECT_TRUE(std::isnan(values[3]));
+}
+
 TEST(Range, IsOfTheFiniteValues) {
   on_every_target([] {
     auto values = normal_floats(1000, 4);
@@ -220,6 +242,13 @@ TEST(ScaleSearch, TakesTheBestOfTheRangesItTries) {
     plain.range = {};
     EXPECT_LT(best.scale, scale_of(plain, values).integer.scale);
   }
+}
+
+TEST(ScaleSearch, TakesTheErrorsOfTheNearestUnderStochasticRounding) {
+  const std::vector<float> values = {0.1f, 0.23f, 0.37f, 0.52f, -0.66f, 3};
+  const auto scale = [&](const char* text) { return scale_of(parse_format(text), values).integer; };
+  EXPECT_EQ(scale("int4,range=mse,round=stochastic"), scale("int4,range=mse"));
+  EXPECT_NE(scale("int4,range=mse"), scale("int4,range=mse,round=zero"));
 }
 
 TEST(ScaleSearch, FindsTheSameFromPieces) {

@@ -28,7 +28,7 @@ IntegerScale asymmetric_scale(int bits, const ValueRange& range) {
 
 Rounded round_to_integer(const IntegerScale& scale, Rounding rounding, float x, std::uint32_t random) {
   if (std::isnan(x)) return {std::bit_cast<float>(std::bit_cast<std::uint32_t>(x) | 0x00400000u), false};
-  if (scale.scale == 0) return {0, false};
+  if (scale.scale == 0) return {0, x != 0};
   const float quotient = x / scale.scale;
   const bool negative = std::signbit(x);
   // Far beyond the codes only the sign counts.
@@ -37,7 +37,9 @@ Rounded round_to_integer(const IntegerScale& scale, Rounding rounding, float x, 
   const double steps = round_steps(rounding, magnitude, is_odd, negative, random);
   const auto code = static_cast<float>(negative ? -steps : steps);
   const float clamped = std::clamp(code, scale.low, scale.high);
-  return {clamped * scale.scale + 0.0f, clamped != code};  // + 0: there is no -0
+  constexpr float kLargest = std::numeric_limits<float>::max();
+  const float value = std::clamp(clamped * scale.scale, -kLargest, kLargest);
+  return {value + 0.0f, clamped != code};  // + 0: there is no -0
 }
 
 int mx_shared_exponent(float absmax, const Element& element, ScaleRounding rounding) {
@@ -98,11 +100,13 @@ std::int64_t round_nvfp4_block(float outer, Rounding rounding, std::span<float> 
   std::int64_t saturated = 0;
   for (std::size_t i = 0; i < block.size(); ++i) {
     if (scale == 0) {  // a block too small for its scale, or without a finite value but 0, holds nothing but 0
+      saturated += std::isinf(block[i]);
       if (!std::isnan(block[i])) block[i] = std::copysign(0.0f, block[i]);
       continue;
     }
     const auto rounded = round_reference(nvfp4_element(), rounding, true, block[i] / scale, random ? random[i] : 0);
-    block[i] = rounded.value * scale;
+    constexpr float kLargest = std::numeric_limits<float>::max();
+    block[i] = std::isnan(block[i]) ? rounded.value : std::clamp(rounded.value * scale, -kLargest, kLargest);
     saturated += rounded.saturated;
   }
   return saturated;

@@ -37,7 +37,8 @@ IntegerScale symmetric_scale(int bits, float absmax);
 // Codes 0 .. 2^bits-1; scale = (high - low) / (2^bits-1), zero point = round(-low / scale), a tie to the even.
 IntegerScale asymmetric_scale(int bits, const ValueRange& range);
 
-// scale x clamp(round(x / scale)). NaN stays NaN; infinity takes the outermost code; a scale of 0 makes all 0.
+// scale x clamp(round(x / scale)), at most float32's largest. NaN stays NaN; infinity takes the outermost code. Under a
+// scale of 0 all is 0, and what was not has saturated.
 Rounded round_to_integer(const IntegerScale& scale, Rounding rounding, float x, std::uint32_t random = 0);
 
 // How the exponent of a block's absmax becomes the exponent of its scale.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <limits>
 
 #include "format/integer_kernel.h"
 
@@ -25,12 +26,13 @@ ValueRange clipped(const ValueRange& range, float magnitude) {
 
 // The squared errors of every range that is tried, the narrowest first.
 std::vector<double> errors_of_ranges(const Format& format, const ValueRange& range, std::span<const float> values) {
+  const auto rounding = format.rounding == Rounding::stochastic ? Rounding::nearest : format.rounding;
   std::vector<double> errors;
   for (int percent = 1; percent <= kRangesTried; ++percent) {
     const auto scale = integer_scale(format, part_of(range, percent));
     // Below the smallest float there is no scale: all is lost.
     errors.push_back(scale.scale == 0 ? std::numeric_limits<double>::infinity()
-                                      : integer_squared_error(scale, format.rounding, values));
+                                      : integer_squared_error(scale, rounding, values));
   }
   return errors;
 }

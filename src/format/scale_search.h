@@ -28,10 +28,11 @@ inline constexpr int kRangesTried = 100;
 // Whether all values of a tensor share a scale, so that it must be found before any of them is rounded.
 bool spans_tensor(const Format& format);
 
-// The scale of a group that lies in memory, of an integer format or NVFP4. NaN and infinity are left out.
+// The scale of a group that lies in memory, of an integer format or NVFP4. NaN and infinity are left out. A percentile
+// is linear between the two nearest ranks, as numpy.percentile has it by default.
 SharedScale scale_of(const Format& format, std::span<const float> group);
 
-// The percentile of magnitudes, linear between the two nearest ranks, as numpy.percentile has it by default.
+// Finds the same as scale_of from a tensor's pieces.
 class TensorScaleSearch {
  public:
   explicit TensorScaleSearch(const Format& format);

@@ -76,8 +76,8 @@ void check(const Softmax& softmax, const std::string& who, int chunk, std::size_
 }
 
 // Evaluates a chunk; returns the logits of its scored predictions, which are valid until the context's next evaluation.
-Logits run(Context& context, const Chunks& chunks, const std::vector<Token>& tokens) {
-  context.clear();
+Logits run(Context& context, const Chunks& chunks, int number, const std::vector<Token>& tokens) {
+  context.clear(static_cast<std::uint32_t>(number));
   // Nothing follows the last token, so nothing is asked of it.
   context.evaluate(tokens, {chunks.first_scored(), chunks.scored()});
   Logits logits;
@@ -87,7 +87,7 @@ Logits run(Context& context, const Chunks& chunks, const std::vector<Token>& tok
 
 ScoredChunk run_baseline(Context& context, const Chunks& chunks, int number, int threads) {
   ScoredChunk chunk{number, chunks.chunk(number), {}, std::vector<Softmax>(chunks.scored())};
-  chunk.logits = run(context, chunks, chunk.tokens);
+  chunk.logits = run(context, chunks, number, chunk.tokens);
   parallel_for(static_cast<std::int64_t>(chunks.scored()), threads, [&](std::int64_t i) {
     const auto place = static_cast<std::size_t>(i);
     chunk.softmax[place] = softmax(chunk.logits[place]);
@@ -180,7 +180,7 @@ EvalResult evaluate(const std::string& model_path, const std::vector<Variant>& v
       baseline_log_p.push_back(log_probability(chunk.logits[i], chunk.softmax[i], came));
     }
     for (std::size_t v = 0; v < variants.size(); ++v) {
-      const auto logits = run(*contexts[v], chunks, chunk.tokens);
+      const auto logits = run(*contexts[v], chunks, chunk.number, chunk.tokens);
       const auto more = score_chunk(chunks, chunk, logits, variants[v].name, options.threads);
       result.variants[v].chunks.push_back(summarize_chunk(number, more));
       scores[v].insert(scores[v].end(), more.begin(), more.end());

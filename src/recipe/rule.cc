@@ -52,6 +52,12 @@ void check_rule(const Rule& rule) {
         "or "
         "block");
   }
+  const bool needs_importance = format.family == Family::ggml && ggml_type_of_format(format).needs_importance;
+  if (rule.kind == SiteKind::activation && needs_importance) {
+    throw usage_error(fmt::format(
+        "{} is for weights: ggml quantizes to it only with an importance matrix, which weighs a weight's columns",
+        format.name));
+  }
   if (rule.kind == SiteKind::activation && !format.importance_file.empty()) {
     throw usage_error("imatrix= is for weights: an importance matrix weighs a weight's columns");
   }

@@ -76,7 +76,8 @@ std::string examples_text(const Format& format, const std::vector<FormatExample>
   if (has_scale) headers.emplace_back("scale");
   Table table(headers);
   for (const auto& example : examples) {
-    const auto error = fmt::format("{:.6g}", example.rounded - example.value);
+    const double difference = example.rounded == example.value ? 0 : example.rounded - example.value;
+    const auto error = std::isnan(difference) ? "NaN" : fmt::format("{:.6g}", difference);
     std::vector<std::string> row = {number_text(example.value), number_text(example.rounded), error};
     if (has_codes) {
       row.insert(row.end(), {code_text(format, example), optional_text(example.below), optional_text(example.above)});

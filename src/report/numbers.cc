@@ -31,6 +31,7 @@ std::string shape_text(const std::vector<std::int64_t>& shape) { return fmt::for
 std::string relative_text(double ratio) {
   if (!std::isfinite(ratio)) return "-";
   const double percent = ratio * 100;
+  if (percent >= 1e6) return fmt::format("{:.1e} %", percent);
   return percent >= 10 ? fmt::format("{:.0f} %", percent) : fmt::format("{:.2g} %", percent);
 }
 

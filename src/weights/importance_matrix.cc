@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "error.h"
 #include "gguf/tensor_pieces.h"
 #include "gguf/tensor_type.h"
@@ -37,6 +39,10 @@ ImportanceMatrix::ImportanceMatrix(const std::string& path) : path_(path) {
     for (std::size_t i = 0; i < values.size(); ++i) {
       const float count = counts[i / columns];
       values[i] = count > 0 ? values[i] / count : 1;
+      if (!std::isfinite(values[i]) || values[i] < 0) {
+        throw Error(fmt::format("{}: {} holds {} for column {}: no column can be that important; make the file again",
+                                path, tensor.name, values[i], i % columns));
+      }
     }
     columns_[name] = std::move(values);
   }
