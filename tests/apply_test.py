@@ -6,7 +6,7 @@ import unittest
 import gguf
 import numpy as np
 
-from program import MODEL, TEXT, ProgramTest, run, run_llama, run_llama_perplexity
+from program import MODEL, TEXT, ProgramTest, run, run_llama
 
 NORMS = [f"blk.{layer}.ffn_norm.weight" for layer in range(6)]
 
@@ -113,7 +113,7 @@ class ApplyTest(ProgramTest):
     def test_llama_cpp_runs_the_result(self):
         self.apply()
         out = self.path("out.gguf")
-        said = run_llama_perplexity("-m", out, "-f", TEXT, "-c", 256, "--chunks", 4)
+        said = run_llama("llama-perplexity", "-m", out, "-f", TEXT, "-c", 256, "--chunks", 4, until="Final estimate")
         self.assertIn("Final estimate: PPL", said)
         said = run_llama("llama-cli", "-m", out, "-p", "What is 2+2?", "-n", 8, "--single-turn", "--simple-io")
         self.assertNotIn("failed", said)

@@ -3,7 +3,7 @@
 import re
 import unittest
 
-from program import MODEL, TEXT, ProgramTest, run, run_llama_perplexity
+from program import MODEL, TEXT, ProgramTest, run, run_llama
 
 CHUNKS = 16
 LAYERS = range(6)
@@ -18,7 +18,7 @@ class EvalTest(ProgramTest):
 
     def assert_is_what_llama_perplexity_says(self, estimate, model, *arguments, text=TEXT):
         """PPL and its error, to the digits that llama-perplexity prints."""
-        said = run_llama_perplexity("-m", model, "-f", text, "-c", 256, *arguments)
+        said = run_llama("llama-perplexity", "-m", model, "-f", text, "-c", 256, *arguments, until="Final estimate")
         printed = re.search(r"Final estimate: PPL = ([0-9.]+) \+/- ([0-9.]+)", said)
         self.assertEqual(printed.groups(), (f"{estimate['ppl']:.4f}", f"{estimate['ppl_error']:.5f}"))
 
@@ -50,7 +50,7 @@ class EvalTest(ProgramTest):
             tokens.append(self.measure("eval", MODEL, "-f", self.path("text.txt"), "--chunks", 1)["tokens_in_text"])
         self.assertEqual(tokens[1], tokens[0])
         self.assertEqual(tokens[2], tokens[0] + 1)
-        said = run_llama_perplexity("-m", MODEL, "-f", self.path("text.txt"), "-c", tokens[2] // 2)
+        said = run_llama("llama-perplexity", "-m", MODEL, "-f", self.path("text.txt"), "-c", tokens[2] // 2, until="Final estimate")
         self.assertRegex(said, r"over 2 chunks")
 
     def test_rounded_weights_are_what_llama_perplexity_says_of_the_applied_file(self):
@@ -109,7 +109,7 @@ class EvalTest(ProgramTest):
 
     def test_a_smaller_context_is_what_llama_perplexity_says(self):
         result = self.measure("eval", MODEL, "-f", TEXT, "--chunks", 9, "--ctx-size", 100)
-        said = run_llama_perplexity("-m", MODEL, "-f", TEXT, "-c", 100, "--chunks", 9)
+        said = run_llama("llama-perplexity", "-m", MODEL, "-f", TEXT, "-c", 100, "--chunks", 9, until="Final estimate")
         self.assertIn(f"PPL = {result['baseline']['ppl']:.4f} +/- {result['baseline']['ppl_error']:.5f}", said)
 
 

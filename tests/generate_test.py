@@ -13,7 +13,7 @@ class GenerateTest(ProgramTest):
         prompt = PROMPT.replace("\\n", "\n")
         self.assertEqual(result["prompts"][0]["prompt"], prompt)
         said = run_llama("llama-completion", "-m", MODEL, "-p", prompt, "-n", 24, "--temp", 0, "-no-cnv", "--no-display-prompt",
-                         "--no-warmup")
+                         "--no-warmup", until=result["prompts"][0]["baseline"].strip())
         self.assertIn(result["prompts"][0]["baseline"].strip(), said)
         self.assertIn("2+2 is 4", result["prompts"][0]["baseline"])
 

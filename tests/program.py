@@ -32,22 +32,19 @@ def run(*arguments, **options):
                           **options)
 
 
-def run_llama(name, *arguments):
-    """Runs a tool of llama.cpp; returns stdout and stderr together. It must succeed."""
-    done = subprocess.run([llama_tool(name), *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          stdin=subprocess.DEVNULL, text=True, errors="replace", timeout=600, check=False)
-    if done.returncode != 0:
-        raise AssertionError(f"{name} left with {done.returncode}:\n{done.stdout[-2000:]}")
+def run_llama(name, *arguments, until=""):
+    """Runs a tool of llama.cpp; returns stdout and stderr together. It must succeed.
+
+    On a busy machine the tools' logger may lose their last lines: a tool runs again until it has said `until`.
+    """
+    for _ in range(30):
+        done = subprocess.run([llama_tool(name), *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              stdin=subprocess.DEVNULL, text=True, errors="replace", timeout=600, check=False)
+        if done.returncode != 0:
+            raise AssertionError(f"{name} left with {done.returncode}:\n{done.stdout[-2000:]}")
+        if until in done.stdout:
+            break
     return done.stdout
-
-
-def run_llama_perplexity(*arguments):
-    """llama-perplexity's whole output. On a busy machine its logger may lose the last lines: then it runs again."""
-    for _ in range(10):
-        said = run_llama("llama-perplexity", *arguments)
-        if "Final estimate" in said:
-            return said
-    raise AssertionError(f"llama-perplexity never came to its end:\n{said[-2000:]}")
 
 
 class ProgramTest(unittest.TestCase):
