@@ -68,7 +68,7 @@ std::int64_t round_chunk(const Format& format, std::span<float> values, const Sh
   return saturated;
 }
 
-// Calls done(before, after, saturated) after each chunk; `before` is empty unless asked for.
+// Calls done(before, after, saturated) after each chunk; what `before` holds is only right where it is kept.
 template <bool keeps_before, typename Done>
 void round_in_chunks(const Format& format, std::span<float> values, const Placement& placement, const Done& done) {
   const auto count = static_cast<std::int64_t>(values.size());
