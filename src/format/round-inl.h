@@ -50,12 +50,12 @@ inline FloatMask is_negative(Floats x) {
 
 inline Floats quiet(Floats nan) { return hn::BitCast(F(), hn::Or(hn::BitCast(U(), nan), hn::Set(U(), 0x00400000u))); }
 
-// The whole number that `steps` >= 0 is rounded to: round_steps of format/reference.h, for a vector. Where steps is not
-// below 2^23 it is whole already.
+// The whole number that `steps` >= 0 is rounded to: round_steps of format/reference.h, for a vector, without the
+// directed roundings. Where steps is not below 2^23 it is whole already.
 template <Rounding rounding>
-Floats round_steps(Floats steps, FloatMask negative, Words random) {
+Floats round_steps(Floats steps, Words random) {
+  static_assert(rounding != Rounding::up && rounding != Rounding::down);
   const F f;
-  (void)negative;
   (void)random;
   if constexpr (rounding == Rounding::nearest) {
     return hn::Round(steps);
@@ -64,36 +64,33 @@ Floats round_steps(Floats steps, FloatMask negative, Words random) {
     if constexpr (rounding == Rounding::zero) {
       return below;
     } else {
-      auto farther = hn::Gt(steps, below);
+      const auto fraction = hn::Sub(steps, below);
+      FloatMask farther;
       if constexpr (rounding == Rounding::away) {
-        farther = hn::Ge(hn::Sub(steps, below), hn::Set(f, 0.5f));
-      } else if constexpr (rounding == Rounding::up) {
-        farther = hn::AndNot(negative, farther);
-      } else if constexpr (rounding == Rounding::down) {
-        farther = hn::And(negative, farther);
+        farther = hn::Ge(fraction, hn::Set(f, 0.5f));
       } else {
         const auto one = hn::Set(f, static_cast<float>(1 << kRandomBits));
         const hn::RebindToSigned<F> i;
-        const auto fraction = hn::ConvertTo(f, hn::BitCast(i, hn::ShiftRight<32 - kRandomBits>(random)));
-        farther = hn::Ge(hn::Mul(hn::Sub(steps, below), one), hn::Sub(one, fraction));
+        const auto added = hn::ConvertTo(f, hn::BitCast(i, hn::ShiftRight<32 - kRandomBits>(random)));
+        farther = hn::Ge(hn::Mul(fraction, one), hn::Sub(one, added));
       }
       return hn::Add(below, hn::IfThenElseZero(farther, hn::Set(f, 1.0f)));
     }
   }
 }
 
-// The same for steps of either sign.
+// The same for steps of either sign, and for every rounding.
 template <Rounding rounding>
 Floats round_signed_steps(Floats steps, Words random) {
-  if constexpr (rounding == Rounding::nearest) return hn::Round(steps);
-  if constexpr (rounding == Rounding::zero) return hn::Trunc(steps);
-  if constexpr (rounding == Rounding::up) return hn::Ceil(steps);
-  if constexpr (rounding == Rounding::down) return hn::Floor(steps);
-  return hn::CopySign(round_steps<rounding>(hn::Abs(steps), is_negative(steps), random), steps);
-}
-
-inline Words load_random(const std::uint32_t* random, std::size_t i) {
-  return random == nullptr ? hn::Zero(U()) : hn::LoadU(U(), random + i);
+  if constexpr (rounding == Rounding::up) {
+    return hn::Ceil(steps);
+  } else if constexpr (rounding == Rounding::down) {
+    return hn::Floor(steps);
+  } else if constexpr (rounding == Rounding::nearest || rounding == Rounding::zero) {
+    return round_steps<rounding>(steps, random);
+  } else {
+    return hn::CopySign(round_steps<rounding>(hn::Abs(steps), random), steps);
+  }
 }
 
 // Calls call(rounding) with the rounding as a constant, so that it can be a template's argument.
@@ -137,7 +134,7 @@ std::int64_t round_each(float* HWY_RESTRICT values, std::size_t count, const std
   std::size_t i = 0;
   for (; i + lanes <= count; i += lanes) {
     if (i % 16 == 0) prefetch_behind(values + i, ahead);  // once a cache line
-    hn::StoreU(round(hn::LoadU(f, values + i), has_random ? load_random(random, i) : hn::Zero(U())), f, values + i);
+    hn::StoreU(round(hn::LoadU(f, values + i), has_random ? hn::LoadU(U(), random + i) : hn::Zero(U())), f, values + i);
   }
   if (i < count) {
     HWY_ALIGN std::array<float, 16> rest{};
@@ -187,7 +184,7 @@ class Grid {
       const auto farther = rounding == Rounding::up ? hn::AndNot(negative, inexact) : hn::And(negative, inexact);
       return hn::Add(below, hn::IfThenElseZero(farther, step));
     } else {
-      return hn::Mul(round_steps<rounding>(steps, negative, random), step);
+      return hn::Mul(round_steps<rounding>(steps, random), step);
     }
   }
 

@@ -49,8 +49,7 @@ void check_rule(const Rule& rule) {
   if (rule.kind == SiteKind::activation && format.per == Span::tensor) {
     throw usage_error(
         "per=tensor is for weights: over the tokens of a batch a scale would depend on the batch; take per=token, row "
-        "or "
-        "block");
+        "or block");
   }
   const bool needs_importance = format.family == Family::ggml && ggml_type_of_format(format).needs_importance;
   if (rule.kind == SiteKind::activation && needs_importance) {

@@ -31,14 +31,9 @@ struct PieceRounding {
 // The stored bytes of a piece after rounding.
 std::vector<std::byte> round_piece(const GgufFile& file, const TensorPiece& piece, const TensorRounder& rounder,
                                    PieceRounding& result) {
-  const auto& info = file.tensors()[piece.tensor];
-  const auto type = info.type;
+  const auto type = file.tensors()[piece.tensor].type;
   auto values = read_piece_values(file, piece);
-  try {
-    result.errors = rounder.round(piece, values);
-  } catch (const Error& error) {
-    throw Error(fmt::format("{}: {}", info.name, error.what()), error.failure());
-  }
+  result.errors = rounder.round(piece, values);
   std::vector<std::byte> bytes(piece_bytes(file, piece));
   encode_values(type, values, bytes);
   if (!is_float32(type)) {
@@ -84,17 +79,14 @@ class WeightRounding {
       const auto& path = format.importance_file;
       if (!path.empty() && !matrices_.contains(path)) matrices_.try_emplace(path, path);
       rounders_.try_emplace(t, file, t, format, path.empty() ? nullptr : &matrices_.at(path));
-      formats_.emplace(t, to_string(format));
     }
   }
 
   std::map<std::size_t, TensorRounder>& rounders() { return rounders_; }  // by tensor
-  const std::string& format(std::size_t tensor) const { return formats_.at(tensor); }
 
  private:
   std::map<std::string, ImportanceMatrix> matrices_;
   std::map<std::size_t, TensorRounder> rounders_;
-  std::map<std::size_t, std::string> formats_;
 };
 
 }  // namespace
@@ -120,7 +112,7 @@ ApplyResult apply_to_descriptor(const GgufFile& file, const Recipe& recipe, int 
     pieces.insert(pieces.end(), more.begin(), more.end());
     result_of_tensor[t] = result.tensors.size();
     const auto& tensor = file.tensors()[t];
-    result.tensors.push_back({tensor.name, type_name(tensor.type), rounding.format(t), {}, 0, 0, 0});
+    result.tensors.push_back({tensor.name, type_name(tensor.type), to_string(rounder.format()), {}, 0, 0, 0});
   }
 
   const std::vector<StringKey> provenance = {

@@ -50,6 +50,14 @@ void TensorRounder::find_scale(int threads) {
 }
 
 RoundingErrors TensorRounder::round(const TensorPiece& piece, std::span<float> values) const {
+  try {
+    return round_rows(piece, values);
+  } catch (const Error& error) {
+    throw Error(fmt::format("{}: {}", file_->tensors()[tensor_].name, error.what()), error.failure());
+  }
+}
+
+RoundingErrors TensorRounder::round_rows(const TensorPiece& piece, std::span<float> values) const {
   const auto& info = file_->tensors()[tensor_];
   Placement placement;
   placement.row = row_elements(info);

@@ -27,10 +27,15 @@ class TensorRounder {
   // The pieces to round, in order: of whole rows where the format asks for rows.
   std::vector<TensorPiece> pieces() const;
 
-  // Rounds the values of a piece in place. For several threads at once.
+  // Rounds the values of a piece in place. For several threads at once. Throws an Error that names the tensor when the
+  // format does not take its values.
   RoundingErrors round(const TensorPiece& piece, std::span<float> values) const;
 
+  const Format& format() const { return format_; }
+
  private:
+  RoundingErrors round_rows(const TensorPiece& piece, std::span<float> values) const;
+
   const GgufFile* file_;
   std::size_t tensor_;
   Format format_;
