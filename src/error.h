@@ -27,4 +27,14 @@ class Error : public std::runtime_error {
 
 inline Error usage_error(const std::string& message) { return Error(message, Failure::usage); }
 
+// Returns work(). What an Error from it says is then said about `subject`: "SUBJECT: MESSAGE".
+template <typename Work>
+auto about(const std::string& subject, const Work& work) {
+  try {
+    return work();
+  } catch (const Error& error) {
+    throw Error(subject + ": " + error.what(), error.failure());
+  }
+}
+
 }  // namespace fakequant

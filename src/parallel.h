@@ -1,11 +1,14 @@
 // A loop over independent pieces of work on several threads.
 //
-// Pieces are numbered; what they find is stored under their number and put together in order afterwards, so that no
-// result depends on the number of threads.
+// Pieces are numbered; what they find is put together in the order of their numbers, so that no result depends on the
+// number of threads.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <exception>
+#include <type_traits>
+#include <vector>
 
 #include "progress.h"
 
@@ -40,6 +43,27 @@ void parallel_for(std::int64_t pieces, int threads, const Work& work, const Prog
     }
   }
   if (error) std::rethrow_exception(error);
+}
+
+// The same with results: fold(piece, work(piece)) in the pieces' order, from the calling thread. Only a bounded number
+// of results is held at a time, however many pieces there are.
+template <typename Work, typename Fold>
+void parallel_fold(std::int64_t pieces, int threads, const Work& work, const Fold& fold,
+                   const Progress& progress = {}) {
+  constexpr std::int64_t kMostHeld = 1024;
+  std::vector<std::invoke_result_t<Work, std::int64_t>> results;
+  for (std::int64_t begin = 0; begin < pieces; begin += kMostHeld) {
+    const auto count = std::min(kMostHeld, pieces - begin);
+    results.clear();
+    results.resize(static_cast<std::size_t>(count));
+    const auto tell = [&](double done) {
+      progress((static_cast<double>(begin) + done * static_cast<double>(count)) / static_cast<double>(pieces));
+    };
+    parallel_for(
+        count, threads, [&](std::int64_t i) { results[static_cast<std::size_t>(i)] = work(begin + i); },
+        progress ? Progress(tell) : Progress());
+    for (std::int64_t i = 0; i < count; ++i) fold(begin + i, std::move(results[static_cast<std::size_t>(i)]));
+  }
 }
 
 }  // namespace fakequant

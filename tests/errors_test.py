@@ -138,12 +138,6 @@ class ErrorsTest(ProgramTest):
         os.mkfifo(self.path("pipe"))
         self.refuse(WORK, "not a regular file", "inspect", self.path("pipe"))
 
-    def test_parts_of_a_split_model(self):
-        run_llama("llama-gguf-split", "--split", "--split-max-tensors", 20, MODEL, self.path("part"))
-        part = self.path("part-00001-of-00003.gguf")
-        self.refuse(WORK, "one of the 3 parts", "eval", part, "-f", TEXT)
-        self.refuse(WORK, "one of the 3 parts", "apply", part, "-o", self.path("out.gguf"))
-
     def test_weights_that_are_not_numbers(self):
         broken = bytearray(self.model)
         reader = gguf.GGUFReader(MODEL)
@@ -172,8 +166,13 @@ class ErrorsTest(ProgramTest):
     def test_quantized_weights_are_not_rounded_in_place(self):
         quantized = self.path("q8.gguf")
         run_llama("llama-quantize", MODEL, quantized, "Q8_0")
-        self.refuse(USAGE, "stored as Q8_0: only F32, F16 and BF16", "apply", quantized, "-o", self.path("out.gguf"),
-                    "--rule", "w:ffn_up=bf16")
+        rule = ["--rule", "w:ffn_up=bf16"]
+        offer = r"stored as Q8_0: apply can store it wider \(--promote f16\) or round it into Q8_0 again \(--requantize\)"
+        self.refuse(USAGE, offer, "apply", quantized, "-o", self.path("out.gguf"), *rule)
+        self.refuse(USAGE, offer, "eval", quantized, "-f", TEXT, *rule)
+        self.refuse(USAGE, "take f32, f16 or bf16", "apply", quantized, "-o", self.path("out.gguf"), "--promote", "q8_0")
+        self.refuse(USAGE, "take one", "apply", quantized, "-o", self.path("out.gguf"), "--promote", "f16", "--requantize")
+        self.refuse(USAGE, "no tensor of .* is called 'blk.7.*': its first is token_embd", "inspect", MODEL, "--select", "blk.7.*")
 
     def test_commands_and_options(self):
         self.refuse(USAGE, "unknown command 'evil': the commands are inspect apply compare", "evil")

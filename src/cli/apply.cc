@@ -6,18 +6,22 @@
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "error.h"
+#include "gguf/tensor_type.h"
 #include "report/apply_report.h"
 
 namespace fakequant {
 namespace {
 
-struct ApplyOptions : CommonOptions {
+struct ApplyCommandOptions : CommonOptions {
   std::string model;
   std::string output;
+  std::string promote;
+  bool no_provenance = false;
   RuleOptions rules;
+  ApplySettings settings;
 };
 
-void apply(const ApplyOptions& options) {
+void apply(ApplyCommandOptions& options) {
   auto recipe = recipe_of(options.rules);
   if (const auto taps = rules_of_kind(recipe, SiteKind::activation); !taps.empty()) {
     throw usage_error(fmt::format(
@@ -25,16 +29,23 @@ void apply(const ApplyOptions& options) {
         to_string(taps.front())));
   }
   if (recipe.empty()) recipe = default_weight_recipe();
-  const GgufFile file(options.model);
-  const std::vector<std::string> inputs = {options.model, options.rules.recipe_file};
-  refuse_overwriting({options.rules.recipe_file}, options.output);
-  if (is_same_file(options.json, options.output)) {
-    throw usage_error(fmt::format("-o and --json are both {}: name two files", options.output));
+  auto& settings = options.settings;
+  if (!options.promote.empty()) settings.promote_to = plain_float_type(options.promote);
+  if (settings.promote_to && settings.requantize) {
+    throw usage_error("--promote and --requantize are two ways to store the same tensors: take one");
   }
-  ResultOutput output(options, inputs);
+  settings.provenance = !options.no_provenance;
+  const GgufModel model(options.model);
+  for (const auto& path : part_paths(options.output, model.parts().size())) {
+    refuse_overwriting(rule_files(options.rules, recipe), path);
+    if (is_same_file(options.json, path)) {
+      throw usage_error(fmt::format("-o and --json are both {}: name two files", path));
+    }
+  }
+  ResultOutput output(options, inputs_of(model, options.rules, recipe));
   const auto result = [&] {
     ProgressLine progress(options, "apply");
-    return apply_to_file(file, recipe, options.output, options.threads, progress.callback());
+    return apply_to_files(model, recipe, settings, options.output, options.threads, progress.callback());
   }();
   output.write(to_text(result), to_json(result, provenance_of(options, false)));
 }
@@ -43,14 +54,23 @@ void apply(const ApplyOptions& options) {
 
 void add_apply(CLI::App& program, const std::string& command_line) {
   Arguments arguments(program, "apply", "Write a model with rounded weights");
-  auto options = std::make_shared<ApplyOptions>();
+  auto options = std::make_shared<ApplyCommandOptions>();
   options->command_line = command_line;
   arguments.positional("MODEL", options->model, "A GGUF file; it is only read");
   arguments.text("-o,--output", "OUT", options->output, "The GGUF file to write", Required::yes);
   add_rule_options(arguments, options->rules, RuleKinds::weights);
+  arguments.group("Storage");
+  arguments.text("--promote", "TYPE", options->promote,
+                 "Store quantized tensors that a rule names wider, as f32, f16 or bf16");
+  arguments.flag("--requantize", options->settings.requantize, "Round them into their own type again, by ggml's code");
+  arguments.flag("--no-provenance", options->no_provenance,
+                 "Do not write the keys fakequant.recipe, version and source");
+  arguments.flag("--sha256", options->settings.hash_everything,
+                 "Put the whole model's SHA-256 into fakequant.source, not only its header's");
   add_common_options(arguments, *options);
   arguments.footer(
-      "Without rules: w:ffn_norm=bf16,round=zero, as the reference experiment's script did.\n"
+      "Without rules: w:ffn_norm=bf16,round=zero, as the reference experiment's script did. A split model is named\n"
+      "by one of its parts; OUT then gets as many, OUT-00001-of-0000N.gguf and so on.\n"
       "Example: fakequant apply model.gguf -o rounded.gguf --rule 'w:*norm*=bf16'");
   arguments.run([options] { apply(*options); });
 }

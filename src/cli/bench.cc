@@ -18,14 +18,14 @@ struct BenchCommandOptions : CommonOptions {
 
 void run_bench(BenchCommandOptions& options) {
   const auto recipe = recipe_of(options.rules);
-  const GgufFile file(options.model);
-  ResultOutput output(options, {options.model, options.rules.recipe_file});
-  PreparedVariants prepared(file, options.threads);
+  const GgufModel model(options.model);
+  ResultOutput output(options, inputs_of(model, options.rules, recipe));
+  PreparedVariants prepared(model, options.threads);
   if (!recipe.empty()) prepared.add("variant", recipe);
   options.bench.threads = options.threads;
   const auto result = [&] {
     ProgressLine progress(options, "bench");
-    return bench(options.model, prepared.variants(), options.bench, progress.callback());
+    return bench(model.paths(), prepared.variants(), options.bench, progress.callback());
   }();
   output.write(to_text(result), to_json(result, provenance_of(options, true)));
 }

@@ -3,7 +3,7 @@
 
 #include "cli/commands.h"
 #include "cli/options.h"
-#include "gguf/gguf_file.h"
+#include "error.h"
 #include "report/compare_report.h"
 
 namespace fakequant {
@@ -11,16 +11,35 @@ namespace {
 
 struct CompareOptions : CommonOptions {
   std::string a, b;
+  FailConditions conditions;
 };
 
-void compare_files(const CompareOptions& options) {
-  const GgufFile a(options.a), b(options.b);
-  ResultOutput output(options, {options.a, options.b});
+void compare_models(CompareOptions& options) {
+  options.conditions.parse();
+  if (is_safetensors(options.a)) {
+    throw usage_error("the first model must be a GGUF file, whose names the other's are put into: name it first");
+  }
+  const GgufModel a(options.a);
+  std::optional<GgufModel> gguf;
+  std::optional<SafetensorsModel> safetensors;
+  auto inputs = a.paths();
+  const auto add_inputs = [&](const std::vector<std::string>& more) {
+    inputs.insert(inputs.end(), more.begin(), more.end());
+  };
+  if (is_safetensors(options.b)) {
+    add_inputs(safetensors.emplace(options.b).files());
+  } else {
+    add_inputs(gguf.emplace(options.b).paths());
+  }
+  ResultOutput output(options, inputs);
   const auto comparison = [&] {
     ProgressLine progress(options, "compare");
-    return compare(a, b, options.threads, progress.callback());
+    return gguf ? compare(a, *gguf, options.threads, progress.callback())
+                : compare(a, *safetensors, options.threads, progress.callback());
   }();
-  output.write(to_text(comparison), to_json(comparison, provenance_of(options, false)));
+  const auto json = to_json(comparison, provenance_of(options, false));
+  output.write(to_text(comparison), json);
+  options.conditions.check(json);
 }
 
 }  // namespace
@@ -30,10 +49,15 @@ void add_compare(CLI::App& program, const std::string& command_line) {
   auto options = std::make_shared<CompareOptions>();
   options->command_line = command_line;
   arguments.positional("A", options->a, "A GGUF file");
-  arguments.positional("B", options->b, "Another GGUF file");
+  arguments.positional("B", options->b,
+                       "Another, or the safetensors (a file, an index, a folder) that A was made from");
+  options->conditions.add_option(arguments, {"max_rel", "max_abs", "mean_abs", "rmse", "sqnr_db", "cosine", "changed",
+                                             "only_in_a", "only_in_b", "reshaped", "metadata_differs"});
   add_common_options(arguments, *options);
-  arguments.footer("Example: fakequant compare model.gguf rounded.gguf");
-  arguments.run([options] { compare_files(*options); });
+  arguments.footer(
+      "A split model is named by one of its parts.\n"
+      "Example: fakequant compare model.gguf rounded.gguf --fail-if 'max_rel>0.01'");
+  arguments.run([options] { compare_models(*options); });
 }
 
 }  // namespace fakequant

@@ -20,15 +20,15 @@ struct EvalCommandOptions : CommonOptions {
 
 void eval(EvalCommandOptions& options) {
   const auto recipe = recipe_of(options.rules);
-  const GgufFile file(options.model);
+  const GgufModel model(options.model);
   const auto text = read_text(options.text);
-  ResultOutput output(options, {options.model, options.text, options.rules.recipe_file});
-  PreparedVariants prepared(file, options.threads);
+  ResultOutput output(options, inputs_of(model, options.rules, recipe, {options.text}));
+  PreparedVariants prepared(model, options.threads);
   const auto rounding = prepared.add("variant", recipe);
   options.eval.threads = options.threads;
   const auto result = [&] {
     ProgressLine progress(options, "eval");
-    return evaluate(options.model, prepared.variants(), text, options.text, options.eval, progress.callback());
+    return evaluate(model.paths(), prepared.variants(), text, options.text, options.eval, progress.callback());
   }();
   auto text_result = to_text(result);
   auto json = to_json(result, provenance_of(options, true));

@@ -77,13 +77,12 @@ void experiment(ExperimentOptions& options) {
   if (request.prompts.empty()) request.prompts = default_prompts();
   request.text = read_text(request.text_name);
   request.threads = request.eval.threads = request.generate.threads = request.bench.threads = options.threads;
-  const GgufFile file(request.model);
-  check_weight_rules(file, rules_of_kind(request.recipe, SiteKind::weight));  // before anything is written
+  const GgufModel model(request.model);
+  check_weight_rules(model, rules_of_kind(request.recipe, SiteKind::weight));  // before anything is written
 
   const fs::path folder(options.output);
   make_folder(folder);
-  const std::vector<std::string> inputs = {request.model, request.text_name, options.prompt_file,
-                                           options.rules.recipe_file};
+  const auto inputs = inputs_of(model, options.rules, request.recipe, {request.text_name, options.prompt_file});
   for (const auto* name : kResultNames) {
     const auto result = folder / name;
     refuse_overwriting(inputs, result.string());

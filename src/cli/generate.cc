@@ -22,14 +22,14 @@ void run_generate(GenerateCommandOptions& options) {
   const auto recipe = recipe_of(options.rules);
   const auto prompts = prompts_of(options.prompts, options.prompt_file);
   if (prompts.empty()) throw usage_error("no prompt is given: add -p PROMPT or --prompt-file FILE");
-  const GgufFile file(options.model);
-  ResultOutput output(options, {options.model, options.prompt_file, options.rules.recipe_file});
-  PreparedVariants prepared(file, options.threads);
+  const GgufModel model(options.model);
+  ResultOutput output(options, inputs_of(model, options.rules, recipe, {options.prompt_file}));
+  PreparedVariants prepared(model, options.threads);
   if (!recipe.empty()) prepared.add("variant", recipe);
   options.generate.threads = options.threads;
   const auto result = [&] {
     ProgressLine progress(options, "generate");
-    return generate(options.model, prepared.variants(), prompts, options.generate, progress.callback());
+    return generate(model.paths(), prepared.variants(), prompts, options.generate, progress.callback());
   }();
   output.write(to_text(result), to_json(result, provenance_of(options, true)));
 }

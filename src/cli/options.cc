@@ -94,6 +94,35 @@ std::vector<std::string> prompts_of(const std::vector<std::string>& given, const
   return prompts;
 }
 
+std::vector<std::string> rule_files(const RuleOptions& options, const Recipe& recipe) {
+  std::vector<std::string> files = {options.recipe_file};
+  for (const auto& rule : recipe) files.push_back(rule.format.importance_file);
+  return files;
+}
+
+std::vector<std::string> inputs_of(const GgufModel& model, const RuleOptions& options, const Recipe& recipe,
+                                   const std::vector<std::string>& others) {
+  auto inputs = model.paths();
+  for (const auto& more : {rule_files(options, recipe), others}) inputs.insert(inputs.end(), more.begin(), more.end());
+  return inputs;
+}
+
+void FailConditions::add_option(Arguments& arguments, std::vector<std::string> fields) {
+  fields_ = std::move(fields);
+  arguments.texts("--fail-if", "CONDITION", texts_,
+                  fmt::format("Leave with 1 when a condition such as '{}>0.01' holds; repeatable", fields_.front()));
+}
+
+void FailConditions::parse() {
+  for (const auto& text : texts_) conditions_.push_back(parse_condition(text, fields_));
+}
+
+void FailConditions::check(const Json& result) const {
+  for (const auto& condition : conditions_) {
+    if (const auto found = find_condition(condition, result)) throw Error(*found);
+  }
+}
+
 void refuse_overwriting(const std::vector<std::string>& inputs, const std::string& output) {
   for (const auto& input : inputs) {
     if (is_same_file(input, output)) {

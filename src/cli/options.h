@@ -6,9 +6,11 @@
 #include <vector>
 
 #include "cli/arguments.h"
+#include "gguf/gguf_model.h"
 #include "gguf/output_file.h"
 #include "progress.h"
 #include "recipe/rule.h"
+#include "report/condition.h"
 #include "report/json_file.h"
 
 namespace fakequant {
@@ -58,6 +60,25 @@ class ResultOutput {
  private:
   bool only_json_;
   std::optional<OutputFile> file_;
+};
+
+// The files that rules are read from: the recipe, and the importance matrices that they name.
+std::vector<std::string> rule_files(const RuleOptions& options, const Recipe& recipe);
+
+// The files that a command reads: the model's parts, its rules', and others.
+std::vector<std::string> inputs_of(const GgufModel& model, const RuleOptions& options, const Recipe& recipe,
+                                   const std::vector<std::string>& others = {});
+
+// --fail-if, on the fields of the command's JSON that are named. check() throws an Error when a condition holds.
+class FailConditions {
+ public:
+  void add_option(Arguments& arguments, std::vector<std::string> fields);
+  void parse();  // before the work; throws a usage error
+  void check(const Json& result) const;
+
+ private:
+  std::vector<std::string> fields_, texts_;
+  std::vector<Condition> conditions_;
 };
 
 // Throws a usage error when an output is one of the inputs.

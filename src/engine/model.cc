@@ -9,19 +9,20 @@
 
 #include "engine/backend.h"
 #include "error.h"
-#include "gguf/gguf_file.h"
+#include "gguf/gguf_model.h"
 
 namespace fakequant {
 namespace {
 
 // llama.cpp aborts, or asks for absurd memory, when the header's number of layers is not the file's.
-void check_layers(const GgufFile& file) {
+void check_layers(const GgufModel& model) {
+  const auto& file = model.first();
   const auto architecture = file.find_string("general.architecture");
   if (!architecture) throw Error(fmt::format("{} is not a model: it has no general.architecture", file.path()));
   const auto key = *architecture + ".block_count";
   const auto layers = file.find_integer(key);
   if (!layers) throw Error(fmt::format("{} is not a model: it has no {}", file.path(), key));
-  const int found = layer_count(file);
+  const int found = layer_count(model.tensors());
   // Layers for predicting further tokens are counted, and may have been left out of the file.
   const auto further = file.find_integer(*architecture + ".nextn_predict_layers").value_or(0);
   if (*layers <= 0 || *layers > found + std::clamp<std::int64_t>(further, 0, 16)) {
@@ -36,27 +37,29 @@ const llama_vocab* vocabulary(const llama_model* model) { return llama_model_get
 
 void Model::Free::operator()(llama_model* model) const { llama_model_free(model); }
 
-Model::Model(const std::string& path) : path_(path) {
-  const GgufFile file(path);
-  check_unsplit(file);
+Model::Model(const std::vector<std::string>& parts) : path_(parts.front()) {
+  const GgufModel file(parts);
   check_layers(file);
   start_backends();
   clear_engine_error();
   auto parameters = llama_model_default_params();
   parameters.n_gpu_layers = 0;
   const auto begin = std::chrono::steady_clock::now();
-  model_.reset(llama_model_load_from_file(path.c_str(), parameters));
+  std::vector<const char*> paths;
+  for (const auto& part : parts) paths.push_back(part.c_str());
+  model_.reset(paths.size() == 1 ? llama_model_load_from_file(paths[0], parameters)
+                                 : llama_model_load_from_splits(paths.data(), paths.size(), parameters));
   load_ms_ = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
-  if (!model_) throw Error(fmt::format("llama.cpp cannot load {}: {}", path, engine_error()));
+  if (!model_) throw Error(fmt::format("llama.cpp cannot load {}: {}", path_, engine_error()));
   if (llama_model_has_encoder(model_.get()) || !llama_model_has_decoder(model_.get())) {
-    throw Error(fmt::format("{} has an encoder: fakequant measures models that only decode", path));
+    throw Error(fmt::format("{} has an encoder: fakequant measures models that only decode", path_));
   }
   if (trained_context() < 4) {
     throw Error(
-        fmt::format("{} is damaged: it says it was trained for a context of {} tokens", path, trained_context()));
+        fmt::format("{} is damaged: it says it was trained for a context of {} tokens", path_, trained_context()));
   }
   if (llama_vocab_type(vocabulary(model_.get())) == LLAMA_VOCAB_TYPE_NONE) {
-    throw Error(fmt::format("{} has no tokenizer: text cannot be measured with it", path));
+    throw Error(fmt::format("{} has no tokenizer: text cannot be measured with it", path_));
   }
 }
 

@@ -15,12 +15,12 @@ using Token = std::int32_t;
 
 class Model {
  public:
-  // Loads a GGUF file. Throws an Error when it is no sound GGUF file, when its header says what llama.cpp would abort
-  // on, when llama.cpp refuses it, or when it is no text decoder.
-  explicit Model(const std::string& path);
+  // Loads a GGUF file, or the parts of a split model. Throws an Error when one is no sound GGUF file, when the header
+  // says what llama.cpp would abort on, when llama.cpp refuses it, or when it is no text decoder.
+  explicit Model(const std::vector<std::string>& parts);
 
   llama_model* get() const { return model_.get(); }
-  const std::string& path() const { return path_; }
+  const std::string& path() const { return path_; }  // the first part's
   int layers() const;
   int vocabulary_size() const;
   int trained_context() const;  // tokens; the longest context that the model was trained for

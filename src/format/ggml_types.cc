@@ -35,23 +35,30 @@ const GgmlType* ggml_type_of(std::string_view name) {
   return found == types.end() ? nullptr : &*found;
 }
 
-void ggml_round_trip(const GgmlType& type, std::span<float> values, std::int64_t row,
-                     std::span<const float> importance) {
-  if (values.empty()) return;
+Buffer<std::byte> ggml_quantize(const GgmlType& type, std::span<const float> values, std::int64_t row,
+                                std::span<const float> importance) {
+  if (values.empty()) return {};
   if (type.needs_importance && importance.empty()) {
     throw usage_error(fmt::format(
         "ggml quantizes to {} only with an importance matrix: round a weight to it, with imatrix=FILE", type.name));
   }
   if (!std::all_of(values.begin(), values.end(), [](float x) { return std::isfinite(x); })) {
-    throw Error(fmt::format("a value is NaN or infinite: ggml's quantizers take neither, so {} cannot be tried here",
-                            type.name));
+    throw Error(
+        fmt::format("a value is NaN or infinite: ggml's quantizers take neither, so {} cannot hold it", type.name));
   }
-  const auto id = static_cast<ggml_type>(type.id);
   const auto count = static_cast<std::int64_t>(values.size());
-  std::vector<std::byte> quantized(static_cast<std::size_t>(count / type.block * type.bytes));
-  ggml_quantize_chunk(id, values.data(), quantized.data(), 0, count / row, row,
+  Buffer<std::byte> quantized(static_cast<std::size_t>(count / type.block * type.bytes));
+  ggml_quantize_chunk(static_cast<ggml_type>(type.id), values.data(), quantized.data(), 0, count / row, row,
                       importance.empty() ? nullptr : importance.data());
-  ggml_get_type_traits(id)->to_float(quantized.data(), values.data(), count);
+  return quantized;
+}
+
+void ggml_round_trip(const GgmlType& type, std::span<float> values, std::int64_t row,
+                     std::span<const float> importance) {
+  const auto quantized = ggml_quantize(type, values, row, importance);
+  if (quantized.empty()) return;
+  ggml_get_type_traits(static_cast<ggml_type>(type.id))
+      ->to_float(quantized.data(), values.data(), static_cast<std::int64_t>(values.size()));
 }
 
 }  // namespace fakequant

@@ -4,11 +4,14 @@
 // again here.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "buffer.h"
 
 namespace fakequant {
 
@@ -26,9 +29,13 @@ const std::vector<GgmlType>& ggml_types();
 // Null when there is no such type.
 const GgmlType* ggml_type_of(std::string_view name);
 
-// Replaces rows by what ggml reads back after it quantized them. `row` is a multiple of the type's block, and divides
-// the number of values. `importance` has a weight for each column, or is empty. Throws an Error for NaN and infinity,
-// which ggml's quantizers do not take, and a usage error when the type needs an importance and there is none.
+// The bytes in which ggml stores rows of that type. `row` is a multiple of the type's block, and divides the number of
+// values. `importance` has a weight for each column, or is empty. Throws an Error for NaN and infinity, which ggml's
+// quantizers do not take, and a usage error when the type needs an importance and there is none.
+Buffer<std::byte> ggml_quantize(const GgmlType& type, std::span<const float> values, std::int64_t row,
+                                std::span<const float> importance = {});
+
+// Replaces rows by what ggml reads back after it quantized them. Throws as ggml_quantize does.
 void ggml_round_trip(const GgmlType& type, std::span<float> values, std::int64_t row,
                      std::span<const float> importance);
 

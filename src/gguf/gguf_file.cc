@@ -212,6 +212,7 @@ class GgufParser {
         tensor.shape.push_back(length);
         tensor.elements *= length;
       }
+      tensor.type_at = position_;
       const auto type = read_value<std::uint32_t>(what);
       if (!is_tensor_type(type)) fail(fmt::format("{} at byte {} has the unknown type {}", what, at, type));
       tensor.type = static_cast<int>(type);
@@ -357,16 +358,9 @@ std::optional<int> layer_of_tensor(std::string_view name) {
   return std::nullopt;
 }
 
-void check_unsplit(const GgufFile& file) {
-  if (const auto parts = file.find_integer("split.count").value_or(0); parts > 1) {
-    throw Error(fmt::format("{} is one of the {} parts of a model: join them with llama-gguf-split --merge first",
-                            file.path(), parts));
-  }
-}
-
-int layer_count(const GgufFile& file) {
+int layer_count(const std::vector<TensorInfo>& tensors) {
   int count = 0;
-  for (const auto& tensor : file.tensors()) {
+  for (const auto& tensor : tensors) {
     if (const auto layer = layer_of_tensor(tensor.name); layer && *layer < std::numeric_limits<int>::max()) {
       count = std::max(count, *layer + 1);
     }

@@ -33,8 +33,10 @@ struct TensorInfo {
   std::vector<std::int64_t> shape;  // ne[0] first: the length of a row
   int type = 0;                     // enum ggml_type
   std::int64_t elements = 0;
-  std::uint64_t begin = 0;  // where its data begins, bytes from the start of the file
-  std::uint64_t size = 0;   // bytes of data, without padding
+  std::uint64_t begin = 0;    // where its data begins, bytes from the start of the file
+  std::uint64_t size = 0;     // bytes of data, without padding
+  std::uint64_t type_at = 0;  // where the header says its type, followed by its data's offset
+  std::size_t part = 0;       // which of the model's files it is in
 };
 
 // Values in a row, ne[0]; 1 for a tensor without any.
@@ -91,10 +93,7 @@ class GgufFile {
 // The number of the layer that a tensor belongs to: 3 for "blk.3.ffn_norm.weight" (also enc.blk., dec.blk.), else none.
 std::optional<int> layer_of_tensor(std::string_view name);
 
-// Throws an Error when the file is one of the parts that a model was split into.
-void check_unsplit(const GgufFile& file);
-
 // One more than the highest layer of any tensor; 0 where no tensor belongs to a layer.
-int layer_count(const GgufFile& file);
+int layer_count(const std::vector<TensorInfo>& tensors);
 
 }  // namespace fakequant

@@ -46,7 +46,7 @@ TEST(GgufFile, KnowsKeysAndTensors) {
   EXPECT_EQ(file.tensors()[1].name, "blk.1.ffn_norm.weight");
   EXPECT_EQ(file.tensors()[1].shape, std::vector<std::int64_t>{4});
   EXPECT_EQ(file.tensors()[1].size, 16u);
-  EXPECT_EQ(layer_count(file), 2);
+  EXPECT_EQ(layer_count(file.tensors()), 2);
   std::array<float, 4> values{};
   file.read(file.tensors()[1].begin, std::as_writable_bytes(std::span(values)));
   EXPECT_EQ(values, (std::array<float, 4>{4, 5, 6, 7}));

@@ -82,6 +82,10 @@ void OutputFile::commit() {
   if (folder.get() >= 0) fsync(folder.get());
 }
 
+void OutputFile::remove_target() {
+  if (!in_place_ && unlink(target_.c_str()) != 0 && errno != ENOENT) throw cannot_write(target_);
+}
+
 bool is_same_file(const fs::path& a, const fs::path& b) {
   if (a.empty() || b.empty()) return false;
   std::error_code fault;

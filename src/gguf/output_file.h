@@ -27,6 +27,9 @@ class OutputFile {
   // Puts the file in the target's place.
   void commit();
 
+  // Removes what is in the target's place, if anything, before commit().
+  void remove_target();
+
  private:
   std::filesystem::path target_;
   std::filesystem::path hidden_;  // the name it has until commit(); empty while it has none

@@ -1,13 +1,18 @@
 #include "gguf/rewrite.h"
 
+#include <fmt/format.h>
 #include <gguf.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cstring>
 
-#include "parallel.h"
+#include "error.h"
 
 namespace fakequant {
 namespace {
+
+constexpr std::uint64_t kPage = 4096;
 
 template <typename T>
 void append(std::string& bytes, T value) {
@@ -19,14 +24,20 @@ void append_text(std::string& bytes, const std::string& text) {
   bytes += text;
 }
 
-void append_range(std::string& bytes, const GgufFile& file, std::uint64_t begin, std::uint64_t end) {
-  const auto at = bytes.size();
-  bytes.resize(at + (end - begin));
-  file.read(begin, std::as_writable_bytes(std::span(bytes)).subspan(at));
+template <typename T>
+void put(std::string& bytes, std::uint64_t at, T value) {
+  std::memcpy(bytes.data() + at, &value, sizeof(T));
 }
 
-// The header with its padding: the data begins behind it.
-std::string header_bytes(const GgufFile& file, const std::vector<StringKey>& keys) {
+// A header without its padding. The first bytes of the tensors' descriptions are at `infos_begin`.
+struct Header {
+  std::string bytes;
+  std::uint64_t infos_begin;
+};
+
+Header header_of(const GgufFile& file, const std::vector<StringKey>& keys) {
+  std::string old(file.infos_end(), '\0');
+  file.read(0, std::as_writable_bytes(std::span(old)));
   std::vector<const MetadataEntry*> kept;
   for (const auto& entry : file.metadata()) {
     const auto is_replaced = [&](const StringKey& k) { return k.key == entry.key; };
@@ -36,73 +47,129 @@ std::string header_bytes(const GgufFile& file, const std::vector<StringKey>& key
   append(bytes, file.version());
   append(bytes, static_cast<std::uint64_t>(file.tensors().size()));
   append(bytes, static_cast<std::uint64_t>(kept.size() + keys.size()));
-  for (const auto* entry : kept) append_range(bytes, file, entry->begin, entry->end);
+  for (const auto* entry : kept) bytes.append(old, entry->begin, entry->end - entry->begin);
   for (const auto& [key, value] : keys) {
     append_text(bytes, key);
     append(bytes, static_cast<std::uint32_t>(GGUF_TYPE_STRING));
     append_text(bytes, value);
   }
-  append_range(bytes, file, file.infos_begin(), file.infos_end());
-  if (!file.tensors().empty()) {
-    const std::uint64_t mask = std::uint64_t{file.alignment()} - 1;
-    bytes.resize((bytes.size() + mask) & ~mask);
-  }
-  return bytes;
+  const auto infos_begin = bytes.size();
+  bytes.append(old, file.infos_begin(), file.infos_end() - file.infos_begin());
+  return {std::move(bytes), infos_begin};
 }
 
 // The same, with so many spaces behind the last key's value that the data lies on its pages as it did: whole pages are
 // copied faster, and can be shared by file systems that share blocks.
-std::string paged_header_bytes(const GgufFile& file, std::vector<StringKey> keys) {
-  constexpr std::uint64_t kPage = 4096;
-  auto bytes = header_bytes(file, keys);
-  const auto missing = (file.data_begin() - bytes.size()) % kPage;
-  if (missing == 0 || keys.empty() || file.tensors().empty()) return bytes;
+Header paged_header_of(const GgufFile& file, std::vector<StringKey> keys, std::uint64_t alignment) {
+  auto header = header_of(file, keys);
+  if (keys.empty() || file.tensors().empty()) return header;
+  const auto data_begin = (header.bytes.size() + alignment - 1) / alignment * alignment;
+  const auto missing = (file.data_begin() - data_begin) % kPage;
+  if (missing == 0) return header;
   keys.back().value.append(missing, ' ');
-  return header_bytes(file, keys);
+  return header_of(file, keys);
 }
 
 }  // namespace
 
-void rewrite(const GgufFile& file, int out, const std::string& out_path, const std::vector<StringKey>& keys,
-             const std::vector<TensorPiece>& pieces, const ReplacePiece& replace, int threads,
-             const Progress& progress) {
-  const auto header = paged_header_bytes(file, keys);
-  write_exactly(out, 0, std::as_bytes(std::span(header)), out_path);
-  const auto new_data_begin = header.size();
-  const auto moved = [&](std::uint64_t offset) { return offset - file.data_begin() + new_data_begin; };
-
-  // What lies between the replaced pieces, padding included, is copied as it is, in ranges of bounded size so that
-  // progress can be told.
-  constexpr std::uint64_t kLongestCopy = std::uint64_t{1} << 28;
-  struct Range {
-    std::uint64_t begin, end;
-  };
-  std::vector<Range> replaced, kept;
-  for (const auto& piece : pieces) {
-    const auto begin = piece_begin(file, piece);
-    replaced.push_back({begin, begin + piece_bytes(file, piece)});
+Rewrite::Rewrite(const GgufModel& model, std::vector<RewriteTarget> targets, const std::map<std::size_t, int>& replaced,
+                 const std::vector<StringKey>& keys)
+    : model_(model), targets_(std::move(targets)) {
+  for (std::size_t part = 0; part < model.parts().size(); ++part) {
+    lay_out(part, replaced, part == 0 ? keys : std::vector<StringKey>{});
   }
-  std::sort(replaced.begin(), replaced.end(), [](const Range& a, const Range& b) { return a.begin < b.begin; });
-  replaced.push_back({file.size(), file.size()});
+}
+
+void Rewrite::lay_out(std::size_t part, const std::map<std::size_t, int>& replaced,
+                      const std::vector<StringKey>& keys) {
+  const auto& file = model_.parts()[part];
+  const std::uint64_t alignment = file.alignment();
+  const auto aligned = [&](std::uint64_t size) { return (size + alignment - 1) / alignment * alignment; };
+  auto [header, infos_begin] = paged_header_of(file, keys, alignment);
+  const auto data_begin = file.tensors().empty() ? header.size() : aligned(header.size());
+
+  std::vector<std::size_t> order;  // of the part's tensors in the data
+  for (std::size_t t = 0; t < model_.tensors().size(); ++t) {
+    if (model_.tensors()[t].part == part) order.push_back(t);
+  }
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return model_.tensors()[a].begin < model_.tensors()[b].begin; });
+
+  // Everything from `position` on is `shift` bytes from where it was; unsigned, and so modulo 2^64, where it is less.
   std::uint64_t position = file.data_begin();
-  for (const auto& range : replaced) {
-    for (; position < range.begin; position = kept.back().end) {
-      kept.push_back({position, std::min(range.begin, position + kLongestCopy)});
+  std::uint64_t shift = data_begin - file.data_begin();
+  for (const auto t : order) {
+    const auto& tensor = model_.tensors()[t];
+    const auto type_at = infos_begin + (tensor.type_at - file.infos_begin());
+    put(header, type_at + sizeof(std::uint32_t), tensor.begin + shift - data_begin);
+    const auto found = replaced.find(t);
+    if (found == replaced.end()) continue;
+    const int type = found->second;
+    put(header, type_at, static_cast<std::uint32_t>(type));
+    if (tensor.size == 0) continue;
+    replaced_[t] = {tensor.begin + shift, type};
+    copy_later(part, position, position + shift, tensor.begin - position);
+    if (type == tensor.type) {
+      position = tensor.begin + tensor.size;
+      continue;
     }
-    position = range.end;
+    const auto new_size = stored_bytes(type, tensor.elements);
+    // The last tensor's padding may be missing.
+    position = std::min(tensor.begin + aligned(tensor.size), file.size());
+    shift += aligned(new_size) - (position - tensor.begin);
   }
+  copy_later(part, position, position + shift, file.size() - position);
+  header.resize(data_begin);
+  parts_.push_back({std::move(header), file.size() + shift});
+}
 
-  const auto work = [&](std::int64_t index) {
-    auto i = static_cast<std::size_t>(index);
-    if (i < kept.size()) {
-      const auto [begin, end] = kept[i];
-      copy_range(file.fd(), begin, out, moved(begin), end - begin, file.path(), out_path);
-    } else {
-      i -= kept.size();
-      write_exactly(out, moved(piece_begin(file, pieces[i])), replace(i), out_path);
+void Rewrite::copy_later(std::size_t part, std::uint64_t from, std::uint64_t to, std::uint64_t size) {
+  // In ranges that begin where a page does and are not too long, so that several threads can share the work and
+  // progress can be told.
+  constexpr std::uint64_t kLongestCopy = std::uint64_t{1} << 25;
+  while (size > 0) {
+    const auto piece = std::min(size, kLongestCopy - from % kLongestCopy);
+    copies_.push_back({part, from, to, piece});
+    from += piece;
+    to += piece;
+    size -= piece;
+  }
+}
+
+void Rewrite::write_headers() const {
+  for (std::size_t part = 0; part < parts_.size(); ++part) {
+    const auto& [fd, path] = targets_[part];
+    write_exactly(fd, 0, std::as_bytes(std::span(parts_[part].header)), path);
+    // What no one writes to, padding behind a tensor of another size, reads as zero.
+    if (ftruncate(fd, static_cast<off_t>(parts_[part].size)) != 0) {
+      throw Error(fmt::format("cannot write {}: {}", path, errno_text()));
     }
-  };
-  parallel_for(static_cast<std::int64_t>(kept.size() + pieces.size()), threads, work, progress);
+  }
+}
+
+void Rewrite::copy(std::int64_t i) const {
+  const auto& range = copies_[static_cast<std::size_t>(i)];
+  const auto& file = model_.parts()[range.part];
+  const auto& [fd, path] = targets_[range.part];
+  copy_range(file.fd(), range.from, fd, range.to, range.size, file.path(), path);
+}
+
+void Rewrite::write(const TensorPiece& piece, std::span<const std::byte> bytes) const {
+  const auto& place = replaced_.at(piece.tensor);
+  const auto& [fd, path] = targets_[model_.tensors()[piece.tensor].part];
+  write_exactly(fd, place.begin + stored_bytes(place.type, piece.first_element), bytes, path);
+}
+
+std::uint64_t Rewrite::size() const {
+  std::uint64_t size = 0;
+  for (const auto& part : parts_) size += part.size;
+  return size;
+}
+
+std::uint64_t Rewrite::copied_bytes() const {
+  std::uint64_t size = 0;
+  for (const auto& range : copies_) size += range.size;
+  return size;
 }
 
 }  // namespace fakequant

@@ -1,6 +1,10 @@
 #include "gguf/rewrite.h"
 
+#include <ggml.h>
+#include <gguf.h>
 #include <gtest/gtest.h>
+
+#include <functional>
 
 #include "gguf/memory_file.h"
 #include "gguf/tensor_type.h"
@@ -16,23 +20,33 @@ TestGguf model() {
   return gguf;
 }
 
+// The model at `path` with these tensors negated and stored as `type`.
+std::string rewritten_file(const std::string& path, const std::vector<StringKey>& keys,
+                           const std::map<std::size_t, int>& tensors) {
+  const GgufModel model(path);
+  const MemoryFile out("test");
+  const Rewrite rewrite(model, {{out.fd(), out.path()}}, tensors, keys);
+  rewrite.write_headers();
+  for (std::int64_t i = 0; i < rewrite.copies(); ++i) rewrite.copy(i);
+  for (const auto& [tensor, type] : tensors) {
+    TensorPieces pieces;
+    pieces.add(tensor, model.tensors()[tensor]);
+    for (std::int64_t i = 0; i < pieces.size(); ++i) {
+      auto values = read_piece_values(model, pieces[i]);
+      for (auto& value : values) value = -value;
+      rewrite.write(pieces[i], encode_values(type, values, 1));
+    }
+  }
+  auto bytes = TestFolder::read(out.path());
+  EXPECT_EQ(bytes.size(), rewrite.size());
+  return bytes;
+}
+
 std::string rewritten(const std::string& bytes, const std::vector<StringKey>& keys,
                       const std::vector<std::size_t>& tensors, const TestFolder& folder) {
-  const GgufFile file(folder.write("in.gguf", bytes));
-  std::vector<TensorPiece> pieces;
-  for (const auto tensor : tensors) {
-    for (const auto& piece : tensor_pieces(file, tensor)) pieces.push_back(piece);
-  }
-  const MemoryFile out("test");
-  const auto negate = [&](std::size_t i) {
-    auto values = read_piece_values(file, pieces[i]);
-    for (auto& value : values) value = -value;
-    std::vector<std::byte> stored(values.size() * sizeof(float));
-    encode_values(0, values, stored);
-    return stored;
-  };
-  rewrite(file, out.fd(), out.path(), keys, pieces, negate, 2);
-  return TestFolder::read(out.path());
+  std::map<std::size_t, int> types;
+  for (const auto tensor : tensors) types[tensor] = GGML_TYPE_F32;
+  return rewritten_file(folder.write("in.gguf", bytes), keys, types);
 }
 
 TEST(Rewrite, WithoutChangesCopiesEveryByte) {
@@ -65,6 +79,63 @@ TEST(Rewrite, SetsKeysBehindTheOthersAndReplacesThoseOfTheSameName) {
   expected.floats("a", {1, 2, 3}).floats("b", {4, 5, 6, 7}).floats("c", {-8});
   EXPECT_EQ(once, expected.bytes());
   EXPECT_EQ(rewritten(once, keys, {}, folder), once);
+}
+
+TEST(Rewrite, MovesWhatLiesBehindATensorOfAnotherType) {
+  const TestFolder folder;
+  std::vector<float> negated(40);
+  std::string halves;
+  for (std::size_t i = 0; i < 40; ++i) {
+    halves += raw(static_cast<std::uint16_t>(0x3C00));  // 1
+    negated[i] = -1;
+  }
+  const auto model_with = [&](const std::function<void(TestGguf&)>& add_b) {
+    TestGguf gguf;
+    gguf.text("general.architecture", "llama").floats("a", {1, 2, 3});
+    add_b(gguf);
+    return gguf.floats("c", {8}).bytes();
+  };
+  const auto as_halves = model_with([&](TestGguf& gguf) { gguf.tensor("b", {40}, GGML_TYPE_F16, halves); });
+  const auto as_floats = model_with([&](TestGguf& gguf) { gguf.floats("b", negated); });
+  EXPECT_EQ(rewritten_file(folder.write("m.gguf", as_halves), {}, {{1, GGML_TYPE_F32}}), as_floats);
+
+  // The other way round, with every tensor replaced, and with something behind the last.
+  const auto narrowed = rewritten_file(folder.write("m.gguf", as_floats + "more"), {}, {{1, GGML_TYPE_F16}});
+  EXPECT_EQ(narrowed, as_halves + "more");
+}
+
+TEST(Rewrite, MovesTheEndWhereTheLastTensorHasNoPadding) {
+  const TestFolder folder;
+  const auto whole = TestGguf().floats("a", {1}).tensor("b", {3}, GGML_TYPE_F16, std::string(6, '\0')).bytes();
+  const auto shortened = whole.substr(0, whole.size() - 26);  // the padding behind b's six bytes
+  const auto grown = rewritten_file(folder.write("m.gguf", shortened), {}, {{1, GGML_TYPE_F32}});
+  const GgufFile after(folder.write("grown.gguf", grown));
+  EXPECT_EQ(after.tensors()[1].size, 12u);
+  EXPECT_EQ(after.size(), after.tensors()[1].begin + 32);
+}
+
+TEST(Rewrite, KeepsASplitModelSplit) {
+  const TestFolder folder;
+  const auto part = [&](std::uint16_t number) {
+    TestGguf gguf;
+    gguf.key("split.no", GGUF_TYPE_UINT16, raw(number)).key("split.count", GGUF_TYPE_UINT16, raw(std::uint16_t{2}));
+    return gguf.floats(number == 0 ? "a" : "b", {1, 2, 3});
+  };
+  const auto first = folder.write("m-00001-of-00002.gguf", part(0).bytes());
+  folder.write("m-00002-of-00002.gguf", part(1).bytes());
+  const GgufModel model(first);
+  const MemoryFile out0("0"), out1("1");
+  const Rewrite rewrite(model, {{out0.fd(), out0.path()}, {out1.fd(), out1.path()}}, {{1, GGML_TYPE_F32}},
+                        {{"key", "value"}});
+  rewrite.write_headers();
+  for (std::int64_t i = 0; i < rewrite.copies(); ++i) rewrite.copy(i);
+  const Buffer<float> values = {4, 5, 6};
+  rewrite.write({1, 0, 3}, encode_values(GGML_TYPE_F32, values, 3));
+  const GgufModel after(std::vector<std::string>{out0.path(), out1.path()});
+  EXPECT_TRUE(after.first().find_string("key"));
+  EXPECT_FALSE(after.parts()[1].find_key("key"));
+  EXPECT_EQ(read_piece_values(after, {0, 0, 3}), (Buffer<float>{1, 2, 3}));
+  EXPECT_EQ(read_piece_values(after, {1, 0, 3}), values);
 }
 
 TEST(Rewrite, CopiesAFileWithoutTensors) {

@@ -5,54 +5,38 @@
 #include "gguf/tensor_type.h"
 
 namespace fakequant {
-namespace {
-
-// 1 MiB as float: fits in a core's second-level cache, and is a multiple of every block that ggml has.
-constexpr std::int64_t kPieceElements = std::int64_t{1} << 18;
-
-}  // namespace
-
-std::vector<TensorPiece> tensor_pieces(const GgufFile& file, std::size_t tensor, PieceCut cut) {
-  std::vector<TensorPiece> pieces;
-  const auto elements = file.tensors()[tensor].elements, row = row_elements(file.tensors()[tensor]);
-  const auto whole_rows = std::max<std::int64_t>(1, kPieceElements / row) * row;
-  const auto piece = cut == PieceCut::rows ? whole_rows : kPieceElements;
-  for (std::int64_t first = 0; first < elements; first += piece) {
-    pieces.push_back({tensor, first, std::min(piece, elements - first)});
-  }
-  return pieces;
+void TensorPieces::add(std::size_t tensor, const TensorInfo& info, PieceCut cut) {
+  if (info.elements == 0) return;
+  const auto row = row_elements(info);
+  const auto whole_rows = std::max<std::int64_t>(1, most_elements_ / row) * row;
+  const auto piece = cut == PieceCut::rows ? whole_rows : most_elements_;
+  runs_.push_back({tensor, size_, info.elements, piece});
+  size_ += (info.elements - 1) / piece + 1;
 }
 
-std::vector<TensorPiece> all_pieces(const GgufFile& file) {
-  std::vector<TensorPiece> pieces;
-  for (std::size_t tensor = 0; tensor < file.tensors().size(); ++tensor) {
-    const auto more = tensor_pieces(file, tensor);
-    pieces.insert(pieces.end(), more.begin(), more.end());
-  }
-  return pieces;
+TensorPiece TensorPieces::operator[](std::int64_t piece) const {
+  const auto after = std::upper_bound(runs_.begin(), runs_.end(), piece,
+                                      [](std::int64_t p, const Run& run) { return p < run.first_piece; });
+  const auto& run = *std::prev(after);
+  const auto first = (piece - run.first_piece) * run.piece_elements;
+  return {run.tensor, first, std::min(run.piece_elements, run.elements - first)};
 }
 
-std::uint64_t piece_begin(const GgufFile& file, const TensorPiece& piece) {
-  const auto& tensor = file.tensors()[piece.tensor];
-  return tensor.begin +
-         static_cast<std::uint64_t>(piece.first_element / block_elements(tensor.type) * block_bytes(tensor.type));
+std::uint64_t stored_bytes(int type, std::int64_t elements) {
+  return static_cast<std::uint64_t>(elements / block_elements(type) * block_bytes(type));
 }
 
-std::size_t piece_bytes(const GgufFile& file, const TensorPiece& piece) {
-  const auto type = file.tensors()[piece.tensor].type;
-  return static_cast<std::size_t>(piece.elements / block_elements(type) * block_bytes(type));
-}
-
-std::vector<std::byte> read_piece(const GgufFile& file, const TensorPiece& piece) {
-  std::vector<std::byte> bytes(piece_bytes(file, piece));
-  file.read(piece_begin(file, piece), bytes);
+Buffer<std::byte> read_piece(const GgufModel& model, const TensorPiece& piece) {
+  const auto& tensor = model.tensors()[piece.tensor];
+  Buffer<std::byte> bytes(stored_bytes(tensor.type, piece.elements));
+  model.read(tensor, stored_bytes(tensor.type, piece.first_element), bytes);
   return bytes;
 }
 
-std::vector<float> read_piece_values(const GgufFile& file, const TensorPiece& piece) {
-  const auto bytes = read_piece(file, piece);
-  std::vector<float> values(static_cast<std::size_t>(piece.elements));
-  decode_values(file.tensors()[piece.tensor].type, bytes, values);
+Buffer<float> read_piece_values(const GgufModel& model, const TensorPiece& piece) {
+  const auto bytes = read_piece(model, piece);
+  Buffer<float> values(static_cast<std::size_t>(piece.elements));
+  decode_values(model.tensors()[piece.tensor].type, bytes, values);
   return values;
 }
 

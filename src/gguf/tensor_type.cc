@@ -8,11 +8,19 @@
 #include <cstring>
 
 #include "error.h"
+#include "format/ggml_types.h"
 
 namespace fakequant {
 namespace {
 
 const ggml_type_traits& traits(int type) { return *ggml_get_type_traits(static_cast<ggml_type>(type)); }
+
+// Null for a type that ggml does not quantize to.
+const GgmlType* find_quantizer(int type) {
+  const auto& types = ggml_types();
+  const auto found = std::find_if(types.begin(), types.end(), [&](const auto& known) { return known.id == type; });
+  return found == types.end() ? nullptr : &*found;
+}
 
 template <typename T>
 void convert(std::span<const std::byte> bytes, std::span<float> values) {
@@ -45,11 +53,34 @@ bool is_float32(int type) { return type == GGML_TYPE_F32; }
 
 bool is_plain_float(int type) { return type == GGML_TYPE_F32 || type == GGML_TYPE_F16 || type == GGML_TYPE_BF16; }
 
+std::optional<Half> half_of_type(int type) {
+  if (type == GGML_TYPE_F16) return Half::f16;
+  if (type == GGML_TYPE_BF16) return Half::bf16;
+  return std::nullopt;
+}
+
+bool is_quantized(int type) { return ggml_is_quantized(static_cast<ggml_type>(type)); }
+
+bool can_quantize_again(int type) {
+  const auto* known = find_quantizer(type);
+  return is_quantized(type) && known != nullptr && !known->needs_importance;
+}
+
+int plain_float_type(const std::string& name) {
+  for (const int type : {GGML_TYPE_F32, GGML_TYPE_F16, GGML_TYPE_BF16}) {
+    if (name == traits(type).type_name) return type;
+  }
+  throw usage_error(fmt::format("'{}' is no type to store values in one by one: take f32, f16 or bf16", name));
+}
+
 void decode_values(int type, std::span<const std::byte> bytes, std::span<float> values) {
   switch (type) {
     case GGML_TYPE_F32:
       std::memcpy(values.data(), bytes.data(), values.size_bytes());
       return;
+    case GGML_TYPE_F16:
+    case GGML_TYPE_BF16:
+      return widen(*half_of_type(type), reinterpret_cast<const std::uint16_t*>(bytes.data()), values);
     case GGML_TYPE_F64:
       return convert<double>(bytes, values);
     case GGML_TYPE_I8:
@@ -68,21 +99,15 @@ void decode_values(int type, std::span<const std::byte> bytes, std::span<float> 
   to_float(bytes.data(), values.data(), static_cast<std::int64_t>(values.size()));
 }
 
-void encode_values(int type, std::span<const float> values, std::span<std::byte> bytes) {
-  const auto count = static_cast<std::int64_t>(values.size());
-  switch (type) {
-    case GGML_TYPE_F32:
-      std::memcpy(bytes.data(), values.data(), values.size_bytes());
-      return;
-    case GGML_TYPE_F16:
-      ggml_fp32_to_fp16_row(values.data(), reinterpret_cast<ggml_fp16_t*>(bytes.data()), count);
-      return;
-    case GGML_TYPE_BF16:
-      ggml_fp32_to_bf16_row_ref(values.data(), reinterpret_cast<ggml_bf16_t*>(bytes.data()), count);
-      return;
-    default:
-      throw Error(fmt::format("values cannot be stored one by one as {}", type_name(type)));
+Buffer<std::byte> encode_values(int type, std::span<const float> values, std::int64_t row) {
+  if (!is_plain_float(type)) return ggml_quantize(*find_quantizer(type), values, row);
+  Buffer<std::byte> bytes(values.size() * static_cast<std::size_t>(block_bytes(type)));
+  if (type == GGML_TYPE_F32) {
+    std::memcpy(bytes.data(), values.data(), values.size_bytes());
+  } else {
+    narrow(*half_of_type(type), values, reinterpret_cast<std::uint16_t*>(bytes.data()));
   }
+  return bytes;
 }
 
 }  // namespace fakequant

@@ -3,8 +3,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
+
+#include "buffer.h"
+#include "format/half_precision.h"
 
 namespace fakequant {
 
@@ -21,11 +25,25 @@ bool is_float32(int type);
 // True for F32, F16 and BF16: types whose values can be replaced one by one.
 bool is_plain_float(int type);
 
+// Which of the 16-bit floats a type is, if one.
+std::optional<Half> half_of_type(int type);
+
+// True for the types whose values share a scale in blocks.
+bool is_quantized(int type);
+
+// True for quantized types into which ggml quantizes without an importance matrix.
+bool can_quantize_again(int type);
+
+// The type that "f32", "f16" or "bf16" names. Throws a usage error for any other word.
+int plain_float_type(const std::string& name);
+
 // Widens stored values to float, quantized ones by ggml's own dequantization. `bytes` holds whole blocks for
 // values.size() values.
 void decode_values(int type, std::span<const std::byte> bytes, std::span<float> values);
 
-// Narrows values to a plain float type: to nearest, ties to even.
-void encode_values(int type, std::span<const float> values, std::span<std::byte> bytes);
+// The bytes in which values are stored: in a plain float type to nearest, ties to even; in one that
+// can_quantize_again() by ggml's own quantization, in rows of `row` values, which divides values.size(). Throws an
+// Error when the latter does not take a value.
+Buffer<std::byte> encode_values(int type, std::span<const float> values, std::int64_t row);
 
 }  // namespace fakequant

@@ -4,7 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <limits>
 #include <vector>
+
+#include "error.h"
 
 namespace fakequant {
 namespace {
@@ -33,11 +36,24 @@ TEST(TensorType, DecodesEveryTypeThatAFileMayHave) {
 
 TEST(TensorType, StoresFloatsToNearestEven) {
   const std::vector<float> values = {1.0f, 1.0f + 0x1p-11f, 1.0f + 0x3p-11f, -65504.0f, 0x1p-25f};
-  std::vector<std::byte> bytes(values.size() * 2);
   std::vector<float> stored(values.size());
-  encode_values(GGML_TYPE_F16, values, bytes);
+  const auto bytes = encode_values(GGML_TYPE_F16, values, 1);
   decode_values(GGML_TYPE_F16, bytes, stored);
   EXPECT_EQ(stored, (std::vector<float>{1.0f, 1.0f, 1.0f + 0x4p-11f, -65504.0f, 0.0f}));
+}
+
+TEST(TensorType, StoresQuantizedTypesAsGgmlDoes) {
+  EXPECT_TRUE(can_quantize_again(GGML_TYPE_Q4_K));
+  EXPECT_FALSE(can_quantize_again(GGML_TYPE_IQ2_XXS));  // needs an importance matrix
+  EXPECT_FALSE(can_quantize_again(GGML_TYPE_F16));
+  EXPECT_FALSE(can_quantize_again(GGML_TYPE_Q8_K));  // for intermediate results only
+  std::vector<float> values(64);
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = 0.25f * static_cast<float>(i) - 7;
+  Buffer<std::byte> expected(68);
+  ggml_quantize_chunk(GGML_TYPE_Q8_0, values.data(), expected.data(), 0, 2, 32, nullptr);
+  EXPECT_EQ(encode_values(GGML_TYPE_Q8_0, values, 32), expected);
+  values[40] = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_THROW(encode_values(GGML_TYPE_Q8_0, values, 32), Error);
 }
 
 TEST(TensorType, WidensIntegers) {

@@ -55,12 +55,12 @@ std::uint64_t peak_memory() {
 
 }  // namespace
 
-BenchResult bench(const std::string& model_path, const std::vector<Variant>& variants, const BenchOptions& options,
-                  const Progress& progress) {
-  Subjects subjects(model_path);
+BenchResult bench(const std::vector<std::string>& model_files, const std::vector<Variant>& variants,
+                  const BenchOptions& options, const Progress& progress) {
+  Subjects subjects(model_files);
   const auto& model = subjects.baseline();
   BenchResult result;
-  result.model = model_path;
+  result.model = model_files.front();
   result.threads = options.threads;
   result.prompt_tokens = options.prompt_tokens > 0 ? options.prompt_tokens : std::max(1, choose_ctx_size(model, 0) / 2);
   const int room = model.trained_context() - result.prompt_tokens;
@@ -72,7 +72,7 @@ BenchResult bench(const std::string& model_path, const std::vector<Variant>& var
   if (ctx_size > model.trained_context()) {
     throw usage_error(
         fmt::format("{} prompt and {} decode tokens do not fit the {} that {} was trained for: give fewer",
-                    result.prompt_tokens, result.decode_tokens, model.trained_context(), model_path));
+                    result.prompt_tokens, result.decode_tokens, model.trained_context(), model_files.front()));
   }
   const ContextOptions context_options{ctx_size, options.threads};
   auto contexts = subjects.open(variants, context_options);

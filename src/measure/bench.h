@@ -17,7 +17,7 @@ struct BenchOptions {
 };
 
 // Throws an Error when a model cannot be run, a usage error when the tokens do not fit the context.
-BenchResult bench(const std::string& model_path, const std::vector<Variant>& variants, const BenchOptions& options,
-                  const Progress& progress);
+BenchResult bench(const std::vector<std::string>& model_files, const std::vector<Variant>& variants,
+                  const BenchOptions& options, const Progress& progress);
 
 }  // namespace fakequant

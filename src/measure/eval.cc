@@ -151,9 +151,10 @@ std::vector<WorstToken> worst_tokens(const Model& model, const Chunks& chunks, s
 
 }  // namespace
 
-EvalResult evaluate(const std::string& model_path, const std::vector<Variant>& variants, const std::string& text,
-                    const std::string& text_name, const EvalOptions& options, const Progress& progress) {
-  Subjects subjects(model_path);
+EvalResult evaluate(const std::vector<std::string>& model_files, const std::vector<Variant>& variants,
+                    const std::string& text, const std::string& text_name, const EvalOptions& options,
+                    const Progress& progress) {
+  Subjects subjects(model_files);
   const auto& model = subjects.baseline();
   const auto chunks = split(model, text, text_name, options);
   const ContextOptions context_options{chunks.ctx_size, options.threads};
@@ -161,7 +162,7 @@ EvalResult evaluate(const std::string& model_path, const std::vector<Variant>& v
   const auto contexts = subjects.open(variants, context_options);
 
   EvalResult result;
-  result.model = model_path;
+  result.model = model_files.front();
   result.text = text_name;
   result.threads = options.threads;
   result.ctx_size = chunks.ctx_size;

@@ -21,7 +21,8 @@ struct EvalOptions {
 
 // `text_name` is the text's file, for messages and the result. Throws an Error when the text has less than two chunks,
 // when a model cannot be run, and when a logit is not a number.
-EvalResult evaluate(const std::string& model_path, const std::vector<Variant>& variants, const std::string& text,
-                    const std::string& text_name, const EvalOptions& options, const Progress& progress);
+EvalResult evaluate(const std::vector<std::string>& model_files, const std::vector<Variant>& variants,
+                    const std::string& text, const std::string& text_name, const EvalOptions& options,
+                    const Progress& progress);
 
 }  // namespace fakequant

@@ -84,13 +84,13 @@ GenerationVariant compare_texts(const std::vector<Token>& baseline, const std::v
 
 }  // namespace
 
-GenerationResult generate(const std::string& model_path, const std::vector<Variant>& variants,
+GenerationResult generate(const std::vector<std::string>& model_files, const std::vector<Variant>& variants,
                           const std::vector<std::string>& prompts, const GenerateOptions& options,
                           const Progress& progress) {
-  Subjects subjects(model_path);
+  Subjects subjects(model_files);
   const auto& model = subjects.baseline();
   GenerationResult result;
-  result.model = model_path;
+  result.model = model_files.front();
   result.threads = options.threads;
   result.ctx_size = choose_ctx_size(model, options.ctx_size);
   result.max_tokens = options.max_tokens;

@@ -18,7 +18,7 @@ struct GenerateOptions {
 };
 
 // Throws an Error when a prompt is empty or fills the context, or a model cannot be run.
-GenerationResult generate(const std::string& model_path, const std::vector<Variant>& variants,
+GenerationResult generate(const std::vector<std::string>& model_files, const std::vector<Variant>& variants,
                           const std::vector<std::string>& prompts, const GenerateOptions& options,
                           const Progress& progress);
 

@@ -8,11 +8,11 @@
 
 namespace fakequant {
 
-Subjects::Subjects(const std::string& baseline_path) : baseline_(&load(baseline_path)) {}
+Subjects::Subjects(const std::vector<std::string>& baseline) : baseline_(&load(baseline)) {}
 
-const Model& Subjects::load(const std::string& path) {
-  auto& model = models_[path];
-  if (!model) model = std::make_unique<Model>(path);
+const Model& Subjects::load(const std::vector<std::string>& parts) {
+  auto& model = models_[parts];
+  if (!model) model = std::make_unique<Model>(parts);
   return *model;
 }
 
@@ -21,7 +21,7 @@ std::unique_ptr<Context> Subjects::open_baseline(const ContextOptions& options) 
 }
 
 std::unique_ptr<Context> Subjects::open(const Variant& variant, const ContextOptions& options) {
-  const auto& model = load(variant.model_path);
+  const auto& model = load(variant.model);
   if (model.vocabulary_size() != baseline_->vocabulary_size()) {
     throw Error(fmt::format("{} has a vocabulary of {} tokens and {} one of {}: they cannot be compared", model.path(),
                             model.vocabulary_size(), baseline_->path(), baseline_->vocabulary_size()));

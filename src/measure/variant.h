@@ -16,16 +16,16 @@ namespace fakequant {
 
 struct Variant {
   std::string name;
-  std::string model_path;
-  Recipe taps;         // activation rules; without any there is no tap
-  std::string recipe;  // all its rules in one line, for reports
+  std::vector<std::string> model;  // the paths of its files
+  Recipe taps;                     // activation rules; without any there is no tap
+  std::string recipe;              // all its rules in one line, for reports
 };
 
 // Models and the contexts that run them. A file that several variants share is loaded once.
 class Subjects {
  public:
-  // Loads the baseline.
-  explicit Subjects(const std::string& baseline_path);
+  // Loads the baseline from its files.
+  explicit Subjects(const std::vector<std::string>& baseline);
 
   const Model& baseline() const { return *baseline_; }
 
@@ -34,10 +34,10 @@ class Subjects {
   std::vector<std::unique_ptr<Context>> open(const std::vector<Variant>& variants, const ContextOptions& options);
 
  private:
-  const Model& load(const std::string& path);
+  const Model& load(const std::vector<std::string>& parts);
   std::unique_ptr<Context> open(const Variant& variant, const ContextOptions& options);
 
-  std::map<std::string, std::unique_ptr<Model>> models_;
+  std::map<std::vector<std::string>, std::unique_ptr<Model>> models_;
   const Model* baseline_;
 };
 

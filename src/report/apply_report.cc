@@ -1,6 +1,7 @@
 #include "report/apply_report.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -14,6 +15,7 @@ Json rounding_json(const ApplyResult& result) {
     Json entry;
     entry["name"] = tensor.name;
     entry["type"] = tensor.type;
+    entry["stored_as"] = tensor.stored_as;
     entry["format"] = tensor.format;
     add_rounding_errors(entry, tensor.errors);
     entry["storage_moved"] = tensor.storage_moved;
@@ -26,7 +28,8 @@ Json rounding_json(const ApplyResult& result) {
 
 Json to_json(const ApplyResult& result, const Provenance& provenance) {
   auto json = json_file("apply", result.model, provenance);
-  json["output"] = result.output;
+  json["output"] = result.outputs.front();
+  json["outputs"] = result.outputs;
   json["output_size"] = result.output_size;
   json["recipe"] = result.recipe;
   json["tensors_copied"] = result.tensors_copied;
@@ -39,6 +42,9 @@ Table rounding_table(const ApplyResult& result) {
       std::any_of(result.tensors.begin(), result.tensors.end(), [](const auto& t) { return t.storage_moved > 0; });
   std::vector<std::string> headers = {"tensor<", "format<",  "elements", "changed",
                                       "max abs", "mean abs", "max rel",  "SQNR"};
+  const bool promoted =
+      std::any_of(result.tensors.begin(), result.tensors.end(), [](const auto& t) { return t.stored_as != t.type; });
+  if (promoted) headers.emplace_back("stored as<");
   if (moved) headers.emplace_back("moved by storage");
   Table table(headers);
   for (const auto& tensor : result.tensors) {
@@ -51,10 +57,11 @@ Table rounding_table(const ApplyResult& result) {
                                     value_text(e.mean_abs()),
                                     relative_text(e.max_rel),
                                     e.changed == 0 ? "" : fmt::format("{:.1f} dB", e.sqnr_db())};
+    if (promoted) row.push_back(tensor.stored_as == tensor.type ? "" : tensor.type + " → " + tensor.stored_as);
     if (moved) {
       row.push_back(tensor.storage_moved == 0 ? "0"
                                               : fmt::format("{} by {} at most ({})", count_text(tensor.storage_moved),
-                                                            value_text(tensor.storage_max_abs), tensor.type));
+                                                            value_text(tensor.storage_max_abs), tensor.stored_as));
     }
     table.add_row(std::move(row));
   }
@@ -73,7 +80,7 @@ std::string rounding_summary(const ApplyResult& result) {
   for (const auto& tensor : result.tensors) {
     if (tensor.storage_overflow > 0) {
       text += fmt::format("Beware: {} of {} became infinite, because {} cannot hold what {} rounded to.\n",
-                          plural(tensor.storage_overflow, "value"), tensor.name, tensor.type,
+                          plural(tensor.storage_overflow, "value"), tensor.name, tensor.stored_as,
                           tensor.storage_overflow == 1 ? "it" : "they");
     }
   }
@@ -82,8 +89,8 @@ std::string rounding_summary(const ApplyResult& result) {
 
 std::string to_text(const ApplyResult& result) {
   return rounding_table(result).to_text() + "\n" + rounding_summary(result) +
-         fmt::format("{}: {}, {} named by the rules, {} copied ({}).\n", result.output, bytes_text(result.output_size),
-                     plural(static_cast<std::int64_t>(result.tensors.size()), "tensor"),
+         fmt::format("{}: {}, {} named by the rules, {} copied ({}).\n", fmt::join(result.outputs, ", "),
+                     bytes_text(result.output_size), plural(static_cast<std::int64_t>(result.tensors.size()), "tensor"),
                      count_text(result.tensors_copied), result.recipe);
 }
 

@@ -27,6 +27,45 @@ std::string list_classes(const std::vector<const TensorCensus*>& tensors) {
   return fmt::format("{} and {}", fmt::join(parts, ", "), last);
 }
 
+// The formats of the fewest bits that hold every value, where they have fewer than the type the tensor is stored in.
+std::vector<std::string> narrowest_formats(const TensorCensus& tensor) {
+  static const std::map<std::string, int> bits_of_type = {{"F32", 32}, {"F16", 16}, {"BF16", 16}};
+  static const std::map<std::string, int> bits_of_format = {{"bf16", 16}, {"f16", 16}, {"e4m3", 8}, {"e5m2", 8}};
+  const auto type = bits_of_type.find(tensor.type);
+  if (type == bits_of_type.end() || tensor.elements == 0) return {};
+  int fewest = type->second;
+  std::vector<std::string> narrowest;
+  for (const auto& format : tensor.lossless_in) {
+    const auto found = bits_of_format.find(format);
+    if (found == bits_of_format.end() || found->second > fewest || found->second == type->second) continue;
+    if (found->second < fewest) narrowest.clear();
+    fewest = found->second;
+    narrowest.push_back(format);
+  }
+  return narrowest;
+}
+
+// "6 ffn_norm (F32) fit in f16 without loss"; nothing about what BF16 alone would do for F32, which is said elsewhere.
+std::vector<std::string> wider_than_needed(const Census& census) {
+  using Fit = std::pair<std::string, std::vector<std::string>>;  // a type, and the formats that would do
+  std::vector<Fit> order;
+  std::map<Fit, std::vector<const TensorCensus*>> groups;
+  for (const auto& tensor : census.tensors) {
+    const auto narrowest = narrowest_formats(tensor);
+    if (narrowest.empty() || (is_bf16_already(tensor) && narrowest.front() == "bf16")) continue;
+    auto& group = groups[{tensor.type, narrowest}];
+    if (group.empty()) order.emplace_back(tensor.type, narrowest);
+    group.push_back(&tensor);
+  }
+  std::vector<std::string> texts;
+  for (const auto& fit : order) {
+    const auto& group = groups[fit];
+    texts.push_back(fmt::format("{} ({}) {} in {} without loss", list_classes(group), fit.first,
+                                group.size() == 1 ? "fits" : "fit", fmt::join(fit.second, " or ")));
+  }
+  return texts;
+}
+
 std::string are(std::size_t count) { return count == 1 ? "is" : "are"; }
 
 }  // namespace
@@ -97,9 +136,10 @@ std::vector<std::string> census_findings(const Census& census) {
     if (tensor.low16_zero) (is_bf16_already(tensor) ? already : wider).push_back(&tensor);
   }
   const auto total = already.size() + wider.size();
-  if (total == 0) return {"No tensor is stored as F32."};
   std::vector<std::string> findings;
-  if (already.empty()) {
+  if (total == 0) {
+    findings.emplace_back("No tensor is stored as F32.");
+  } else if (already.empty()) {
     findings.push_back(
         fmt::format("None of the {} stored as F32 is BF16 already: each has values that BF16 cannot hold ({}).",
                     plural(static_cast<std::int64_t>(total), "tensor"), list_classes(wider)));
@@ -119,6 +159,9 @@ std::vector<std::string> census_findings(const Census& census) {
       findings.push_back(fmt::format("{} is mostly BF16: {} of its values have a zero low half.", tensor->name,
                                      percent_text(*tensor->low16_zero)));
     }
+  }
+  if (const auto texts = wider_than_needed(census); !texts.empty()) {
+    findings.push_back(fmt::format("Stored wider than they need to be: {}.", fmt::join(texts, "; ")));
   }
   for (const auto& tensor : census.tensors) {
     if (tensor.nans + tensor.infs > 0) {

@@ -22,6 +22,7 @@ Json to_json(const Comparison& comparison, const Provenance& provenance) {
   for (const auto& tensor : comparison.tensors) {
     Json entry;
     entry["name"] = tensor.name;
+    entry["name_b"] = tensor.name_b;
     entry["type_a"] = tensor.type_a;
     entry["type_b"] = tensor.type_b;
     entry["elements"] = tensor.elements;

@@ -39,8 +39,8 @@ ExperimentResult run_experiment(const ExperimentRequest& request, const StepDone
   result.recipe = request.recipe;
   result.environment = describe_environment(request.threads);
 
-  const GgufFile file(request.model);
-  PreparedVariants prepared(file, request.threads);
+  const GgufModel model(request.model);
+  PreparedVariants prepared(model, request.threads);
   const auto run = [&](ExperimentStep step, const auto& work) {
     try {
       work([&](double fraction) { progress(step, fraction); });
@@ -50,12 +50,12 @@ ExperimentResult run_experiment(const ExperimentRequest& request, const StepDone
     }
   };
 
-  run(ExperimentStep::inspect, [&](const Progress& p) { result.census = take_census(file, request.threads, p); });
+  run(ExperimentStep::inspect, [&](const Progress& p) { result.census = take_census(model, "*", request.threads, p); });
   if (const auto weights = rules_of_kind(request.recipe, SiteKind::weight); !weights.empty()) {
     run(ExperimentStep::compare, [&](const Progress&) {
       result.rounding = prepared.add("weights", weights);
-      result.comparison = compare(file, GgufFile(prepared.variants().back().model_path), request.threads);
-      result.comparison->b = fmt::format("{} under {}", file.path(), to_string(weights));
+      result.comparison = compare(model, GgufModel(prepared.variants().back().model), request.threads);
+      result.comparison->b = fmt::format("{} under {}", model.path(), to_string(weights));
     });
   }
   if (const auto taps = rules_of_kind(request.recipe, SiteKind::activation); !taps.empty()) {
@@ -63,13 +63,13 @@ ExperimentResult run_experiment(const ExperimentRequest& request, const StepDone
   }
   const auto& variants = prepared.variants();
   run(ExperimentStep::eval, [&](const Progress& p) {
-    result.eval = evaluate(request.model, variants, request.text, request.text_name, request.eval, p);
+    result.eval = evaluate(model.paths(), variants, request.text, request.text_name, request.eval, p);
   });
   run(ExperimentStep::generate, [&](const Progress& p) {
-    result.generation = generate(request.model, variants, request.prompts, request.generate, p);
+    result.generation = generate(model.paths(), variants, request.prompts, request.generate, p);
   });
   run(ExperimentStep::bench,
-      [&](const Progress& p) { result.bench = bench(request.model, variants, request.bench, p); });
+      [&](const Progress& p) { result.bench = bench(model.paths(), variants, request.bench, p); });
   return result;
 }
 

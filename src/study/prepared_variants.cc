@@ -3,12 +3,18 @@
 namespace fakequant {
 
 std::optional<ApplyResult> PreparedVariants::add(const std::string& name, const Recipe& recipe) {
-  Variant variant{name, file_.path(), rules_of_kind(recipe, SiteKind::activation), to_string(recipe)};
+  Variant variant{name, model_.paths(), rules_of_kind(recipe, SiteKind::activation), to_string(recipe)};
   std::optional<ApplyResult> rounding;
   if (const auto weights = rules_of_kind(recipe, SiteKind::weight); !weights.empty()) {
-    const auto& copy = files_.emplace_back(name);
-    rounding = apply_to_descriptor(file_, weights, copy.fd(), "the rounded copy in memory", threads_);
-    variant.model_path = copy.path();
+    const std::string what = "the rounded copy in memory";
+    std::vector<RewriteTarget> targets;
+    for (std::size_t part = 0; part < model_.parts().size(); ++part) {
+      const auto& copy = files_.emplace_back(name);
+      targets.push_back({copy.fd(), what});
+      variant.model.resize(part);
+      variant.model.push_back(copy.path());
+    }
+    rounding = apply_to_targets(model_, weights, {}, targets, threads_);
   }
   variants_.push_back(std::move(variant));
   return rounding;

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "gguf/gguf_file.h"
+#include "gguf/gguf_model.h"
 #include "gguf/memory_file.h"
 #include "measure/variant.h"
 #include "recipe/rule.h"
@@ -15,18 +15,18 @@ namespace fakequant {
 
 class PreparedVariants {
  public:
-  // `file` is the baseline; it must outlive this.
-  PreparedVariants(const GgufFile& file, int threads) : file_(file), threads_(threads) {}
+  // `model` is the baseline; it must outlive this.
+  PreparedVariants(const GgufModel& model, int threads) : model_(model), threads_(threads) {}
 
   // Adds a variant under all the recipe's rules. Returns what rounding its weights did, where it has weight rules.
-  // Throws as apply_to_file does.
+  // Throws as apply_to_files does.
   std::optional<ApplyResult> add(const std::string& name, const Recipe& recipe);
 
   // They may be measured while this lives.
   const std::vector<Variant>& variants() const { return variants_; }
 
  private:
-  const GgufFile& file_;
+  const GgufModel& model_;
   int threads_;
   std::vector<MemoryFile> files_;
   std::vector<Variant> variants_;

@@ -1,18 +1,19 @@
 #include "weights/apply.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <filesystem>
 #include <map>
 
 #include "error.h"
+#include "gguf/model_hash.h"
 #include "gguf/output_file.h"
-#include "gguf/rewrite.h"
 #include "gguf/tensor_pieces.h"
 #include "gguf/tensor_type.h"
+#include "parallel.h"
 #include "recipe/site_match.h"
 #include "version.h"
 #include "weights/tensor_rounding.h"
@@ -20,133 +21,169 @@
 namespace fakequant {
 namespace {
 
-// What rounding one piece did; put together in the pieces' order.
-struct PieceRounding {
-  RoundingErrors errors;
-  std::int64_t storage_moved = 0;
-  double storage_max_abs = 0;
-  std::int64_t storage_overflow = 0;
-};
-
-// The stored bytes of a piece after rounding.
-std::vector<std::byte> round_piece(const GgufFile& file, const TensorPiece& piece, const TensorRounder& rounder,
-                                   PieceRounding& result) {
-  const auto type = file.tensors()[piece.tensor].type;
-  auto values = read_piece_values(file, piece);
-  result.errors = rounder.round(piece, values);
-  std::vector<std::byte> bytes(piece_bytes(file, piece));
-  encode_values(type, values, bytes);
-  if (!is_float32(type)) {
-    std::vector<float> stored(values.size());
-    decode_values(type, bytes, stored);
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      if (values[i] == stored[i] || std::isnan(values[i])) continue;
-      ++result.storage_moved;
-      const auto moved = static_cast<double>(std::fabs(stored[i] - values[i]));
-      if (std::isfinite(moved)) {
-        result.storage_max_abs = std::max(result.storage_max_abs, moved);
-      } else {
-        ++result.storage_overflow;
-      }
+// Adds what the storage did to rounded values, of which `bytes` are the stored form.
+void add_storage_errors(int type, std::span<const float> rounded, std::span<const std::byte> bytes,
+                        TensorRounding& result) {
+  if (is_float32(type)) return;
+  Buffer<float> stored(rounded.size());
+  decode_values(type, bytes, stored);
+  if (std::memcmp(stored.data(), rounded.data(), rounded.size_bytes()) == 0) return;
+  for (std::size_t i = 0; i < rounded.size(); ++i) {
+    if (rounded[i] == stored[i] || std::isnan(rounded[i])) continue;
+    ++result.storage_moved;
+    const auto moved = std::fabs(static_cast<double>(stored[i]) - static_cast<double>(rounded[i]));
+    if (std::isfinite(moved)) {
+      result.storage_max_abs = std::max(result.storage_max_abs, moved);
+    } else {
+      ++result.storage_overflow;
     }
   }
-  return bytes;
 }
 
-std::vector<std::optional<std::size_t>> winning_rules(const GgufFile& file, const Recipe& recipe) {
-  check_unsplit(file);
-  std::vector<Site> sites;
-  for (const auto& tensor : file.tensors()) sites.push_back({tensor.name, layer_of_tensor(tensor.name)});
-  auto winners = match_sites(recipe, SiteKind::weight, sites, layer_count(file));
-  for (std::size_t t = 0; t < winners.size(); ++t) {
-    const auto& tensor = file.tensors()[t];
-    if (!winners[t] || is_plain_float(tensor.type)) continue;
-    throw usage_error(
-        fmt::format("rule '{}' matches {}, which is stored as {}: only F32, F16 and BF16 tensors can be rounded",
-                    to_string(recipe[*winners[t]]), tensor.name, type_name(tensor.type)));
+// Adds what a further piece found.
+void add_piece(TensorRounding& total, const TensorRounding& piece) {
+  total.errors.add(piece.errors);
+  total.storage_moved += piece.storage_moved;
+  total.storage_overflow += piece.storage_overflow;
+  total.storage_max_abs = std::max(total.storage_max_abs, piece.storage_max_abs);
+}
+
+// The type in which a rounded tensor is stored. Throws a usage error where there is none.
+int storage_type(const TensorInfo& tensor, const Rule& rule, const ApplySettings& settings) {
+  const auto type = type_name(tensor.type);
+  const auto refuse = [&](const std::string& why) {
+    return usage_error(
+        fmt::format("rule '{}' matches {}, which is stored as {}: {}", to_string(rule), tensor.name, type, why));
+  };
+  if (is_plain_float(tensor.type)) return tensor.type;
+  if (!is_quantized(tensor.type)) throw refuse("only floats and quantized tensors can be rounded");
+  if (settings.promote_to) return *settings.promote_to;
+  if (!settings.requantize) {
+    throw refuse(
+        fmt::format("apply can store it wider (--promote f16) or round it into {} again (--requantize)", type));
   }
-  return winners;
+  if (!can_quantize_again(tensor.type)) {
+    throw refuse(
+        fmt::format("ggml cannot quantize to {} without more, so it can only be stored wider: --promote f16", type));
+  }
+  return tensor.type;
 }
 
-// A rounder for each tensor that a rule names, and the importance matrices that they look at.
+// A rounder for each tensor that a rule names, where it is to be stored, and the importance matrices that are looked
+// at.
 class WeightRounding {
  public:
-  WeightRounding(const GgufFile& file, const Recipe& recipe) {
-    const auto winners = winning_rules(file, recipe);
+  WeightRounding(const GgufModel& model, const Recipe& recipe, const ApplySettings& settings) {
+    std::vector<Site> sites;
+    for (const auto& tensor : model.tensors()) sites.push_back({tensor.name, layer_of_tensor(tensor.name)});
+    const auto winners = match_sites(recipe, SiteKind::weight, sites, layer_count(model.tensors()));
     for (std::size_t t = 0; t < winners.size(); ++t) {
       if (!winners[t]) continue;
-      const auto& format = recipe[*winners[t]].format;
-      const auto& path = format.importance_file;
+      const auto& rule = recipe[*winners[t]];
+      types_[t] = storage_type(model.tensors()[t], rule, settings);
+      const auto& path = rule.format.importance_file;
       if (!path.empty() && !matrices_.contains(path)) matrices_.try_emplace(path, path);
-      rounders_.try_emplace(t, file, t, format, path.empty() ? nullptr : &matrices_.at(path));
+      rounders_.try_emplace(t, model, t, rule.format, path.empty() ? nullptr : &matrices_.at(path));
     }
   }
 
-  std::map<std::size_t, TensorRounder>& rounders() { return rounders_; }  // by tensor
+  std::map<std::size_t, TensorRounder>& rounders() { return rounders_; }      // by tensor
+  const std::map<std::size_t, int>& storage_types() const { return types_; }  // by tensor
 
  private:
   std::map<std::string, ImportanceMatrix> matrices_;
   std::map<std::size_t, TensorRounder> rounders_;
+  std::map<std::size_t, int> types_;
 };
+
+std::vector<StringKey> provenance_keys(const GgufModel& model, const std::string& recipe,
+                                       const ApplySettings& settings) {
+  if (!settings.provenance) return {};
+  auto source = fmt::format("{}, {} bytes, header sha256 {}", std::filesystem::path(model.path()).filename().string(),
+                            model.size(), sha256_of(model, Hashed::headers));
+  if (settings.hash_everything) source += fmt::format(", sha256 {}", sha256_of(model, Hashed::files));
+  return {{"fakequant.recipe", recipe}, {"fakequant.version", version()}, {"fakequant.source", source}};
+}
 
 }  // namespace
 
-void check_weight_rules(const GgufFile& file, const Recipe& recipe) { WeightRounding(file, recipe); }
+void check_weight_rules(const GgufModel& model, const Recipe& recipe, const ApplySettings& settings) {
+  WeightRounding(model, recipe, settings);
+}
 
 Recipe default_weight_recipe() { return {parse_rule("w:ffn_norm=bf16,round=zero")}; }
 
-ApplyResult apply_to_descriptor(const GgufFile& file, const Recipe& recipe, int out, const std::string& output,
-                                int threads, const Progress& progress) {
-  WeightRounding rounding(file, recipe);
+ApplyResult apply_to_targets(const GgufModel& model, const Recipe& recipe, const ApplySettings& settings,
+                             const std::vector<RewriteTarget>& targets, int threads, const Progress& progress) {
+  WeightRounding rounding(model, recipe, settings);
+  const auto& types = rounding.storage_types();
   ApplyResult result;
-  result.model = file.path();
-  result.output = output;
+  result.model = model.path();
+  for (const auto& target : targets) result.outputs.push_back(target.path);
   result.recipe = to_string(recipe);
-  result.tensors_copied = static_cast<std::int64_t>(file.tensors().size() - rounding.rounders().size());
+  result.tensors_copied = static_cast<std::int64_t>(model.tensors().size() - rounding.rounders().size());
 
-  std::vector<TensorPiece> pieces;
+  TensorPieces pieces;
   std::map<std::size_t, std::size_t> result_of_tensor;
   for (auto& [t, rounder] : rounding.rounders()) {
+    const auto& tensor = model.tensors()[t];
     rounder.find_scale(threads);
-    const auto more = rounder.pieces();
-    pieces.insert(pieces.end(), more.begin(), more.end());
+    // ggml quantizes whole rows.
+    pieces.add(t, tensor, is_quantized(types.at(t)) ? PieceCut::rows : rounder.cut());
     result_of_tensor[t] = result.tensors.size();
-    const auto& tensor = file.tensors()[t];
-    result.tensors.push_back({tensor.name, type_name(tensor.type), to_string(rounder.format()), {}, 0, 0, 0});
+    result.tensors.push_back(
+        {tensor.name, type_name(tensor.type), type_name(types.at(t)), to_string(rounder.format()), {}, 0, 0, 0});
   }
 
-  const std::vector<StringKey> provenance = {
-      {"fakequant.recipe", result.recipe},
-      {"fakequant.version", version()},
-      {"fakequant.source",
-       fmt::format("{} ({} bytes)", std::filesystem::path(file.path()).filename().string(), file.size())}};
-  std::vector<PieceRounding> parts(pieces.size());
-  const auto replace = [&](std::size_t i) {
-    return round_piece(file, pieces[i], rounding.rounders().at(pieces[i].tensor), parts[i]);
+  const Rewrite rewrite(model, targets, types, provenance_keys(model, result.recipe, settings));
+  rewrite.write_headers();
+  // One bar for both loops, by the bytes that they write.
+  const auto copied = rewrite.copied_bytes();
+  const auto part = static_cast<double>(copied) / static_cast<double>(std::max<std::uint64_t>(rewrite.size(), 1));
+  const auto tell = [&](double begin, double share) {
+    return progress ? Progress([=, &progress](double done) { progress(begin + share * done); }) : Progress();
   };
-  rewrite(file, out, output, provenance, pieces, replace, threads, progress);
+  parallel_for(
+      rewrite.copies(), threads, [&](std::int64_t i) { rewrite.copy(i); }, tell(0, part));
 
-  for (std::size_t i = 0; i < pieces.size(); ++i) {
-    auto& tensor = result.tensors[result_of_tensor[pieces[i].tensor]];
-    tensor.errors.add(parts[i].errors);
-    tensor.storage_moved += parts[i].storage_moved;
-    tensor.storage_overflow += parts[i].storage_overflow;
-    tensor.storage_max_abs = std::max(tensor.storage_max_abs, parts[i].storage_max_abs);
-  }
-  struct stat status {};
-  if (fstat(out, &status) == 0) result.output_size = static_cast<std::uint64_t>(status.st_size);
+  const auto round_piece = [&](std::int64_t i) {
+    const auto piece = pieces[i];
+    const auto& tensor = model.tensors()[piece.tensor];
+    const auto type = types.at(piece.tensor);
+    TensorRounding found;
+    auto values = read_piece_values(model, piece);
+    found.errors = rounding.rounders().at(piece.tensor).round(piece, values);
+    const auto bytes = about(tensor.name, [&] { return encode_values(type, values, row_elements(tensor)); });
+    add_storage_errors(type, values, bytes, found);
+    rewrite.write(piece, bytes);
+    return found;
+  };
+  const auto fold = [&](std::int64_t i, const TensorRounding& found) {
+    add_piece(result.tensors[result_of_tensor[pieces[i].tensor]], found);
+  };
+  parallel_fold(pieces.size(), threads, round_piece, fold, tell(part, 1 - part));
+  result.output_size = rewrite.size();
   return result;
 }
 
-ApplyResult apply_to_file(const GgufFile& file, const Recipe& recipe, const std::string& output, int threads,
-                          const Progress& progress) {
-  if (is_same_file(file.path(), output)) {
-    throw usage_error(
-        fmt::format("the output {} is the model itself, which is never written to: name another file", output));
+ApplyResult apply_to_files(const GgufModel& model, const Recipe& recipe, const ApplySettings& settings,
+                           const std::string& output, int threads, const Progress& progress) {
+  std::vector<std::unique_ptr<OutputFile>> files;
+  std::vector<RewriteTarget> targets;
+  for (const auto& path : part_paths(output, model.parts().size())) {
+    for (const auto& part : model.parts()) {
+      if (is_same_file(part.path(), path)) {
+        throw usage_error(
+            fmt::format("the output {} is the model itself, which is never written to: name another file", path));
+      }
+    }
+    files.push_back(std::make_unique<OutputFile>(path));
+    targets.push_back({files.back()->fd(), path});
   }
-  OutputFile out(output);
-  auto result = apply_to_descriptor(file, recipe, out.fd(), output, threads, progress);
-  out.commit();
+  auto result = apply_to_targets(model, recipe, settings, targets, threads, progress);
+  // A split model is opened through its first part: while that is not there, nothing looks finished.
+  if (files.size() > 1) files.front()->remove_target();
+  for (auto file = files.rbegin(); file != files.rend(); ++file) (*file)->commit();
   return result;
 }
 

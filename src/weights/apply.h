@@ -2,23 +2,35 @@
 //
 // Every value is replaced by the value that its format would hold, stored in the type it had. Where that type cannot
 // hold the result, the storage rounds it once more; how often and by how much is reported beside the format's own
-// error.
+// error. Quantized types hold hardly any result: their tensors are stored wider, or quantized again, when asked to.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "format/rounding_errors.h"
-#include "gguf/gguf_file.h"
+#include "gguf/gguf_model.h"
+#include "gguf/rewrite.h"
 #include "progress.h"
 #include "recipe/rule.h"
 
 namespace fakequant {
 
+struct ApplySettings {
+  // What becomes of quantized tensors that a rule names: stored as this type (of plain_float_type()), or quantized into
+  // their own type again, or, with neither, an error.
+  std::optional<int> promote_to;
+  bool requantize = false;
+  bool provenance = true;        // write the keys fakequant.recipe, fakequant.version and fakequant.source
+  bool hash_everything = false;  // the SHA-256 of the whole model in fakequant.source, and not only its header's
+};
+
 struct TensorRounding {
   std::string name;
   std::string type;
+  std::string stored_as;              // the type it has in the output
   std::string format;                 // the winning rule's, "bf16,round=zero"
   RoundingErrors errors;              // rounded against original
   std::int64_t storage_moved = 0;     // rounded values that the storage type could not hold
@@ -28,9 +40,9 @@ struct TensorRounding {
 
 struct ApplyResult {
   std::string model;
-  std::string output;
+  std::vector<std::string> outputs;     // a file for each part of the model
   std::string recipe;                   // its rules in one line
-  std::vector<TensorRounding> tensors;  // those that a rule named, in the file's order
+  std::vector<TensorRounding> tensors;  // those that a rule named, in the model's order
   std::int64_t tensors_copied = 0;      // the others
   std::uint64_t output_size = 0;
 };
@@ -38,17 +50,18 @@ struct ApplyResult {
 // What `apply` does without rules, as the reference experiment's script did: FFN norms to BF16 by truncation.
 Recipe default_weight_recipe();
 
-// Throws as apply_to_file does when a rule cannot be applied to the file's weights.
-void check_weight_rules(const GgufFile& file, const Recipe& recipe);
+// Throws as apply_to_files does when a rule cannot be applied to the model's weights.
+void check_weight_rules(const GgufModel& model, const Recipe& recipe, const ApplySettings& settings = {});
 
-// Writes the model under the recipe's rules, all of them weight rules, to the file at `output`, whole or not at all.
-// Throws a usage error when a rule matches nothing, or a tensor that is not stored as F32, F16 or BF16, or when
-// `output` is the model itself; an Error when a file cannot be read or written.
-ApplyResult apply_to_file(const GgufFile& file, const Recipe& recipe, const std::string& output, int threads,
-                          const Progress& progress = {});
+// Writes the model under the recipe's rules, all of them weight rules, to the file at `output`, or, for a split model,
+// to the files part_paths(output, ...), whole or not at all: the first part comes last. Throws a usage error when a
+// rule matches nothing, or a tensor that cannot be stored after it, or when the output is the model itself; an Error
+// when a file cannot be read or written.
+ApplyResult apply_to_files(const GgufModel& model, const Recipe& recipe, const ApplySettings& settings,
+                           const std::string& output, int threads, const Progress& progress = {});
 
-// The same into an open, empty file; `output` is its name in messages and in the result.
-ApplyResult apply_to_descriptor(const GgufFile& file, const Recipe& recipe, int out, const std::string& output,
-                                int threads, const Progress& progress = {});
+// The same into open, empty files, one for each part of the model.
+ApplyResult apply_to_targets(const GgufModel& model, const Recipe& recipe, const ApplySettings& settings,
+                             const std::vector<RewriteTarget>& targets, int threads, const Progress& progress = {});
 
 }  // namespace fakequant

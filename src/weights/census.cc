@@ -1,16 +1,42 @@
 #include "weights/census.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
+#include "error.h"
 #include "gguf/tensor_pieces.h"
 #include "gguf/tensor_type.h"
 #include "parallel.h"
-#include "weights/value_statistics.h"
+#include "recipe/site_match.h"
+#include "weights/half_statistics.h"
 
 namespace fakequant {
 namespace {
+
+// Pieces are surveyed in parts that stay in the cache, each knowing what was found in those before it.
+constexpr std::int64_t kMostOfPiece = 8 * kPieceElements;
+
+ValueStatistics statistics_of(const GgufModel& model, const TensorPiece& piece) {
+  const auto type = model.tensors()[piece.tensor].type;
+  // Of few values the short sums of add_half_statistics() would show.
+  const auto half = piece.elements == kMostOfPiece ? half_of_type(type) : std::nullopt;
+  ValueStatistics total;
+  for (std::int64_t first = 0; first < piece.elements; first += kPieceElements) {
+    const auto count = std::min(kPieceElements, piece.elements - first);
+    const TensorPiece part{piece.tensor, piece.first_element + first, count};
+    if (half) {
+      const auto bytes = read_piece(model, part);
+      const auto* codes = reinterpret_cast<const std::uint16_t*>(bytes.data());
+      add_half_statistics(*half, {codes, static_cast<std::size_t>(count)}, total);
+    } else {
+      total.add(value_statistics(read_piece_values(model, part)));
+    }
+  }
+  return total;
+}
 
 TensorCensus describe(const TensorInfo& tensor, const ValueStatistics& s) {
   constexpr double none = std::numeric_limits<double>::quiet_NaN();
@@ -43,24 +69,32 @@ TensorCensus describe(const TensorInfo& tensor, const ValueStatistics& s) {
 
 bool is_bf16_already(const TensorCensus& tensor) { return tensor.low16_zero && *tensor.low16_zero == 1.0; }
 
-Census take_census(const GgufFile& file, int threads, const Progress& progress) {
-  const auto pieces = all_pieces(file);
-  std::vector<ValueStatistics> parts(pieces.size());
-  const auto survey = [&](std::int64_t piece) {
-    const auto i = static_cast<std::size_t>(piece);
-    parts[i] = value_statistics(read_piece_values(file, pieces[i]));
-  };
-  parallel_for(static_cast<std::int64_t>(pieces.size()), threads, survey, progress);
-  std::vector<ValueStatistics> totals(file.tensors().size());
-  for (std::size_t i = 0; i < pieces.size(); ++i) totals[pieces[i].tensor].add(parts[i]);
+Census take_census(const GgufModel& model, const std::string& pattern, int threads, const Progress& progress) {
+  std::vector<std::size_t> chosen;
+  TensorPieces pieces(kMostOfPiece);
+  std::vector<std::size_t> place(model.tensors().size());  // among the chosen
+  for (std::size_t t = 0; t < model.tensors().size(); ++t) {
+    if (!glob_match(pattern, model.tensors()[t].name)) continue;
+    place[t] = chosen.size();
+    chosen.push_back(t);
+    pieces.add(t, model.tensors()[t]);
+  }
+  if (chosen.empty() && !model.tensors().empty()) {
+    throw usage_error(fmt::format("no tensor of {} is called '{}': its first is {}", model.path(), pattern,
+                                  model.tensors().front().name));
+  }
+  std::vector<ValueStatistics> totals(chosen.size());
+  const auto survey = [&](std::int64_t i) { return statistics_of(model, pieces[i]); };
+  const auto fold = [&](std::int64_t i, const ValueStatistics& found) { totals[place[pieces[i].tensor]].add(found); };
+  parallel_fold(pieces.size(), threads, survey, fold, progress);
 
   Census census;
-  census.model = file.path();
-  census.architecture = file.find_string("general.architecture").value_or("");
-  census.file_size = file.size();
-  census.layers = layer_count(file);
-  for (std::size_t t = 0; t < totals.size(); ++t) {
-    census.tensors.push_back(describe(file.tensors()[t], totals[t]));
+  census.model = model.path();
+  census.architecture = model.first().find_string("general.architecture").value_or("");
+  census.file_size = model.size();
+  census.layers = layer_count(model.tensors());
+  for (std::size_t i = 0; i < chosen.size(); ++i) {
+    census.tensors.push_back(describe(model.tensors()[chosen[i]], totals[i]));
     ++census.types[census.tensors.back().type];
   }
   return census;

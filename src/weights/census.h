@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "gguf/gguf_file.h"
+#include "gguf/gguf_model.h"
 #include "progress.h"
 
 namespace fakequant {
@@ -34,16 +34,17 @@ struct TensorCensus {
 struct Census {
   std::string model;
   std::string architecture;
-  std::uint64_t file_size = 0;
+  std::uint64_t file_size = 0;  // of all parts
   int layers = 0;
-  std::vector<TensorCensus> tensors;  // in the file's order
+  std::vector<TensorCensus> tensors;  // those that were asked for, in the model's order
   std::map<std::string, int> types;   // tensors of each type
 };
 
 // True for an F32 tensor whose every value is a BF16 value already: rounding it to BF16 changes nothing.
 bool is_bf16_already(const TensorCensus& tensor);
 
-// Reads every value of the file once, on `threads` threads. Quantized types are widened by ggml.
-Census take_census(const GgufFile& file, int threads, const Progress& progress = {});
+// Reads every value of the tensors whose names match the glob `pattern` once, on `threads` threads. Quantized types are
+// widened by ggml. Throws a usage error when no name matches.
+Census take_census(const GgufModel& model, const std::string& pattern, int threads, const Progress& progress = {});
 
 }  // namespace fakequant

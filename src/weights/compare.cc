@@ -4,10 +4,11 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <map>
 
-#include "gguf/tensor_pieces.h"
-#include "gguf/tensor_type.h"
 #include "parallel.h"
+#include "weights/converted_tensors.h"
+#include "weights/tensor_source.h"
 
 namespace fakequant {
 namespace {
@@ -50,24 +51,23 @@ Differences differences(std::span<const float> a, std::span<const float> b) {
   return d;
 }
 
-Differences compare_pieces(const GgufFile& a, const TensorPiece& piece_a, const GgufFile& b,
-                           const TensorPiece& piece_b) {
-  const auto type_a = a.tensors()[piece_a.tensor].type, type_b = b.tensors()[piece_b.tensor].type;
-  const auto bytes_a = read_piece(a, piece_a), bytes_b = read_piece(b, piece_b);
-  std::vector<float> values_a(static_cast<std::size_t>(piece_a.elements)), values_b(values_a.size());
-  decode_values(type_a, bytes_a, values_a);
-  decode_values(type_b, bytes_b, values_b);
+// Of the values [first, first + count) of both.
+Differences compare_values(const TensorSource& a, const TensorSource& b, std::int64_t first, std::int64_t count) {
+  Buffer<float> values_a(static_cast<std::size_t>(count)), values_b(values_a.size());
+  const auto bytes_a = a.read(first, values_a), bytes_b = b.read(first, values_b);
+  const bool is_same = a.type == b.type && bytes_a == bytes_b;
   auto result = differences(values_a, values_b);
-  result.bytes_identical = type_a == type_b && bytes_a == bytes_b;
+  result.bytes_identical = is_same;
   return result;
 }
 
-TensorComparison describe(const TensorInfo& a, const TensorInfo& b, const Differences& d) {
+TensorComparison describe(const TensorSource& a, const TensorSource& b, const Differences& d) {
   const auto n = static_cast<double>(std::max<std::int64_t>(a.elements, 1));
   TensorComparison result;
   result.name = a.name;
-  result.type_a = type_name(a.type);
-  result.type_b = type_name(b.type);
+  result.name_b = b.stored_name;
+  result.type_a = a.type;
+  result.type_b = b.type;
   result.elements = a.elements;
   result.changed = d.changed;
   result.max_abs = d.max_abs;
@@ -95,64 +95,98 @@ std::vector<std::string> metadata_differences(const GgufFile& a, const GgufFile&
   return keys;
 }
 
-bool same_bytes(const GgufFile& a, const GgufFile& b) {
+bool same_bytes(const GgufFile& a, const GgufFile& b, int threads) {
   if (a.size() != b.size()) return false;
-  std::vector<std::byte> piece_a(1 << 20), piece_b(1 << 20);
-  for (std::uint64_t at = 0; at < a.size(); at += piece_a.size()) {
-    const auto count = std::min<std::uint64_t>(piece_a.size(), a.size() - at);
-    a.read(at, std::span(piece_a).first(count));
-    b.read(at, std::span(piece_b).first(count));
-    if (!std::equal(piece_a.begin(), piece_a.begin() + static_cast<std::ptrdiff_t>(count), piece_b.begin()))
-      return false;
+  constexpr std::uint64_t kBlock = std::uint64_t{1} << 20;
+  const auto blocks = static_cast<std::int64_t>((a.size() + kBlock - 1) / kBlock);
+  bool same = true;
+  const auto compare_block = [&](std::int64_t block) {
+    const auto at = static_cast<std::uint64_t>(block) * kBlock;
+    std::vector<std::byte> bytes_a(std::min(kBlock, a.size() - at)), bytes_b(bytes_a.size());
+    a.read(at, bytes_a);
+    b.read(at, bytes_b);
+    return bytes_a == bytes_b;
+  };
+  parallel_fold(blocks, threads, compare_block, [&](std::int64_t, bool equal) { same = same && equal; });
+  return same;
+}
+
+bool same_files(const GgufModel& a, const GgufModel& b, int threads) {
+  if (a.parts().size() != b.parts().size()) return false;
+  for (std::size_t part = 0; part < a.parts().size(); ++part) {
+    if (!same_bytes(a.parts()[part], b.parts()[part], threads)) return false;
   }
   return true;
 }
 
-}  // namespace
-
-Comparison compare(const GgufFile& a, const GgufFile& b, int threads, const Progress& progress) {
+// Tensors of the same name and shape are compared, the others listed.
+Comparison compare_tensors(const std::vector<TensorSource>& a, const std::vector<TensorSource>& b, int threads,
+                           const Progress& progress) {
+  constexpr std::int64_t kPiece = std::int64_t{1} << 16;  // a multiple of every block that ggml has
   Comparison result;
-  result.a = a.path();
-  result.b = b.path();
+  std::map<std::string, const TensorSource*> names_b;
+  for (const auto& tensor : b) names_b[tensor.name] = &tensor;
   struct Pair {
-    TensorPiece a, b;
-    std::size_t tensor;  // index into pairs of tensors
+    const TensorSource *a, *b;
+    std::int64_t first_piece;
   };
-  std::vector<std::pair<const TensorInfo*, const TensorInfo*>> tensors;
   std::vector<Pair> pairs;
-  for (std::size_t t = 0; t < a.tensors().size(); ++t) {
-    const auto& tensor = a.tensors()[t];
-    const auto* other = b.find_tensor(tensor.name);
-    if (other == nullptr) {
+  std::int64_t pieces = 0;
+  for (const auto& tensor : a) {
+    const auto found = names_b.find(tensor.name);
+    if (found == names_b.end()) {
       result.only_in_a.push_back(tensor.name);
-    } else if (other->shape != tensor.shape) {
-      result.reshaped.push_back(tensor.name);
-    } else {
-      const auto other_index = static_cast<std::size_t>(other - b.tensors().data());
-      for (const auto& piece : tensor_pieces(a, t)) {
-        pairs.push_back({piece, {other_index, piece.first_element, piece.elements}, tensors.size()});
-      }
-      tensors.emplace_back(&tensor, other);
+      continue;
     }
+    if (found->second->shape == tensor.shape) {
+      pairs.push_back({&tensor, found->second, pieces});
+      pieces += (tensor.elements + kPiece - 1) / kPiece;
+    } else {
+      result.reshaped.push_back(tensor.name);
+    }
+    names_b.erase(found);
   }
-  for (const auto& tensor : b.tensors()) {
-    if (a.find_tensor(tensor.name) == nullptr) result.only_in_b.push_back(tensor.name);
+  for (const auto& tensor : b) {
+    if (names_b.contains(tensor.name)) result.only_in_b.push_back(tensor.name);
   }
 
-  std::vector<Differences> parts(pairs.size());
-  const auto compare_pair = [&](std::int64_t pair) {
-    const auto i = static_cast<std::size_t>(pair);
-    parts[i] = compare_pieces(a, pairs[i].a, b, pairs[i].b);
+  const auto pair_of = [&](std::int64_t piece) {
+    const auto after = std::upper_bound(pairs.begin(), pairs.end(), piece,
+                                        [](std::int64_t p, const Pair& pair) { return p < pair.first_piece; });
+    // Of pairs without values, which have no pieces, the last one's place is the next one's.
+    return static_cast<std::size_t>(std::prev(after) - pairs.begin());
   };
-  parallel_for(static_cast<std::int64_t>(pairs.size()), threads, compare_pair, progress);
-  std::vector<Differences> totals(tensors.size());
-  for (std::size_t i = 0; i < pairs.size(); ++i) totals[pairs[i].tensor].add(parts[i]);
-  for (std::size_t t = 0; t < tensors.size(); ++t) {
-    result.tensors.push_back(describe(*tensors[t].first, *tensors[t].second, totals[t]));
+  std::vector<Differences> totals(pairs.size());
+  const auto compare_piece = [&](std::int64_t piece) {
+    const auto& pair = pairs[pair_of(piece)];
+    const auto first = (piece - pair.first_piece) * kPiece;
+    return compare_values(*pair.a, *pair.b, first, std::min(kPiece, pair.a->elements - first));
+  };
+  const auto fold = [&](std::int64_t piece, const Differences& found) { totals[pair_of(piece)].add(found); };
+  parallel_fold(pieces, threads, compare_piece, fold, progress);
+  for (std::size_t i = 0; i < pairs.size(); ++i) {
+    result.tensors.push_back(describe(*pairs[i].a, *pairs[i].b, totals[i]));
     result.tensors_identical += result.tensors.back().bytes_identical;
   }
-  result.metadata_differs = metadata_differences(a, b);
-  result.identical = same_bytes(a, b);
+  return result;
+}
+
+}  // namespace
+
+Comparison compare(const GgufModel& a, const GgufModel& b, int threads, const Progress& progress) {
+  auto result = compare_tensors(gguf_tensors(a), gguf_tensors(b), threads, progress);
+  result.a = a.path();
+  result.b = b.path();
+  result.metadata_differs = metadata_differences(a.first(), b.first());
+  const auto all = static_cast<std::int64_t>(std::max(a.tensors().size(), b.tensors().size()));
+  result.identical = result.tensors_identical == all && result.metadata_differs.empty() && same_files(a, b, threads);
+  return result;
+}
+
+Comparison compare(const GgufModel& a, const SafetensorsModel& b, int threads, const Progress& progress) {
+  auto result = compare_tensors(gguf_tensors(a), converted_tensors(b, a), threads, progress);
+  result.a = a.path();
+  result.b = b.path();
   return result;
 }
 

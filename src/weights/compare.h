@@ -1,17 +1,19 @@
-// Two GGUF files, tensor by tensor: what differs, how much, and where.
+// Two models, tensor by tensor: what differs, how much, and where.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
-#include "gguf/gguf_file.h"
+#include "gguf/gguf_model.h"
 #include "progress.h"
+#include "weights/safetensors.h"
 
 namespace fakequant {
 
 struct TensorComparison {
-  std::string name;
+  std::string name;    // as a has it
+  std::string name_b;  // as b's file has it
   std::string type_a, type_b;
   std::int64_t elements = 0;
   std::int64_t changed = 0;  // values whose bits differ as float; two NaNs count as equal
@@ -32,10 +34,15 @@ struct Comparison {
   std::vector<std::string> reshaped;          // the same name, another shape
   std::vector<std::string> metadata_differs;  // keys that only one has, or with other values
   std::int64_t tensors_identical = 0;         // type and bytes
-  bool identical = false;                     // the two files, byte for byte
+  bool identical = false;                     // the files of both, byte for byte
 };
 
-// Reads both files once, on `threads` threads.
-Comparison compare(const GgufFile& a, const GgufFile& b, int threads, const Progress& progress = {});
+// Reads both models on `threads` threads: once, and once more where all tensors and keys are the same. How they are
+// split into files is no difference but in `identical`.
+Comparison compare(const GgufModel& a, const GgufModel& b, int threads, const Progress& progress = {});
+
+// The same with the published model that a was made from, whose names and order of values are put into a's. Metadata is
+// not compared.
+Comparison compare(const GgufModel& a, const SafetensorsModel& b, int threads, const Progress& progress = {});
 
 }  // namespace fakequant

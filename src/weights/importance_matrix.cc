@@ -5,18 +5,15 @@
 #include <cmath>
 
 #include "error.h"
-#include "gguf/tensor_pieces.h"
 #include "gguf/tensor_type.h"
 
 namespace fakequant {
 namespace {
 
+// Of an F32 tensor.
 std::vector<float> read_values(const GgufFile& file, const TensorInfo& tensor) {
-  std::vector<float> values;
-  for (const auto& piece : tensor_pieces(file, static_cast<std::size_t>(&tensor - file.tensors().data()))) {
-    const auto more = read_piece_values(file, piece);
-    values.insert(values.end(), more.begin(), more.end());
-  }
+  std::vector<float> values(static_cast<std::size_t>(tensor.elements));
+  file.read(tensor.begin, std::as_writable_bytes(std::span(values)));
   return values;
 }
 

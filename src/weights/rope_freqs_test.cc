@@ -38,16 +38,19 @@ std::vector<float> llama_3_2_rope_factors() {
 
 TEST(RopeFreqs, HaveThePrecisionThatTheReferenceFound) {
   const TestFolder folder;
-  const GgufFile file(folder.write("m.gguf", TestGguf().floats("rope_freqs.weight", llama_3_2_rope_factors()).bytes()));
-  const auto census = take_census(file, 1);
+  const GgufModel model(
+      folder.write("m.gguf", TestGguf().floats("rope_freqs.weight", llama_3_2_rope_factors()).bytes()));
+  const auto census = take_census(model, "*", 1);
   EXPECT_EQ(census.tensors.at(0).low16_zero, 0.90625);
   EXPECT_FALSE(is_bf16_already(census.tensors.at(0)));
 }
 
 TEST(RopeFreqs, ChangeUnderTruncationAsTheReferenceFound) {
   const TestFolder folder;
-  const GgufFile file(folder.write("m.gguf", TestGguf().floats("rope_freqs.weight", llama_3_2_rope_factors()).bytes()));
-  const auto result = apply_to_file(file, {parse_rule("w:rope_freqs=bf16,round=zero")}, folder.path("out.gguf"), 1);
+  const GgufModel model(
+      folder.write("m.gguf", TestGguf().floats("rope_freqs.weight", llama_3_2_rope_factors()).bytes()));
+  const auto result =
+      apply_to_files(model, {parse_rule("w:rope_freqs=bf16,round=zero")}, {}, folder.path("out.gguf"), 1);
   const auto printed = [](double value, int digits) {
     std::array<char, 32> text{};
     std::snprintf(text.data(), text.size(), "%.*e", digits, value);
@@ -60,7 +63,7 @@ TEST(RopeFreqs, ChangeUnderTruncationAsTheReferenceFound) {
   EXPECT_EQ(printed(errors.max_rel * 100, 1), "4.3e-01");
 
   // compare finds the same from the two files.
-  const auto comparison = compare(file, GgufFile(folder.path("out.gguf")), 1);
+  const auto comparison = compare(model, GgufModel(folder.path("out.gguf")), 1);
   EXPECT_EQ(comparison.tensors.at(0).changed, 3);
   EXPECT_EQ(comparison.tensors.at(0).max_abs, errors.max_abs);
   EXPECT_EQ(comparison.tensors.at(0).mean_abs, errors.mean_abs());

@@ -9,18 +9,14 @@
 
 namespace fakequant {
 
-TensorRounder::TensorRounder(const GgufFile& file, std::size_t tensor, const Format& format,
+TensorRounder::TensorRounder(const GgufModel& model, std::size_t tensor, const Format& format,
                              const ImportanceMatrix* importance)
-    : file_(&file),
+    : model_(&model),
       tensor_(tensor),
       format_(format),
-      random_key_(random_key(format.seed, file.tensors()[tensor].name)) {
-  const auto& info = file.tensors()[tensor];
-  try {
-    check_row(format, row_elements(info));
-  } catch (const Error& error) {
-    throw Error(fmt::format("{}: {}", info.name, error.what()), error.failure());
-  }
+      random_key_(random_key(format.seed, model.tensors()[tensor].name)) {
+  const auto& info = model.tensors()[tensor];
+  about(info.name, [&] { check_row(format, row_elements(info)); });
   if (importance != nullptr) importance_ = importance->of(info);
   if (format.family == Family::ggml && ggml_type_of_format(format).needs_importance && importance_.empty()) {
     throw usage_error(fmt::format(
@@ -30,19 +26,17 @@ TensorRounder::TensorRounder(const GgufFile& file, std::size_t tensor, const For
   }
 }
 
-std::vector<TensorPiece> TensorRounder::pieces() const {
-  return tensor_pieces(*file_, tensor_, format_.family == Family::element ? PieceCut::anywhere : PieceCut::rows);
-}
+PieceCut TensorRounder::cut() const { return format_.family == Family::element ? PieceCut::anywhere : PieceCut::rows; }
 
 void TensorRounder::find_scale(int threads) {
   if (!spans_tensor(format_)) return;
   TensorScaleSearch search(format_);
-  const auto all = pieces();
+  TensorPieces pieces;
+  pieces.add(tensor_, model_->tensors()[tensor_], cut());
   for (int pass = 0; pass < search.passes(); ++pass) {
-    std::vector<std::vector<double>> sums(all.size());
-    parallel_for(static_cast<std::int64_t>(all.size()), threads, [&](std::int64_t i) {
-      const auto piece = static_cast<std::size_t>(i);
-      sums[piece] = search.look(read_piece_values(*file_, all[piece]));
+    std::vector<std::vector<double>> sums(static_cast<std::size_t>(pieces.size()));
+    parallel_for(pieces.size(), threads, [&](std::int64_t i) {
+      sums[static_cast<std::size_t>(i)] = search.look(read_piece_values(*model_, pieces[i]));
     });
     search.end_pass(sums);
   }
@@ -50,15 +44,11 @@ void TensorRounder::find_scale(int threads) {
 }
 
 RoundingErrors TensorRounder::round(const TensorPiece& piece, std::span<float> values) const {
-  try {
-    return round_rows(piece, values);
-  } catch (const Error& error) {
-    throw Error(fmt::format("{}: {}", file_->tensors()[tensor_].name, error.what()), error.failure());
-  }
+  return about(model_->tensors()[tensor_].name, [&] { return round_rows(piece, values); });
 }
 
 RoundingErrors TensorRounder::round_rows(const TensorPiece& piece, std::span<float> values) const {
-  const auto& info = file_->tensors()[tensor_];
+  const auto& info = model_->tensors()[tensor_];
   Placement placement;
   placement.row = row_elements(info);
   placement.scale = scale_;

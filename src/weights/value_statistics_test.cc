@@ -3,8 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
 #include <random>
+
+#include "format/on_every_target.h"
 
 namespace fakequant {
 namespace {
@@ -59,6 +62,49 @@ TEST(ValueStatistics, LeavesOutWhatIsNotFinite) {
   EXPECT_EQ(s.max, 2.0f);
   EXPECT_EQ(s.min, 0.0f);
   EXPECT_EQ(s.mean, 1.0);
+}
+
+// Of single values, which no vector is filled with.
+ValueStatistics one_by_one(const std::vector<float>& values) {
+  ValueStatistics sum;
+  for (const float value : values) sum.add(value_statistics({&value, 1}));
+  return sum;
+}
+
+TEST(ValueStatistics, AreThoseOfTheValuesOneByOneOnEveryTarget) {
+  std::mt19937 random(6);
+  // Floats of every kind: any bits; half-precision ones; zeros; a few that are subnormal.
+  std::vector<std::vector<float>> samples(5, std::vector<float>(5000));
+  for (std::size_t i = 0; i < 5000; ++i) {
+    const auto bits = static_cast<std::uint32_t>(random());
+    samples[0][i] = std::bit_cast<float>(bits);
+    samples[1][i] = std::bit_cast<float>(bits & 0xBFFFE000u);
+    samples[2][i] = i % 3 == 0 ? 0.0f : std::bit_cast<float>((bits & 0x83FFFFFFu) | 0x3C000000u);
+    samples[3][i] =
+        i % 1000 == 7 ? std::bit_cast<float>(bits & 0x807FFFFFu) : std::ldexp(1.0f, static_cast<int>(bits % 200) - 100);
+    samples[4][i] = -0.0f;
+  }
+  for (const auto& values : samples) {
+    const auto expected = one_by_one(values);
+    on_every_target([&] {
+      const auto found = value_statistics(values);
+      EXPECT_EQ(found.values, expected.values);
+      EXPECT_EQ(found.finite, expected.finite);
+      EXPECT_EQ(found.zeros, expected.zeros);
+      EXPECT_EQ(found.nans, expected.nans);
+      EXPECT_EQ(found.infs, expected.infs);
+      EXPECT_EQ(found.low16_zero, expected.low16_zero);
+      EXPECT_EQ(found.mantissa_used, expected.mantissa_used);
+      EXPECT_EQ(found.most_significant_bits, expected.most_significant_bits);
+      EXPECT_EQ(found.lowest_bit, expected.lowest_bit);
+      EXPECT_EQ(found.min, expected.min);
+      EXPECT_EQ(found.max, expected.max);
+      EXPECT_NEAR(found.mean, expected.mean, 1e-9 * std::sqrt(expected.m2));
+      EXPECT_NEAR(found.m2, expected.m2, 1e-9 * expected.m2);
+      EXPECT_NEAR(found.m3, expected.m3, 1e-9 * std::pow(expected.m2, 1.5));
+      EXPECT_NEAR(found.m4, expected.m4, 1e-9 * expected.m4);
+    });
+  }
 }
 
 TEST(ValueStatistics, OfPiecesAddUpToThoseOfTheWhole) {

@@ -1,0 +1,91 @@
+#include "report/condition.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <charconv>
+#include <regex>
+
+#include "error.h"
+#include "report/numbers.h"
+
+namespace fakequant {
+namespace {
+
+bool holds(double value, const Condition& condition) {
+  const auto& c = condition.comparison;
+  if (c == ">") return value > condition.limit;
+  if (c == ">=") return value >= condition.limit;
+  if (c == "<") return value < condition.limit;
+  if (c == "<=") return value <= condition.limit;
+  if (c == "==") return value == condition.limit;
+  return value != condition.limit;
+}
+
+// The number, or the list's length, that a field with dots leads to.
+std::optional<double> value_of(const Json& object, const std::string& field) {
+  const Json* at = &object;
+  for (std::size_t begin = 0; begin <= field.size();) {
+    const auto end = std::min(field.find('.', begin), field.size());
+    const auto name = field.substr(begin, end - begin);
+    if (!at->is_object() || !at->contains(name)) return std::nullopt;
+    at = &(*at)[name];
+    begin = end + 1;
+  }
+  if (at->is_array()) return static_cast<double>(at->size());
+  if (at->is_number()) return at->get<double>();
+  return std::nullopt;
+}
+
+}  // namespace
+
+Condition parse_condition(const std::string& text, const std::vector<std::string>& fields) {
+  static const std::regex form("\\s*([A-Za-z0-9_.]+)\\s*(>=|<=|==|!=|>|<)\\s*(\\S+)\\s*");
+  std::smatch found;
+  double limit = 0;
+  bool is_number = false;
+  if (std::regex_match(text, found, form)) {
+    const auto number = found[3].str();
+    const auto [end, fault] = std::from_chars(number.data(), number.data() + number.size(), limit);
+    is_number = fault == std::errc{} && end == number.data() + number.size();
+  }
+  if (!is_number) {
+    throw usage_error(
+        fmt::format("--fail-if '{}' is no condition: write FIELD>NUMBER, such as {}>0.01 (or >= < <= == !=)", text,
+                    fields.front()));
+  }
+  if (std::find(fields.begin(), fields.end(), found[1]) == fields.end()) {
+    throw usage_error(fmt::format("--fail-if '{}': there is no field {} here: take one of {}", text, found[1].str(),
+                                  fmt::join(fields, ", ")));
+  }
+  return {text, found[1], found[2], limit};
+}
+
+std::optional<std::string> find_condition(const Condition& condition, const Json& result) {
+  if (const auto value = value_of(result, condition.field)) {
+    if (!holds(*value, condition)) return std::nullopt;
+    return fmt::format("--fail-if '{}': {} is {}", condition.text, condition.field, *value);
+  }
+  std::int64_t found = 0, all = 0;
+  std::string worst;
+  double worst_value = 0;
+  const bool is_worse_above = condition.comparison.starts_with('>') || condition.comparison == "!=";
+  for (const auto& list : result) {
+    if (!list.is_array()) continue;
+    for (const auto& entry : list) {
+      const auto value = value_of(entry, condition.field);
+      all += value.has_value();
+      if (!value || !holds(*value, condition)) continue;
+      if (++found == 1 || (is_worse_above ? *value > worst_value : *value < worst_value)) {
+        worst = entry.value("name", "");
+        worst_value = *value;
+      }
+    }
+  }
+  if (found == 0) return std::nullopt;
+  return fmt::format("--fail-if '{}' holds for {} of {}: the worst is {}, with {}", condition.text, count_text(found),
+                     count_text(all), worst, worst_value);
+}
+
+}  // namespace fakequant

@@ -1,0 +1,57 @@
+#include "report/condition.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "error.h"
+
+namespace fakequant {
+namespace {
+
+using testing::HasSubstr;
+
+const std::vector<std::string> kFields = {"max_rel", "kld.mean", "only_in_a"};
+
+Json result() {
+  return Json::parse(R"({"only_in_a": ["x", "y"],
+                         "tensors": [{"name": "a", "max_rel": 0.5}, {"name": "b", "max_rel": 0.75},
+                                     {"name": "c", "max_rel": null}],
+                         "variants": [{"name": "v", "kld": {"mean": 1e-3}}]})");
+}
+
+std::string found(const std::string& condition) {
+  return find_condition(parse_condition(condition, kFields), result()).value_or("");
+}
+
+TEST(Condition, FindsTheWorstOfAList) {
+  EXPECT_EQ(found("max_rel>0.4"), "--fail-if 'max_rel>0.4' holds for 2 of 2: the worst is b, with 0.75");
+  EXPECT_EQ(found("max_rel <= 0.9"), "--fail-if 'max_rel <= 0.9' holds for 2 of 2: the worst is a, with 0.5");
+  EXPECT_EQ(found("max_rel>0.75"), "");
+  EXPECT_THAT(found("max_rel>=0.75"), HasSubstr("1 of 2"));
+  EXPECT_THAT(found("kld.mean>1e-4"), HasSubstr("the worst is v, with 0.001"));
+}
+
+TEST(Condition, CountsLists) {
+  EXPECT_EQ(found("only_in_a > 1"), "--fail-if 'only_in_a > 1': only_in_a is 2");
+  EXPECT_EQ(found("only_in_a != 2"), "");
+}
+
+TEST(Condition, SaysWhatIsAllowed) {
+  const auto refusal = [](const std::string& text) -> std::string {
+    try {
+      parse_condition(text, kFields);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.failure(), Failure::usage);
+      return error.what();
+    }
+    return "accepted";
+  };
+  for (const auto* text : {"", "max_rel", "max_rel>", "max_rel>x", "max_rel=1", ">1", "max_rel>1>2"}) {
+    EXPECT_THAT(refusal(text), HasSubstr("write FIELD>NUMBER")) << text;
+  }
+  EXPECT_THAT(refusal("max_ril>1"),
+              HasSubstr("there is no field max_ril here: take one of max_rel, kld.mean, only_in_a"));
+}
+
+}  // namespace
+}  // namespace fakequant

@@ -1,0 +1,218 @@
+#include "weights/safetensors.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <filesystem>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
+
+#include "error.h"
+#include "format/element.h"
+#include "format/half_precision.h"
+#include "text_file.h"
+
+namespace fakequant {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+constexpr std::uint64_t kLongestHeader = 100'000'000;  // as safetensors' own reader has it
+
+constexpr auto kIndexEnding = ".safetensors.index.json";
+constexpr auto kFileEnding = ".safetensors";
+
+struct StoredType {
+  const char* name;  // in the header
+  const char* type;
+  std::size_t bytes;
+};
+
+constexpr std::array kTypes = {
+    StoredType{"F64", "F64", 8},   StoredType{"F32", "F32", 4},      StoredType{"F16", "F16", 2},
+    StoredType{"BF16", "BF16", 2}, StoredType{"I64", "I64", 8},      StoredType{"I32", "I32", 4},
+    StoredType{"I16", "I16", 2},   StoredType{"I8", "I8", 1},        StoredType{"U8", "U8", 1},
+    StoredType{"BOOL", "BOOL", 1}, StoredType{"F8_E4M3", "E4M3", 1}, StoredType{"F8_E5M2", "E5M2", 1},
+};
+
+template <typename T>
+void convert(std::span<const std::byte> bytes, std::span<float> values) {
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    T value;
+    std::memcpy(&value, bytes.data() + i * sizeof(T), sizeof(T));
+    values[i] = static_cast<float>(value);
+  }
+}
+
+std::optional<fs::path> model_in(const fs::path& folder) {
+  for (const auto* name : {"model.safetensors.index.json", "model.safetensors"}) {
+    if (fs::is_regular_file(folder / name)) return folder / name;
+  }
+  return std::nullopt;
+}
+
+[[noreturn]] void fail(const std::string& path, const std::string& what) {
+  throw Error(fmt::format("{} is not a sound safetensors file: {}", path, what));
+}
+
+// What the header says of one tensor. `data_begin` and `data_size` are bytes of the file.
+SafetensorsTensor parse_tensor(const std::string& path, const std::string& name, const Json& said,
+                               std::uint64_t data_begin, std::uint64_t data_size) {
+  const auto refuse = [&](const std::string& what) { fail(path, fmt::format("tensor '{}' {}", name, what)); };
+  if (!said.is_object() || !said.contains("dtype") || !said["dtype"].is_string() || !said.contains("shape") ||
+      !said["shape"].is_array() || !said.contains("data_offsets") || !said["data_offsets"].is_array() ||
+      said["data_offsets"].size() != 2) {
+    refuse("has no dtype, shape and data_offsets");
+  }
+  const auto dtype = said["dtype"].get<std::string>();
+  const auto known = std::find_if(kTypes.begin(), kTypes.end(), [&](const auto& type) { return dtype == type.name; });
+  if (known == kTypes.end()) refuse(fmt::format("has the unknown type '{}'", dtype));
+  const auto whole_number = [&](const Json& number) {
+    if (!number.is_number_unsigned()) refuse("has a shape or offset that is no whole number");
+    return number.get<std::uint64_t>();
+  };
+
+  SafetensorsTensor tensor;
+  tensor.name = name;
+  tensor.type = known->type;
+  tensor.element_bytes = known->bytes;
+  std::uint64_t elements = 1;
+  for (const auto& length : said["shape"]) {
+    const auto n = whole_number(length);
+    constexpr auto most = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+    if (n > most || (n > 0 && elements > most / n)) refuse("has an impossible shape");
+    elements *= n;
+    tensor.shape.push_back(static_cast<std::int64_t>(n));
+  }
+  std::reverse(tensor.shape.begin(), tensor.shape.end());
+  tensor.elements = static_cast<std::int64_t>(elements);
+  const auto begin = whole_number(said["data_offsets"][0]), end = whole_number(said["data_offsets"][1]);
+  if (begin > end || end > data_size) {
+    refuse(fmt::format("lies from byte {} to {} of the data, which has {}: the file is truncated or damaged", begin,
+                       end, data_size));
+  }
+  if (elements != (end - begin) / known->bytes || (end - begin) % known->bytes != 0) {
+    refuse(fmt::format("has {} values of {} in {} bytes", elements, dtype, end - begin));
+  }
+  tensor.begin = data_begin + begin;
+  return tensor;
+}
+
+Json parse_json(const std::string& path, const std::string& text) {
+  auto json = Json::parse(text, nullptr, false);
+  if (json.is_discarded() || !json.is_object()) fail(path, "its header is no JSON object");
+  return json;
+}
+
+}  // namespace
+
+SafetensorsModel::SafetensorsModel(const std::string& path) : path_(path) {
+  fs::path file = path;
+  if (fs::is_directory(file)) {
+    const auto found = model_in(file);
+    if (!found) throw Error(fmt::format("{} has neither model.safetensors nor its index", path));
+    file = *found;
+  }
+  if (file.string().ends_with(kIndexEnding)) {
+    add_index(file.string());
+  } else {
+    add_file(file.string());
+  }
+}
+
+void SafetensorsModel::add_index(const std::string& path) {
+  const auto json = parse_json(path, read_text(path));
+  if (!json.contains("weight_map") || !json["weight_map"].is_object()) fail(path, "it has no weight_map");
+  std::set<std::string> names;
+  for (const auto& [tensor, file] : json["weight_map"].items()) {
+    if (!file.is_string()) fail(path, fmt::format("it names no file for tensor '{}'", tensor));
+    names.insert(file.get<std::string>());
+  }
+  for (const auto& name : names) {
+    // Beside the index and nowhere else.
+    if (fs::path(name).filename() != name) fail(path, fmt::format("it names the file '{}'", name));
+    add_file((fs::path(path).parent_path() / name).string());
+  }
+  for (const auto& [tensor, file] : json["weight_map"].items()) {
+    if (!tensors_.contains(tensor)) fail(path, fmt::format("no file has its tensor '{}'", tensor));
+  }
+}
+
+void SafetensorsModel::add_file(const std::string& path) {
+  FileDescriptor fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (fd.get() < 0) throw Error(fmt::format("cannot open {}: {}", path, errno_text()));
+  struct stat status {};
+  if (fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode)) {
+    throw Error(fmt::format("cannot read {}: it is not a regular file", path));
+  }
+  const auto size = static_cast<std::uint64_t>(status.st_size);
+  std::uint64_t length = 0;
+  if (size < sizeof(length)) fail(path, fmt::format("it has {} bytes", size));
+  read_exactly(fd.get(), 0, std::as_writable_bytes(std::span(&length, 1)), path);
+  if (length > kLongestHeader || length > size - sizeof(length)) {
+    fail(path, fmt::format("it says its header has {} bytes, and the file has {}", length, size));
+  }
+  std::string header(length, '\0');
+  read_exactly(fd.get(), sizeof(length), std::as_writable_bytes(std::span(header)), path);
+  const auto data_begin = sizeof(length) + length;
+  const auto json = parse_json(path, header);
+  for (const auto& [name, said] : json.items()) {
+    if (name == "__metadata__") continue;
+    auto tensor = parse_tensor(path, name, said, data_begin, size - data_begin);
+    tensor.file = files_.size();
+    if (!tensors_.emplace(name, std::move(tensor)).second) fail(path, fmt::format("tensor '{}' is in two files", name));
+  }
+  files_.push_back({path, std::move(fd)});
+}
+
+std::vector<std::string> SafetensorsModel::files() const {
+  std::vector<std::string> paths;
+  for (const auto& file : files_) paths.push_back(file.path);
+  return paths;
+}
+
+void SafetensorsModel::read(const SafetensorsTensor& tensor, std::int64_t first, std::span<std::byte> bytes) const {
+  const auto& file = files_[tensor.file];
+  read_exactly(file.fd.get(), tensor.begin + static_cast<std::uint64_t>(first) * tensor.element_bytes, bytes,
+               file.path);
+}
+
+bool is_safetensors(const std::string& path) {
+  if (path.ends_with(kFileEnding) || path.ends_with(kIndexEnding)) return true;
+  std::error_code ignored;
+  return fs::is_directory(path, ignored) && model_in(path);
+}
+
+void decode_safetensors(const std::string& type, std::span<const std::byte> bytes, std::span<float> values) {
+  if (type == "F32") {
+    std::memcpy(values.data(), bytes.data(), values.size_bytes());
+  } else if (type == "F16" || type == "BF16") {
+    widen(type == "F16" ? Half::f16 : Half::bf16, reinterpret_cast<const std::uint16_t*>(bytes.data()), values);
+  } else if (type == "F64") {
+    convert<double>(bytes, values);
+  } else if (type == "I64") {
+    convert<std::int64_t>(bytes, values);
+  } else if (type == "I32") {
+    convert<std::int32_t>(bytes, values);
+  } else if (type == "I16") {
+    convert<std::int16_t>(bytes, values);
+  } else if (type == "I8") {
+    convert<std::int8_t>(bytes, values);
+  } else if (type == "U8" || type == "BOOL") {
+    convert<std::uint8_t>(bytes, values);
+  } else {
+    const auto element = element_of(type == "E4M3" ? "e4m3" : "e5m2");
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      values[i] = static_cast<float>(decode(*element, std::to_integer<std::uint32_t>(bytes[i])));
+    }
+  }
+}
+
+}  // namespace fakequant

@@ -1,0 +1,223 @@
+"""GGUF files beside the safetensors that they were made from: what the converter should have done, written in numpy."""
+
+import json
+import os
+import struct
+import unittest
+
+import gguf
+import numpy as np
+
+from program import ProgramTest, run
+
+LAYERS, WIDTH, HEADS, KV_HEADS, FEED_FORWARD, VOCABULARY, EXPERTS = 2, 64, 4, 2, 96, 50, 3
+WORK, USAGE = 1, 2
+
+
+def bf16_bits(values):
+    """The upper halves of float32 values that have nothing else."""
+    return (values.view(np.uint32) >> 16).astype(np.uint16)
+
+
+def write_safetensors(path, tensors):
+    """tensors: name to (dtype, array of the stored elements)."""
+    header, data = {"__metadata__": {"format": "pt"}}, b""
+    for name, (dtype, array) in tensors.items():
+        begin = len(data)
+        data += array.tobytes()
+        header[name] = {"dtype": dtype, "shape": list(array.shape), "data_offsets": [begin, len(data)]}
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text + data)
+
+
+def interleave_halves(weights, heads):
+    """What llama.cpp's converter does with the rows of the llama architecture's query and key projections."""
+    half = weights.shape[0] // heads // 2
+    return weights.reshape(heads, 2, half, -1).swapaxes(1, 2).reshape(weights.shape)
+
+
+class SafetensorsTest(ProgramTest):
+    def setUp(self):
+        super().setUp()
+        random = np.random.default_rng(3)
+
+        def values(*shape):
+            drawn = random.standard_normal(shape, np.float32)
+            return (drawn.view(np.uint32) & 0xFFFF0000).view(np.float32)
+
+        self.published = {"model.embed_tokens.weight": values(VOCABULARY, WIDTH), "model.norm.weight": values(WIDTH),
+                          "lm_head.weight": values(VOCABULARY, WIDTH)}
+        kv_width = WIDTH // HEADS * KV_HEADS
+        for layer in range(LAYERS):
+            prefix = f"model.layers.{layer}."
+            self.published |= {
+                prefix + "input_layernorm.weight": values(WIDTH),
+                prefix + "post_attention_layernorm.weight": values(WIDTH),
+                prefix + "self_attn.q_proj.weight": values(WIDTH, WIDTH),
+                prefix + "self_attn.q_proj.bias": values(WIDTH),
+                prefix + "self_attn.k_proj.weight": values(kv_width, WIDTH),
+                prefix + "self_attn.v_proj.weight": values(kv_width, WIDTH),
+                prefix + "self_attn.o_proj.weight": values(WIDTH, WIDTH),
+                prefix + "mlp.gate_proj.weight": values(FEED_FORWARD, WIDTH),
+                prefix + "mlp.up_proj.weight": values(FEED_FORWARD, WIDTH),
+                prefix + "mlp.down_proj.weight": values(WIDTH, FEED_FORWARD),
+                prefix + "block_sparse_moe.gate.weight": values(EXPERTS, WIDTH),
+            }
+            for expert in range(EXPERTS):
+                for matrix, shape in (("w1", (FEED_FORWARD, WIDTH)), ("w2", (WIDTH, FEED_FORWARD)), ("w3", (FEED_FORWARD, WIDTH))):
+                    self.published[prefix + f"block_sparse_moe.experts.{expert}.{matrix}.weight"] = values(*shape)
+
+    def converted(self, interleaves=True):
+        """The GGUF tensors by name, as the converter makes them."""
+        published = self.published
+        q, k = (HEADS, KV_HEADS) if interleaves else (None, None)
+
+        def ordered(weights, heads):
+            return weights if heads is None else interleave_halves(weights, heads)
+
+        tensors = {"token_embd.weight": published["model.embed_tokens.weight"],
+                   "output_norm.weight": published["model.norm.weight"], "output.weight": published["lm_head.weight"]}
+        for layer in range(LAYERS):
+            get = lambda name: published[f"model.layers.{layer}.{name}"]
+            experts = lambda matrix: np.stack([get(f"block_sparse_moe.experts.{e}.{matrix}.weight") for e in range(EXPERTS)])
+            tensors |= {f"blk.{layer}.{name}": array for name, array in {
+                "attn_norm.weight": get("input_layernorm.weight"),
+                "ffn_norm.weight": get("post_attention_layernorm.weight"),
+                "attn_q.weight": ordered(get("self_attn.q_proj.weight"), q),
+                "attn_q.bias": ordered(get("self_attn.q_proj.bias"), q),
+                "attn_k.weight": ordered(get("self_attn.k_proj.weight"), k),
+                "attn_v.weight": get("self_attn.v_proj.weight"),
+                "attn_output.weight": get("self_attn.o_proj.weight"),
+                "ffn_gate.weight": get("mlp.gate_proj.weight"),
+                "ffn_up.weight": get("mlp.up_proj.weight"),
+                "ffn_down.weight": get("mlp.down_proj.weight"),
+                "ffn_gate_inp.weight": get("block_sparse_moe.gate.weight"),
+                "ffn_gate_exps.weight": experts("w1"),
+                "ffn_down_exps.weight": experts("w2"),
+                "ffn_up_exps.weight": experts("w3"),
+            }.items()}
+        return tensors
+
+    def write_gguf(self, tensors, architecture="llama", as_bf16=()):
+        writer = gguf.GGUFWriter(self.path("model.gguf"), architecture)
+        writer.add_head_count(HEADS)
+        writer.add_head_count_kv(KV_HEADS)
+        for name, array in tensors.items():
+            if name in as_bf16:
+                writer.add_tensor(name, bf16_bits(np.ascontiguousarray(array)).view(np.uint8),
+                                  raw_dtype=gguf.GGMLQuantizationType.BF16)
+            else:
+                writer.add_tensor(name, np.ascontiguousarray(array))
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
+        return self.path("model.gguf")
+
+    def write_published(self, name="model.safetensors", names=None, dtype="F32"):
+        stored = {"F32": lambda a: a, "BF16": bf16_bits, "F16": lambda a: a.astype(np.float16),
+                  "F64": lambda a: a.astype(np.float64)}[dtype]
+        write_safetensors(self.path(name), {key: (dtype, stored(array)) for key, array in self.published.items()
+                                            if names is None or key in names})
+        return self.path(name)
+
+    def test_a_sound_conversion_has_the_same_values(self):
+        model = self.write_gguf(self.converted(), as_bf16=["blk.0.attn_q.weight", "blk.1.ffn_up_exps.weight"])
+        for dtype in ("F32", "BF16", "F64"):
+            comparison = self.measure("compare", model, self.write_published(dtype=dtype))
+            self.assertEqual(len(comparison["tensors"]), len(self.converted()))
+            self.assertEqual({t["changed"] for t in comparison["tensors"]}, {0})
+            self.assertEqual(comparison["only_in_a"] + comparison["only_in_b"] + comparison["reshaped"], [])
+            same_type = [t for t in comparison["tensors"] if t["type_a"] == t["type_b"]]
+            self.assertEqual(comparison["tensors_identical"], len(same_type))
+        names = {t["name"]: t["name_b"] for t in comparison["tensors"]}
+        self.assertEqual(names["blk.1.attn_k.weight"], "model.layers.1.self_attn.k_proj.weight")
+        self.assertEqual(names["blk.0.ffn_up_exps.weight"], "model.layers.0.block_sparse_moe.experts.0.w3.weight and 2 more")
+
+    def test_finds_what_a_converter_did_to_a_norm(self):
+        tensors = self.converted()
+        before = tensors["blk.1.ffn_norm.weight"]
+        after = before.copy()
+        after[5] += np.float32(0.25)
+        after[9] *= np.float32(1.5)
+        tensors["blk.1.ffn_norm.weight"] = after
+        comparison = self.measure("compare", self.write_gguf(tensors), self.write_published())
+        changed = {t["name"]: t for t in comparison["tensors"] if t["changed"]}
+        self.assertEqual(list(changed), ["blk.1.ffn_norm.weight"])
+        error = np.abs(after.astype(np.float64) - before)
+        self.assertEqual(changed["blk.1.ffn_norm.weight"]["changed"], 2)
+        self.assertEqual(changed["blk.1.ffn_norm.weight"]["max_abs"], error.max())
+        np.testing.assert_allclose(changed["blk.1.ffn_norm.weight"]["max_rel"], (error / np.abs(after)).max(), rtol=1e-12)
+        done = run("compare", self.path("model.gguf"), self.path("model.safetensors"), "--fail-if", "changed>0")
+        self.assertEqual(done.returncode, WORK)
+        self.assertIn("blk.1.ffn_norm.weight", done.stdout)
+        self.assertEqual(done.stderr, "fakequant: --fail-if 'changed>0' holds for 1 of 31: the worst is blk.1.ffn_norm.weight, with 2\n")
+
+    def test_finds_rows_in_the_wrong_order(self):
+        comparison = self.measure("compare", self.write_gguf(self.converted(interleaves=False)), self.write_published())
+        changed = {t["name"].split(".", 2)[2] for t in comparison["tensors"] if t["changed"]}
+        self.assertEqual(changed, {"attn_q.weight", "attn_q.bias", "attn_k.weight"})
+
+    def test_other_architectures_keep_the_order(self):
+        comparison = self.measure("compare", self.write_gguf(self.converted(interleaves=False), "qwen2"), self.write_published())
+        self.assertEqual(sum(t["changed"] for t in comparison["tensors"]), 0)
+
+    def test_lists_what_has_no_counterpart_or_another_shape(self):
+        tensors = self.converted()
+        tensors["rope_freqs.weight"] = np.ones(8, np.float32)
+        tensors["output_norm.weight"] = np.ones(WIDTH + 1, np.float32)
+        self.published["model.layers.0.self_attn.rotary_emb.inv_freq"] = np.ones(8, np.float32)
+        comparison = self.measure("compare", self.write_gguf(tensors), self.write_published())
+        self.assertEqual(comparison["only_in_a"], ["rope_freqs.weight"])
+        self.assertEqual(comparison["only_in_b"], ["model.layers.0.self_attn.rotary_emb.inv_freq"])
+        self.assertEqual(comparison["reshaped"], ["output_norm.weight"])
+
+    def test_reads_models_in_several_files_by_their_index_or_folder(self):
+        model = self.write_gguf(self.converted())
+        names = list(self.published)
+        parts = {"model-00001-of-00002.safetensors": names[::2], "model-00002-of-00002.safetensors": names[1::2]}
+        for part, part_names in parts.items():
+            self.write_published(part, part_names)
+        with open(self.path("model.safetensors.index.json"), "w", encoding="utf-8") as file:
+            json.dump({"weight_map": {name: part for part, part_names in parts.items() for name in part_names}}, file)
+        for path in (self.path("model.safetensors.index.json"), self.folder):
+            comparison = self.measure("compare", model, path)
+            self.assertEqual(comparison["tensors_identical"], len(self.converted()))
+        os.remove(self.path("model-00002-of-00002.safetensors"))
+        self.refuse(WORK, "cannot open .*model-00002-of-00002.safetensors: No such file", "compare", model, self.folder)
+
+    def test_refuses_what_is_not_sound(self):
+        model = self.write_gguf(self.converted())
+        path = self.write_published()
+        self.refuse(USAGE, "the first model must be a GGUF file", "compare", path, model)
+        with open(path, "rb") as file:
+            whole = file.read()
+        (length,) = struct.unpack("<Q", whole[:8])
+        header = json.loads(whole[8 : 8 + length])
+
+        def refuse(pattern, content):
+            with open(path, "wb") as file:
+                file.write(content)
+            self.refuse(WORK, pattern, "compare", model, path)
+
+        def changed(**fields):
+            text = json.dumps(header | {"model.norm.weight": header["model.norm.weight"] | fields}).encode()
+            return struct.pack("<Q", len(text)) + text + whole[8 + length :]
+
+        refuse("it has 3 bytes", b"abc")
+        refuse("says its header has 999999999999 bytes", struct.pack("<Q", 999999999999) + b"{}")
+        refuse("is no JSON object", struct.pack("<Q", 4) + b"nope")
+        refuse("is no JSON object", struct.pack("<Q", 2) + b"[]")
+        refuse("truncated or damaged", whole[:-8])
+        refuse("unknown type 'Q4'", changed(dtype="Q4"))
+        refuse("has no dtype, shape and data_offsets", changed(shape=None))
+        refuse("no whole number", changed(shape=[-1]))
+        refuse("impossible shape", changed(shape=[2**40, 2**40]))
+        refuse("has 63 values of F32 in 256 bytes", changed(shape=[63]))
+        refuse("truncated or damaged", changed(data_offsets=[2**63, 2**63 + 256]))
+
+
+if __name__ == "__main__":
+    unittest.main()
