@@ -1,6 +1,6 @@
 # make demo or make test is all that has to be typed: each installs what it needs, builds, and runs.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-exhaustive lint format bench build clean
+.PHONY: help demo test test-exhaustive fuzz lint format bench build clean
 
 PRESET ?= release
 BUILD := build/$(PRESET)
@@ -26,6 +26,18 @@ test: build ## run all tests but the exhaustive ones
 
 test-exhaustive: build ## run the tests that try every float32 there is (minutes)
 	@ctest --test-dir $(BUILD) --output-on-failure --label-regex exhaustive
+
+FUZZ_SECONDS ?= 60
+
+fuzz: ## let libFuzzer look for files that break the readers (FUZZ_SECONDS=60 for each)
+	@scripts/install-deps build fuzz
+	@cmake --preset fuzz -Wno-dev >/dev/null
+	@cmake --build build/fuzz --target gguf_fuzzer safetensors_fuzzer
+	@for reader in gguf safetensors; do \
+	  mkdir -p build/fuzz/found/$$reader; \
+	  build/fuzz/tests/fuzz/$${reader}_fuzzer -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=10 -print_final_stats=1 \
+	    -artifact_prefix=build/fuzz/$$reader- build/fuzz/found/$$reader tests/fuzz/corpus/$$reader || exit 1; \
+	done
 
 lint: ## check format, style, scripts and which folder includes which
 	@scripts/install-deps build test lint

@@ -1,29 +1,35 @@
-"""Whole commands beside their peers, in turn, several times: medians and ratios.
+"""Whole commands beside their peers, in turn, several times: medians, ratios to the first, and peak memory.
 
-apply of all norms against cp, on a model of 1 GB that is made here; eval against the two runs of llama-perplexity that
-measure the same, on the demo model.
+inspect, apply and compare on a model of 2 GB that is made here, beside cp, a loop that only reads and adds up, and the
+same work done with python3-gguf and numpy; eval beside the two runs of llama-perplexity that measure the same, on the
+demo model.
+
+The parts that need numpy run in processes of their own, so that this one stays small: a process begins with its parent's
+peak memory.
 """
 
 import os
 import shutil
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 
-import gguf
-import numpy as np
-
-PROGRAM = os.environ["FAKEQUANT"]
+PROGRAM, READ_WORKER = os.environ["FAKEQUANT"], os.environ["READ_WORKER"]
 DEMO = os.path.join(os.path.dirname(__file__), "..", "demo")
 MODEL, TEXT = os.path.join(DEMO, "fakequant-demo-4m-f16.gguf"), os.path.join(DEMO, "heldout.txt")
-LAYERS, WIDTH, FEED_FORWARD = 10, 2048, 7168
+LAYERS, WIDTH, FEED_FORWARD = 20, 2048, 7168
+CORES = os.cpu_count()
 
 
 def write_model(path):
-    """A llama of 1 GB: random F16 matrices, F32 norms."""
+    """A llama of 2 GB: random F16 matrices, F32 norms."""
+    import gguf
+    import numpy as np
+
     random = np.random.default_rng(1)
-    block = random.standard_normal((FEED_FORWARD, WIDTH), np.float32).astype(np.float16)
+    block = (0.02 * random.standard_normal((FEED_FORWARD, WIDTH), np.float32)).astype(np.float16)
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_block_count(LAYERS)
     for layer in range(LAYERS):
@@ -38,33 +44,98 @@ def write_model(path):
     writer.close()
 
 
-def race(title, runs, repetitions):
-    """Runs the commands of each contestant in turn; prints medians and the ratio to the first."""
-    seconds = {name: [] for name in runs}
+def python_inspect(path):
+    """The census's figures, with numpy."""
+    import gguf
+    import numpy as np
+
+    for tensor in gguf.GGUFReader(path).tensors:
+        x = tensor.data.astype(np.float32)
+        bits = x.view(np.uint32)
+        mean = x.mean(dtype=np.float64)
+        d = x - np.float32(mean)
+        d2 = d * d
+        print(tensor.name, x.min(), x.max(), np.abs(x).max(), mean, np.sqrt(d2.mean(dtype=np.float64)),
+              (d2 * d2).mean(dtype=np.float64), (x == 0).sum(), np.isnan(x).sum(), np.isinf(x).sum(),
+              np.bitwise_or.reduce(bits.ravel() & 0x7FFFFF), ((bits & 0xFFFF) == 0).mean())
+
+
+def python_apply(path, out):
+    """Every weight through MXFP4 and back, with python3-gguf's own quantizer."""
+    import gguf
+    import numpy as np
+
+    shutil.copyfile(path, out)
+    kind = gguf.GGMLQuantizationType.MXFP4
+    for tensor in gguf.GGUFReader(out, "r+").tensors:
+        rounded = gguf.quants.dequantize(gguf.quants.quantize(tensor.data.astype(np.float32), kind), kind)
+        error = rounded.astype(np.float64) - tensor.data
+        print(tensor.name, np.abs(error).max(), np.sqrt((error**2).mean()))
+        tensor.data[...] = rounded.astype(tensor.data.dtype)
+
+
+def run(command):
+    """Seconds and peak memory in MB of a command that must succeed."""
+    begin = time.perf_counter()
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = status
+    if status != 0:
+        raise RuntimeError(f"{command} failed")
+    return time.perf_counter() - begin, usage.ru_maxrss / 1024
+
+
+def race(title, runs, repetitions, outputs=()):
+    """Runs the commands of each contestant in turn; prints medians, and ratios to the first."""
+    seconds, memory = {name: [] for name in runs}, dict.fromkeys(runs, 0)
     for repetition in range(repetitions + 1):
         for name, commands in runs.items():
-            begin = time.perf_counter()
-            for command in commands:
-                subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            if repetition > 0:  # the first fills the caches
-                seconds[name].append(time.perf_counter() - begin)
+            is_slow = name.startswith("python")  # takes too long for more than once
+            if is_slow and repetition > 0:
+                continue
+            for output in outputs:
+                if os.path.exists(output):
+                    os.remove(output)
+            os.sync()
+            done = [run(command) for command in commands]
+            memory[name] = max([memory[name]] + [peak for _, peak in done])
+            if repetition > 0 or is_slow:  # the first fills the caches
+                seconds[name].append(sum(each for each, _ in done))
     medians = {name: statistics.median(times) for name, times in seconds.items()}
     first = next(iter(medians.values()))
-    print(f"{title}")
+    print(title)
     for name, median in medians.items():
-        print(f"  {name:36} {median:8.3f} s {median / first:8.2f} x")
+        print(f"  {name:36} {median:8.3f} s {median / first:8.2f} x {memory[name]:8.0f} MB")
+    print(flush=True)
 
 
 def main():
+    if len(sys.argv) > 1:
+        {"write": write_model, "inspect": python_inspect, "apply": python_apply}[sys.argv[1]](*sys.argv[2:])
+        return
     folder = tempfile.mkdtemp(prefix="fakequant-bench-")
     try:
         model, copy, rounded = (os.path.join(folder, name) for name in ("model.gguf", "copy.gguf", "rounded.gguf"))
-        write_model(model)
-        race(f"writing a model of {os.path.getsize(model) / 1e9:.2f} GB, synced", {
+        this = [sys.executable, __file__]
+        run([*this, "write", model])
+        size = f"{os.path.getsize(model) / 1e9:.2f} GB of F16, {CORES} cores"
+        apply = [PROGRAM, "apply", model, "-o", rounded]
+        race(f"inspect, {size}", {
+            "reading, widening and adding up": [[READ_WORKER, model, str(CORES)]],
+            "inspect": [[PROGRAM, "inspect", model]],
+            "python3-gguf and numpy": [[*this, "inspect", model]],
+        }, 7)
+        race(f"apply, {size}, both synced", {
             "cp --reflink=never, sync": [["cp", "--reflink=never", model, copy], ["sync", copy]],
-            "apply --rule 'w:*norm*=bf16'": [[PROGRAM, "apply", model, "-o", rounded, "--rule", "w:*norm*=bf16"]],
-            "apply --rule 'w:*=bf16'": [[PROGRAM, "apply", model, "-o", rounded, "--rule", "w:*=bf16"]],
-        }, 5)
+            "apply w:*norm*=bf16": [[*apply, "--rule", "w:*norm*=bf16"]],
+            "apply w:*=mxfp4": [[*apply, "--rule", "w:*=mxfp4"]],
+            "python3-gguf: w:*=mxfp4": [[*this, "apply", model, copy]],
+        }, 5, (copy, rounded))
+        run([*apply, "--rule", "w:*=mxfp4"])
+        race(f"compare, {size} each", {
+            "reading both, adding up": [[READ_WORKER, model, str(CORES)], [READ_WORKER, rounded, str(CORES)]],
+            "compare": [[PROGRAM, "compare", model, rounded]],
+        }, 3)
         perplexity = shutil.which("llama-perplexity", path=os.environ["LLAMA_TOOLS"] or None)
         if perplexity:
             same = [perplexity, "-m", MODEL, "-f", TEXT, "-c", "256", "--chunks", "16"]

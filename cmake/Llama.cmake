@@ -2,7 +2,8 @@
 # on a Debian machine that has none, the one that scripts/fetch-llama fetches.
 #
 # Sets FAKEQUANT_BACKEND_DIR, where ggml's back ends are loaded from (empty: where the library itself looks),
-# FAKEQUANT_LLAMA_TOOLS and FAKEQUANT_GGUF_PYTHON, where llama.cpp's tools and python3-gguf are (empty: on the PATH).
+# FAKEQUANT_LLAMA_TOOLS and FAKEQUANT_GGUF_PYTHON, where llama.cpp's tools and python3-gguf are (empty: on the PATH), and
+# FAKEQUANT_ARCHITECTURES, llama.cpp's generator of test models (empty: there is none, or no test is built).
 
 set(FAKEQUANT_LLAMA_OLDEST 0.7.0)
 set(FAKEQUANT_LLAMA_TESTED 0.7)
@@ -10,6 +11,7 @@ set(FAKEQUANT_LLAMA_TESTED 0.7)
 set(FAKEQUANT_BACKEND_DIR "")
 set(FAKEQUANT_LLAMA_TOOLS "")
 set(FAKEQUANT_GGUF_PYTHON "")
+set(FAKEQUANT_ARCHITECTURES "")
 
 find_package(llama QUIET NO_CMAKE_PACKAGE_REGISTRY)
 if(NOT llama_FOUND)
@@ -31,6 +33,11 @@ if(NOT llama_FOUND)
   file(GLOB FAKEQUANT_BACKEND_DIR ${library_folder}/ggml/backends*)
   set(FAKEQUANT_LLAMA_TOOLS ${fetched}/usr/bin)
   set(FAKEQUANT_GGUF_PYTHON ${fetched}/usr/lib/python3/dist-packages)
+
+  if(FAKEQUANT_TESTS)
+    execute_process(COMMAND ${PROJECT_SOURCE_DIR}/scripts/fetch-llama --tests
+                    OUTPUT_VARIABLE FAKEQUANT_ARCHITECTURES OUTPUT_STRIP_TRAILING_WHITESPACE)
+  endif()
 
   # The fetched libraries need their own, newer C library, and so its loader.
   file(GLOB loader ${library_folder}/ld-linux*.so.* ${fetched}/usr/lib64/ld-linux*.so.*)

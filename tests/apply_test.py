@@ -1,5 +1,6 @@
 """Rounded models: what changes, what must not, and that llama.cpp runs them."""
 
+import hashlib
 import os
 import unittest
 
@@ -70,6 +71,70 @@ class ApplyTest(ProgramTest):
         through_float = lambda half: to_nearest(half.astype(np.float32)).astype(np.float16)
         self.assert_only_changed(after, ["blk.2.attn_q.weight"], through_float)
         self.assertEqual(result["tensors"][0]["storage_moved"], 0)
+
+    def test_says_where_the_result_comes_from(self):
+        _, after = self.apply("--sha256")
+        with open(MODEL, "rb") as file:
+            model = file.read()
+        data_begin = min(t.data_offset for t in gguf.GGUFReader(MODEL).tensors)
+        text = {key: after.fields[key].contents() for key in ("fakequant.recipe", "fakequant.version", "fakequant.source")}
+        self.assertEqual(text["fakequant.recipe"], "w:ffn_norm=bf16,round=zero")
+        self.assertRegex(text["fakequant.version"], r"^\d+\.\d+\.\d+$")
+        header, whole = (hashlib.sha256(part).hexdigest() for part in (model[:data_begin], model))
+        self.assertEqual(text["fakequant.source"].rstrip(" "),
+                         f"fakequant-demo-4m-f16.gguf, {len(model)} bytes, header sha256 {header}, sha256 {whole}")
+        self.assertEqual(min(t.data_offset for t in after.tensors) % 4096, data_begin % 4096)
+        self.apply()
+        self.assertNotIn(whole, gguf.GGUFReader(self.path("out.gguf")).fields["fakequant.source"].contents())
+
+    def test_without_provenance_only_the_values_change(self):
+        self.apply("--no-provenance", "--rule", "w:blk.3.ffn_norm.weight=bf16,round=zero")
+        with open(MODEL, "rb") as before, open(self.path("out.gguf"), "rb") as after:
+            old, new = before.read(), after.read()
+        norm = next(t for t in gguf.GGUFReader(MODEL).tensors if t.name == NORMS[3])
+        begin, end = norm.data_offset, norm.data_offset + norm.n_bytes
+        self.assertEqual(new[:begin] + new[end:], old[:begin] + old[end:])
+        self.assertEqual(new[begin:end], truncated(norm.data).tobytes())
+
+    def test_stores_quantized_tensors_wider_when_asked_to(self):
+        quantized = self.path("q4.gguf")
+        run_llama("llama-quantize", MODEL, quantized, "Q4_0")
+        before = {t.name: t for t in gguf.GGUFReader(quantized).tensors}
+        for name, kind, encode in (("f32", "F32", lambda x: x), ("f16", "F16", lambda x: x.astype(np.float16)),
+                                   ("bf16", "BF16", lambda x: (to_nearest(x).view(np.uint32) >> 16).astype(np.uint16))):
+            out = self.path(f"{name}.gguf")
+            result = self.measure("apply", quantized, "-o", out, "--rule", "w:ffn_up=mantissa10", "--rule", "w:ffn_norm=bf16",
+                                  "--promote", name)
+            self.assertEqual({t["stored_as"] for t in result["tensors"] if "ffn_up" in t["name"]}, {kind})
+            self.assertEqual({t["stored_as"] for t in result["tensors"] if "ffn_norm" in t["name"]}, {"F32"})
+            for tensor in gguf.GGUFReader(out).tensors:
+                old = before[tensor.name]
+                if "ffn_up" in tensor.name:
+                    values = gguf.quants.dequantize(old.data, old.tensor_type).astype(np.float32)
+                    bits = values.view(np.uint32)
+                    rounded = ((bits + 0xFFF + ((bits >> 13) & 1)) & 0xFFFFE000).view(np.float32)
+                    self.assertEqual(tensor.data.tobytes(), encode(rounded).tobytes(), tensor.name)
+                elif "ffn_norm" not in tensor.name:
+                    self.assertEqual(tensor.data.tobytes(), old.data.tobytes(), tensor.name)
+            said = run_llama("llama-perplexity", "-m", out, "-f", TEXT, "-c", 256, "--chunks", 2, until="Final estimate")
+            self.assertIn("Final estimate: PPL", said)
+
+    def test_quantizes_again_as_llama_quantize_does(self):
+        """A rule that changes nothing, then ggml's quantizer on what was quantized: what llama-quantize makes of the same."""
+        quantized = self.path("q4.gguf")
+        run_llama("llama-quantize", MODEL, quantized, "Q4_0")
+        result = self.measure("apply", quantized, "-o", self.path("again.gguf"), "--rule", "w:ffn_up=mantissa23", "--requantize")
+        self.measure("apply", quantized, "-o", self.path("wide.gguf"), "--rule", "w:ffn_up=mantissa23", "--promote", "f32")
+        run_llama("llama-quantize", self.path("wide.gguf"), self.path("theirs.gguf"), "Q4_0")
+        again, theirs = ({t.name: t for t in gguf.GGUFReader(self.path(f"{name}.gguf")).tensors} for name in ("again", "theirs"))
+        for tensor in result["tensors"]:
+            self.assertEqual((tensor["type"], tensor["stored_as"], tensor["changed"]), ("Q4_0", "Q4_0", 0))
+            self.assertEqual(again[tensor["name"]].data.tobytes(), theirs[tensor["name"]].data.tobytes())
+        moved = self.measure("compare", quantized, self.path("again.gguf"))["tensors"]
+        moved = {t["name"]: (t["changed"], t["max_abs"]) for t in moved}
+        for tensor in result["tensors"]:
+            self.assertLessEqual(tensor["storage_moved"], moved[tensor["name"]][0])  # which counts -0 as well
+            self.assertEqual(tensor["storage_max_abs"], moved[tensor["name"]][1])
 
     def test_says_when_a_value_becomes_infinite_in_its_storage(self):
         model = bytearray(open(MODEL, "rb").read())

@@ -1,5 +1,6 @@
 """Comparisons of models, against numpy on the same data."""
 
+import os
 import unittest
 
 import gguf
@@ -28,6 +29,22 @@ class CompareTest(ProgramTest):
                 np.testing.assert_allclose(found[field], expected[field], rtol=1e-6)
         self.assertFalse(comparison["identical"])
         self.assertEqual(comparison["metadata_differs"], ["fakequant.recipe", "fakequant.version", "fakequant.source"])
+
+    def test_fails_where_a_condition_says_so(self):
+        self.measure("apply", MODEL, "-o", self.path("out.gguf"))
+        compare = ["compare", MODEL, self.path("out.gguf")]
+        worst = max(self.measure(*compare)["tensors"], key=lambda t: t["max_rel"])
+        for condition, code in (("max_rel>0.01", 0), ("max_rel > 0", 1), ("changed<0", 0), ("only_in_a>0", 0),
+                                ("metadata_differs>=3", 1), ("cosine<0.9", 0)):
+            done = run(*compare, "--json", self.path("out.json"), "--fail-if", condition)
+            self.assertEqual(done.returncode, code, condition)
+            self.assertIn("have the same bytes", done.stdout)
+            self.assertTrue(os.path.exists(self.path("out.json")))
+        done = run(*compare, "--fail-if", "max_rel>0.01", "--fail-if", "max_rel>0")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(f"holds for 6 of 56: the worst is {worst['name']}, with {worst['max_rel']}", done.stderr)
+        self.refuse(2, "there is no field max_ril here: take one of max_rel, max_abs", *compare, "--fail-if", "max_ril>1")
+        self.refuse(2, "write FIELD>NUMBER", *compare, "--fail-if", "max_rel")
 
     def test_widens_quantized_types_as_python_gguf_does(self):
         quantized = self.path("q8.gguf")

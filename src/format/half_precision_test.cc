@@ -1,14 +1,15 @@
 #include "format/half_precision.h"
 
-#include <ggml.h>
 #include <gtest/gtest.h>
 
 #include <bit>
 #include <cmath>
+#include <limits>
 #include <vector>
 
+#include "format/element.h"
 #include "format/on_every_target.h"
-#include "format/test_values.h"
+#include "format/reference.h"
 
 namespace fakequant {
 namespace {
@@ -19,35 +20,42 @@ std::vector<std::uint16_t> all_codes() {
   return codes;
 }
 
-// ggml's own conversions, of one value at a time.
-float widened_by_ggml(Half type, std::uint16_t code) {
-  return type == Half::f16 ? ggml_fp16_to_fp32(code) : ggml_bf16_to_fp32({code});
+const Element& element_of_half(Half type) {
+  static const auto f16 = *element_of("f16"), bf16 = *element_of("bf16");
+  return type == Half::f16 ? f16 : bf16;
 }
 
-std::uint16_t narrowed_by_ggml(Half type, float value) {
-  return type == Half::f16 ? ggml_fp32_to_fp16(value) : ggml_fp32_to_bf16(value).bits;
+// What the scalar reference says.
+float reference_widened(Half type, std::uint16_t code) {
+  return static_cast<float>(decode(element_of_half(type), code));
+}
+
+std::uint16_t reference_narrowed(Half type, float value) {
+  const auto& element = element_of_half(type);
+  const auto rounded = round_reference(element, Rounding::nearest, false, value, 0).value;
+  return static_cast<std::uint16_t>(*encode(element, static_cast<double>(rounded)));
 }
 
 class HalfPrecision : public testing::TestWithParam<Half> {};
 
-TEST_P(HalfPrecision, WidensEveryCodeAsGgmlDoes) {
+TEST_P(HalfPrecision, WidensEveryCodeAsTheReferenceDoes) {
   const auto codes = all_codes();
   on_every_target([&] {
     std::vector<float> values(codes.size());
     widen(GetParam(), codes.data(), values);
     for (std::size_t i = 0; i < codes.size(); ++i) {
-      const float expected = widened_by_ggml(GetParam(), codes[i]);
+      const float expected = reference_widened(GetParam(), codes[i]);
       if (std::isnan(expected) && std::isnan(values[i])) continue;
       ASSERT_EQ(std::bit_cast<std::uint32_t>(values[i]), std::bit_cast<std::uint32_t>(expected)) << codes[i];
     }
   });
 }
 
-TEST_P(HalfPrecision, NarrowsEveryCodeItsMidpointsAndTheirNeighboursAsGgmlDoes) {
+TEST_P(HalfPrecision, NarrowsEveryCodeItsMidpointsAndTheirNeighboursAsTheReferenceDoes) {
   std::vector<float> values;
   for (const auto code : all_codes()) {
-    const float value = widened_by_ggml(GetParam(), code);
-    const float next = widened_by_ggml(GetParam(), static_cast<std::uint16_t>(code + 1));
+    const float value = reference_widened(GetParam(), code);
+    const float next = reference_widened(GetParam(), static_cast<std::uint16_t>(code + 1));
     const float middle = value / 2 + next / 2;
     for (const float x : {value, middle, std::nextafter(middle, 0.0f), std::nextafter(middle, 2 * middle)}) {
       values.push_back(x);
@@ -65,9 +73,9 @@ TEST_P(HalfPrecision, NarrowsEveryCodeItsMidpointsAndTheirNeighboursAsGgmlDoes) 
     narrow(GetParam(), values, codes.data());
     for (std::size_t i = 0; i < values.size(); ++i) {
       if (std::isnan(values[i])) {
-        ASSERT_TRUE(std::isnan(widened_by_ggml(GetParam(), codes[i])));
+        ASSERT_TRUE(std::isnan(reference_widened(GetParam(), codes[i])));
       } else {
-        ASSERT_EQ(codes[i], narrowed_by_ggml(GetParam(), values[i])) << values[i];
+        ASSERT_EQ(codes[i], reference_narrowed(GetParam(), values[i])) << values[i];
       }
     }
   });

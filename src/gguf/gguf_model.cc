@@ -2,8 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
 #include <optional>
-#include <regex>
+#include <string_view>
 
 #include "error.h"
 
@@ -19,12 +20,24 @@ struct PartName {
   std::size_t number = 0, count = 0;  // from 1, as in the name
 };
 
+// The number in five digits, or none.
+std::optional<std::size_t> five_digits(std::string_view text) {
+  std::size_t number = 0;
+  const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (fault != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
 // How the name of a part reads, or none.
-std::optional<PartName> parse_part_name(const std::string& path) {
-  static const std::regex form("([\\s\\S]*)-([0-9]{5})-of-([0-9]{5})\\.gguf");
-  std::smatch found;
-  if (!std::regex_match(path, found, form)) return std::nullopt;
-  return PartName{found[1], std::stoul(found[2]), std::stoul(found[3])};
+std::optional<PartName> parse_part_name(std::string_view path) {
+  constexpr std::string_view form = "-00001-of-00003.gguf";
+  if (path.size() < form.size()) return std::nullopt;
+  const auto ending = path.substr(path.size() - form.size());
+  const auto number = five_digits(ending.substr(1, 5)), count = five_digits(ending.substr(10, 5));
+  if (!number || !count || ending[0] != '-' || ending.substr(6, 4) != "-of-" || ending.substr(15) != ".gguf") {
+    return std::nullopt;
+  }
+  return PartName{std::string(path.substr(0, path.size() - form.size())), *number, *count};
 }
 
 void check_part(const GgufFile& part, std::size_t index, std::size_t count) {

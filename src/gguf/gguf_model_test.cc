@@ -86,6 +86,19 @@ TEST_F(SplitModel, IsRefusedUnderANameThatDoesNotSayWhichPartItIs) {
   EXPECT_THAT(refusal("m-00001-of-00002.gguf"), HasSubstr("does not say which"));
 }
 
+TEST(GgufModel, ReadsNoFurtherThanAFileThatShrank) {
+  const TestFolder folder;
+  const GgufModel model(folder.write("m.gguf", TestGguf().floats("a", {1, 2, 3}).bytes()));
+  std::filesystem::resize_file(folder.path("m.gguf"), model.tensors()[0].begin + 4);
+  std::array<float, 3> values{};
+  try {
+    model.read(model.tensors()[0], 0, std::as_writable_bytes(std::span(values)));
+    FAIL() << "it was read";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("while it is read"));
+  }
+}
+
 TEST(PartPaths, NumberTheParts) {
   EXPECT_THAT(part_paths("out.gguf", 1), ElementsAre("out.gguf"));
   EXPECT_THAT(part_paths("out.gguf", 2), ElementsAre("out-00001-of-00002.gguf", "out-00002-of-00002.gguf"));

@@ -124,11 +124,11 @@ void Rewrite::lay_out(std::size_t part, const std::map<std::size_t, int>& replac
 }
 
 void Rewrite::copy_later(std::size_t part, std::uint64_t from, std::uint64_t to, std::uint64_t size) {
-  // In ranges that begin where a page does and are not too long, so that several threads can share the work and
-  // progress can be told.
+  // Up to where a page begins, and from there on in ranges that are not too long, so that progress can be told, and of
+  // whole pages, which some file systems share and do not copy.
   constexpr std::uint64_t kLongestCopy = std::uint64_t{1} << 25;
   while (size > 0) {
-    const auto piece = std::min(size, kLongestCopy - from % kLongestCopy);
+    const auto piece = std::min(size, from % kPage == 0 ? kLongestCopy : kPage - from % kPage);
     copies_.push_back({part, from, to, piece});
     from += piece;
     to += piece;

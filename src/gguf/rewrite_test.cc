@@ -6,6 +6,7 @@
 
 #include <functional>
 
+#include "error.h"
 #include "gguf/memory_file.h"
 #include "gguf/tensor_type.h"
 #include "gguf/test_gguf.h"
@@ -136,6 +137,19 @@ TEST(Rewrite, KeepsASplitModelSplit) {
   EXPECT_FALSE(after.parts()[1].find_key("key"));
   EXPECT_EQ(read_piece_values(after, {0, 0, 3}), (Buffer<float>{1, 2, 3}));
   EXPECT_EQ(read_piece_values(after, {1, 0, 3}), values);
+}
+
+TEST(Rewrite, FailsWhereTheFileShrankMeanwhile) {
+  const TestFolder folder;
+  const GgufModel file(folder.write("m.gguf", model().bytes()));
+  const MemoryFile out("test");
+  const Rewrite rewrite(file, {{out.fd(), out.path()}}, {}, {});
+  std::filesystem::resize_file(folder.path("m.gguf"), file.first().data_begin() + 8);
+  rewrite.write_headers();
+  const auto copy_all = [&] {
+    for (std::int64_t i = 0; i < rewrite.copies(); ++i) rewrite.copy(i);
+  };
+  EXPECT_THROW(copy_all(), Error);
 }
 
 TEST(Rewrite, CopiesAFileWithoutTensors) {

@@ -3,6 +3,8 @@
 #include <ggml.h>
 #include <gtest/gtest.h>
 
+#include <bit>
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <vector>
@@ -40,6 +42,37 @@ TEST(TensorType, StoresFloatsToNearestEven) {
   const auto bytes = encode_values(GGML_TYPE_F16, values, 1);
   decode_values(GGML_TYPE_F16, bytes, stored);
   EXPECT_EQ(stored, (std::vector<float>{1.0f, 1.0f, 1.0f + 0x4p-11f, -65504.0f, 0.0f}));
+}
+
+TEST(TensorType, ReadsAndStoresEveryHalfAsGgmlDoes) {
+  std::vector<std::uint16_t> codes(65536);
+  for (std::size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<std::uint16_t>(i);
+  std::vector<float> values(codes.size());
+  const auto widened_by_ggml = [](int type, std::uint16_t code) {
+    return type == GGML_TYPE_F16 ? ggml_fp16_to_fp32(code) : ggml_bf16_to_fp32({code});
+  };
+  const auto narrowed_by_ggml = [](int type, float value) {
+    return type == GGML_TYPE_F16 ? ggml_fp32_to_fp16(value) : ggml_fp32_to_bf16(value).bits;
+  };
+  for (const int type : {GGML_TYPE_F16, GGML_TYPE_BF16}) {
+    decode_values(type, std::as_bytes(std::span(codes)), values);
+    std::vector<float> between;
+    for (std::size_t i = 0; i < codes.size(); ++i) {
+      const float expected = widened_by_ggml(type, codes[i]);
+      if (std::isnan(expected)) {
+        ASSERT_TRUE(std::isnan(values[i]));
+        continue;
+      }
+      ASSERT_EQ(std::bit_cast<std::uint32_t>(values[i]), std::bit_cast<std::uint32_t>(expected)) << codes[i];
+      between.insert(between.end(), {expected, expected * 1.0001f, expected * 1.00048828125f, expected * 1.003f});
+    }
+    const auto bytes = encode_values(type, between, 1);
+    for (std::size_t i = 0; i < between.size(); ++i) {
+      std::uint16_t code = 0;
+      std::memcpy(&code, bytes.data() + 2 * i, sizeof(code));
+      ASSERT_EQ(code, narrowed_by_ggml(type, between[i])) << between[i];
+    }
+  }
 }
 
 TEST(TensorType, StoresQuantizedTypesAsGgmlDoes) {

@@ -4,14 +4,18 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
-#include <regex>
+#include <iterator>
+#include <string_view>
 
 #include "error.h"
 #include "report/numbers.h"
 
 namespace fakequant {
 namespace {
+
+constexpr std::array<std::string_view, 6> kComparisons = {">", ">=", "<", "<=", "==", "!="};
 
 bool holds(double value, const Condition& condition) {
   const auto& c = condition.comparison;
@@ -41,25 +45,23 @@ std::optional<double> value_of(const Json& object, const std::string& field) {
 }  // namespace
 
 Condition parse_condition(const std::string& text, const std::vector<std::string>& fields) {
-  static const std::regex form("\\s*([A-Za-z0-9_.]+)\\s*(>=|<=|==|!=|>|<)\\s*(\\S+)\\s*");
-  std::smatch found;
-  double limit = 0;
-  bool is_number = false;
-  if (std::regex_match(text, found, form)) {
-    const auto number = found[3].str();
-    const auto [end, fault] = std::from_chars(number.data(), number.data() + number.size(), limit);
-    is_number = fault == std::errc{} && end == number.data() + number.size();
+  std::string plain;  // without spaces
+  std::copy_if(text.begin(), text.end(), std::back_inserter(plain), [](char c) { return c != ' '; });
+  const auto begin = std::min(plain.find_first_of("<>=!"), plain.size());
+  const auto end = std::min(plain.find_first_not_of("<>=!", begin), plain.size());
+  Condition condition{text, plain.substr(0, begin), plain.substr(begin, end - begin), 0};
+  const auto* last = plain.data() + plain.size();
+  const auto [stop, fault] = std::from_chars(plain.data() + end, last, condition.limit);
+  const bool is_known = std::find(kComparisons.begin(), kComparisons.end(), condition.comparison) != kComparisons.end();
+  if (condition.field.empty() || !is_known || fault != std::errc{} || stop != last) {
+    throw usage_error(fmt::format("--fail-if '{}' is no condition: write FIELD>NUMBER, such as {}>0.01 (or {})", text,
+                                  fields.front(), fmt::join(kComparisons, " ")));
   }
-  if (!is_number) {
-    throw usage_error(
-        fmt::format("--fail-if '{}' is no condition: write FIELD>NUMBER, such as {}>0.01 (or >= < <= == !=)", text,
-                    fields.front()));
-  }
-  if (std::find(fields.begin(), fields.end(), found[1]) == fields.end()) {
-    throw usage_error(fmt::format("--fail-if '{}': there is no field {} here: take one of {}", text, found[1].str(),
+  if (std::find(fields.begin(), fields.end(), condition.field) == fields.end()) {
+    throw usage_error(fmt::format("--fail-if '{}': there is no field {} here: take one of {}", text, condition.field,
                                   fmt::join(fields, ", ")));
   }
-  return {text, found[1], found[2], limit};
+  return condition;
 }
 
 std::optional<std::string> find_condition(const Condition& condition, const Json& result) {

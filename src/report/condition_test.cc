@@ -46,7 +46,7 @@ TEST(Condition, SaysWhatIsAllowed) {
     }
     return "accepted";
   };
-  for (const auto* text : {"", "max_rel", "max_rel>", "max_rel>x", "max_rel=1", ">1", "max_rel>1>2"}) {
+  for (const auto* text : {"", "max_rel", "max_rel>", "max_rel>x", "max_rel=1", ">1", "max_rel>1>2", "max_rel><1", "1>max_rel"}) {
     EXPECT_THAT(refusal(text), HasSubstr("write FIELD>NUMBER")) << text;
   }
   EXPECT_THAT(refusal("max_ril>1"),

@@ -17,12 +17,14 @@ namespace fakequant {
 namespace {
 
 // Pieces are surveyed in parts that stay in the cache, each knowing what was found in those before it.
-constexpr std::int64_t kMostOfPiece = 8 * kPieceElements;
+constexpr std::int64_t kMostOfPiece = 32 * kPieceElements;
+
+// Of fewer values the short sums of add_half_statistics() would show.
+constexpr std::int64_t kMany = 8 * kPieceElements;
 
 ValueStatistics statistics_of(const GgufModel& model, const TensorPiece& piece) {
-  const auto type = model.tensors()[piece.tensor].type;
-  // Of few values the short sums of add_half_statistics() would show.
-  const auto half = piece.elements == kMostOfPiece ? half_of_type(type) : std::nullopt;
+  const auto& tensor = model.tensors()[piece.tensor];
+  const auto half = tensor.elements >= kMany ? half_of_type(tensor.type) : std::nullopt;
   ValueStatistics total;
   for (std::int64_t first = 0; first < piece.elements; first += kPieceElements) {
     const auto count = std::min(kPieceElements, piece.elements - first);

@@ -191,6 +191,7 @@ bool is_safetensors(const std::string& path) {
 }
 
 void decode_safetensors(const std::string& type, std::span<const std::byte> bytes, std::span<float> values) {
+  if (values.empty()) return;
   if (type == "F32") {
     std::memcpy(values.data(), bytes.data(), values.size_bytes());
   } else if (type == "F16" || type == "BF16") {

@@ -1,0 +1,69 @@
+"""Every architecture that llama.cpp knows: its own generator's test models are read, rounded, compared and run.
+
+The models are made by test-llama-archs, of llama.cpp's tests; ARCHITECTURES names it.
+"""
+
+import os
+import subprocess
+import unittest
+
+import gguf
+import numpy as np
+
+from program import ProgramTest, llama_tool
+
+GENERATOR = os.environ.get("ARCHITECTURES")
+
+
+def to_bf16(values):
+    bits = values.view(np.uint32)
+    return ((bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000).view(np.float32)
+
+
+def loads(model):
+    """True when llama.cpp loads the model and computes a token with it."""
+    done = subprocess.run([llama_tool("llama-completion"), "-m", model, "-p", "a", "-n", "1", "-no-cnv", "--no-warmup"],
+                          stdin=subprocess.DEVNULL, capture_output=True, timeout=600, check=False)
+    return done.returncode == 0
+
+
+@unittest.skipUnless(GENERATOR, "llama.cpp's test-llama-archs is not installed")
+class ArchitecturesTest(ProgramTest):
+    def setUp(self):
+        super().setUp()
+        subprocess.run([GENERATOR, "-o", self.folder], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True,
+                       timeout=600)
+        self.models = sorted(name for name in os.listdir(self.folder) if name.endswith(".gguf"))
+        self.assertGreater(len(self.models), 100)
+
+    def test_each_is_read_rounded_compared_and_loaded(self):
+        out, loaded = self.path("out"), 0
+        for name in self.models:
+            model = self.path(name)
+            with self.subTest(name):
+                census = self.measure("inspect", model)
+                before = gguf.GGUFReader(model).tensors
+                self.assertEqual([t["name"] for t in census["tensors"]], [t.name for t in before])
+                for found, tensor in zip(census["tensors"], before):
+                    self.assertEqual(found["type"], tensor.tensor_type.name)
+                    self.assertEqual(found["absmax"], np.abs(tensor.data).max())
+
+                applied = self.measure("apply", model, "-o", out, "--rule", "w:*=bf16")
+                after = gguf.GGUFReader(out).tensors
+                for old, new in zip(before, after):
+                    expected = to_bf16(old.data.astype(np.float32)).astype(old.data.dtype)
+                    self.assertEqual(new.data.tobytes(), expected.tobytes(), old.name)
+
+                comparison = self.measure("compare", model, out)
+                self.assertEqual([t["changed"] for t in comparison["tensors"]], [t["changed"] for t in applied["tensors"]])
+                self.assertEqual(comparison["only_in_a"] + comparison["only_in_b"] + comparison["reshaped"], [])
+
+                loads_before = loads(model)
+                self.assertEqual(loads(out), loads_before)
+                loaded += loads_before
+        self.assertGreater(loaded, 100)
+        print(f"{len(self.models)} models, of which llama.cpp runs {loaded}")
+
+
+if __name__ == "__main__":
+    unittest.main()
