@@ -45,20 +45,19 @@ using Codes = hn::Repartition<std::uint16_t, F>;  // twice as many as floats
 #endif
 
 // Sums in float, of so few values that little is lost.
-class ShortSums {
- public:
-  explicit ShortSums(Floats pivot) : pivot_(pivot) { s1_ = s2_ = s3_ = s4_ = hn::Zero(F()); }
+struct ShortSums {
+  explicit ShortSums(Floats pivot) : pivot(pivot) { s1 = s2 = s3 = s4 = hn::Zero(F()); }
 
   void add(Floats x) {
-    const auto d = hn::Sub(x, pivot_), d2 = hn::Mul(d, d);
-    s1_ = hn::Add(s1_, x);
-    s2_ = hn::MulAdd(d, d, s2_);  // not the sum with d2: additions are what the processor has its hands full with
-    s3_ = hn::MulAdd(d2, d, s3_);
-    s4_ = hn::MulAdd(d2, d2, s4_);
+    const auto d = hn::Sub(x, pivot), d2 = hn::Mul(d, d);
+    s1 = hn::Add(s1, x);
+    s2 = hn::MulAdd(d, d, s2);  // not the sum with d2: additions are what the processor has its hands full with
+    s3 = hn::MulAdd(d2, d, s3);
+    s4 = hn::MulAdd(d2, d2, s4);
   }
 
-  Floats pivot_;
-  Floats s1_, s2_, s3_, s4_;
+  Floats pivot;
+  Floats s1, s2, s3, s4;
 };
 
 // Sums in double, one a lane.
@@ -144,10 +143,10 @@ HalfSums sums_of(const std::uint16_t* codes, std::size_t count, float pivot) {
       hwy::Prefetch(codes + i + kAhead + 4 * lanes);
       for (std::size_t pair = 0; pair < 4; ++pair) add_pair(codes + i + 2 * pair * lanes);
     }
-    s1.add(hn::Add(a.s1_, b.s1_));
-    s2.add(hn::Add(a.s2_, b.s2_));
-    s3.add(hn::Add(a.s3_, b.s3_));
-    s4.add(hn::Add(a.s4_, b.s4_));
+    s1.add(hn::Add(a.s1, b.s1));
+    s2.add(hn::Add(a.s2, b.s2));
+    s3.add(hn::Add(a.s3, b.s3));
+    s4.add(hn::Add(a.s4, b.s4));
   }
   HalfSums sums{s1.total(), s2.total(), s3.total(), s4.total(), 0, 0, 0};
   range.store(sums);
