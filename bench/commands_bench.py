@@ -74,6 +74,20 @@ def python_apply(path, out):
         tensor.data[...] = rounded.astype(tensor.data.dtype)
 
 
+def python_compare(a, b):
+    """The comparison's figures, with numpy."""
+    import gguf
+    import numpy as np
+
+    for old, new in zip(gguf.GGUFReader(a).tensors, gguf.GGUFReader(b).tensors):
+        x, y = old.data.astype(np.float64), new.data.astype(np.float64)
+        error = np.abs(x - y)
+        with np.errstate(all="ignore"):
+            relative = np.nanmax(np.where(x == 0, 0, error / np.abs(x)))
+        print(old.name, (old.data != new.data).sum(), error.max(), error.mean(), relative, np.sqrt((error**2).mean()),
+              (x**2).sum(), (y**2).sum(), (x * y).sum())
+
+
 def run(command):
     """Seconds and peak memory in MB of a command that must succeed."""
     begin = time.perf_counter()
@@ -111,7 +125,8 @@ def race(title, runs, repetitions, outputs=()):
 
 def main():
     if len(sys.argv) > 1:
-        {"write": write_model, "inspect": python_inspect, "apply": python_apply}[sys.argv[1]](*sys.argv[2:])
+        {"write": write_model, "inspect": python_inspect, "apply": python_apply,
+         "compare": python_compare}[sys.argv[1]](*sys.argv[2:])
         return
     folder = tempfile.mkdtemp(prefix="fakequant-bench-")
     try:
@@ -135,6 +150,7 @@ def main():
         race(f"compare, {size} each", {
             "reading both, adding up": [[READ_WORKER, model, str(CORES)], [READ_WORKER, rounded, str(CORES)]],
             "compare": [[PROGRAM, "compare", model, rounded]],
+            "python3-gguf and numpy": [[*this, "compare", model, rounded]],
         }, 3)
         perplexity = shutil.which("llama-perplexity", path=os.environ["LLAMA_TOOLS"] or None)
         if perplexity:

@@ -143,8 +143,9 @@ ApplyResult apply_to_targets(const GgufModel& model, const Recipe& recipe, const
   const auto tell = [&](double begin, double share) {
     return progress ? Progress([=, &progress](double done) { progress(begin + share * done); }) : Progress();
   };
+  // By one thread: the kernel lets one at a time write to a file, and others would only wait for it.
   parallel_for(
-      rewrite.copies(), threads, [&](std::int64_t i) { rewrite.copy(i); }, tell(0, part));
+      rewrite.copies(), 1, [&](std::int64_t i) { rewrite.copy(i); }, tell(0, part));
 
   const auto round_piece = [&](std::int64_t i) {
     const auto piece = pieces[i];

@@ -1,7 +1,6 @@
 #include "weights/compare.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <limits>
 #include <map>
@@ -9,59 +8,31 @@
 #include "parallel.h"
 #include "weights/converted_tensors.h"
 #include "weights/tensor_source.h"
+#include "weights/value_differences.h"
 
 namespace fakequant {
 namespace {
 
-// Sums over one pair of pieces, or over a tensor.
+// Of a pair of pieces, or of tensors.
 struct Differences {
-  std::int64_t changed = 0;
+  ValueDifferences values;
   bool bytes_identical = true;
-  double max_abs = 0, max_rel = 0, sum_abs = 0, sum_error2 = 0, sum_a2 = 0, sum_b2 = 0, sum_ab = 0;
 
   void add(const Differences& other) {
-    changed += other.changed;
+    values.add(other.values);
     bytes_identical = bytes_identical && other.bytes_identical;
-    max_abs = std::max(max_abs, other.max_abs);
-    max_rel = std::max(max_rel, other.max_rel);
-    sum_abs += other.sum_abs;
-    sum_error2 += other.sum_error2;
-    sum_a2 += other.sum_a2;
-    sum_b2 += other.sum_b2;
-    sum_ab += other.sum_ab;
   }
 };
-
-Differences differences(std::span<const float> a, std::span<const float> b) {
-  Differences d;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    const bool both_nan = std::isnan(a[i]) && std::isnan(b[i]);
-    d.changed += !both_nan && std::bit_cast<std::uint32_t>(a[i]) != std::bit_cast<std::uint32_t>(b[i]);
-    const auto x = static_cast<double>(a[i]), y = static_cast<double>(b[i]);
-    const double error = std::fabs(x - y);
-    if (!std::isfinite(error)) continue;
-    d.max_abs = std::max(d.max_abs, error);
-    if (x != 0) d.max_rel = std::max(d.max_rel, error / std::fabs(x));
-    d.sum_abs += error;
-    d.sum_error2 += error * error;
-    d.sum_a2 += x * x;
-    d.sum_b2 += y * y;
-    d.sum_ab += x * y;
-  }
-  return d;
-}
 
 // Of the values [first, first + count) of both.
 Differences compare_values(const TensorSource& a, const TensorSource& b, std::int64_t first, std::int64_t count) {
   Buffer<float> values_a(static_cast<std::size_t>(count)), values_b(values_a.size());
   const auto bytes_a = a.read(first, values_a), bytes_b = b.read(first, values_b);
-  const bool is_same = a.type == b.type && bytes_a == bytes_b;
-  auto result = differences(values_a, values_b);
-  result.bytes_identical = is_same;
-  return result;
+  return {value_differences(values_a, values_b), a.type == b.type && bytes_a == bytes_b};
 }
 
-TensorComparison describe(const TensorSource& a, const TensorSource& b, const Differences& d) {
+TensorComparison describe(const TensorSource& a, const TensorSource& b, const Differences& differences) {
+  const auto& d = differences.values;
   const auto n = static_cast<double>(std::max<std::int64_t>(a.elements, 1));
   TensorComparison result;
   result.name = a.name;
@@ -77,7 +48,7 @@ TensorComparison describe(const TensorSource& a, const TensorSource& b, const Di
   result.sqnr_db =
       d.sum_error2 == 0 ? std::numeric_limits<double>::infinity() : 10 * std::log10(d.sum_a2 / d.sum_error2);
   result.cosine = d.changed == 0 && d.sum_a2 > 0 ? 1 : d.sum_ab / (std::sqrt(d.sum_a2) * std::sqrt(d.sum_b2));
-  result.bytes_identical = d.bytes_identical;
+  result.bytes_identical = differences.bytes_identical;
   return result;
 }
 
