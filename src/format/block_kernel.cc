@@ -16,13 +16,12 @@ namespace {
 using I = hn::RebindToSigned<F>;
 using Integers = hn::Vec<I>;
 
-constexpr std::size_t kTogether = 1024;  // values in blocks whose scales are found together
+constexpr std::size_t kTogether = kIntegersTogether;  // values in blocks whose scales are found together
 constexpr std::int32_t kInfinityBits = 0x7F800000;
 
 // The bits of the largest |x| of a block. As bits they are in the order of the values, with infinity and then the NaNs
 // on top.
-template <std::size_t count>
-HWY_INLINE std::int32_t absmax_bits(const float* values) {
+HWY_INLINE std::int32_t absmax_bits(const float* values, std::size_t count) {
   const F f;
   const I i32;
   auto largest = hn::Zero(i32);
@@ -61,8 +60,9 @@ class ToBlockGrid {
 template <Rounding rounding>
 class MxBlocks {
  public:
-  static constexpr std::size_t kBlock = kMxBlock;
+  static constexpr std::size_t kLargestBlock = kMxBlock;
   static constexpr std::uintptr_t kAhead = kPageAhead;
+  static constexpr std::size_t block_size() { return kMxBlock; }
 
   MxBlocks(const Element& element, ScaleRounding scale_rounding)
       : element_(element), scale_rounding_(scale_rounding), to_grid_(element) {
@@ -105,8 +105,9 @@ class MxBlocks {
 template <Rounding rounding>
 class Nvfp4Blocks {
  public:
-  static constexpr std::size_t kBlock = kNvfp4Block;
+  static constexpr std::size_t kLargestBlock = kNvfp4Block;
   static constexpr std::uintptr_t kAhead = kRowAhead;  // finding the outer scale was a pass before
+  static constexpr std::size_t block_size() { return kNvfp4Block; }
 
   explicit Nvfp4Blocks(float outer)
       : outer_(outer),
@@ -148,28 +149,75 @@ class Nvfp4Blocks {
   bool is_plain_;
 };
 
+template <Rounding rounding>
+class IntegerBlocks {
+ public:
+  static constexpr std::size_t kLargestBlock = kTogether;
+  static constexpr std::uintptr_t kAhead = kPageAhead;
+  std::size_t block_size() const { return block_size_; }
+
+  IntegerBlocks(int bits, std::size_t block_size) : bits_(bits), block_size_(block_size) {
+    largest_ = hn::Set(F(), symmetric_scale(bits, 0).high);
+    scale_ = hn::Zero(F());
+    saturated_ = hn::Zero(U());
+  }
+
+  // As symmetric_scale has it; 0 where the block is not plain.
+  Floats scales_of(Integers absmax) const {
+    const F f;
+    const auto value = hn::BitCast(f, absmax);
+    const auto plain = hn::And(hn::Ge(value, hn::Set(f, kSmallestPlain)), hn::Le(value, hn::Set(f, kLargestPlain)));
+    return hn::IfThenElseZero(plain, hn::Div(value, largest_));
+  }
+
+  void set_scale(float scale) { scale_ = hn::Set(F(), scale); }
+
+  Floats operator()(Floats x, Words random) {
+    const auto code = round_signed_steps<rounding>(hn::Div(x, scale_), random);
+    saturated_ = counted(saturated_, hn::Gt(hn::Abs(code), largest_));
+    const auto clamped = hn::Min(hn::Max(code, hn::Neg(largest_)), largest_);
+    return without_negative_zero(hn::Mul(clamped, scale_));
+  }
+
+  std::int64_t saturated() const { return hn::GetLane(hn::SumOfLanes(U(), saturated_)); }
+
+  HWY_INLINE std::int64_t by_reference(std::span<float> block, const std::uint32_t* random) const {
+    return round_integer_block(bits_, rounding, block, random);
+  }
+
+ private:
+  // Far from where float32's steps grow coarse, and from where it ends.
+  static constexpr float kSmallestPlain = 0x1p-100f, kLargestPlain = 0x1p100f;
+
+  int bits_;
+  std::size_t block_size_;
+  Floats largest_, scale_;
+  Words saturated_;
+};
+
 // Rounds whole blocks of at most kTogether values. Returns how many values saturated in blocks that took the slow way.
 template <bool has_random, typename Blocks>
 HWY_INLINE std::int64_t round_blocks(float* values, std::size_t count, const std::uint32_t* random, Blocks& blocks) {
   const F f;
   const I i32;
-  constexpr std::size_t kBlock = Blocks::kBlock;
-  HWY_ALIGN std::array<std::int32_t, kTogether / kBlock> absmax{};
-  HWY_ALIGN std::array<float, kTogether / kBlock> scales;
-  for (std::size_t b = 0; b < count; ++b) absmax[b] = absmax_bits<kBlock>(values + b * kBlock);
+  const std::size_t size = blocks.block_size();
+  constexpr std::size_t kSmallestBlock = 16;
+  HWY_ALIGN std::array<std::int32_t, kTogether / kSmallestBlock> absmax{};
+  HWY_ALIGN std::array<float, kTogether / kSmallestBlock> scales;
+  for (std::size_t b = 0; b < count; ++b) absmax[b] = absmax_bits(values + b * size, size);
   for (std::size_t b = 0; b < count; b += hn::Lanes(f)) {
     hn::Store(blocks.scales_of(hn::Load(i32, absmax.data() + b)), f, scales.data() + b);
   }
   std::int64_t saturated = 0;
   for (std::size_t b = 0; b < count; ++b) {
-    float* const block = values + b * kBlock;
-    const std::uint32_t* const block_random = has_random ? random + b * kBlock : nullptr;
+    float* const block = values + b * size;
+    const std::uint32_t* const block_random = has_random ? random + b * size : nullptr;
     if (HWY_UNLIKELY(!(scales[b] > 0))) {
-      saturated += blocks.by_reference({block, kBlock}, block_random);
+      saturated += blocks.by_reference({block, size}, block_random);
       continue;
     }
     blocks.set_scale(scales[b]);
-    for (std::size_t i = 0; i < kBlock; i += hn::Lanes(f)) {
+    for (std::size_t i = 0; i < size; i += hn::Lanes(f)) {
       if (i % 16 == 0) prefetch_behind(block + i, Blocks::kAhead);  // once a cache line
       const auto words = has_random ? hn::LoadU(U(), block_random + i) : hn::Zero(U());
       hn::StoreU(blocks(hn::LoadU(f, block + i), words), f, block + i);
@@ -181,18 +229,18 @@ HWY_INLINE std::int64_t round_blocks(float* values, std::size_t count, const std
 // Rounds a row; its last block may be short, and is filled up with zeros then.
 template <bool has_random, typename Blocks>
 std::int64_t round_row(float* row, std::size_t count, const std::uint32_t* random, Blocks blocks) {
-  constexpr std::size_t kBlock = Blocks::kBlock;
+  const std::size_t size = blocks.block_size();
   std::int64_t saturated = 0;
   std::size_t i = 0;
-  for (std::size_t whole = count / kBlock; whole > 0;) {
-    const std::size_t now = std::min(whole, kTogether / kBlock);
+  for (std::size_t whole = count / size; whole > 0;) {
+    const std::size_t now = std::min(whole, kTogether / size);
     saturated += round_blocks<has_random>(row + i, now, has_random ? random + i : nullptr, blocks);
-    i += now * kBlock;
+    i += now * size;
     whole -= now;
   }
   if (i < count) {
-    std::array<float, kBlock> rest{};
-    std::array<std::uint32_t, kBlock> rest_random{};
+    std::array<float, Blocks::kLargestBlock> rest{};
+    std::array<std::uint32_t, Blocks::kLargestBlock> rest_random{};
     std::copy(row + i, row + count, rest.begin());
     if (has_random) std::copy(random + i, random + count, rest_random.begin());
     saturated += round_blocks<has_random>(rest.data(), 1, rest_random.data(), blocks);
@@ -217,6 +265,16 @@ std::int64_t mx_row_any(const Element& element, Rounding rounding, ScaleRounding
   return with_constant(rounding, [&](auto r) { return mx_row<r()>(element, scale_rounding, row, count, random); });
 }
 
+template <Rounding rounding>
+std::int64_t integer_row(int bits, std::size_t block_size, float* row, std::size_t count, const std::uint32_t* random) {
+  return round_row<rounding == Rounding::stochastic>(row, count, random, IntegerBlocks<rounding>(bits, block_size));
+}
+
+std::int64_t integer_row_any(int bits, std::size_t block_size, Rounding rounding, float* row, std::size_t count,
+                             const std::uint32_t* random) {
+  return with_constant(rounding, [&](auto r) { return integer_row<r()>(bits, block_size, row, count, random); });
+}
+
 std::int64_t nvfp4_row_any(float outer, Rounding rounding, float* row, std::size_t count, const std::uint32_t* random) {
   return with_constant(rounding, [&](auto r) { return nvfp4_row<r()>(outer, row, count, random); });
 }
@@ -231,6 +289,7 @@ namespace fakequant {
 namespace {
 HWY_EXPORT(mx_row_any);
 HWY_EXPORT(nvfp4_row_any);
+HWY_EXPORT(integer_row_any);
 }  // namespace
 
 std::int64_t round_to_mx(const Element& element, Rounding rounding, ScaleRounding scale_rounding, std::span<float> row,
@@ -240,6 +299,16 @@ std::int64_t round_to_mx(const Element& element, Rounding rounding, ScaleRoundin
 
 std::int64_t round_to_nvfp4(float outer, Rounding rounding, std::span<float> row, const std::uint32_t* random) {
   return HWY_DYNAMIC_DISPATCH(nvfp4_row_any)(outer, rounding, row.data(), row.size(), random);
+}
+
+bool can_round_together(std::int64_t integer_block) {
+  return integer_block % 16 == 0 && integer_block <= static_cast<std::int64_t>(kIntegersTogether);
+}
+
+std::int64_t round_to_integer_blocks(int bits, std::int64_t block, Rounding rounding, std::span<float> row,
+                                     const std::uint32_t* random) {
+  return HWY_DYNAMIC_DISPATCH(integer_row_any)(bits, static_cast<std::size_t>(block), rounding, row.data(), row.size(),
+                                               random);
 }
 
 }  // namespace fakequant

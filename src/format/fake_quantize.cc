@@ -59,6 +59,9 @@ std::int64_t round_chunk(const Format& format, std::span<float> values, const Sh
       return 0;  // by whole rows, not here
   }
   if (block == 0) return round_to_integers(scale.integer, format.rounding, values, random);
+  if (!format.asymmetric && format.range.kind == RangeRule::absmax && can_round_together(block)) {
+    return round_to_integer_blocks(format.bits, block, format.rounding, values, random);
+  }
   std::int64_t saturated = 0;
   for (std::size_t i = 0; i < values.size(); i += static_cast<std::size_t>(block)) {
     const auto group = values.subspan(i, std::min(static_cast<std::size_t>(block), values.size() - i));

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
+#include "format/block_kernel.h"
 #include "format/fake_quantize.h"
 #include "format/integer_kernel.h"
 #include "format/on_every_target.h"
@@ -144,6 +146,46 @@ TEST(Integers, ShareAScaleAsTheyAreTold) {
   expect_same(rounded("int4,per=tensor"), by_groups({12}));
   expect_same(rounded("int4,per=block,block=4"), by_groups({4, 2, 4, 2}));
   expect_same(rounded("int4,per=block,block=1000000"), by_groups({6, 6}));
+}
+
+TEST(Integers, InBlocksAreThoseOfTheDefinitionOnEveryTarget) {
+  // Blocks of every kind: plain ones, zeros, with NaN or infinity, of subnormals, of the largest floats; ties.
+  auto values = normal_floats(8192, 4);
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] *= std::ldexp(1.0f, static_cast<int>(i / 64 % 60) - 30);
+  std::fill_n(values.begin() + 1024, 64, 0.0f);
+  std::fill_n(values.begin() + 1088, 64, -0.0f);
+  values[2048] = std::numeric_limits<float>::quiet_NaN();
+  values[2500] = -std::numeric_limits<float>::infinity();
+  values[3000] = std::numeric_limits<float>::infinity();
+  for (std::size_t i = 4096; i < 4160; ++i) values[i] = from_bits(static_cast<std::uint32_t>(i - 4090));
+  for (std::size_t i = 5120; i < 5184; ++i) values[i] = (i % 2 == 0 ? 1.0f : -0.5f) * std::numeric_limits<float>::max();
+  for (std::size_t i = 6144; i < 6400; ++i) values[i] = static_cast<float>(static_cast<int>(i % 64) - 31) / 2;
+  const auto words = random_words_for_test(values.size(), 3);
+  for (const int bits : {2, 4, 8, 16}) {
+    for (const std::size_t block : {16u, 32u, 48u, 128u, 1024u}) {
+      for (const auto rounding : kRoundings) {
+        for (const std::size_t count : {values.size(), values.size() - 5}) {
+          const std::span<const float> part(values.data(), count);
+          const auto* random = rounding == Rounding::stochastic ? words.data() : nullptr;
+          std::vector<float> expected(part.begin(), part.end());
+          std::int64_t saturated = 0;
+          for (std::size_t begin = 0; begin < count; begin += block) {
+            const std::span group(expected.data() + begin, std::min(block, count - begin));
+            saturated += round_integer_block(bits, rounding, group, random == nullptr ? nullptr : random + begin);
+          }
+          ASSERT_TRUE(can_round_together(static_cast<std::int64_t>(block)));
+          on_every_target([&] {
+            std::vector<float> rounded(part.begin(), part.end());
+            EXPECT_EQ(round_to_integer_blocks(bits, static_cast<std::int64_t>(block), rounding, rounded, random),
+                      saturated);
+            expect_same(rounded, expected);
+          });
+        }
+      }
+    }
+  }
+  EXPECT_FALSE(can_round_together(24));
+  EXPECT_FALSE(can_round_together(2048));
 }
 
 TEST(Integers, HaveLongBlocksToo) {

@@ -6,6 +6,17 @@
 #include <limits>
 
 namespace fakequant {
+namespace {
+
+float absmax_of_finite(std::span<const float> values) {
+  float absmax = 0;
+  for (const float x : values) {
+    if (std::isfinite(x)) absmax = std::max(absmax, std::fabs(x));
+  }
+  return absmax;
+}
+
+}  // namespace
 
 void ValueRange::widen(const ValueRange& other) {
   low = std::min(low, other.low);
@@ -40,6 +51,17 @@ Rounded round_to_integer(const IntegerScale& scale, Rounding rounding, float x, 
   constexpr float kLargest = std::numeric_limits<float>::max();
   const float value = std::clamp(clamped * scale.scale, -kLargest, kLargest);
   return {value + 0.0f, clamped != code};  // + 0: there is no -0
+}
+
+std::int64_t round_integer_block(int bits, Rounding rounding, std::span<float> block, const std::uint32_t* random) {
+  const auto scale = symmetric_scale(bits, absmax_of_finite(block));
+  std::int64_t saturated = 0;
+  for (std::size_t i = 0; i < block.size(); ++i) {
+    const auto rounded = round_to_integer(scale, rounding, block[i], random ? random[i] : 0);
+    block[i] = rounded.value;
+    saturated += rounded.saturated;
+  }
+  return saturated;
 }
 
 int mx_shared_exponent(float absmax, const Element& element, ScaleRounding rounding) {
@@ -92,11 +114,7 @@ float nvfp4_scale(float block_absmax, float outer) {
 }
 
 std::int64_t round_nvfp4_block(float outer, Rounding rounding, std::span<float> block, const std::uint32_t* random) {
-  float absmax = 0;
-  for (const float x : block) {
-    if (std::isfinite(x)) absmax = std::max(absmax, std::fabs(x));
-  }
-  const float scale = nvfp4_scale(absmax, outer);
+  const float scale = nvfp4_scale(absmax_of_finite(block), outer);
   std::int64_t saturated = 0;
   for (std::size_t i = 0; i < block.size(); ++i) {
     if (scale == 0) {  // a block too small for its scale, or without a finite value but 0, holds nothing but 0

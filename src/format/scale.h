@@ -41,6 +41,10 @@ IntegerScale asymmetric_scale(int bits, const ValueRange& range);
 // scale of 0 all is 0, and what was not has saturated.
 Rounded round_to_integer(const IntegerScale& scale, Rounding rounding, float x, std::uint32_t random = 0);
 
+// Rounds one block in place under symmetric_scale() of the absmax of its finite values. `random` has a word for each
+// value, or is null. Returns how many values saturated.
+std::int64_t round_integer_block(int bits, Rounding rounding, std::span<float> block, const std::uint32_t* random);
+
 // How the exponent of a block's absmax becomes the exponent of its scale.
 enum class ScaleRounding {
   floor,    // floor(log2(absmax)): the OCP specification's
