@@ -183,6 +183,35 @@ class ApplyTest(ProgramTest):
         said = run_llama("llama-cli", "-m", out, "-p", "What is 2+2?", "-n", 8, "--single-turn", "--simple-io")
         self.assertNotIn("failed", said)
 
+    def test_replaces_a_file_whole_wherever_it_is_and_keeps_its_mode(self):
+        out = self.path("out.gguf")
+        self.apply()
+        with open(out, "rb") as file:
+            expected = file.read()
+        folders = [self.folder] + ["/dev/shm"] * os.access("/dev/shm", os.W_OK)
+        for folder in folders:
+            target = os.path.join(folder, f"fakequant-test-{os.getpid()}.gguf")
+            self.addCleanup(lambda path=target: os.path.exists(path) and os.remove(path))
+            with open(target, "wb") as file:
+                file.write(bytes(2 * len(expected)))
+            os.chmod(target, 0o600)
+            self.measure("apply", MODEL, "-o", target)
+            with open(target, "rb") as file:
+                self.assertEqual(file.read(), expected)
+            self.assertEqual(os.stat(target).st_mode & 0o777, 0o600)
+
+    def test_says_when_the_format_ends_below_a_value(self):
+        writer = gguf.GGUFWriter(self.path("huge.gguf"), "llama")
+        writer.add_tensor("huge", np.array([3.4e38, -3.4e38, np.inf, 2], np.float32))
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
+        apply = ["apply", self.path("huge.gguf"), "-o", self.path("out.gguf"), "--rule", "w:huge=f16"]
+        self.assertEqual(self.measure(*apply)["tensors"][0]["became_infinite"], 2)
+        self.assertIn("Beware: 2 values of huge became infinite, because f16 ends below them.", run(*apply).stdout)
+        self.assertEqual(self.measure(*apply[:-1], "w:huge=f16,overflow=saturate")["tensors"][0]["became_infinite"], 0)
+
     def test_the_result_is_whole_and_the_model_untouched(self):
         before = os.stat(MODEL)
         self.apply()

@@ -62,6 +62,47 @@ class CompareTest(ProgramTest):
             np.testing.assert_allclose(found["rmse"], np.sqrt(((x - y) ** 2).mean()), rtol=1e-9)
             np.testing.assert_allclose(found["cosine"], (x * y).sum() / np.sqrt((x**2).sum() * (y**2).sum()), rtol=1e-9)
 
+    def write_tensors(self, name, **tensors):
+        writer = gguf.GGUFWriter(self.path(name), "llama")
+        for tensor, data in tensors.items():
+            writer.add_tensor(tensor, data)
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
+        return self.path(name)
+
+    def test_lets_no_destroyed_tensor_pass(self):
+        sound = np.linspace(1, 2, 64, dtype=np.float32)
+        a = self.write_tensors("a.gguf", x=sound, zeros=np.zeros(8, np.float32))
+        for broken in (np.nan, np.inf, -np.inf):
+            b = self.write_tensors("b.gguf", x=np.full(64, broken, np.float32), zeros=np.zeros(8, np.float32))
+            tensor = self.measure("compare", a, b)["tensors"][0]
+            self.assertEqual((tensor["changed"], tensor["not_finite"]), (64, 64))
+            self.assertEqual((tensor["max_abs"], tensor["max_rel"]), (None, None))
+            for condition in ("max_rel>0.01", "max_abs>1000", "not_finite>0"):
+                done = run("compare", a, b, "--fail-if", condition)
+                self.assertEqual(done.returncode, 1, condition)
+                self.assertIn("x: 64 values are NaN or infinite in one of the two", done.stdout)
+        b = self.write_tensors("b.gguf", x=np.zeros(64, np.float32), zeros=np.zeros(8, np.float32))
+        self.assertEqual([t["cosine"] for t in self.measure("compare", a, b)["tensors"]], [0, 1])
+        self.assertEqual(run("compare", a, b, "--fail-if", "cosine<0.9").returncode, 1)
+        other = self.write_tensors("other.gguf", y=sound)
+        self.refuse_after_output("there is nothing to look at", "compare", a, other, "--fail-if", "max_rel>0.01")
+
+    def refuse_after_output(self, pattern, *arguments):
+        done = run(*arguments)
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, pattern)
+
+    def test_shows_no_names_that_a_terminal_would_obey(self):
+        a = self.write_tensors("a.gguf", **{"bad\x1b[31m": np.ones(4, np.float32)})
+        b = self.write_tensors("b.gguf", good=np.ones(4, np.float32))
+        for command in (["compare", a, b], ["inspect", a]):
+            said = run(*command).stdout
+            self.assertIn("bad?[31m", said)
+            self.assertNotIn("\x1b", said)
+
     def test_names_what_only_one_has_and_what_has_another_shape(self):
         def write(name, tensors, **keys):
             writer = gguf.GGUFWriter(self.path(name), "llama")

@@ -89,6 +89,11 @@ class ErrorsTest(ProgramTest):
         os.link(self.path("model.gguf"), self.path("hard.gguf"))
         self.refuse(USAGE, "is the model itself", "apply", self.path("model.gguf"), "-o", self.path("hard.gguf"))
         self.refuse(WORK, "No such file or directory", "apply", MODEL, "-o", self.path("no/folder/out.gguf"))
+        os.mkfifo(self.path("pipe"))
+        for target in ("/dev/null", "/dev/stdout", "/dev/fd/1", self.path("pipe")):
+            self.refuse(USAGE, "a model cannot be written to .*: name a file", "apply", MODEL, "-o", target)
+        os.remove(self.path("pipe"))
+        self.refuse(USAGE, "the output has no name", "apply", MODEL, "-o", "")
         self.refuse(WORK, "it is a folder", "apply", MODEL, "-o", self.folder)
         self.refuse(USAGE, "which no file holds", "apply", MODEL, "-o", self.path("out.gguf"), "--rule", "a:ffn_norm=bf16")
         self.refuse(WORK, "cannot make the folder", "experiment", MODEL, "-o", self.path("model.gguf"), "-f", TEXT)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import struct
 import unittest
 
@@ -160,9 +161,24 @@ class SafetensorsTest(ProgramTest):
         changed = {t["name"].split(".", 2)[2] for t in comparison["tensors"] if t["changed"]}
         self.assertEqual(changed, {"attn_q.weight", "attn_q.bias", "attn_k.weight"})
 
-    def test_other_architectures_keep_the_order(self):
-        comparison = self.measure("compare", self.write_gguf(self.converted(interleaves=False), "qwen2"), self.write_published())
-        self.assertEqual(sum(t["changed"] for t in comparison["tensors"]), 0)
+    def test_other_architectures_have_the_order_that_their_values_show(self):
+        for architecture, interleaves in (("qwen2", False), ("granite", True)):
+            model = self.write_gguf(self.converted(interleaves), architecture)
+            comparison = self.measure("compare", model, self.write_published())
+            self.assertEqual(sum(t["changed"] for t in comparison["tensors"]), 0, architecture)
+            self.assertEqual(comparison["only_in_a"] + comparison["only_in_b"], [])
+
+    def test_knows_the_four_norms_of_a_layer(self):
+        tensors = self.converted(interleaves=False)
+        random = np.random.default_rng(9)
+        for layer in range(LAYERS):
+            for published, name in (("pre_feedforward_layernorm", "ffn_norm"), ("post_feedforward_layernorm", "post_ffw_norm"),
+                                    ("post_attention_layernorm", "post_attention_norm")):
+                array = random.standard_normal(WIDTH, np.float32)
+                self.published[f"model.layers.{layer}.{published}.weight"] = tensors[f"blk.{layer}.{name}.weight"] = array
+        comparison = self.measure("compare", self.write_gguf(tensors, "gemma2"), self.write_published())
+        self.assertEqual(comparison["tensors_identical"], len(tensors))
+        self.assertEqual(comparison["only_in_a"] + comparison["only_in_b"], [])
 
     def test_lists_what_has_no_counterpart_or_another_shape(self):
         tensors = self.converted()
@@ -192,6 +208,14 @@ class SafetensorsTest(ProgramTest):
         model = self.write_gguf(self.converted())
         path = self.write_published()
         self.refuse(USAGE, "the first model must be a GGUF file", "compare", path, model)
+        os.mkdir(self.path("empty"))
+        self.refuse(WORK, "empty has neither model.safetensors nor its index", "compare", model, self.path("empty"))
+        index = self.path("empty/model.safetensors.index.json")
+        for weight_map, said in (({}, "its weight_map is empty"), ({"t": ".."}, "it names the file '..'"), ({"t": ""}, "names the file ''"),
+                                 ({"t": "/etc/passwd"}, "it names the file '/etc/passwd'"), ({"t": 1}, "names no file for tensor 't'")):
+            with open(index, "w", encoding="utf-8") as file:
+                json.dump({"weight_map": weight_map}, file)
+            self.refuse(WORK, said, "compare", model, index)
         with open(path, "rb") as file:
             whole = file.read()
         (length,) = struct.unpack("<Q", whole[:8])
@@ -207,6 +231,9 @@ class SafetensorsTest(ProgramTest):
             return struct.pack("<Q", len(text)) + text + whole[8 + length :]
 
         refuse("it has 3 bytes", b"abc")
+        deep = b"[" * 30_000_000
+        refuse("is no JSON object", struct.pack("<Q", len(deep)) + deep)
+        self.assertLess(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, 600_000)  # kB; not 75 bytes for each
         refuse("says its header has 999999999999 bytes", struct.pack("<Q", 999999999999) + b"{}")
         refuse("is no JSON object", struct.pack("<Q", 4) + b"nope")
         refuse("is no JSON object", struct.pack("<Q", 2) + b"[]")

@@ -52,7 +52,7 @@ void add_compare(CLI::App& program, const std::string& command_line) {
   arguments.positional("B", options->b,
                        "Another, or the safetensors (a file, an index, a folder) that A was made from");
   options->conditions.add_option(arguments, {"max_rel", "max_abs", "mean_abs", "rmse", "sqnr_db", "cosine", "changed",
-                                             "only_in_a", "only_in_b", "reshaped", "metadata_differs"});
+                                             "not_finite", "only_in_a", "only_in_b", "reshaped", "metadata_differs"});
   add_common_options(arguments, *options);
   arguments.footer(
       "A split model is named by one of its parts.\n"

@@ -80,8 +80,7 @@ int main(int argc, char** argv) {
   } catch (const fakequant::Error& error) {
     return complain(error.what(), error.failure());
   } catch (const std::bad_alloc&) {
-    return complain("there is not enough memory: try a smaller --ctx-size or a smaller model",
-                    fakequant::Failure::work);
+    return complain("there is not enough memory for this", fakequant::Failure::work);
   } catch (const std::exception& error) {
     return complain(error.what(), fakequant::Failure::work);
   }

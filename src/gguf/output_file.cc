@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <optional>
 #include <random>
 
 #include "error.h"
@@ -30,6 +31,12 @@ fs::path resolve(const fs::path& target) {
   return ignored ? target : resolved;
 }
 
+// A name such as /dev/stdout or /dev/fd/3: what it leads to is written to and not replaced, also where that is a file.
+bool is_open_descriptor(const fs::path& target) {
+  const auto name = target.string();
+  return name == "/dev/stdout" || name == "/dev/stderr" || name.starts_with("/dev/fd/") || name.starts_with("/proc/");
+}
+
 fs::path folder_of(const fs::path& target) { return target.has_parent_path() ? target.parent_path() : fs::path("."); }
 
 fs::path hidden_name(const fs::path& target) {
@@ -39,12 +46,14 @@ fs::path hidden_name(const fs::path& target) {
 }  // namespace
 
 OutputFile::OutputFile(const fs::path& target) : target_(resolve(target)) {
+  if (target.empty()) throw usage_error("the output has no name: name a file");
   struct stat status {};
+  std::optional<mode_t> mode;  // of the file that is to be replaced
   if (stat(target_.c_str(), &status) == 0) {
     if (S_ISDIR(status.st_mode))
       throw Error(fmt::format("cannot write {}: it is a folder: name a file", target.string()));
-    // What is named through /dev (stdout, say) is written to and not replaced, even where it leads to a file.
-    in_place_ = !S_ISREG(status.st_mode) || target.string().starts_with("/dev/");
+    in_place_ = !S_ISREG(status.st_mode) || is_open_descriptor(target);
+    mode = status.st_mode & 07777;
   }
   if (in_place_) {
     fd_ = FileDescriptor(open(target_.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC));
@@ -52,14 +61,16 @@ OutputFile::OutputFile(const fs::path& target) : target_(resolve(target)) {
     return;
   }
   fd_ = FileDescriptor(open(folder_of(target_).c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, kMode));
-  if (fd_.get() >= 0) return;
-  if (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL) throw cannot_write(target);
-  hidden_ = hidden_name(target_);
-  fd_ = FileDescriptor(open(hidden_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, kMode));
   if (fd_.get() < 0) {
-    hidden_.clear();
-    throw cannot_write(target);
+    if (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL) throw cannot_write(target);
+    hidden_ = hidden_name(target_);
+    fd_ = FileDescriptor(open(hidden_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, kMode));
+    if (fd_.get() < 0) {
+      hidden_.clear();
+      throw cannot_write(target);
+    }
   }
+  if (mode) fchmod(fd_.get(), *mode);  // where that is not allowed, the file is a new one's
 }
 
 OutputFile::~OutputFile() {

@@ -24,6 +24,9 @@ class OutputFile {
   int fd() const { return fd_.get(); }
   std::string path() const { return target_.string(); }
 
+  // False for a pipe, a device or an open descriptor's name, which are written to front to back and not replaced.
+  bool is_file() const { return !in_place_; }
+
   // Puts the file in the target's place.
   void commit();
 
@@ -34,7 +37,7 @@ class OutputFile {
   std::filesystem::path target_;
   std::filesystem::path hidden_;  // the name it has until commit(); empty while it has none
   FileDescriptor fd_;
-  bool in_place_ = false;  // the target is a pipe or a device, which cannot be replaced
+  bool in_place_ = false;
 };
 
 // True where both paths lead to one file, also through links; or would, where there is none yet.

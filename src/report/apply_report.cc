@@ -18,6 +18,7 @@ Json rounding_json(const ApplyResult& result) {
     entry["stored_as"] = tensor.stored_as;
     entry["format"] = tensor.format;
     add_rounding_errors(entry, tensor.errors);
+    entry["became_infinite"] = tensor.became_infinite;
     entry["storage_moved"] = tensor.storage_moved;
     entry["storage_max_abs"] = tensor.storage_max_abs;
     entry["storage_overflow"] = tensor.storage_overflow;
@@ -74,15 +75,20 @@ std::string rounding_summary(const ApplyResult& result) {
     elements += tensor.errors.elements;
     changed += tensor.errors.changed;
   }
-  if (changed == 0) return "Nothing changed: every value was one of its format's already.\n";
+  if (changed == 0) return "Nothing changed: rounding leaves every value as it was.\n";
   auto text = fmt::format("{} of {} values changed ({}).\n", count_text(changed), count_text(elements),
                           percent_text(static_cast<double>(changed) / static_cast<double>(elements)));
-  for (const auto& tensor : result.tensors) {
-    if (tensor.storage_overflow > 0) {
-      text += fmt::format("Beware: {} of {} became infinite, because {} cannot hold what {} rounded to.\n",
-                          plural(tensor.storage_overflow, "value"), tensor.name, tensor.stored_as,
-                          tensor.storage_overflow == 1 ? "it" : "they");
+  const auto beware = [&](const TensorRounding& tensor, std::int64_t values, const std::string& why) {
+    if (values > 0) {
+      text += fmt::format("Beware: {} of {} became infinite, because {}.\n", plural(values, "value"), tensor.name, why);
     }
+  };
+  for (const auto& tensor : result.tensors) {
+    beware(tensor, tensor.became_infinite,
+           fmt::format("{} ends below {}", tensor.format, tensor.became_infinite == 1 ? "it" : "them"));
+    beware(tensor, tensor.storage_overflow,
+           fmt::format("{} cannot hold what {} rounded to", tensor.stored_as,
+                       tensor.storage_overflow == 1 ? "it" : "they"));
   }
   return text;
 }

@@ -20,7 +20,8 @@ std::string list_classes(const std::vector<const TensorCensus*>& tensors) {
     if (const auto name = class_word(*tensor); count[name]++ == 0) order.push_back(name);
   }
   std::vector<std::string> parts;
-  for (const auto& name : order) parts.push_back(count[name] == 1 ? name : fmt::format("{} {}", count[name], name));
+  for (const auto& name : order)
+    parts.push_back(printable(count[name] == 1 ? name : fmt::format("{} {}", count[name], name)));
   if (parts.size() == 1) return parts[0];
   const auto last = parts.back();
   parts.pop_back();
@@ -156,8 +157,8 @@ std::vector<std::string> census_findings(const Census& census) {
   }
   for (const auto* tensor : wider) {
     if (*tensor->low16_zero >= 0.5) {
-      findings.push_back(fmt::format("{} is mostly BF16: {} of its values have a zero low half.", tensor->name,
-                                     percent_text(*tensor->low16_zero)));
+      findings.push_back(fmt::format("{} is mostly BF16: {} of its values have a zero low half.",
+                                     printable(tensor->name), percent_text(*tensor->low16_zero)));
     }
   }
   if (const auto texts = wider_than_needed(census); !texts.empty()) {
@@ -165,7 +166,7 @@ std::vector<std::string> census_findings(const Census& census) {
   }
   for (const auto& tensor : census.tensors) {
     if (tensor.nans + tensor.infs > 0) {
-      findings.push_back(fmt::format("{} holds {} and {}.", tensor.name, plural(tensor.nans, "NaN"),
+      findings.push_back(fmt::format("{} holds {} and {}.", printable(tensor.name), plural(tensor.nans, "NaN"),
                                      plural(tensor.infs, "infinite value")));
     }
   }

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "report/numbers.h"
 
@@ -27,6 +28,7 @@ Json to_json(const Comparison& comparison, const Provenance& provenance) {
     entry["type_b"] = tensor.type_b;
     entry["elements"] = tensor.elements;
     entry["changed"] = tensor.changed;
+    entry["not_finite"] = tensor.not_finite;
     entry["max_abs"] = tensor.max_abs;
     entry["mean_abs"] = tensor.mean_abs;
     entry["max_rel"] = tensor.max_rel;
@@ -47,11 +49,12 @@ Table comparison_table(const Comparison& comparison) {
                    [](const auto* a, const auto* b) { return a->max_rel > b->max_rel; });
   Table table({"tensor<", "types<", "elements", "changed", "max abs", "mean abs", "max rel", "SQNR", "cosine"});
   for (const auto* tensor : differing) {
-    table.add_row(
-        {tensor->name, tensor->type_a == tensor->type_b ? tensor->type_a : tensor->type_a + " → " + tensor->type_b,
-         count_text(tensor->elements), count_text(tensor->changed), value_text(tensor->max_abs),
-         value_text(tensor->mean_abs), relative_text(tensor->max_rel),
-         tensor->changed == 0 ? "" : fmt::format("{:.1f} dB", tensor->sqnr_db), fmt::format("{:.9f}", tensor->cosine)});
+    table.add_row({tensor->name,
+                   tensor->type_a == tensor->type_b ? tensor->type_a : tensor->type_a + " → " + tensor->type_b,
+                   count_text(tensor->elements), count_text(tensor->changed), value_text(tensor->max_abs),
+                   value_text(tensor->mean_abs), relative_text(tensor->max_rel),
+                   std::isfinite(tensor->sqnr_db) ? fmt::format("{:.1f} dB", tensor->sqnr_db) : "",
+                   fmt::format("{:.9f}", tensor->cosine)});
   }
   return table;
 }
@@ -62,8 +65,14 @@ std::string to_text(const Comparison& comparison) {
   if (const auto table = comparison_table(comparison); !table.empty()) text += table.to_text() + "\n";
   text += fmt::format("{} of {} in both files have the same bytes.\n", count_text(comparison.tensors_identical),
                       plural(static_cast<std::int64_t>(comparison.tensors.size()), "tensor"));
+  for (const auto& tensor : comparison.tensors) {
+    if (tensor.not_finite == 0) continue;
+    text +=
+        fmt::format("{}: {} NaN or infinite in one of the two and not the same in the other.\n", printable(tensor.name),
+                    plural(tensor.not_finite, "value") + (tensor.not_finite == 1 ? " is" : " are"));
+  }
   const auto list = [&](const std::string& what, const std::vector<std::string>& names) {
-    if (!names.empty()) text += fmt::format("{}: {}\n", what, fmt::join(names, ", "));
+    if (!names.empty()) text += printable(fmt::format("{}: {}", what, fmt::join(names, ", "))) + "\n";
   };
   list("Only in " + comparison.a, comparison.only_in_a);
   list("Only in " + comparison.b, comparison.only_in_b);

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <iterator>
+#include <cmath>
 #include <string_view>
 
 #include "error.h"
@@ -19,12 +19,20 @@ constexpr std::array<std::string_view, 6> kComparisons = {">", ">=", "<", "<=", 
 
 bool holds(double value, const Condition& condition) {
   const auto& c = condition.comparison;
+  if (std::isnan(value)) return true;
   if (c == ">") return value > condition.limit;
   if (c == ">=") return value >= condition.limit;
   if (c == "<") return value < condition.limit;
   if (c == "<=") return value <= condition.limit;
   if (c == "==") return value == condition.limit;
   return value != condition.limit;
+}
+
+// Without blanks at its ends.
+std::string trimmed(const std::string& text) {
+  constexpr auto blanks = " \t\n";
+  const auto begin = text.find_first_not_of(blanks);
+  return begin == std::string::npos ? "" : text.substr(begin, text.find_last_not_of(blanks) + 1 - begin);
 }
 
 // The number, or the list's length, that a field with dots leads to.
@@ -45,15 +53,15 @@ std::optional<double> value_of(const Json& object, const std::string& field) {
 }  // namespace
 
 Condition parse_condition(const std::string& text, const std::vector<std::string>& fields) {
-  std::string plain;  // without spaces
-  std::copy_if(text.begin(), text.end(), std::back_inserter(plain), [](char c) { return c != ' '; });
-  const auto begin = std::min(plain.find_first_of("<>=!"), plain.size());
-  const auto end = std::min(plain.find_first_not_of("<>=!", begin), plain.size());
-  Condition condition{text, plain.substr(0, begin), plain.substr(begin, end - begin), 0};
-  const auto* last = plain.data() + plain.size();
-  const auto [stop, fault] = std::from_chars(plain.data() + end, last, condition.limit);
+  const auto begin = std::min(text.find_first_of("<>=!"), text.size());
+  const auto end = std::min(text.find_first_not_of("<>=!", begin), text.size());
+  Condition condition{text, trimmed(text.substr(0, begin)), text.substr(begin, end - begin), 0};
+  const auto number = trimmed(text.substr(end));
+  const auto* last = number.data() + number.size();
+  const auto [stop, fault] = std::from_chars(number.data(), last, condition.limit);
   const bool is_known = std::find(kComparisons.begin(), kComparisons.end(), condition.comparison) != kComparisons.end();
-  if (condition.field.empty() || !is_known || fault != std::errc{} || stop != last) {
+  const bool is_number = fault == std::errc{} && stop == last && std::isfinite(condition.limit);
+  if (condition.field.empty() || !is_known || !is_number) {
     throw usage_error(fmt::format("--fail-if '{}' is no condition: write FIELD>NUMBER, such as {}>0.01 (or {})", text,
                                   fields.front(), fmt::join(kComparisons, " ")));
   }
@@ -85,6 +93,7 @@ std::optional<std::string> find_condition(const Condition& condition, const Json
       }
     }
   }
+  if (all == 0) return fmt::format("--fail-if '{}': there is nothing to look at", condition.text);
   if (found == 0) return std::nullopt;
   return fmt::format("--fail-if '{}' holds for {} of {}: the worst is {}, with {}", condition.text, count_text(found),
                      count_text(all), worst, worst_value);

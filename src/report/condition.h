@@ -21,7 +21,8 @@ struct Condition {
 Condition parse_condition(const std::string& text, const std::vector<std::string>& fields);
 
 // What to say where the condition holds in a result, or nothing. The field is that of the result itself, where it has
-// it (of a list its length), or of the objects in its lists; a figure that is not finite never holds.
+// it (of a list its length), or of the objects in its lists. A figure that is not a number fulfils every condition, and
+// so does a result in which nothing has the field: neither can be passed.
 std::optional<std::string> find_condition(const Condition& condition, const Json& result);
 
 }  // namespace fakequant

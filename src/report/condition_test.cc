@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "error.h"
 
 namespace fakequant {
@@ -31,6 +33,19 @@ TEST(Condition, FindsTheWorstOfAList) {
   EXPECT_THAT(found("kld.mean>1e-4"), HasSubstr("the worst is v, with 0.001"));
 }
 
+TEST(Condition, LetsNothingPassThatCannotBeJudged) {
+  Json json;
+  json["tensors"] = Json::array();
+  const auto condition = parse_condition("max_rel>0.5", kFields);
+  EXPECT_EQ(find_condition(condition, json), "--fail-if 'max_rel>0.5': there is nothing to look at");
+  json["tensors"].push_back({{"name", "a"}, {"max_rel", 0.25}});
+  EXPECT_FALSE(find_condition(condition, json));
+  json["tensors"].push_back({{"name", "b"}, {"max_rel", std::numeric_limits<double>::quiet_NaN()}});
+  EXPECT_THAT(find_condition(condition, json).value_or(""), HasSubstr("the worst is b"));
+  json["tensors"].back()["max_rel"] = std::numeric_limits<double>::infinity();
+  EXPECT_THAT(find_condition(condition, json).value_or(""), HasSubstr("the worst is b, with inf"));
+}
+
 TEST(Condition, CountsLists) {
   EXPECT_EQ(found("only_in_a > 1"), "--fail-if 'only_in_a > 1': only_in_a is 2");
   EXPECT_EQ(found("only_in_a != 2"), "");
@@ -46,7 +61,8 @@ TEST(Condition, SaysWhatIsAllowed) {
     }
     return "accepted";
   };
-  for (const auto* text : {"", "max_rel", "max_rel>", "max_rel>x", "max_rel=1", ">1", "max_rel>1>2", "max_rel><1", "1>max_rel"}) {
+  for (const auto* text : {"", "max_rel", "max_rel>", "max_rel>x", "max_rel=1", ">1", "max_rel>1>2", "max_rel><1",
+                           "1>max_rel", "max_rel>nan", "max_rel>inf", "max_rel>0 . 1"}) {
     EXPECT_THAT(refusal(text), HasSubstr("write FIELD>NUMBER")) << text;
   }
   EXPECT_THAT(refusal("max_ril>1"),

@@ -60,6 +60,12 @@ std::string estimate_text(const Estimate& estimate) {
   return fmt::format("{:.{}f} ± {:.{}f}", estimate.value, digits, estimate.error, digits);
 }
 
+std::string printable(std::string text) {
+  const auto is_control = [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7F; };
+  std::replace_if(text.begin(), text.end(), is_control, '?');
+  return text;
+}
+
 std::string plural(std::int64_t count, const std::string& noun) {
   return fmt::format("{} {}{}", count_text(count), noun, count == 1 ? "" : "s");
 }

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <utility>
+
+#include "report/numbers.h"
 
 namespace fakequant {
 namespace {
@@ -24,10 +27,7 @@ Table::Table(const std::vector<std::string>& headers) {
 
 void Table::add_row(std::vector<std::string> cells) {
   cells.resize(headers_.size());
-  for (auto& cell : cells) {  // names come from files, which may hold what a terminal would obey
-    std::replace_if(
-        cell.begin(), cell.end(), [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7F; }, '?');
-  }
+  for (auto& cell : cells) cell = printable(std::move(cell));  // names come from files
   rows_.push_back(std::move(cells));
 }
 

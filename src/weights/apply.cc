@@ -40,9 +40,17 @@ void add_storage_errors(int type, std::span<const float> rounded, std::span<cons
   }
 }
 
+// Finite values that are infinite afterwards.
+std::int64_t count_became_infinite(std::span<const float> before, std::span<const float> after) {
+  std::int64_t count = 0;
+  for (std::size_t i = 0; i < before.size(); ++i) count += std::isfinite(before[i]) && std::isinf(after[i]);
+  return count;
+}
+
 // Adds what a further piece found.
 void add_piece(TensorRounding& total, const TensorRounding& piece) {
   total.errors.add(piece.errors);
+  total.became_infinite += piece.became_infinite;
   total.storage_moved += piece.storage_moved;
   total.storage_overflow += piece.storage_overflow;
   total.storage_max_abs = std::max(total.storage_max_abs, piece.storage_max_abs);
@@ -132,7 +140,7 @@ ApplyResult apply_to_targets(const GgufModel& model, const Recipe& recipe, const
     pieces.add(t, tensor, is_quantized(types.at(t)) ? PieceCut::rows : rounder.cut());
     result_of_tensor[t] = result.tensors.size();
     result.tensors.push_back(
-        {tensor.name, type_name(tensor.type), type_name(types.at(t)), to_string(rounder.format()), {}, 0, 0, 0});
+        {tensor.name, type_name(tensor.type), type_name(types.at(t)), to_string(rounder.format()), {}, 0, 0, 0, 0});
   }
 
   const Rewrite rewrite(model, targets, types, provenance_keys(model, result.recipe, settings));
@@ -154,6 +162,9 @@ ApplyResult apply_to_targets(const GgufModel& model, const Recipe& recipe, const
     TensorRounding found;
     auto values = read_piece_values(model, piece);
     found.errors = rounding.rounders().at(piece.tensor).round(piece, values);
+    if (found.errors.saturated > 0) {
+      found.became_infinite = count_became_infinite(read_piece_values(model, piece), values);
+    }
     const auto bytes = about(tensor.name, [&] { return encode_values(type, values, row_elements(tensor)); });
     add_storage_errors(type, values, bytes, found);
     rewrite.write(piece, bytes);
@@ -169,6 +180,11 @@ ApplyResult apply_to_targets(const GgufModel& model, const Recipe& recipe, const
 
 ApplyResult apply_to_files(const GgufModel& model, const Recipe& recipe, const ApplySettings& settings,
                            const std::string& output, int threads, const Progress& progress) {
+  std::error_code ignored;
+  const auto status = std::filesystem::status(output, ignored);
+  if (std::filesystem::exists(status) && std::filesystem::is_other(status)) {
+    throw usage_error(fmt::format("a model cannot be written to {}, which is no file: name a file", output));
+  }
   std::vector<std::unique_ptr<OutputFile>> files;
   std::vector<RewriteTarget> targets;
   for (const auto& path : part_paths(output, model.parts().size())) {
@@ -179,6 +195,9 @@ ApplyResult apply_to_files(const GgufModel& model, const Recipe& recipe, const A
       }
     }
     files.push_back(std::make_unique<OutputFile>(path));
+    if (!files.back()->is_file()) {
+      throw usage_error(fmt::format("a model cannot be written to {} from front to back: name a file", path));
+    }
     targets.push_back({files.back()->fd(), path});
   }
   auto result = apply_to_targets(model, recipe, settings, targets, threads, progress);

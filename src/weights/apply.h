@@ -33,6 +33,7 @@ struct TensorRounding {
   std::string stored_as;              // the type it has in the output
   std::string format;                 // the winning rule's, "bf16,round=zero"
   RoundingErrors errors;              // rounded against original
+  std::int64_t became_infinite = 0;   // finite values that the format made infinite
   std::int64_t storage_moved = 0;     // rounded values that the storage type could not hold
   double storage_max_abs = 0;         // the most that it moved one of them that stayed finite
   std::int64_t storage_overflow = 0;  // finite values that became infinite in the storage type

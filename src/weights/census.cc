@@ -53,11 +53,11 @@ TensorCensus describe(const TensorInfo& tensor, const ValueStatistics& s) {
   if (is_float32(tensor.type) && s.values > 0) {
     census.low16_zero = static_cast<double>(s.low16_zero) / static_cast<double>(s.values);
   }
-  census.lossless_in = lossless_formats(s);
+  if (widens_exactly(tensor.type)) census.lossless_in = lossless_formats(s);
   census.mantissa_bits = mantissa_bits(s);
   census.min = s.finite > 0 ? static_cast<double>(s.min) : none;
   census.max = s.finite > 0 ? static_cast<double>(s.max) : none;
-  census.absmax = s.finite > 0 ? static_cast<double>(std::max(-s.min, s.max)) : none;
+  census.absmax = s.finite > 0 ? static_cast<double>(std::max(-s.min, s.max)) + 0.0 : none;
   census.mean = s.finite > 0 ? s.mean : none;
   census.std = s.finite > 0 ? std::sqrt(s.m2 / n) : none;
   census.kurtosis = s.m2 > 0 ? n * s.m4 / (s.m2 * s.m2) - 3 : none;

@@ -41,13 +41,15 @@ TensorComparison describe(const TensorSource& a, const TensorSource& b, const Di
   result.type_b = b.type;
   result.elements = a.elements;
   result.changed = d.changed;
-  result.max_abs = d.max_abs;
+  result.not_finite = d.not_finite;
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  result.max_abs = d.not_finite > 0 ? infinity : d.max_abs;
+  result.max_rel = d.not_finite > 0 ? infinity : d.max_rel;
   result.mean_abs = d.sum_abs / n;
-  result.max_rel = d.max_rel;
   result.rmse = std::sqrt(d.sum_error2 / n);
-  result.sqnr_db =
-      d.sum_error2 == 0 ? std::numeric_limits<double>::infinity() : 10 * std::log10(d.sum_a2 / d.sum_error2);
-  result.cosine = d.changed == 0 && d.sum_a2 > 0 ? 1 : d.sum_ab / (std::sqrt(d.sum_a2) * std::sqrt(d.sum_b2));
+  result.sqnr_db = d.sum_error2 == 0 ? infinity : 10 * std::log10(d.sum_a2 / d.sum_error2);
+  const double sizes = std::sqrt(d.sum_a2) * std::sqrt(d.sum_b2);
+  result.cosine = d.sum_error2 == 0 ? 1 : (sizes > 0 ? d.sum_ab / sizes : 0);
   result.bytes_identical = differences.bytes_identical;
   return result;
 }

@@ -16,14 +16,15 @@ struct TensorComparison {
   std::string name_b;  // as b's file has it
   std::string type_a, type_b;
   std::int64_t elements = 0;
-  std::int64_t changed = 0;  // values whose bits differ as float; two NaNs count as equal
+  std::int64_t changed = 0;     // values whose bits differ as float; two NaNs count as equal
+  std::int64_t not_finite = 0;  // of them, those where one of the two is NaN or infinite; then both maxima are infinite
   // Over the pairs whose difference is finite:
   double max_abs = 0;  // |a - b|
   double mean_abs = 0;
   double max_rel = 0;  // |a - b| / |a|, a = 0 left out
   double rmse = 0;
   double sqnr_db = 0;  // 10 log10(sum a^2 / sum (a - b)^2); infinity where nothing differs
-  double cosine = 0;   // of the angle between a and b; not a number where one is all zero
+  double cosine = 0;   // of the angle between a and b; 1 where both are all zero, 0 where one is
   bool bytes_identical = false;
 };
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <optional>
 #include <set>
 
@@ -27,6 +28,10 @@ constexpr std::array kNames = {
     NamePair{"blk.N.attn_output", "model.layers.N.self_attn.o_proj"},
     NamePair{"blk.N.attn_q_norm", "model.layers.N.self_attn.q_norm"},
     NamePair{"blk.N.attn_k_norm", "model.layers.N.self_attn.k_norm"},
+    // With four norms a layer, as gemma 2 has it, the one after the attention is not the one before the feed-forward.
+    NamePair{"blk.N.ffn_norm", "model.layers.N.pre_feedforward_layernorm"},
+    NamePair{"blk.N.post_attention_norm", "model.layers.N.post_attention_layernorm"},
+    NamePair{"blk.N.post_ffw_norm", "model.layers.N.post_feedforward_layernorm"},
     NamePair{"blk.N.ffn_norm", "model.layers.N.post_attention_layernorm"},
     NamePair{"blk.N.ffn_gate", "model.layers.N.mlp.gate_proj"},
     NamePair{"blk.N.ffn_up", "model.layers.N.mlp.up_proj"},
@@ -78,21 +83,21 @@ std::vector<const SafetensorsTensor*> origins(const SafetensorsModel& published,
   return {};
 }
 
-// Of how many heads the rows of a tensor are interleaved; 0 where they are in the published order, none where that
-// cannot be known.
-std::optional<std::int64_t> interleaved_heads(const GgufModel& model, const TensorInfo& tensor) {
-  if (model.first().find_string("general.architecture") != "llama") return 0;
+// Of how many heads the rows of a tensor could be interleaved: 0 where it is no projection of queries or keys, none
+// where the model does not say, or says it in a way that does not divide the rows.
+std::optional<std::int64_t> heads_of(const GgufModel& model, const TensorInfo& tensor) {
   const auto begins = [&](const char* word) {
     const auto layer = layer_of_tensor(tensor.name);
     return layer && tensor.name.find(fmt::format("blk.{}.{}.", *layer, word)) != std::string::npos;
   };
   if (!begins("attn_q") && !begins("attn_k")) return 0;
-  const auto of_queries = model.first().find_integer("llama.attention.head_count");
-  const auto* key = "llama.attention.head_count_kv";
-  const auto of_keys = model.first().find_key(key) == nullptr ? of_queries : model.first().find_integer(key);
+  const auto& file = model.first();
+  const auto prefix = file.find_string("general.architecture").value_or("") + ".attention.head_count";
+  const auto of_queries = file.find_integer(prefix);
+  const auto of_keys = file.find_key(prefix + "_kv") == nullptr ? of_queries : file.find_integer(prefix + "_kv");
   const auto heads = begins("attn_q") ? of_queries : of_keys;
   const auto rows = tensor.shape.empty() ? 0 : tensor.shape.back();
-  if (!heads || *heads <= 0 || rows % (2 * *heads) != 0) return std::nullopt;
+  if (!heads || *heads <= 0 || rows == 0 || rows % (2 * *heads) != 0) return std::nullopt;
   return heads;
 }
 
@@ -151,17 +156,40 @@ TensorSource source_of(const std::string& name, const SafetensorsModel& publishe
   return {name, stored_name, origin.type, shape, origin.elements * count, Converter(published, origins, heads)};
 }
 
+// How far the first values of two tensors are apart.
+double distance(const TensorSource& a, const TensorSource& b) {
+  constexpr std::int64_t kLooked = std::int64_t{1} << 16;
+  Buffer<float> values_a(static_cast<std::size_t>(std::min(a.elements, kLooked))), values_b(values_a.size());
+  a.read(0, values_a);
+  b.read(0, values_b);
+  double sum = 0;
+  for (std::size_t i = 0; i < values_a.size(); ++i) {
+    const auto d = static_cast<double>(values_a[i]) - static_cast<double>(values_b[i]);
+    if (std::isfinite(d)) sum += d * d;
+  }
+  return sum;
+}
+
 }  // namespace
 
 std::vector<TensorSource> converted_tensors(const SafetensorsModel& published, const GgufModel& model) {
   std::vector<TensorSource> sources;
   std::set<std::string> used;
-  for (const auto& tensor : model.tensors()) {
+  const bool is_llama = model.first().find_string("general.architecture") == "llama";
+  const auto own = gguf_tensors(model);
+  for (std::size_t t = 0; t < own.size(); ++t) {
+    const auto& tensor = model.tensors()[t];
     const auto found = origins(published, tensor);
-    const auto heads = interleaved_heads(model, tensor);
+    const auto heads = heads_of(model, tensor);
     if (found.empty() || !heads) continue;
     for (const auto* origin : found) used.insert(origin->name);
-    sources.push_back(source_of(tensor.name, published, found, *heads));
+    auto source = source_of(tensor.name, published, found, *heads);
+    // Other architectures' converters do the same or do not: the values tell.
+    if (*heads > 0 && !is_llama && source.shape == tensor.shape) {
+      auto plain = source_of(tensor.name, published, found, 0);
+      if (distance(own[t], plain) <= distance(own[t], source)) source = std::move(plain);
+    }
+    sources.push_back(std::move(source));
   }
   for (const auto& [name, tensor] : published.tensors()) {
     if (!used.contains(name)) sources.push_back(source_of(name, published, {&tensor}, 0));

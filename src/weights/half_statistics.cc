@@ -221,6 +221,9 @@ bool usual_statistics(Half type, const HalfSums& sums, double pivot, std::size_t
   const double mean = sums.s1 / n, d = mean - pivot, d2 = d * d;
   // Far from the pivot, the sums of powers would cancel, or leave float.
   if (!(d2 * 16 <= sums.s2 / n) || !std::isfinite(sums.s4)) return false;
+  // Beside one great value a short sum would lose what the others add.
+  const double reach = static_cast<double>(widened(type, absmax)) + std::fabs(pivot);
+  if (reach * reach * 64 > sums.s2) return false;
   s.values = s.finite = static_cast<std::int64_t>(count);
   s.min = widened(type, sums.most_negative);
   s.max = widened(type, sums.most_positive);

@@ -106,7 +106,9 @@ SafetensorsTensor parse_tensor(const std::string& path, const std::string& name,
 }
 
 Json parse_json(const std::string& path, const std::string& text) {
-  auto json = Json::parse(text, nullptr, false);
+  // Nothing sound is nested deeper; what is is not kept.
+  const auto is_shallow = [](int depth, Json::parse_event_t, const Json&) { return depth <= 4; };
+  auto json = Json::parse(text, is_shallow, false);
   if (json.is_discarded() || !json.is_object()) fail(path, "its header is no JSON object");
   return json;
 }
@@ -135,9 +137,11 @@ void SafetensorsModel::add_index(const std::string& path) {
     if (!file.is_string()) fail(path, fmt::format("it names no file for tensor '{}'", tensor));
     names.insert(file.get<std::string>());
   }
+  if (names.empty()) fail(path, "its weight_map is empty");
   for (const auto& name : names) {
     // Beside the index and nowhere else.
-    if (fs::path(name).filename() != name) fail(path, fmt::format("it names the file '{}'", name));
+    if (name.empty() || name == "." || name == ".." || fs::path(name).filename() != name)
+      fail(path, fmt::format("it names the file '{}'", name));
     add_file((fs::path(path).parent_path() / name).string());
   }
   for (const auto& [tensor, file] : json["weight_map"].items()) {
@@ -187,7 +191,7 @@ void SafetensorsModel::read(const SafetensorsTensor& tensor, std::int64_t first,
 bool is_safetensors(const std::string& path) {
   if (path.ends_with(kFileEnding) || path.ends_with(kIndexEnding)) return true;
   std::error_code ignored;
-  return fs::is_directory(path, ignored) && model_in(path);
+  return fs::is_directory(path, ignored);
 }
 
 void decode_safetensors(const std::string& type, std::span<const std::byte> bytes, std::span<float> values) {

@@ -51,7 +51,7 @@ class SafetensorsModel {
   std::map<std::string, SafetensorsTensor> tensors_;
 };
 
-// True for a path that names safetensors: by its ending, or a folder with such a model.
+// True for a path that names safetensors: by its ending, or a folder.
 bool is_safetensors(const std::string& path);
 
 // Widens stored elements of that type to float.

@@ -27,17 +27,19 @@ class Differences {
   // Written out: an implicit constructor would be compiled without the target's instructions.
   Differences() {
     max_abs_ = max_rel_ = abs_ = error2_ = a2_ = b2_ = ab_ = hn::Zero(D());
-    changed_ = hn::Zero(U());
+    changed_ = not_finite_ = hn::Zero(U());
   }
 
   void add(hn::Vec<F> a, hn::Vec<F> b) {
     const D d;
     const auto same = hn::Eq(hn::BitCast(U(), a), hn::BitCast(U(), b));
     const auto both_nan = hn::RebindMask(U(), hn::And(hn::IsNaN(a), hn::IsNaN(b)));
-    changed_ = hn::Add(changed_, hn::IfThenZeroElse(hn::Or(same, both_nan), hn::Set(U(), 1u)));
+    const auto differ = hn::IfThenZeroElse(hn::Or(same, both_nan), hn::Set(U(), 1u));
+    changed_ = hn::Add(changed_, differ);
     auto x = hn::PromoteTo(d, a), y = hn::PromoteTo(d, b);
     // A comparison with NaN is false: what is not finite drops out.
     const auto finite = hn::Le(hn::Abs(hn::Sub(x, y)), hn::Set(d, std::numeric_limits<double>::max()));
+    if (HWY_UNLIKELY(!hn::AllTrue(d, finite))) count_not_finite(a, b, differ);
     x = hn::IfThenElseZero(finite, x);
     y = hn::IfThenElseZero(finite, y);
     const auto error = hn::Abs(hn::Sub(x, y)), size = hn::Abs(x);
@@ -55,11 +57,19 @@ class Differences {
     }
   }
 
+  // Of lanes whose values differ, those where one is NaN or infinite.
+  void count_not_finite(hn::Vec<F> a, hn::Vec<F> b, hn::Vec<U> differ) {
+    const auto largest = hn::Set(F(), std::numeric_limits<float>::max());
+    const auto finite = hn::And(hn::Le(hn::Abs(a), largest), hn::Le(hn::Abs(b), largest));
+    not_finite_ = hn::Add(not_finite_, hn::IfThenZeroElse(hn::RebindMask(U(), finite), differ));
+  }
+
   ValueDifferences total() const {
     const D d;
     const auto sum = [&](Doubles lanes) { return hn::GetLane(hn::SumOfLanes(d, lanes)); };
     ValueDifferences result;
     result.changed = hn::GetLane(hn::SumOfLanes(U(), changed_));
+    result.not_finite = hn::GetLane(hn::SumOfLanes(U(), not_finite_));
     result.max_abs = hn::GetLane(hn::MaxOfLanes(d, max_abs_));
     result.max_rel = hn::GetLane(hn::MaxOfLanes(d, max_rel_));
     result.sum_abs = sum(abs_);
@@ -72,7 +82,7 @@ class Differences {
 
  private:
   Doubles max_abs_, max_rel_, abs_, error2_, a2_, b2_, ab_;
-  hn::Vec<U> changed_;
+  hn::Vec<U> changed_, not_finite_;
 };
 
 ValueDifferences differences(const float* a, const float* b, std::size_t count) {
@@ -103,6 +113,7 @@ HWY_EXPORT(differences);
 
 void ValueDifferences::add(const ValueDifferences& other) {
   changed += other.changed;
+  not_finite += other.not_finite;
   max_abs = std::max(max_abs, other.max_abs);
   max_rel = std::max(max_rel, other.max_rel);
   sum_abs += other.sum_abs;

@@ -8,6 +8,8 @@ namespace fakequant {
 
 struct ValueDifferences {
   std::int64_t changed = 0;  // pairs whose bits differ; two NaNs count as equal
+  std::int64_t not_finite =
+      0;  // of these, pairs whose difference is not finite: of NaN or an infinity and another value
   // Over the pairs whose difference is finite, each taken in double, where differences of floats are all but exact:
   double max_abs = 0;  // of |a - b|
   double max_rel = 0;  // of |a - b| / |a|, a = 0 left out

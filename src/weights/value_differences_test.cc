@@ -22,7 +22,10 @@ ValueDifferences one_by_one(const std::vector<float>& a, const std::vector<float
     d.changed += !both_nan && std::bit_cast<std::uint32_t>(a[i]) != std::bit_cast<std::uint32_t>(b[i]);
     const auto x = static_cast<double>(a[i]), y = static_cast<double>(b[i]);
     const double error = std::fabs(x - y);
-    if (!std::isfinite(error)) continue;
+    if (!std::isfinite(error)) {
+      d.not_finite += !both_nan && a[i] != b[i];
+      continue;
+    }
     d.max_abs = std::max(d.max_abs, error);
     if (x != 0) d.max_rel = std::max(d.max_rel, error / std::fabs(x));
     d.sum_abs += error;
@@ -39,6 +42,7 @@ void expect_same(const std::vector<float>& a, const std::vector<float>& b) {
   on_every_target([&] {
     const auto found = value_differences(a, b);
     EXPECT_EQ(found.changed, expected.changed);
+    EXPECT_EQ(found.not_finite, expected.not_finite);
     EXPECT_EQ(found.max_abs, expected.max_abs);
     EXPECT_EQ(found.max_rel, expected.max_rel);
     const double size = std::sqrt(expected.sum_a2 * expected.sum_b2);
