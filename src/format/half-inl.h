@@ -26,11 +26,11 @@ using I = hn::RebindToSigned<F>;
 using U16 = hn::Rebind<std::uint16_t, F>;  // as many halves as floats
 using Words = hn::Vec<U>;
 
-constexpr std::uint32_t kSign = 0x80000000u;
-constexpr std::uint32_t kInfinity = 0x7F800000u;
-constexpr std::uint32_t kQuiet = 0x00400000u;
-constexpr int kExponentApart = 127 - 15;  // of float and F16
-constexpr int kBitsApart = 23 - 10;       // of their mantissas
+inline constexpr std::uint32_t kSign = 0x80000000u;
+inline constexpr std::uint32_t kInfinity = 0x7F800000u;
+inline constexpr std::uint32_t kQuiet = 0x00400000u;
+inline constexpr int kExponentApart = 127 - 15;  // of float and F16
+inline constexpr int kBitsApart = 23 - 10;       // of their mantissas
 
 // x86 converts F16 itself from AVX2 on. (Elsewhere Highway 1.0.3 knows no infinity, and truncates.)
 #if HWY_TARGET <= HWY_AVX2 && HWY_ARCH_X86 && !defined(HWY_DISABLE_F16C)
