@@ -24,7 +24,8 @@ struct HalfSums {
   double s2 = 0, s3 = 0, s4 = 0;    // of the powers of their distances from a pivot
   std::uint16_t most_positive = 0;  // the greatest code without a sign
   std::uint16_t most_negative = 0;  // the greatest code with one; without one where there is none
-  std::uint16_t smallest = 0;       // the least magnitude, 0 included
+  std::uint16_t smallest = 0;       // the least magnitude but 0
+  std::int64_t zeros = 0;
 };
 
 }  // namespace fakequant
@@ -111,7 +112,7 @@ class CodeRange {
     hn::StoreU(negative_, Codes(), lanes.data());
     sums.most_negative = *std::max_element(begin, end);
     hn::StoreU(smallest_, Codes(), lanes.data());
-    sums.smallest = *std::min_element(begin, end);
+    sums.smallest = *std::min_element(begin, end);  // 0 included
   }
 
  private:
@@ -119,6 +120,23 @@ class CodeRange {
   hn::Vec<Signed> positive_;
   hn::Vec<Codes> negative_, smallest_;
 };
+
+// Looks again for the zeros, of which most chunks have none, and for the least magnitude but 0.
+void note_zeros(const std::uint16_t* codes, std::size_t count, HalfSums& sums) {
+  const Codes c;
+  auto zeros = hn::Zero(c), least = hn::Set(c, 0xFFFFu);
+  for (std::size_t i = 0; i < count; i += hn::Lanes(c)) {
+    const auto magnitude = hn::And(hn::LoadU(c, codes + i), hn::Set(c, 0x7FFFu));
+    zeros = hn::Sub(zeros, hn::VecFromMask(c, hn::Eq(magnitude, hn::Zero(c))));
+    least = hn::Min(least, hn::Sub(magnitude, hn::Set(c, 1)));  // 0 comes out on top
+  }
+  std::array<std::uint16_t, 32> lanes{};
+  hn::StoreU(zeros, c, lanes.data());
+  for (const auto lane : lanes) sums.zeros += lane;
+  hn::StoreU(least, c, lanes.data());
+  sums.smallest = static_cast<std::uint16_t>(
+      *std::min_element(lanes.begin(), lanes.begin() + static_cast<std::ptrdiff_t>(hn::Lanes(c))) + 1);
+}
 
 // How far ahead of the sums codes are fetched from the second-level cache, where reading has left them.
 constexpr std::size_t kAhead = 512;
@@ -148,8 +166,9 @@ HalfSums sums_of(const std::uint16_t* codes, std::size_t count, float pivot) {
     s3.add(hn::Add(a.s3, b.s3));
     s4.add(hn::Add(a.s4, b.s4));
   }
-  HalfSums sums{s1.total(), s2.total(), s3.total(), s4.total(), 0, 0, 0};
+  HalfSums sums{s1.total(), s2.total(), s3.total(), s4.total(), 0, 0, 0, 0};
   range.store(sums);
+  if (sums.smallest == 0) note_zeros(codes, count, sums);
   return sums;
 }
 
@@ -168,8 +187,8 @@ namespace {
 
 HWY_EXPORT(half_sums);
 
-constexpr std::size_t kChunk = 8192;  // values whose codes stay in the first-level cache
-constexpr std::size_t kWhole = 1024;  // a chunk is a multiple of
+constexpr std::size_t kChunk = 16384;  // values whose codes stay in the first-level cache
+constexpr std::size_t kWhole = 1024;   // a chunk is a multiple of
 
 // What is different between the two types.
 struct HalfBits {
@@ -213,7 +232,7 @@ bool usual_statistics(Half type, const HalfSums& sums, double pivot, std::size_t
   constexpr std::uint16_t kSign = 0x8000;
   const auto bits = bits_of(type);
   const bool has_both_signs = sums.most_positive < kSign && sums.most_negative >= kSign;
-  if (!has_both_signs || sums.smallest == 0) return false;
+  if (!has_both_signs) return false;
   const auto negative = static_cast<std::uint16_t>(sums.most_negative - kSign);
   const auto absmax = std::max(sums.most_positive, negative);
   if (absmax >= bits.infinity || absmax < bits.least_absmax || absmax > bits.most_absmax) return false;
@@ -225,6 +244,7 @@ bool usual_statistics(Half type, const HalfSums& sums, double pivot, std::size_t
   const double reach = static_cast<double>(widened(type, absmax)) + std::fabs(pivot);
   if (reach * reach * 64 > sums.s2) return false;
   s.values = s.finite = static_cast<std::int64_t>(count);
+  s.zeros = sums.zeros;
   s.min = widened(type, sums.most_negative);
   s.max = widened(type, sums.most_positive);
   s.mean = mean;

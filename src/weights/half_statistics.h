@@ -14,7 +14,7 @@
 namespace fakequant {
 
 // Adds to `total` what value_statistics() of the widened values says, but for low16_zero, which says nothing here and
-// is left out. Of most chunks of 8192 the sums are put together from short ones in float, whose errors are many and of
+// is left out. Of most chunks of 16384 the sums are put together from short ones in float, whose errors are many and of
 // both signs: of a million values the moments are then right to about 1e-9. It is faster where `total` holds values of
 // the same tensor already.
 void add_half_statistics(Half type, std::span<const std::uint16_t> stored, ValueStatistics& total);
