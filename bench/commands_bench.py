@@ -139,7 +139,7 @@ def main():
             "reading, widening and adding up": [[READ_WORKER, model, str(CORES)]],
             "inspect": [[PROGRAM, "inspect", model]],
             "python3-gguf and numpy": [[*this, "inspect", model]],
-        }, 7)
+        }, 15)
         race(f"apply, {size}, both synced", {
             "cp --reflink=never, sync": [["cp", "--reflink=never", model, copy], ["sync", copy]],
             "apply w:*norm*=bf16": [[*apply, "--rule", "w:*norm*=bf16"]],

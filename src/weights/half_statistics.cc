@@ -187,6 +187,7 @@ namespace {
 
 HWY_EXPORT(half_sums);
 
+constexpr std::size_t kFirst = 2048;   // values that go the general way, for want of any before
 constexpr std::size_t kChunk = 16384;  // values whose codes stay in the first-level cache
 constexpr std::size_t kWhole = 1024;   // a chunk is a multiple of
 
@@ -259,7 +260,7 @@ bool usual_statistics(Half type, const HalfSums& sums, double pivot, std::size_t
 void add_half_statistics(Half type, std::span<const std::uint16_t> stored, ValueStatistics& total) {
   std::array<float, kChunk> values;
   while (!stored.empty()) {
-    const auto count = std::min(stored.size(), kChunk);
+    const auto count = std::min(stored.size(), total.finite == 0 ? kFirst : kChunk);
     const auto chunk = stored.first(count);
     ValueStatistics part;
     bool is_usual = count % kWhole == 0;
