@@ -6,12 +6,15 @@
 
 namespace fakequant {
 void TensorPieces::add(std::size_t tensor, const TensorInfo& info, PieceCut cut) {
-  if (info.elements == 0) return;
   const auto row = row_elements(info);
   const auto whole_rows = std::max<std::int64_t>(1, most_elements_ / row) * row;
-  const auto piece = cut == PieceCut::rows ? whole_rows : most_elements_;
-  runs_.push_back({tensor, size_, info.elements, piece});
-  size_ += (info.elements - 1) / piece + 1;
+  add_run(tensor, info.elements, cut == PieceCut::rows ? whole_rows : most_elements_);
+}
+
+void TensorPieces::add_run(std::size_t tensor, std::int64_t elements, std::int64_t piece_elements) {
+  if (elements == 0) return;
+  runs_.push_back({tensor, size_, elements, piece_elements});
+  size_ += (elements - 1) / piece_elements + 1;
 }
 
 TensorPiece TensorPieces::operator[](std::int64_t piece) const {

@@ -34,10 +34,15 @@ class TensorPieces {
   // The pieces of the tensor with that index.
   void add(std::size_t tensor, const TensorInfo& info, PieceCut cut = PieceCut::anywhere);
 
+  // The same of so many elements, cut anywhere.
+  void add(std::size_t tensor, std::int64_t elements) { add_run(tensor, elements, most_elements_); }
+
   std::int64_t size() const { return size_; }
   TensorPiece operator[](std::int64_t piece) const;
 
  private:
+  void add_run(std::size_t tensor, std::int64_t elements, std::int64_t piece_elements);
+
   struct Run {
     std::size_t tensor;
     std::int64_t first_piece, elements, piece_elements;

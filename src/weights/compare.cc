@@ -5,6 +5,7 @@
 #include <limits>
 #include <map>
 
+#include "gguf/tensor_pieces.h"
 #include "parallel.h"
 #include "weights/converted_tensors.h"
 #include "weights/tensor_source.h"
@@ -95,16 +96,14 @@ bool same_files(const GgufModel& a, const GgufModel& b, int threads) {
 // Tensors of the same name and shape are compared, the others listed.
 Comparison compare_tensors(const std::vector<TensorSource>& a, const std::vector<TensorSource>& b, int threads,
                            const Progress& progress) {
-  constexpr std::int64_t kPiece = std::int64_t{1} << 16;  // a multiple of every block that ggml has
   Comparison result;
   std::map<std::string, const TensorSource*> names_b;
   for (const auto& tensor : b) names_b[tensor.name] = &tensor;
   struct Pair {
     const TensorSource *a, *b;
-    std::int64_t first_piece;
   };
   std::vector<Pair> pairs;
-  std::int64_t pieces = 0;
+  TensorPieces pieces;  // by the place among the pairs
   for (const auto& tensor : a) {
     const auto found = names_b.find(tensor.name);
     if (found == names_b.end()) {
@@ -112,8 +111,8 @@ Comparison compare_tensors(const std::vector<TensorSource>& a, const std::vector
       continue;
     }
     if (found->second->shape == tensor.shape) {
-      pairs.push_back({&tensor, found->second, pieces});
-      pieces += (tensor.elements + kPiece - 1) / kPiece;
+      pieces.add(pairs.size(), tensor.elements);
+      pairs.push_back({&tensor, found->second});
     } else {
       result.reshaped.push_back(tensor.name);
     }
@@ -123,20 +122,13 @@ Comparison compare_tensors(const std::vector<TensorSource>& a, const std::vector
     if (names_b.contains(tensor.name)) result.only_in_b.push_back(tensor.name);
   }
 
-  const auto pair_of = [&](std::int64_t piece) {
-    const auto after = std::upper_bound(pairs.begin(), pairs.end(), piece,
-                                        [](std::int64_t p, const Pair& pair) { return p < pair.first_piece; });
-    // Of pairs without values, which have no pieces, the last one's place is the next one's.
-    return static_cast<std::size_t>(std::prev(after) - pairs.begin());
-  };
   std::vector<Differences> totals(pairs.size());
-  const auto compare_piece = [&](std::int64_t piece) {
-    const auto& pair = pairs[pair_of(piece)];
-    const auto first = (piece - pair.first_piece) * kPiece;
-    return compare_values(*pair.a, *pair.b, first, std::min(kPiece, pair.a->elements - first));
+  const auto compare_piece = [&](std::int64_t i) {
+    const auto piece = pieces[i];
+    return compare_values(*pairs[piece.tensor].a, *pairs[piece.tensor].b, piece.first_element, piece.elements);
   };
-  const auto fold = [&](std::int64_t piece, const Differences& found) { totals[pair_of(piece)].add(found); };
-  parallel_fold(pieces, threads, compare_piece, fold, progress);
+  const auto fold = [&](std::int64_t i, const Differences& found) { totals[pieces[i].tensor].add(found); };
+  parallel_fold(pieces.size(), threads, compare_piece, fold, progress);
   for (std::size_t i = 0; i < pairs.size(); ++i) {
     result.tensors.push_back(describe(*pairs[i].a, *pairs[i].b, totals[i]));
     result.tensors_identical += result.tensors.back().bytes_identical;

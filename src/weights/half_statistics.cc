@@ -188,7 +188,7 @@ namespace {
 HWY_EXPORT(half_sums);
 
 constexpr std::size_t kFirst = 2048;   // values that go the general way, for want of any before
-constexpr std::size_t kChunk = 16384;  // values whose codes stay in the first-level cache
+constexpr std::size_t kChunk = 16384;  // values whose sums are put together
 constexpr std::size_t kWhole = 1024;   // a chunk is a multiple of
 
 // What is different between the two types.
