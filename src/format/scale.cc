@@ -118,8 +118,9 @@ std::int64_t round_nvfp4_block(float outer, Rounding rounding, std::span<float> 
   std::int64_t saturated = 0;
   for (std::size_t i = 0; i < block.size(); ++i) {
     if (scale == 0) {  // a block too small for its scale, or without a finite value but 0, holds nothing but 0
-      saturated += std::isinf(block[i]);
-      if (!std::isnan(block[i])) block[i] = std::copysign(0.0f, block[i]);
+      if (std::isnan(block[i])) continue;
+      saturated += outer == 0 ? block[i] != 0 : std::isinf(block[i]);
+      block[i] = std::copysign(0.0f, block[i]);
       continue;
     }
     const auto rounded = round_reference(nvfp4_element(), rounding, true, block[i] / scale, random ? random[i] : 0);

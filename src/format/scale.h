@@ -75,7 +75,8 @@ float nvfp4_outer_scale(float absmax);
 float nvfp4_scale(float block_absmax, float outer);
 
 // Rounds one block in place: element = e2m1(x / scale), scale = the product of both. NaN stays NaN and infinity
-// saturates; the block's absmax is that of its finite values.
+// saturates; the block's absmax is that of its finite values. Under an outer scale of 0 all is 0, and what was not has
+// saturated.
 std::int64_t round_nvfp4_block(float outer, Rounding rounding, std::span<float> block, const std::uint32_t* random);
 
 }  // namespace fakequant
