@@ -18,7 +18,8 @@ namespace fakequant {
 // Where the values stand, for the formats that ask.
 struct Placement {
   std::int64_t row = 0;                    // values in a row; 0: all values are one row
-  std::optional<SharedScale> scale = {};   // of a group that holds these values and more; left out: they are the group
+  std::optional<SharedScale> scale = {};   // of a group that holds these values and more, or of a static range; left
+                                           // out: they are the group
   RandomStream random = {};                // stochastic rounding: the stream of their random words,
   std::uint64_t first = 0;                 // and the place in it of the first value
   std::span<const float> importance = {};  // ggml's types: a weight for each column, or nothing

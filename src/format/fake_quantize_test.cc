@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include "error.h"
+#include "format/integer_kernel.h"
 #include "format/on_every_target.h"
 #include "format/reference.h"
 #include "format/test_values.h"
@@ -99,6 +101,80 @@ TEST(FakeQuantize, GivesTheSameForPiecesAsForTheWhole) {
     }
     EXPECT_EQ(whole, pieces) << text;
   }
+}
+
+const char* const kStaticFormats[] = {"int8",
+                                      "int4,mode=asym",
+                                      "int2,round=zero",
+                                      "int16,round=stochastic,seed=3",
+                                      "int8,mode=asym,round=stochastic",
+                                      "nvfp4",
+                                      "nvfp4,round=stochastic"};
+
+// The format with a scale of all its values, and with a static range.
+std::pair<Format, Format> found_and_static(const std::string& text) {
+  auto found = parse_format(text);
+  if (found.family == Family::integer) found.per = Span::tensor;
+  return {found, parse_format(text + ",range=static:r.json")};
+}
+
+// Under the range that its values have, a static scale is theirs, however many rows are given at once.
+TEST(FakeQuantize, RoundsByAStaticRangeAsByTheSameRangeFound) {
+  const auto values = normal_floats(80 * 300, 6);
+  for (const std::string text : kStaticFormats) {
+    const auto [found, fixed] = found_and_static(text);
+    const RandomStream random = {random_key(found.seed, "site"), 5};
+    auto expected = values;
+    const auto expected_errors = fake_quantize(found, expected, {.row = 80, .random = random});
+    for (const std::size_t rows : {1, 7, 300}) {
+      auto pieces = values;
+      RoundingErrors errors;
+      Placement placement{.row = 80, .scale = static_scale(fixed, range_of(values)), .random = random};
+      for (std::size_t begin = 0; begin < values.size(); begin += 80 * rows) {
+        placement.first = begin;
+        errors.add(fake_quantize(fixed, std::span(pieces).subspan(begin, std::min(80 * rows, values.size() - begin)),
+                                 placement));
+      }
+      EXPECT_EQ(pieces, expected) << text;
+      EXPECT_EQ(errors.saturated, expected_errors.saturated) << text;
+    }
+  }
+}
+
+TEST(FakeQuantize, SaturatesBeyondAStaticRange) {
+  on_every_target([] {
+    for (const std::string text : kStaticFormats) {
+      const auto fixed = found_and_static(text).second;
+      const Placement placement{.scale = static_scale(fixed, {-1, 1})};
+      std::vector<float> values(48, 0.25f);
+      const float beyond[] = {3, -3, 1e30f, std::numeric_limits<float>::max(), -std::numeric_limits<float>::max()};
+      std::copy(std::begin(beyond), std::end(beyond), values.begin() + 16);
+      const auto errors = fake_quantize(fixed, values, placement);
+      EXPECT_EQ(errors.saturated, 5) << text;
+      EXPECT_EQ(errors.absmax, static_cast<double>(std::numeric_limits<float>::max()));
+      // The zero point is a code: the codes' range may lie half a step beside the range asked for.
+      for (const float x : values) EXPECT_LE(std::fabs(x), 1 + 1.01f / 15) << text;
+    }
+  });
+}
+
+TEST(FakeQuantize, MakesAllZeroUnderAStaticRangeOfZero) {
+  on_every_target([] {
+    for (const std::string text : kStaticFormats) {
+      const auto fixed = found_and_static(text).second;
+      std::vector<float> values = {0, 1, -2, INFINITY, NAN, 1e-45f, -0.0f};
+      const auto errors = fake_quantize(fixed, values, {.scale = static_scale(fixed, {})});
+      EXPECT_EQ(errors.saturated, 4) << text;
+      for (std::size_t i = 0; i < values.size(); ++i) EXPECT_TRUE(i == 4 ? std::isnan(values[i]) : values[i] == 0);
+    }
+  });
+}
+
+TEST(FakeQuantize, RefusesAStaticRangeThatIsNotGiven) {
+  std::vector<float> values = {1};
+  EXPECT_THROW(round_values(parse_format("int8,range=static:r.json"), values), Error);
+  EXPECT_THROW(round_values(parse_format("nvfp4,range=static:r.json"), values), Error);
+  EXPECT_THROW(TensorScaleSearch(parse_format("int8,range=static:r.json")), Error);
 }
 
 TEST(FakeQuantize, IsDifferentForEachSeedAndUnbiased) {

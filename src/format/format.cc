@@ -58,17 +58,14 @@ std::optional<Number> number_of(std::string_view text) {
   return number;
 }
 
-RangeRule range_of_option(const FormatOption& option) {
-  constexpr std::string_view kPercentile = "percentile:";
-  if (option.value == "absmax") return {};
-  if (option.value == "mse") return {RangeRule::mse, 100};
-  const std::string_view value = option.value;
-  if (value.starts_with(kPercentile)) {
-    const auto percent = number_of<double>(value.substr(kPercentile.size()));
-    if (percent && *percent > 0 && *percent <= 100) return {RangeRule::percentile, *percent};
+// The name of a file that an option names, given as OPTION=VALUE.
+std::string file_of_option(std::string_view option, std::string_view value, std::string_view file) {
+  if (file.empty())
+    throw usage_error(fmt::format("{}={} names no file: write {}={}FILE", option, value, option, value));
+  if (file.find('\'') != std::string_view::npos) {
+    throw usage_error(fmt::format("{}={} has a quote in it, which no rule can hold: rename the file", option, value));
   }
-  throw usage_error(fmt::format(
-      "unknown range={}: range= takes absmax, mse, or percentile:P with P above 0 and at most 100", option.value));
+  return std::string(file);
 }
 
 bool takes_overflow(const Format& format) { return format.family == Family::element && format.element.has_infinity; }
@@ -84,7 +81,7 @@ std::vector<std::string> keys_of(const Format& format) {
     case Family::mx:
       return {"scale", "round", "seed"};
     case Family::nvfp4:
-      return {"round", "seed"};
+      return {"range", "round", "seed"};
     case Family::ggml:
       return {"imatrix"};
   }
@@ -112,15 +109,15 @@ void set_option(Format& format, const FormatOption& option) {
   } else if (key == "mode") {
     format.asymmetric = value_of(kModes, option);
   } else if (key == "range") {
-    format.range = range_of_option(option);
+    format.range = parse_range(value);
+    const bool searched = format.range.kind == RangeRule::percentile || format.range.kind == RangeRule::mse;
+    if (format.family == Family::nvfp4 && searched) {
+      throw usage_error(fmt::format("nvfp4 has no range={}: its outer scale takes range=absmax or static:FILE", value));
+    }
   } else if (key == "scale") {
     format.scale_rounding = value_of(kScaleRoundings, option);
   } else {
-    if (value.empty()) throw usage_error("imatrix= names no file: write imatrix=FILE");
-    if (value.find('\'') != std::string::npos) {
-      throw usage_error(fmt::format("imatrix={} has a quote in it, which no rule can hold: rename the file", value));
-    }
-    format.importance_file = value;
+    format.importance_file = file_of_option(key, value, value);
   }
 }
 
@@ -202,6 +199,15 @@ Format make_format(std::string_view name, const std::vector<FormatOption>& optio
     throw usage_error("seed= is for random numbers: it goes with round=stochastic");
   }
   if (has("block") && format.per != Span::block) throw usage_error("block= says how long blocks are: add per=block");
+  if (format.family == Family::integer && format.range.kind == RangeRule::static_range) {
+    if (format.per && format.per != Span::tensor) {
+      throw usage_error(
+          fmt::format("per={} does not go with range=static: the file has one range for all values of a site, which is "
+                      "per=tensor: leave per= out",
+                      word_of(kSpans, *format.per)));
+    }
+    format.per = Span::tensor;
+  }
   return format;
 }
 
@@ -241,15 +247,13 @@ Format parse_format(std::string_view text) {
 std::vector<FormatOption> options_of(const Format& format) {
   const Format plain;
   std::vector<FormatOption> options;
-  if (format.per) options.push_back({"per", word_of(kSpans, *format.per)});
+  const bool is_static = format.range.kind == RangeRule::static_range;
+  if (format.per && !is_static) options.push_back({"per", word_of(kSpans, *format.per)});
   if (format.per == Span::block && format.block != plain.block) {
     options.push_back({"block", std::to_string(format.block)});
   }
   if (format.asymmetric) options.push_back({"mode", word_of(kModes, true)});
-  if (format.range.kind == RangeRule::mse) options.push_back({"range", "mse"});
-  if (format.range.kind == RangeRule::percentile) {
-    options.push_back({"range", fmt::format("percentile:{}", format.range.percent)});
-  }
+  if (format.range != plain.range) options.push_back({"range", to_string(format.range)});
   if (format.scale_rounding != plain.scale_rounding) {
     options.push_back({"scale", word_of(kScaleRoundings, format.scale_rounding)});
   }
@@ -267,6 +271,35 @@ std::string to_string(const Format& format) {
     text += quoted ? fmt::format(",{}='{}'", key, value) : fmt::format(",{}={}", key, value);
   }
   return text;
+}
+
+RangeRule parse_range(std::string_view text) {
+  constexpr std::string_view kPercentile = "percentile:", kStatic = "static:";
+  if (text == "absmax") return {};
+  if (text == "mse") return {RangeRule::mse, 100};
+  if (text.starts_with(kPercentile)) {
+    const auto percent = number_of<double>(text.substr(kPercentile.size()));
+    if (percent && *percent > 0 && *percent <= 100) return {RangeRule::percentile, *percent};
+  }
+  if (text.starts_with(kStatic)) {
+    return {RangeRule::static_range, 100, file_of_option("range", text, text.substr(kStatic.size()))};
+  }
+  throw usage_error(fmt::format(
+      "unknown range={}: range= takes absmax, mse, percentile:P with P above 0 and at most 100, or static:FILE", text));
+}
+
+std::string to_string(const RangeRule& range) {
+  switch (range.kind) {
+    case RangeRule::percentile:
+      return fmt::format("percentile:{}", range.percent);
+    case RangeRule::mse:
+      return "mse";
+    case RangeRule::static_range:
+      return "static:" + range.file;
+    case RangeRule::absmax:
+      break;
+  }
+  return "absmax";
 }
 
 const GgmlType& ggml_type_of_format(const Format& format) {

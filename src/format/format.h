@@ -33,10 +33,12 @@ enum class Span {
   block,  // so many of a row; the row's end cuts the last one short
 };
 
-// How the range that an integer's codes cover is found.
+// How the range that an integer's codes cover, or NVFP4's outer scale, is found: from the values that are rounded, or
+// once and for all from what a file of ranges has of the site.
 struct RangeRule {
-  enum Kind { absmax, percentile, mse } kind = absmax;
-  double percent = 100;  // of the values' magnitudes, for percentile
+  enum Kind { absmax, percentile, mse, static_range } kind = absmax;
+  double percent = 100;   // of the values' magnitudes, for percentile
+  std::string file = {};  // for static_range
 
   bool operator==(const RangeRule&) const = default;
 };
@@ -50,7 +52,7 @@ struct Format {
   Rounding rounding = Rounding::nearest;
   std::uint64_t seed = 0;   // of stochastic rounding
   bool saturate = false;    // overflow=saturate: clamps where the element has an infinity
-  std::optional<Span> per;  // left out: a row of a weight, a token of an activation
+  std::optional<Span> per;  // left out: a row of a weight, a token of an activation; tensor where the range is static
   std::int64_t block = 32;  // per=block
   bool asymmetric = false;
   RangeRule range;
@@ -81,6 +83,10 @@ std::vector<FormatOption> options_of(const Format& format);
 
 // The text that parse_format reads back to the same format.
 std::string to_string(const Format& format);
+
+// The value of range=: "absmax", "percentile:99.9", "mse", "static:FILE". Throws a usage error for any other.
+RangeRule parse_range(std::string_view text);
+std::string to_string(const RangeRule& range);
 
 // The type of a format of the ggml family.
 const GgmlType& ggml_type_of_format(const Format& format);

@@ -28,10 +28,24 @@ TEST(Format, ReadsAndWritesItsText) {
        {"bf16", "bf16,round=zero", "e4m3,round=stochastic,seed=18446744073709551615", "f16,overflow=saturate",
         "mantissa7", "e3m5", "int8", "int4,per=block,block=64,mode=asym,round=stochastic,seed=7",
         "int8,per=tensor,range=percentile:99.9", "int2,range=mse", "mxfp4,scale=ceil", "mxint8,round=away", "nvfp4",
-        "q4_k", "ggml:mxfp4", "q2_k,imatrix='a,b.gguf'"}) {
+        "nvfp4,range=static:r.json,round=zero", "int8,range=static:r.json",
+        "int4,mode=asym,range='static:a,b.json',round=stochastic,seed=2", "q4_k", "ggml:mxfp4",
+        "q2_k,imatrix='a,b.gguf'"}) {
     EXPECT_EQ(to_string(parse_format(text)), text);
   }
   EXPECT_EQ(to_string(parse_format("int4,per=block,block=32,mode=sym,range=absmax")), "int4,per=block");
+  EXPECT_EQ(to_string(parse_format("nvfp4,range=absmax")), "nvfp4");
+}
+
+TEST(Format, SpansTheTensorUnderAStaticRange) {
+  const auto format = parse_format("int8,range=static:r.json");
+  EXPECT_EQ(format.range.kind, RangeRule::static_range);
+  EXPECT_EQ(format.range.file, "r.json");
+  EXPECT_EQ(format.per, Span::tensor);
+  for (const auto* text : {"int8,per=tensor,range=static:r.json", "int8,range=static:r.json,per=tensor"}) {
+    EXPECT_EQ(parse_format(text), format);
+  }
+  EXPECT_NE(parse_format("int8,range=static:other.json"), format);
 }
 
 TEST(Format, KnowsEveryNameItLists) {
@@ -73,7 +87,16 @@ TEST(Format, RefusesWhatItDoesNotKnowAndSaysWhatItDoes) {
   EXPECT_THAT(refusal("int8,range=percentile:120"), HasSubstr("P above 0 and at most 100"));
   EXPECT_THAT(refusal("int8,range=percentile:0"), HasSubstr("P above 0 and at most 100"));
   EXPECT_THAT(refusal("int8,range=percentile:nan"), HasSubstr("P above 0 and at most 100"));
-  EXPECT_THAT(refusal("int8,range=all"), HasSubstr("absmax, mse, or percentile:P"));
+  EXPECT_THAT(refusal("int8,range=all"),
+              HasSubstr("absmax, mse, percentile:P with P above 0 and at most 100, or static:"));
+  EXPECT_THAT(refusal("int8,range=static:"), HasSubstr("write range=static:FILE"));
+  EXPECT_THAT(refusal("int8,range=static:a'b"), HasSubstr("has a quote in it"));
+  for (const auto* per : {"token", "row", "block"}) {
+    EXPECT_THAT(refusal(std::string("int8,range=static:r.json,per=") + per), HasSubstr("one range for all values"));
+  }
+  EXPECT_THAT(refusal("nvfp4,range=mse"), HasSubstr("range=absmax or static:FILE"));
+  EXPECT_THAT(refusal("nvfp4,range=percentile:99"), HasSubstr("range=absmax or static:FILE"));
+  EXPECT_THAT(refusal("mxfp4,range=static:r.json"), HasSubstr("no option 'range'"));
   EXPECT_THAT(refusal("e4m3,mode=asym"), HasSubstr("format e4m3 has no option 'mode': it takes round=, seed="));
   EXPECT_THAT(refusal("e4m3,overflow=saturate"), HasSubstr("no option 'overflow'"));
   EXPECT_THAT(refusal("e5m2,overflow=wrap"), HasSubstr("infinity or saturate"));

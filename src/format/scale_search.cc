@@ -1,10 +1,13 @@
 #include "format/scale_search.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <bit>
 #include <cmath>
 #include <limits>
 
+#include "error.h"
 #include "format/integer_kernel.h"
 
 namespace fakequant {
@@ -76,6 +79,13 @@ float percentile_of_magnitudes(double percent, std::span<const float> values) {
 constexpr std::size_t kUpperBins = 0x7F80;  // finite magnitudes
 constexpr std::size_t kLowerBins = 0x10000;
 
+void check_range_is_found(const Format& format) {
+  if (format.range.kind != RangeRule::static_range) return;
+  throw usage_error(fmt::format(
+      "range={} has a range for each of a model's activations, and these values are none: take range=absmax",
+      to_string(format.range)));
+}
+
 // The bin that holds the value of this rank; `rank` becomes its rank within the bin.
 std::size_t bin_of(const std::vector<std::int64_t>& bins, std::int64_t& rank) {
   std::size_t bin = 0;
@@ -89,20 +99,26 @@ bool spans_tensor(const Format& format) {
   return format.family == Family::nvfp4 || (format.family == Family::integer && format.per == Span::tensor);
 }
 
-SharedScale scale_of(const Format& format, std::span<const float> group) {
-  const auto range = range_of(group);
+SharedScale static_scale(const Format& format, const ValueRange& range) {
   if (format.family == Family::nvfp4) return {{}, nvfp4_outer_scale(range.absmax())};
+  return {integer_scale(format, range), 0};
+}
+
+SharedScale scale_of(const Format& format, std::span<const float> group) {
+  check_range_is_found(format);
+  const auto range = range_of(group);
   switch (format.range.kind) {
     case RangeRule::percentile:
       return {integer_scale(format, clipped(range, percentile_of_magnitudes(format.range.percent, group))), 0};
     case RangeRule::mse:
       return {best_scale(format, range, errors_of_ranges(format, range, group)), 0};
     default:
-      return {integer_scale(format, range), 0};
+      return static_scale(format, range);
   }
 }
 
 TensorScaleSearch::TensorScaleSearch(const Format& format) : format_(format) {
+  check_range_is_found(format);
   if (format.range.kind != RangeRule::percentile) return;
   upper_.resize(kUpperBins);
   for (auto& bins : lower_) bins.resize(kLowerBins);
@@ -139,11 +155,7 @@ std::vector<double> TensorScaleSearch::look(std::span<const float> piece) {
 
 void TensorScaleSearch::end_pass(const std::vector<std::vector<double>>& sums) {
   ++pass_;
-  if (format_.family == Family::nvfp4) {
-    scale_.outer = nvfp4_outer_scale(range_.absmax());
-    return;
-  }
-  if (format_.range.kind == RangeRule::absmax) scale_.integer = integer_scale(format_, range_);
+  if (format_.range.kind == RangeRule::absmax) scale_ = static_scale(format_, range_);
   if (format_.range.kind == RangeRule::mse && pass_ == 2) {
     std::vector<double> errors(kRangesTried);
     for (const auto& piece : sums) {
