@@ -46,10 +46,16 @@ void check_rule(const Rule& rule) {
   if (rule.kind == SiteKind::weight && format.per == Span::token) {
     throw usage_error("per=token is for activations: a weight's scale spans a row, a block or the tensor");
   }
-  if (rule.kind == SiteKind::activation && format.per == Span::tensor) {
+  const bool is_static = format.range.kind == RangeRule::static_range;
+  if (rule.kind == SiteKind::activation && format.per == Span::tensor && !is_static) {
     throw usage_error(
         "per=tensor is for weights: over the tokens of a batch a scale would depend on the batch; take per=token, row "
-        "or block");
+        "or block, or give range=static:FILE");
+  }
+  if (rule.kind == SiteKind::weight && is_static) {
+    throw usage_error(
+        "range=static is for activations: a weight's own range is always known; take range=absmax, or another that "
+        "its values give");
   }
   const bool needs_importance = format.family == Family::ggml && ggml_type_of_format(format).needs_importance;
   if (rule.kind == SiteKind::activation && needs_importance) {

@@ -32,8 +32,9 @@ using Recipe = std::vector<Rule>;
 // Throws a usage error that says which part of the text is wrong and what is allowed.
 Rule parse_rule(std::string_view text);
 
-// Throws a usage error when the format's options do not go with the kind of site: a token is no part of a weight, and a
-// scale over the tokens that happen to be evaluated together would make results depend on the batch.
+// Throws a usage error when the format's options do not go with the kind of site: a token is no part of a weight, a
+// weight's range need not be recorded, and a scale found over the tokens that happen to be evaluated together would
+// make results depend on the batch.
 void check_rule(const Rule& rule);
 
 // The text that parse_rule reads back to the same rule.

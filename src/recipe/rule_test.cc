@@ -39,6 +39,27 @@ TEST(Rule, RefusesWhatIsNoRule) {
   }
 }
 
+std::string refusal(const std::string& rule) {
+  try {
+    parse_rule(rule);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.failure(), Failure::usage);
+    return error.what();
+  }
+  return "accepted";
+}
+
+TEST(Rule, HasAStaticRangeForActivationsOnly) {
+  for (const auto* text : {"a:in(ffn_up)=int8,range=static:ranges.json", "a:ffn_norm@0=nvfp4,range='static:a,b.json'",
+                           "a:*=int4,mode=asym,range=static:/tmp/r=1@2.json"}) {
+    EXPECT_EQ(to_string(parse_rule(text)), text);
+  }
+  EXPECT_EQ(refusal("a:ffn_norm=int8,per=tensor,range=static:r.json"), "accepted");
+  EXPECT_THAT(refusal("w:ffn_up=int8,range=static:r.json"), testing::HasSubstr("range is always known"));
+  EXPECT_THAT(refusal("w:ffn_up=nvfp4,range=static:r.json"), testing::HasSubstr("range is always known"));
+  EXPECT_THAT(refusal("a:ffn_norm=int8,per=tensor"), testing::HasSubstr("or give range=static:FILE"));
+}
+
 TEST(Recipe, IsSplitByKindInItsOrder) {
   const Recipe recipe = {parse_rule("w:a=bf16"), parse_rule("a:b=bf16"), parse_rule("w:c=bf16")};
   EXPECT_EQ(to_string(rules_of_kind(recipe, SiteKind::weight)), "w:a=bf16 w:c=bf16");
