@@ -4,39 +4,13 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <numeric>
 #include <set>
 
 #include "error.h"
+#include "recipe/nearest_words.h"
 
 namespace fakequant {
 namespace {
-
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const auto replace = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({replace, row[j] + 1, row[j - 1] + 1});
-    }
-  }
-  return row[b.size()];
-}
-
-// The words most like `selector`, best first.
-std::vector<std::string> nearest_words(std::string_view selector, const std::set<std::string>& words) {
-  constexpr std::size_t kMost = 4;
-  std::vector<std::string> order(words.begin(), words.end());
-  std::stable_sort(order.begin(), order.end(), [&](const auto& a, const auto& b) {
-    return edit_distance(selector, a) < edit_distance(selector, b);
-  });
-  if (order.size() > kMost) order.resize(kMost);
-  return order;
-}
 
 bool is_pattern(std::string_view selector) { return selector.find_first_of(".*?") != std::string_view::npos; }
 
