@@ -30,6 +30,13 @@ void add_number(CLI::App& command, const std::string& flags, Value& value, Value
   if (value != Value{} && value >= least) option->default_str(fmt::format("{}", value));
 }
 
+// llama.cpp's short options of several letters, which CLI11 does not know, by their long names.
+const char* as_long_option(const char* argument) {
+  if (std::string_view(argument) == "-ngl") return "--gpu-layers";
+  if (std::string_view(argument) == "-dev") return "--device";
+  return argument;
+}
+
 }  // namespace
 
 Arguments::Arguments(CLI::App& program, const std::string& name, const std::string& help)
@@ -49,6 +56,11 @@ void Arguments::texts(const std::string& flags, const std::string& type, std::ve
   add(command_, flags, values, help, type, group_)->allow_extra_args(false);
 }
 
+void Arguments::list(const std::string& flags, const std::string& type, std::vector<std::string>& values,
+                     const std::string& help) {
+  add(command_, flags, values, help, type, group_)->delimiter(',')->allow_extra_args(false);
+}
+
 void Arguments::number(const std::string& flags, int& value, int least, int most, const std::string& help) {
   add_number(command_, flags, value, least, most, help, group_);
 }
@@ -59,6 +71,12 @@ void Arguments::number(const std::string& flags, double& value, double least, do
 
 void Arguments::number(const std::string& flags, std::uint32_t& value, std::uint32_t most, const std::string& help) {
   add_number(command_, flags, value, std::uint32_t{0}, most, help, group_);
+}
+
+void Arguments::number_or_all(const std::string& flags, std::optional<int>& value, int most, const std::string& help) {
+  add(command_, flags, value, help, "N", group_)
+      ->check(CLI::Range(-1, most).description(""))
+      ->transform([](const std::string& text) { return text == "all" ? "-1" : text; });
 }
 
 void Arguments::flag(const std::string& flags, bool& value, const std::string& help) {
@@ -87,7 +105,9 @@ int Program::run(int count, const char* const* arguments) {
     throw usage_error(fmt::format("unknown command '{}': the commands are {}", arguments[1], fmt::join(names, " ")));
   }
   try {
-    app_->parse(count, arguments);
+    std::vector<const char*> long_arguments(arguments, arguments + count);
+    std::transform(long_arguments.begin(), long_arguments.end(), long_arguments.begin(), as_long_option);
+    app_->parse(count, long_arguments.data());
     return 0;
   } catch (const CLI::ExtrasError&) {
     const auto extras = app_->remaining(true);

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,9 +31,13 @@ class Arguments {
             Required required = Required::no);
   void texts(const std::string& flags, const std::string& type, std::vector<std::string>& values,
              const std::string& help);
+  void list(const std::string& flags, const std::string& type, std::vector<std::string>& values,
+            const std::string& help);  // "a,b,c"
   void number(const std::string& flags, int& value, int least, int most, const std::string& help);
   void number(const std::string& flags, double& value, double least, double most, const std::string& help);
   void number(const std::string& flags, std::uint32_t& value, std::uint32_t most, const std::string& help);
+  void number_or_all(const std::string& flags, std::optional<int>& value, int most,
+                     const std::string& help);  // "all" is -1
   void flag(const std::string& flags, bool& value, const std::string& help);
 
   // Options that follow are listed under this heading.

@@ -13,21 +13,24 @@ namespace {
 struct BenchCommandOptions : CommonOptions {
   std::string model;
   RuleOptions rules;
+  DeviceOptions devices;
   BenchOptions bench;
 };
 
 void run_bench(BenchCommandOptions& options) {
   const auto recipe = recipe_of(options.rules);
   const GgufModel model(options.model);
+  const auto provenance = provenance_of(options, options.devices);
   ResultOutput output(options, inputs_of(model, options.rules, recipe));
   PreparedVariants prepared(model, options.threads);
   if (!recipe.empty()) prepared.add("variant", recipe);
   options.bench.threads = options.threads;
+  options.bench.devices = options.devices;
   const auto result = [&] {
     ProgressLine progress(options, "bench");
     return bench(model.paths(), prepared.variants(), options.bench, progress.callback());
   }();
-  output.write(to_text(result), to_json(result, provenance_of(options, true)));
+  output.write(to_text(result), to_json(result, provenance));
 }
 
 }  // namespace
@@ -44,6 +47,7 @@ void add_bench(CLI::App& program, const std::string& command_line) {
   arguments.number("--repetitions", options->bench.repetitions, kFewestPairs, 1 << 20,
                    "Rounds in which baseline and variant take turns");
   add_rule_options(arguments, options->rules);
+  add_device_options(arguments, options->devices);
   add_common_options(arguments, *options);
   arguments.footer("Example: fakequant bench model.gguf --rule a:ffn_norm=bf16");
   arguments.run([options] { run_bench(*options); });

@@ -15,6 +15,7 @@ struct EvalCommandOptions : CommonOptions {
   std::string model;
   std::string text;
   RuleOptions rules;
+  DeviceOptions devices;
   EvalOptions eval;
 };
 
@@ -22,16 +23,18 @@ void eval(EvalCommandOptions& options) {
   const auto recipe = recipe_of(options.rules);
   const GgufModel model(options.model);
   const auto text = read_text(options.text);
+  const auto provenance = provenance_of(options, options.devices);
   ResultOutput output(options, inputs_of(model, options.rules, recipe, {options.text}));
   PreparedVariants prepared(model, options.threads);
   const auto rounding = prepared.add("variant", recipe);
   options.eval.threads = options.threads;
+  options.eval.devices = options.devices;
   const auto result = [&] {
     ProgressLine progress(options, "eval");
     return evaluate(model.paths(), prepared.variants(), text, options.text, options.eval, progress.callback());
   }();
   auto text_result = to_text(result);
-  auto json = to_json(result, provenance_of(options, true));
+  auto json = to_json(result, provenance);
   if (rounding) {
     text_result += "\n" + rounding_table(*rounding).to_text() + rounding_summary(*rounding);
     json["weights"] = rounding_json(*rounding);
@@ -51,6 +54,7 @@ void add_eval(CLI::App& program, const std::string& command_line) {
                    "Tokens of a chunk [min(512, what the model was trained for)]");
   arguments.number("--chunks", options->eval.chunks, 1, 1 << 30, "Evaluate at most N chunks [all]");
   add_rule_options(arguments, options->rules);
+  add_device_options(arguments, options->devices);
   add_common_options(arguments, *options);
   arguments.footer(
       "Without rules the model is measured against itself: its perplexity, and a divergence of exactly 0.\n"

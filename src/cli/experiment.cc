@@ -30,6 +30,7 @@ struct ExperimentOptions : CommonOptions {
   std::vector<std::string> prompts;
   std::string prompt_file;
   RuleOptions rules;
+  DeviceOptions devices;
   ExperimentRequest request;
 };
 
@@ -77,8 +78,10 @@ void experiment(ExperimentOptions& options) {
   if (request.prompts.empty()) request.prompts = default_prompts();
   request.text = read_text(request.text_name);
   request.threads = request.eval.threads = request.generate.threads = request.bench.threads = options.threads;
+  request.devices = request.eval.devices = request.generate.devices = request.bench.devices = options.devices;
   const GgufModel model(request.model);
   check_weight_rules(model, rules_of_kind(request.recipe, SiteKind::weight));  // before anything is written
+  const auto provenance = provenance_of(options, options.devices);
 
   const fs::path folder(options.output);
   make_folder(folder);
@@ -92,8 +95,7 @@ void experiment(ExperimentOptions& options) {
   }
   ResultOutput output(options, inputs);
   remove_results(folder);
-  const auto environment = describe_environment(options.threads);
-  const auto provenance = provenance_of(options, true);
+  const auto environment = describe_environment(options.threads, options.devices);
   write_file(folder / "recipe.yaml", to_yaml(request.recipe));
   write_file(folder / "command.txt", options.command_line + "\n");
   write_file(folder / "environment.json", to_text(to_json(environment, request.model, provenance)));
@@ -140,6 +142,7 @@ void add_experiment(CLI::App& program, const std::string& command_line) {
   arguments.number("--repetitions", request.bench.repetitions, kFewestPairs, 1 << 20,
                    "Rounds of the speed measurement");
   add_rule_options(arguments, options->rules);
+  add_device_options(arguments, options->devices);
   add_common_options(arguments, *options);
   arguments.footer(
       "Weight rules and activation rules are measured as two variants. Without rules: the FFN norms' weights in "

@@ -15,6 +15,7 @@ struct GenerateCommandOptions : CommonOptions {
   std::vector<std::string> prompts;
   std::string prompt_file;
   RuleOptions rules;
+  DeviceOptions devices;
   GenerateOptions generate;
 };
 
@@ -23,15 +24,17 @@ void run_generate(GenerateCommandOptions& options) {
   const auto prompts = prompts_of(options.prompts, options.prompt_file);
   if (prompts.empty()) throw usage_error("no prompt is given: add -p PROMPT or --prompt-file FILE");
   const GgufModel model(options.model);
+  const auto provenance = provenance_of(options, options.devices);
   ResultOutput output(options, inputs_of(model, options.rules, recipe, {options.prompt_file}));
   PreparedVariants prepared(model, options.threads);
   if (!recipe.empty()) prepared.add("variant", recipe);
   options.generate.threads = options.threads;
+  options.generate.devices = options.devices;
   const auto result = [&] {
     ProgressLine progress(options, "generate");
     return generate(model.paths(), prepared.variants(), prompts, options.generate, progress.callback());
   }();
-  output.write(to_text(result), to_json(result, provenance_of(options, true)));
+  output.write(to_text(result), to_json(result, provenance));
 }
 
 }  // namespace
@@ -53,6 +56,7 @@ void add_generate(CLI::App& program, const std::string& command_line) {
   arguments.number("--ctx-size", generate.ctx_size, 4, 1 << 24,
                    "Tokens of the context [min(512, what the model was trained for)]");
   add_rule_options(arguments, options->rules);
+  add_device_options(arguments, options->devices);
   add_common_options(arguments, *options);
   arguments.footer("Example: fakequant generate model.gguf -p 'What is 2+2?' --rule a:ffn_norm=bf16");
   arguments.run([options] { run_generate(*options); });

@@ -8,7 +8,6 @@
 #include <cstdio>
 #include <sstream>
 
-#include "engine/backend.h"
 #include "error.h"
 #include "recipe/recipe_yaml.h"
 #include "text_file.h"
@@ -66,6 +65,15 @@ void add_rule_options(Arguments& arguments, RuleOptions& options, RuleKinds kind
   arguments.text("--fake-quant-ffn-norm", "TYPE", options.ffn_norm_format, "Short for --rule a:ffn_norm=TYPE");
   arguments.number("--fake-quant-layer", options.layer, -1, 1'000'000,
                    "The layer of --fake-quant-ffn-norm; -1, as without it: all");
+}
+
+void add_device_options(Arguments& arguments, DeviceOptions& options) {
+  arguments.group("Devices");
+  arguments.list("--rpc", "HOST:PORT", options.rpc_servers, "Compute on these RPC servers; comma-separated");
+  arguments.list("--device", "NAME", options.devices,
+                 "Compute on these devices, comma-separated; 'none': on the processor [the RPC servers']");
+  arguments.number_or_all("--gpu-layers,--n-gpu-layers", options.gpu_layers, 1'000'000,
+                          "Put the last N layers on the devices, or 'all' [all, where there are devices]");
 }
 
 Recipe recipe_of(const RuleOptions& options) {
@@ -149,6 +157,10 @@ void ResultOutput::write(const std::string& text, const Json& json) {
 
 Provenance provenance_of(const CommonOptions& options, bool runs_model) {
   return {options.command_line, version(), runs_model ? backend_names() : std::vector<std::string>{}};
+}
+
+Provenance provenance_of(const CommonOptions& options, const DeviceOptions& devices) {
+  return {options.command_line, version(), backend_names(devices)};
 }
 
 ProgressLine::ProgressLine(const CommonOptions& options, std::string what)

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cli/arguments.h"
+#include "engine/devices.h"
 #include "gguf/gguf_model.h"
 #include "gguf/output_file.h"
 #include "progress.h"
@@ -40,6 +41,9 @@ enum class RuleKinds { weights, all };
 
 // The flags for activations only where a command knows activations.
 void add_rule_options(Arguments& arguments, RuleOptions& options, RuleKinds kinds = RuleKinds::all);
+
+// --rpc, --device and --gpu-layers.
+void add_device_options(Arguments& arguments, DeviceOptions& options);
 
 // The rules in order: the file's, then --rule's, then the flags'. Throws a usage error.
 Recipe recipe_of(const RuleOptions& options);
@@ -86,6 +90,10 @@ void refuse_overwriting(const std::vector<std::string>& inputs, const std::strin
 
 // `runs_model`: the command computes with llama.cpp's back ends.
 Provenance provenance_of(const CommonOptions& options, bool runs_model);
+
+// Of a command that computes on these devices. Made before the work begins, it says then what is wrong with them;
+// throws as open_devices does.
+Provenance provenance_of(const CommonOptions& options, const DeviceOptions& devices);
 
 // "name: 45 %, 12 s left" on stderr, when that is a terminal and the work takes more than a second.
 class ProgressLine {

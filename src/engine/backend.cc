@@ -30,8 +30,10 @@ void keep_error(ggml_log_level level, const char* text, void*) {
 
 // llama.cpp ends the process after this call; leaving here keeps it to one line and the right exit code.
 [[noreturn]] void leave(const char* message) {
-  const auto line = fmt::format("fakequant: llama.cpp stopped with '{}': is the model damaged, or a rule too wide?\n",
-                                one_line(message));
+  const auto said = one_line(message);
+  const auto* ask = said.find("RPC") == said.npos ? "is the model damaged, or a rule too wide?"
+                                                  : "is an RPC server gone, or out of memory?";
+  const auto line = fmt::format("fakequant: llama.cpp stopped with '{}': {}\n", said, ask);
   [[maybe_unused]] const auto written = write(STDERR_FILENO, line.data(), line.size());
   _exit(static_cast<int>(Failure::work));
 }
@@ -61,15 +63,6 @@ void load_backends() {
 void start_backends() {
   static std::once_flag once;
   std::call_once(once, load_backends);
-}
-
-std::vector<std::string> backend_names() {
-  std::vector<std::string> names;
-  for (std::size_t i = 0; i < ggml_backend_dev_count(); ++i) {
-    auto* device = ggml_backend_dev_get(i);
-    names.push_back(fmt::format("{} ({})", ggml_backend_dev_name(device), ggml_backend_dev_description(device)));
-  }
-  return names;
 }
 
 std::string engine_version() { return fmt::format("llama {}, ggml {}", llama_version(), ggml_version()); }

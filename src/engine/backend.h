@@ -2,7 +2,6 @@
 #pragma once
 
 #include <string>
-#include <vector>
 
 namespace fakequant {
 
@@ -11,9 +10,6 @@ namespace fakequant {
 //
 // The BLAS back end is left out: with it, logits depend on the batch's size and on which BLAS the machine has.
 void start_backends();
-
-// The devices that compute, such as "CPU (AMD EPYC)".
-std::vector<std::string> backend_names();
 
 // The versions of the libraries: "llama 0.7.0, ggml 0.27.0".
 std::string engine_version();

@@ -46,7 +46,7 @@ void Context::open(const ContextOptions& options) {
   parameters.n_ubatch = static_cast<std::uint32_t>(std::min(options.ctx_size, kMicroBatch));
   parameters.n_threads = options.threads;
   parameters.n_threads_batch = options.threads;
-  parameters.offload_kqv = false;
+  parameters.offload_kqv = model_->is_offloaded();  // the cache lies with its layer
   parameters.op_offload = false;
   parameters.no_perf = true;
   if (tap_) {

@@ -37,13 +37,17 @@ const llama_vocab* vocabulary(const llama_model* model) { return llama_model_get
 
 void Model::Free::operator()(llama_model* model) const { llama_model_free(model); }
 
-Model::Model(const std::vector<std::string>& parts) : path_(parts.front()) {
+Model::Model(const std::vector<std::string>& parts, const DeviceOptions& devices) : path_(parts.front()) {
   const GgufModel file(parts);
   check_layers(file);
   start_backends();
+  offload_ = open_devices(devices);
+  auto wanted = offload_.devices;
+  wanted.push_back(nullptr);  // the list's end; without a list llama.cpp takes all devices there are
   clear_engine_error();
   auto parameters = llama_model_default_params();
-  parameters.n_gpu_layers = 0;
+  parameters.devices = wanted.data();
+  parameters.n_gpu_layers = offload_.layers;
   const auto begin = std::chrono::steady_clock::now();
   std::vector<const char*> paths;
   for (const auto& part : parts) paths.push_back(part.c_str());

@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/devices.h"
+
 struct llama_model;
 
 namespace fakequant {
@@ -16,14 +18,16 @@ using Token = std::int32_t;
 class Model {
  public:
   // Loads a GGUF file, or the parts of a split model. Throws an Error when one is no sound GGUF file, when the header
-  // says what llama.cpp would abort on, when llama.cpp refuses it, or when it is no text decoder.
-  explicit Model(const std::vector<std::string>& parts);
+  // says what llama.cpp would abort on, when llama.cpp refuses it, or when it is no text decoder; and as open_devices
+  // does.
+  explicit Model(const std::vector<std::string>& parts, const DeviceOptions& devices = {});
 
   llama_model* get() const { return model_.get(); }
   const std::string& path() const { return path_; }  // the first part's
   int layers() const;
   int vocabulary_size() const;
   int trained_context() const;  // tokens; the longest context that the model was trained for
+  bool is_offloaded() const { return offload_.layers != 0; }  // a device holds layers of it
   double load_ms() const { return load_ms_; }
 
   // Tokens of a text. `with_bos`: preceded by BOS where the model wants it; `parse_special`: text such as </s> is the
@@ -42,6 +46,7 @@ class Model {
     void operator()(llama_model* model) const;
   };
   std::string path_;
+  Offload offload_;
   std::unique_ptr<llama_model, Free> model_;
   double load_ms_ = 0;
 };

@@ -57,7 +57,7 @@ std::uint64_t peak_memory() {
 
 BenchResult bench(const std::vector<std::string>& model_files, const std::vector<Variant>& variants,
                   const BenchOptions& options, const Progress& progress) {
-  Subjects subjects(model_files);
+  Subjects subjects(model_files, options.devices);
   const auto& model = subjects.baseline();
   BenchResult result;
   result.model = model_files.front();

@@ -14,6 +14,7 @@ struct BenchOptions {
   int decode_tokens = 0;  // 0: 32, or as many as the context has room for
   int repetitions = 30;   // rounds in which all take turns
   int threads = 1;
+  DeviceOptions devices;
 };
 
 // Throws an Error when a model cannot be run, a usage error when the tokens do not fit the context.

@@ -154,7 +154,7 @@ std::vector<WorstToken> worst_tokens(const Model& model, const Chunks& chunks, s
 EvalResult evaluate(const std::vector<std::string>& model_files, const std::vector<Variant>& variants,
                     const std::string& text, const std::string& text_name, const EvalOptions& options,
                     const Progress& progress) {
-  Subjects subjects(model_files);
+  Subjects subjects(model_files, options.devices);
   const auto& model = subjects.baseline();
   const auto chunks = split(model, text, text_name, options);
   const ContextOptions context_options{chunks.ctx_size, options.threads};

@@ -17,6 +17,7 @@ struct EvalOptions {
   int ctx_size = 0;  // 0: min(512, what the model was trained for)
   int chunks = 0;    // 0: all that the text has
   int threads = 1;
+  DeviceOptions devices;
 };
 
 // `text_name` is the text's file, for messages and the result. Throws an Error when the text has less than two chunks,

@@ -87,7 +87,7 @@ GenerationVariant compare_texts(const std::vector<Token>& baseline, const std::v
 GenerationResult generate(const std::vector<std::string>& model_files, const std::vector<Variant>& variants,
                           const std::vector<std::string>& prompts, const GenerateOptions& options,
                           const Progress& progress) {
-  Subjects subjects(model_files);
+  Subjects subjects(model_files, options.devices);
   const auto& model = subjects.baseline();
   GenerationResult result;
   result.model = model_files.front();

@@ -14,6 +14,7 @@ struct GenerateOptions {
   int ctx_size = 0;     // 0: min(512, what the model was trained for)
   int max_tokens = 64;  // written after each prompt, at most; less where the context or the text ends
   int threads = 1;
+  DeviceOptions devices;
   SamplerOptions sampler;
 };
 

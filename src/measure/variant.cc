@@ -8,11 +8,12 @@
 
 namespace fakequant {
 
-Subjects::Subjects(const std::vector<std::string>& baseline) : baseline_(&load(baseline)) {}
+Subjects::Subjects(const std::vector<std::string>& baseline, const DeviceOptions& devices)
+    : devices_(devices), baseline_(&load(baseline)) {}
 
 const Model& Subjects::load(const std::vector<std::string>& parts) {
   auto& model = models_[parts];
-  if (!model) model = std::make_unique<Model>(parts);
+  if (!model) model = std::make_unique<Model>(parts, devices_);
   return *model;
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/context.h"
+#include "engine/devices.h"
 #include "engine/model.h"
 #include "progress.h"
 #include "recipe/rule.h"
@@ -24,8 +25,8 @@ struct Variant {
 // Models and the contexts that run them. A file that several variants share is loaded once.
 class Subjects {
  public:
-  // Loads the baseline from its files.
-  explicit Subjects(const std::vector<std::string>& baseline);
+  // Loads the baseline from its files. All models lie on these devices.
+  explicit Subjects(const std::vector<std::string>& baseline, const DeviceOptions& devices = {});
 
   const Model& baseline() const { return *baseline_; }
 
@@ -37,6 +38,7 @@ class Subjects {
   const Model& load(const std::vector<std::string>& parts);
   std::unique_ptr<Context> open(const Variant& variant, const ContextOptions& options);
 
+  DeviceOptions devices_;
   std::map<std::vector<std::string>, std::unique_ptr<Model>> models_;
   const Model* baseline_;
 };

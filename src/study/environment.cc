@@ -27,10 +27,9 @@ std::string system_name() {
 
 }  // namespace
 
-Environment describe_environment(int threads) {
-  start_backends();
+Environment describe_environment(int threads, const DeviceOptions& devices) {
   return {cpu_name(), omp_get_num_procs(), threads,          system_name(),
-          version(),  "g++ " __VERSION__,  engine_version(), backend_names()};
+          version(),  "g++ " __VERSION__,  engine_version(), backend_names(devices)};
 }
 
 }  // namespace fakequant

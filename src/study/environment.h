@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "engine/devices.h"
+
 namespace fakequant {
 
 struct Environment {
@@ -17,6 +19,6 @@ struct Environment {
   std::vector<std::string> backends;
 };
 
-Environment describe_environment(int threads);
+Environment describe_environment(int threads, const DeviceOptions& devices = {});
 
 }  // namespace fakequant

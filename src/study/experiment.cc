@@ -37,7 +37,7 @@ ExperimentResult run_experiment(const ExperimentRequest& request, const StepDone
   ExperimentResult result;
   result.model = request.model;
   result.recipe = request.recipe;
-  result.environment = describe_environment(request.threads);
+  result.environment = describe_environment(request.threads, request.devices);
 
   const GgufModel model(request.model);
   PreparedVariants prepared(model, request.threads);

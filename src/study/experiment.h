@@ -28,6 +28,7 @@ struct ExperimentRequest {
   GenerateOptions generate;
   BenchOptions bench;
   int threads = 1;
+  DeviceOptions devices;  // as in the steps' options
 };
 
 // The reference experiment's two variants: its truncated FFN norm weights, and the FFN norms' results in BF16.

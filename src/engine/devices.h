@@ -1,0 +1,38 @@
+// Where a model's layers lie and are computed: on this machine's processor, or on other devices, among them those of
+// RPC servers on other machines.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+struct ggml_backend_device;
+
+namespace fakequant {
+
+inline constexpr int kAllLayers = -1;
+
+// As llama.cpp's tools have them. As it stands: everything on the processor.
+struct DeviceOptions {
+  std::vector<std::string> rpc_servers;  // "HOST:PORT" each
+  std::vector<std::string> devices;      // ggml's names; empty: those of the RPC servers; "none" alone: no device
+  // Layers that the devices hold, counted from the last; by default all where there are devices. Where neither servers
+  // nor devices are named, more than 0 means every accelerator of this machine.
+  std::optional<int> gpu_layers;
+};
+
+// What llama.cpp is asked for.
+struct Offload {
+  std::vector<ggml_backend_device*> devices;  // that hold layers; none: the processor holds them all
+  int layers = 0;                             // kAllLayers: all
+};
+
+// Connects to the servers, each once for the process, and finds the devices. Throws a usage error when a server is not
+// HOST:PORT, a device is unknown, or there is none to put the layers on; an Error when a server cannot be reached.
+Offload open_devices(const DeviceOptions& options);
+
+// The devices that compute under these options, such as "CPU (AMD EPYC)" and "RPC0 (10.0.0.2:50052)". Throws as
+// open_devices does.
+std::vector<std::string> backend_names(const DeviceOptions& options = {});
+
+}  // namespace fakequant
