@@ -31,13 +31,11 @@ Context::Context(const Model& model, const ContextOptions& options) : model_(&mo
 Context::Context(const Model& model, const ContextOptions& options, const Recipe& recipe)
     : model_(&model), tap_(std::make_unique<Tap>(options.threads)) {
   open(options);
-  tap_->begin_discovery();
-  const Token token = std::max(model.bos(), Token{0});
-  evaluate({&token, 1});
-  clear();
-  tap_->end_discovery(model.layers());
-  tap_->set_recipe(recipe);
+  show_graph({1, 1});
+  set_recipe(recipe);
 }
+
+void Context::set_recipe(const Recipe& recipe, Observer observer) { tap_->set_recipe(recipe, std::move(observer)); }
 
 void Context::open(const ContextOptions& options) {
   auto parameters = llama_context_default_params();
@@ -70,7 +68,40 @@ void Context::clear(std::uint32_t sequence) {
   sequence_ = sequence;
 }
 
-void Context::evaluate(std::span<const Token> tokens, const OutputRange& outputs) {
+void Context::show_graph(const GraphShape& shape) {
+  const auto sequence = sequence_;
+  const int position = position_;
+  std::vector<std::uint8_t> kept;
+  if (position > 0) {
+    kept.resize(llama_state_seq_get_size(context_.get(), 0));
+    kept.resize(llama_state_seq_get_data(context_.get(), kept.data(), kept.size(), 0));
+  }
+  clear();
+  // The questions come before the answers: where the processor computes all of it, it may stop at once.
+  if (!model_->is_offloaded()) {
+    llama_set_abort_callback(
+        context_.get(), [](void*) { return true; }, nullptr);
+  }
+  tap_->begin_watching();
+  const std::vector<Token> tokens(shape.tokens, std::max(model_->bos(), Token{0}));
+  clear_engine_error();
+  const int status = decode(tokens, {shape.tokens - shape.outputs, shape.outputs});
+  llama_set_abort_callback(context_.get(), nullptr, nullptr);
+  tap_->end_watching(shape, model_->layers());
+  constexpr int kAborted = 2;
+  if (status != 0 && status != kAborted) {
+    throw Error(
+        fmt::format("llama.cpp cannot evaluate {} tokens (status {}): {}", shape.tokens, status, engine_error()));
+  }
+  clear(sequence);
+  if (position == 0) return;
+  if (llama_state_seq_set_data(context_.get(), kept.data(), kept.size(), 0) == 0) {
+    throw Error(fmt::format("llama.cpp cannot put back the {} tokens that {} had read", position, model_->path()));
+  }
+  position_ = position;
+}
+
+int Context::decode(std::span<const Token> tokens, const OutputRange& outputs) {
   Batch batch(tokens.size());
   auto& b = batch.batch;
   b.n_tokens = static_cast<std::int32_t>(tokens.size());
@@ -81,11 +112,22 @@ void Context::evaluate(std::span<const Token> tokens, const OutputRange& outputs
     b.seq_id[i][0] = 0;
     b.logits[i] = outputs.contains(i);
   }
-  if (tap_) tap_->begin_evaluation(batches_of(tokens.size(), outputs));
-  clear_engine_error();
   const int status = llama_decode(context_.get(), b);
   llama_synchronize(context_.get());
-  if (tap_) tap_->finish_evaluation();
+  return status;
+}
+
+void Context::evaluate(std::span<const Token> tokens, const OutputRange& outputs) {
+  if (tap_) {
+    auto batches = batches_of(tokens.size(), outputs);
+    for (const auto& batch : batches) {
+      if (!tap_->is_ready_for(shape_of(batch))) show_graph(shape_of(batch));
+    }
+    tap_->begin_evaluation(std::move(batches));
+  }
+  clear_engine_error();
+  const int status = decode(tokens, outputs);
+  if (tap_) tap_->finish_evaluation(status == 0);
   if (status != 0) {
     throw Error(fmt::format("llama.cpp cannot evaluate {} tokens at position {} (status {}): {}", tokens.size(),
                             position_, status, engine_error()));

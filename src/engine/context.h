@@ -31,8 +31,17 @@ class Context {
   // cannot, for instance for lack of memory.
   Context(const Model& model, const ContextOptions& options);
 
-  // The same with a tap that rounds by the recipe's activation rules. Throws a usage error when a rule matches nothing.
+  // The same with a tap that rounds by the recipe's activation rules, of which there may be none. Throws as set_recipe
+  // does.
   Context(const Model& model, const ContextOptions& options, const Recipe& recipe);
+
+  // Of a context with a tap: rounds by these activation rules from the next evaluation on, instead of those before; the
+  // counters start at zero. With an observer nothing is rounded: it sees the values that the rules name. Throws a usage
+  // error when a rule matches nothing.
+  void set_recipe(const Recipe& recipe, Observer observer = {});
+
+  // Of a context with a tap: the activations that a rule can name, in the graph's order.
+  const std::vector<ActivationSite>& sites() const { return tap_->sites(); }
 
   // Forgets all tokens. Those that follow belong to the sequence of this number, which only stochastic rounding looks
   // at.
@@ -61,6 +70,9 @@ class Context {
     void operator()(llama_context* context) const;
   };
   void open(const ContextOptions& options);
+  // Lets the tap see the graph of this shape. What the context holds stays as it is.
+  void show_graph(const GraphShape& shape);
+  int decode(std::span<const Token> tokens, const OutputRange& outputs);
   // How llama.cpp divides the tokens of one sequence: as many as fit, in their order.
   std::vector<TokenBatch> batches_of(std::size_t tokens, const OutputRange& outputs) const;
 

@@ -4,62 +4,37 @@
 #include <llama.h>
 
 #include <algorithm>
-#include <charconv>
-#include <span>
-#include <string_view>
 #include <utility>
 
 #include "error.h"
 #include "format/fake_quantize.h"
 #include "parallel.h"
+#include "recipe/site_match.h"
+#include "recipe/static_ranges.h"
 
 namespace fakequant {
 namespace {
 
-// Whether a node computes new float values; the others show or move those of another node.
-bool computes_values(const ggml_tensor* node) {
-  switch (node->op) {
-    case GGML_OP_NONE:
-    case GGML_OP_VIEW:
-    case GGML_OP_RESHAPE:
-    case GGML_OP_PERMUTE:
-    case GGML_OP_TRANSPOSE:
-    case GGML_OP_CPY:
-    case GGML_OP_SET_ROWS:
-      return false;
-    default:
-      return node->type == GGML_TYPE_F32 && node->view_src == nullptr;
-  }
-}
-
-// Whether llama.cpp gave the node its name. ggml numbers the others ("node_68"), differently for each graph.
-bool is_named(const ggml_tensor* node) {
-  const std::string_view name = node->name;
-  return !name.empty() && !name.starts_with("node_");
-}
-
-// llama.cpp names a layer's nodes "word-N".
-std::optional<int> layer_of_node(std::string_view name, int layers) {
-  const auto dash = name.rfind('-');
-  if (dash == std::string_view::npos) return std::nullopt;
-  int layer = 0;
-  const auto* end = name.data() + name.size();
-  const auto [stop, fault] = std::from_chars(name.data() + dash + 1, end, layer);
-  if (fault != std::errc{} || stop != end || layer < 0 || layer >= layers) return std::nullopt;
-  return layer;
-}
-
 NodeShape shape_of(const ggml_tensor* node) { return {node->ne[0], node->ne[1], node->ne[2], node->ne[3]}; }
+
+constexpr GraphShape kOneToken{1, 1};
+
+[[noreturn]] void refuse_graph(const std::string& what) {
+  throw Error(fmt::format("{}: this version of llama.cpp is not understood", what));
+}
 
 // The format with what is left out filled in for an activation.
 Format for_activation(Format format) {
-  if (format.family == Family::integer && !format.per) format.per = Span::token;
+  if (format.family == Family::integer && !format.per) {
+    format.per = format.range.kind == RangeRule::static_range ? Span::tensor : Span::token;
+  }
   return format;
 }
 
 // Whether rounding a row needs to know which token it belongs to.
 bool asks_for_tokens(const Format& format) {
-  return format.family == Family::nvfp4 || format.per == Span::token || format.rounding == Rounding::stochastic;
+  const bool shares_scale = format.family == Family::nvfp4 || format.per == Span::token;
+  return format.rounding == Rounding::stochastic || (shares_scale && format.range.kind != RangeRule::static_range);
 }
 
 // Waking other threads costs more than rounding a few thousand values.
@@ -67,12 +42,14 @@ constexpr std::int64_t kWorthSharing = 1 << 15;
 
 }  // namespace
 
+GraphShape shape_of(const TokenBatch& batch) { return {batch.places.size(), batch.output_places.size()}; }
+
 bool Tap::callback(ggml_tensor* node, bool ask, void* tap) {
   auto& self = *static_cast<Tap*>(tap);
   // No exception may pass through llama.cpp: it is kept for finish_evaluation().
   try {
     if (ask) return self.error_ == nullptr && self.wants(node);
-    self.round(node);
+    self.deal_with(node);
     return true;
   } catch (...) {
     self.error_ = std::current_exception();
@@ -80,104 +57,134 @@ bool Tap::callback(ggml_tensor* node, bool ask, void* tap) {
   }
 }
 
-void Tap::begin_discovery() {
-  discovering_ = true;
-  sites_.clear();
-  nodes_of_name_.clear();
-  shapes_.clear();
-  targets_.clear();
-}
+void Tap::begin_watching() { recorder_.emplace(); }
 
-void Tap::end_discovery(int layers) {
-  discovering_ = false;
+void Tap::end_watching(const GraphShape& shape, int layers) {
   layers_ = layers;
-  for (auto& site : sites_) site.layer = layer_of_node(site.name, layers);
+  auto& plan = plans_[shape];
+  plan.graph = recorder_->take();
+  recorder_.reset();
+  if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
+  plan.sites = find_activation_sites(plan.graph, layers);
+  if (shape == kOneToken) sites_ = plan.sites;
+  assign(plan);
 }
 
-void Tap::note(const ggml_tensor* node) {
-  if (!is_named(node) || !computes_values(node)) return;
-  if (nodes_of_name_[node->name]++ == 0) sites_.push_back({node->name, std::nullopt});
-  shapes_[node->name] = shape_of(node);  // the last of the name is the site
-}
-
-void Tap::set_recipe(const Recipe& recipe) {
-  const auto winners = match_sites(recipe, SiteKind::activation, sites_, layers_);
-  targets_.clear();
-  for (std::size_t s = 0; s < sites_.size(); ++s) {
-    if (!winners[s]) continue;
-    const auto& site = sites_[s];
-    Target target;
-    const auto& format = recipe[*winners[s]].format;
-    target.format = for_activation(format);
-    target.shape_for_one_token = shapes_[site.name];
-    target.random_key = random_key(format.seed, site.name);
-    try {
-      check_row(format, target.shape_for_one_token[0]);
-    } catch (const Error& error) {
-      throw Error(fmt::format("{}: {}", site.name, error.what()), error.failure());
-    }
-    target.nodes_of_name = nodes_of_name_[site.name];
-    target.counters.site = site.name;
-    target.counters.layer = site.layer.value_or(-1);
-    target.counters.format = to_string(format);
-    targets_.emplace(site.name, std::move(target));
+Tap::Target Tap::make_target(const ActivationSite& site, const Rule& rule) {
+  Target target;
+  target.format = for_activation(rule.format);
+  target.tokens = rule.tokens;
+  const auto known = std::find_if(sites_.begin(), sites_.end(),
+                                  [&](const ActivationSite& other) { return other.site.name == site.site.name; });
+  target.site = static_cast<std::size_t>(known - sites_.begin());
+  target.shape_for_one_token = known == sites_.end() ? site.shape : known->shape;
+  target.random_key = random_key(rule.format.seed, site.site.name);
+  about(site.site.name, [&] { check_row(rule.format, site.shape[0]); });
+  if (rule.format.range.kind == RangeRule::static_range) {
+    target.static_scale = static_scale(target.format, StaticRanges(rule.format.range.file).at(site.site.name));
   }
+  target.counters.site = site.site.name;
+  target.counters.layer = site.site.layer.value_or(-1);
+  target.counters.format = to_string(rule.format);
+  target.counters.tokens = to_string(rule.tokens);
+  target.counters.readers = site.readers;
+  target.counters.other_readers = other_readers(rule, site, layers_);
+  return target;
+}
+
+// What becomes of the plan's nodes under the recipe.
+void Tap::assign(Plan& plan) {
+  plan.targets.assign(plan.graph.size(), nullptr);
+  plan.target_count = 0;
+  std::vector<Site> sites;
+  for (const auto& site : plan.sites) sites.push_back(site.site);
+  const auto winners = match_sites(recipe_, sites, layers_);
+  for (std::size_t s = 0; s < sites.size(); ++s) {
+    if (!winners[s]) continue;
+    auto found = targets_.find(sites[s].name);
+    if (found == targets_.end()) {
+      found = targets_.emplace(sites[s].name, make_target(plan.sites[s], recipe_[*winners[s]])).first;
+    }
+    plan.targets[static_cast<std::size_t>(plan.sites[s].node)] = &found->second;
+    ++plan.target_count;
+  }
+}
+
+void Tap::set_recipe(const Recipe& recipe, Observer observer) {
+  recipe_ = recipe;
+  observer_ = std::move(observer);
+  targets_.clear();
+  for (auto& [shape, plan] : plans_) assign(plan);
 }
 
 bool Tap::wants(const ggml_tensor* node) {
-  if (discovering_) {
-    note(node);
+  if (recorder_) {
+    recorder_->note(node);
     return false;
   }
-  if (targets_.empty()) return false;
-  const auto found = targets_.find(std::string_view(node->name));
-  if (found == targets_.end() || !computes_values(node)) return false;
-  auto& target = found->second;
-  if (++target.met % target.nodes_of_name != 0) return false;
-  wanted_ = &target;
-  return true;
+  if (!has_work()) return false;
+  if (plan_ == nullptr || asked_ == plan_->graph.size()) {
+    if (plan_ != nullptr) finish_batch();
+    if (batch_ == batches_.size()) refuse_graph("a graph was computed more often than there are batches");
+    plan_ = &plans_.at(shape_of(batches_[batch_]));
+    asked_ = dealt_with_ = 0;
+  }
+  const auto& expected = plan_->graph[asked_];
+  if (expected.op != node->op || expected.name != node->name) {
+    refuse_graph(fmt::format("node {} of the graph is {} ({}) where {} ({}) was before", asked_, node->name,
+                             ggml_op_desc(node), expected.name, expected.operation));
+  }
+  wanted_ = plan_->targets[asked_++];
+  return wanted_ != nullptr;
 }
 
-void Tap::round(ggml_tensor* node) {
+void Tap::deal_with(ggml_tensor* node) {
   auto& target = *wanted_;
-  if (target.counters.site != node->name) {
-    throw Error(fmt::format("llama.cpp computed {} where {} was asked for: this version of llama.cpp is not understood",
-                            node->name, target.counters.site));
-  }
+  const auto& expected = plan_->graph[asked_ - 1];
+  if (expected.name != node->name)
+    refuse_graph(fmt::format("{} came where {} was asked for", node->name, expected.name));
   if (!ggml_is_contiguous(node)) {
-    throw Error(fmt::format("the values of {} do not lie together: this activation cannot be rounded", node->name));
+    throw Error(
+        fmt::format("the values of {} do not lie together: this activation cannot be rounded", target.counters.site));
   }
-  const auto columns = node->ne[0], rows = ggml_nrows(node);
+  ++dealt_with_;
   ++target.counters.evaluations;
-  target.counters.rows += rows;
-  target.counters.columns = columns;
-  target.computed += rows * columns;
+  target.counters.columns = node->ne[0];
+  const auto shape = shape_of(node);
   if (ggml_backend_buffer_is_host(node->buffer)) {
-    round_values(target, static_cast<float*>(node->data), shape_of(node));
+    round_values(target, static_cast<float*>(node->data), shape);
     return;
   }
-  staging_.resize(static_cast<std::size_t>(rows * columns));
+  staging_.resize(static_cast<std::size_t>(ggml_nelements(node)));
   ggml_backend_tensor_get(node, staging_.data(), 0, ggml_nbytes(node));
-  round_values(target, staging_.data(), shape_of(node));
-  ggml_backend_tensor_set(node, staging_.data(), 0, ggml_nbytes(node));
+  round_values(target, staging_.data(), shape);
+  if (!observer_) ggml_backend_tensor_set(node, staging_.data(), 0, ggml_nbytes(node));
 }
 
 void Tap::round_values(Target& target, float* values, const NodeShape& shape) {
-  try {
-    if (asks_for_tokens(target.format)) {
+  const auto count = shape[0] * shape[1] * shape[2] * shape[3];
+  if (observer_) {
+    target.counters.rows += count / std::max<std::int64_t>(shape[0], 1);
+    if (count > 0) observer_(target.site, {values, static_cast<std::size_t>(count)}, shape[0]);
+    return;
+  }
+  about(target.counters.site, [&] {
+    if (asks_for_tokens(target.format) || !target.tokens.is_all()) {
       round_tokens(target, values, shape);
     } else {
       round_rows(target, values, shape);
     }
-  } catch (const Error& error) {
-    throw Error(fmt::format("{}: {}", target.counters.site, error.what()), error.failure());
-  }
+  });
 }
 
 void Tap::round_rows(Target& target, float* values, const NodeShape& shape) {
   // Each row's figures are its own, put together in the rows' order: neither threads nor batches change them.
   const auto columns = shape[0], rows = shape[1] * shape[2] * shape[3];
+  target.counters.rows += rows;
+  target.computed += rows * columns;
   if (columns == 0) return;
+  Placement placement;
+  placement.scale = target.static_scale;
   std::vector<RoundingErrors> parts(static_cast<std::size_t>(rows));
   const int threads = rows * columns < kWorthSharing ? 1 : threads_;
   const std::int64_t rows_a_piece = std::max<std::int64_t>(1, kWorthSharing / 4 / columns);
@@ -185,29 +192,38 @@ void Tap::round_rows(Target& target, float* values, const NodeShape& shape) {
     const auto end = std::min(rows, (piece + 1) * rows_a_piece);
     for (auto row = piece * rows_a_piece; row < end; ++row) {
       parts[static_cast<std::size_t>(row)] =
-          fake_quantize(target.format, {values + row * columns, static_cast<std::size_t>(columns)});
+          fake_quantize(target.format, {values + row * columns, static_cast<std::size_t>(columns)}, placement);
     }
   });
   for (const auto& part : parts) target.counters.errors.add(part);
 }
 
 void Tap::round_tokens(Target& target, float* values, const NodeShape& shape) {
-  if (target.batch >= batches_.size()) {
-    throw Error("it was computed more often than there were batches: this version of llama.cpp is not understood");
-  }
-  const auto layout = token_layout(shape, target.shape_for_one_token, batches_[target.batch++]);
+  const auto& batch = batches_[batch_];
+  const auto layout = token_layout(shape, target.shape_for_one_token, batch);
   const auto values_of_token = layout.inner * layout.outer;
   if (values_of_token == 0) return;
-  std::vector<RoundingErrors> parts(static_cast<std::size_t>(layout.tokens));
-  const int threads = values_of_token * layout.tokens < kWorthSharing ? 1 : threads_;
-  parallel_for(layout.tokens, threads, [&](std::int64_t token) {
-    const auto t = static_cast<std::size_t>(token);
+  if (!target.tokens.is_all() && !layout.is_by_token) {
+    throw usage_error("its values belong to all tokens together, so tokens: cannot pick some of them");
+  }
+  std::vector<std::size_t> chosen;
+  for (std::size_t t = 0; t < layout.places.size(); ++t) {
+    if (target.tokens.contains(static_cast<std::uint32_t>(layout.places[t]))) chosen.push_back(t);
+  }
+  const auto tokens = static_cast<std::int64_t>(chosen.size());
+  target.counters.rows += tokens * values_of_token / shape[0];
+  target.computed += tokens * values_of_token;
+  std::vector<RoundingErrors> parts(chosen.size());
+  const int threads = values_of_token * tokens < kWorthSharing ? 1 : threads_;
+  parallel_for(tokens, threads, [&](std::int64_t index) {
+    const auto part = static_cast<std::size_t>(index), token = chosen[part];
     Placement placement;
     placement.row = shape[0];
-    placement.random = {target.random_key, layout.places[t]};
-    float* const first = values + token * layout.inner;
+    placement.scale = target.static_scale;
+    placement.random = {target.random_key, layout.places[token]};
+    float* const first = values + static_cast<std::int64_t>(token) * layout.inner;
     if (layout.outer == 1) {
-      parts[t] = fake_quantize(target.format, {first, static_cast<std::size_t>(values_of_token)}, placement);
+      parts[part] = fake_quantize(target.format, {first, static_cast<std::size_t>(values_of_token)}, placement);
       return;
     }
     std::vector<float> together(static_cast<std::size_t>(values_of_token));
@@ -215,7 +231,7 @@ void Tap::round_tokens(Target& target, float* values, const NodeShape& shape) {
     for (std::int64_t o = 0; o < layout.outer; ++o) {
       std::copy_n(run(o), layout.inner, together.begin() + o * layout.inner);
     }
-    parts[t] = fake_quantize(target.format, together, placement);
+    parts[part] = fake_quantize(target.format, together, placement);
     for (std::int64_t o = 0; o < layout.outer; ++o) {
       std::copy_n(together.begin() + o * layout.inner, layout.inner, run(o));
     }
@@ -225,27 +241,43 @@ void Tap::round_tokens(Target& target, float* values, const NodeShape& shape) {
 
 void Tap::begin_evaluation(std::vector<TokenBatch> batches) {
   batches_ = std::move(batches);
-  for (auto& [name, target] : targets_) target.batch = 0;
+  batch_ = 0;
+  plan_ = nullptr;
 }
 
-void Tap::finish_evaluation() {
+// At the end of a batch's graph.
+void Tap::finish_batch() {
+  if (asked_ != plan_->graph.size() || dealt_with_ != plan_->target_count) {
+    refuse_graph(fmt::format("{} of {} nodes were asked for and {} of {} sites dealt with", asked_, plan_->graph.size(),
+                             dealt_with_, plan_->target_count));
+  }
+  plan_ = nullptr;
+  ++batch_;
+}
+
+void Tap::finish_evaluation(bool is_complete) {
   if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
+  if (!is_complete || !has_work()) return;
+  if (plan_ != nullptr) finish_batch();
+  if (batch_ != batches_.size()) refuse_graph(fmt::format("{} of {} batches were computed", batch_, batches_.size()));
   for (const auto& [name, target] : targets_) {
     const auto& counters = target.counters;
-    if (target.met != counters.evaluations * target.nodes_of_name || counters.errors.elements != target.computed) {
-      throw Error(fmt::format(
-          "{} was met {} times with {} values, and {} values were rounded {} times: this version of llama.cpp is "
-          "not understood",
-          name, target.met, target.computed, counters.errors.elements, counters.evaluations));
+    if (observer_ ||
+        (counters.errors.elements == target.computed && counters.errors.elements == counters.rows * counters.columns)) {
+      continue;
     }
+    refuse_graph(
+        fmt::format("{} values of {} were computed and {} rounded", target.computed, name, counters.errors.elements));
   }
 }
 
 std::vector<SiteCounters> Tap::counters() const {
+  // In the order of the graph of one token; what that does not have, at the end.
+  std::vector<const Target*> order;
+  for (const auto& [name, target] : targets_) order.push_back(&target);
+  std::stable_sort(order.begin(), order.end(), [](const Target* a, const Target* b) { return a->site < b->site; });
   std::vector<SiteCounters> all;
-  for (const auto& site : sites_) {
-    if (const auto found = targets_.find(site.name); found != targets_.end()) all.push_back(found->second.counters);
-  }
+  for (const auto* target : order) all.push_back(target->counters);
   return all;
 }
 

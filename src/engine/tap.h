@@ -2,27 +2,46 @@
 //
 // llama.cpp's scheduler offers a door, cb_eval: it asks for each node of the graph, in order, whether its data is
 // wanted, and calls again when a wanted node has just been computed, before anything reads it. What is written to the
-// node then is what the rest of the model sees. The tap first watches one evaluation to learn which nodes there are; a
-// site is the last node of a name that computes something (views, reshapes and permutations show another node's
-// values).
+// node then is what the rest of the model sees.
+//
+// Who reads a value is known only when the whole graph has been asked for, and so which node a rule means. So each
+// shape of graph (that of one token, that of a chunk) is watched once, and becomes a plan: for each node, in order, its
+// name, its operation, and what is to be done with it. Every question afterwards is held against the plan.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <exception>
 #include <functional>
+#include <map>
+#include <optional>
+#include <span>
 #include <string>
-#include <string_view>
-#include <unordered_map>
 #include <vector>
 
+#include "engine/activation_sites.h"
+#include "engine/graph.h"
 #include "engine/site_counters.h"
 #include "engine/token_rows.h"
+#include "format/scale_search.h"
 #include "recipe/rule.h"
-#include "recipe/site_match.h"
 
 struct ggml_tensor;
 
 namespace fakequant {
+
+// What the graph's nodes and their order depend on.
+struct GraphShape {
+  std::size_t tokens = 1;
+  std::size_t outputs = 1;  // tokens whose logits are wanted
+
+  auto operator<=>(const GraphShape&) const = default;
+};
+
+GraphShape shape_of(const TokenBatch& batch);
+
+// Sees the values of a site, as they were computed: whole rows of `columns`. `site` is an index into Tap::sites().
+using Observer = std::function<void(std::size_t site, std::span<const float> values, std::int64_t columns)>;
 
 class Tap {
  public:
@@ -33,58 +52,76 @@ class Tap {
   // For llama_context_params: cb_eval and cb_eval_user_data (the tap).
   static bool callback(ggml_tensor* node, bool ask, void* tap);
 
-  // Between these two calls the graph is watched and nothing is rounded.
-  void begin_discovery();
-  void end_discovery(int layers);
+  // Between these two calls one graph of this shape is watched, and nothing is rounded. The first must be that of one
+  // token. `layers`: of the model.
+  void begin_watching();
+  void end_watching(const GraphShape& shape, int layers);
 
-  // The activations that the graph computes, in its order.
-  const std::vector<Site>& sites() const { return sites_; }
+  // Whether graphs of this shape have been watched, or need not be.
+  bool is_ready_for(const GraphShape& shape) const { return !has_work() || plans_.contains(shape); }
 
-  // Rounds by these activation rules from now on; all counters start at zero. Throws as match_sites does.
-  void set_recipe(const Recipe& recipe);
+  // The activations that the graph of one token computes, in its order.
+  const std::vector<ActivationSite>& sites() const { return sites_; }
+
+  // Rounds by these activation rules from now on, or, with an observer, shows it what they name and rounds nothing; all
+  // counters start at zero. Throws as match_sites does, when a row cannot be held in its format, and when a file of
+  // ranges cannot be read or has none for a site.
+  void set_recipe(const Recipe& recipe, Observer observer = {});
 
   // Before an evaluation: the tokens that will go through the graph, in the batches in which they do.
   void begin_evaluation(std::vector<TokenBatch> batches);
 
-  // Rethrows what went wrong inside the callback, and checks that every site was met as often as expected.
-  void finish_evaluation();
+  // Rethrows what went wrong inside the callback. Where the evaluation came to its end, checks that every node was met
+  // and every site dealt with exactly once.
+  void finish_evaluation(bool is_complete);
 
+  // Of the sites that rules name, in the graph's order.
   std::vector<SiteCounters> counters() const;
 
  private:
   struct Target {
+    std::size_t site = 0;  // in the list of the plan that it was first met in
     Format format;
+    TokenSet tokens;
     SiteCounters counters;
+    std::optional<SharedScale> static_scale;
     NodeShape shape_for_one_token{};
     std::uint64_t random_key = 0;
-    std::size_t batch = 0;      // of the evaluation, that comes next
-    int nodes_of_name = 1;      // nodes of this name that compute, in one evaluation
-    std::int64_t met = 0;       // such nodes met so far
-    std::int64_t computed = 0;  // values that the last of them had, over all evaluations
+    std::int64_t computed = 0;  // values that were to be rounded, by ggml's own count
+  };
+  struct Plan {
+    Graph graph;
+    std::vector<ActivationSite> sites;
+    std::vector<Target*> targets;  // for each node of the graph, null for those that are left alone
+    std::size_t target_count = 0;
   };
 
-  // Lets a node's name be looked up without making a string of it: every node of every evaluation is.
-  struct NameHash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view name) const { return std::hash<std::string_view>{}(name); }
-  };
-
+  bool has_work() const { return !targets_.empty(); }
+  void assign(Plan& plan);
+  Target make_target(const ActivationSite& site, const Rule& rule);
   bool wants(const ggml_tensor* node);
-  void note(const ggml_tensor* node);
-  void round(ggml_tensor* node);
+  void deal_with(ggml_tensor* node);
+  void finish_batch();
   void round_values(Target& target, float* values, const NodeShape& shape);
   void round_rows(Target& target, float* values, const NodeShape& shape);
   void round_tokens(Target& target, float* values, const NodeShape& shape);
 
   int threads_;
   int layers_ = 0;
-  bool discovering_ = false;
-  std::vector<Site> sites_;
-  std::unordered_map<std::string, int> nodes_of_name_;
-  std::unordered_map<std::string, NodeShape> shapes_;  // of each site, when one token was evaluated
+  std::optional<GraphRecorder> recorder_;  // while a graph is watched
+  std::vector<ActivationSite> sites_;
+  std::map<GraphShape, Plan> plans_;
+  Recipe recipe_;
+  Observer observer_;
+  std::map<std::string, Target> targets_;  // by the site's name
+
+  // The evaluation that is going on.
   std::vector<TokenBatch> batches_;
-  std::unordered_map<std::string, Target, NameHash, std::equal_to<>> targets_;
-  Target* wanted_ = nullptr;  // the one whose data comes next
+  std::size_t batch_ = 0;
+  Plan* plan_ = nullptr;
+  std::size_t asked_ = 0;       // nodes of the batch's graph
+  std::size_t dealt_with_ = 0;  // targets of the batch's graph
+  Target* wanted_ = nullptr;    // whose data comes next
   std::vector<float> staging_;
   std::exception_ptr error_;
 };

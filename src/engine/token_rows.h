@@ -27,6 +27,7 @@ struct TokenLayout {
   std::int64_t tokens = 1;
   std::int64_t outer = 1;
   std::vector<std::uint64_t> places;  // of each token
+  bool is_by_token = true;            // false where the values are those of all tokens together
 };
 
 // A node that no token can be told apart in (it was computed for all of them, or for none) counts as one token's, at

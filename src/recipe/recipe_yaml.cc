@@ -51,39 +51,73 @@ class RecipeReader {
     }
   }
 
+  // "ffn_norm" or, for activations, {input_of: ffn_up}, which is in(ffn_up).
+  std::string selector_text(SiteKind kind, const YAML::Node& node) const {
+    if (!node.IsMap() || kind == SiteKind::weight) return scalar(node);
+    if (node.size() != 1 || scalar(node.begin()->first) != "input_of") {
+      refuse(node, "a name, a pattern, a role or {input_of: WEIGHT} is expected here");
+    }
+    return to_string(Selector{Selector::input_of, scalar(node.begin()->second), {}});
+  }
+
+  // An error is located at the option that brings it up, or at the format.
+  Format read_format(const YAML::Node& format, const std::vector<FormatOption>& options,
+                     const std::vector<YAML::Node>& option_nodes) const {
+    const auto refusal = [&](std::size_t count) -> std::string {
+      try {
+        make_format(format.Scalar(), {options.begin(), options.begin() + static_cast<std::ptrdiff_t>(count)});
+      } catch (const Error& error) {
+        return error.what();
+      }
+      return {};
+    };
+    if (const auto why = refusal(options.size()); !why.empty()) {
+      std::size_t guilty = 0;
+      while (guilty < options.size() && refusal(guilty) != why) ++guilty;
+      refuse(guilty == 0 ? format : option_nodes[guilty - 1], why);
+    }
+    return make_format(format.Scalar(), options);
+  }
+
   Rule read_rule(const YAML::Node& node) const {
     if (!node.IsMap()) refuse(node, "a rule has keys: weights: or activations:, and format:");
     Rule rule;
     bool has_site = false;
-    std::string format;
+    YAML::Node format;
     std::vector<FormatOption> options;
+    std::vector<YAML::Node> option_nodes;
     std::set<std::string> seen;
     for (const auto& entry : node) {
       const auto key = scalar(entry.first);
-      const auto value = scalar(entry.second);
       if (!seen.insert(key).second) refuse(entry.first, fmt::format("key '{}' comes twice in this rule", key));
       if (key == "weights" || key == "activations") {
         if (has_site) refuse(entry.first, "a rule is about weights: or activations:, once");
         has_site = true;
         rule.kind = key == "weights" ? SiteKind::weight : SiteKind::activation;
-        rule.selector = value;
-      } else if (key == "layers") {
+        const auto text = selector_text(rule.kind, entry.second);
+        rule.selector = located(entry.second, [&] { return parse_selector(rule.kind, text); });
+        continue;
+      }
+      const auto value = scalar(entry.second);
+      if (key == "layers") {
         rule.layers = located(entry.second, [&] { return parse_layers(value); });
+      } else if (key == "tokens") {
+        rule.tokens = located(entry.second, [&] { return parse_tokens(value); });
       } else if (key == "format") {
-        format = value;
+        format.reset(entry.second);
       } else {
         options.push_back({key, value});
+        option_nodes.push_back(entry.first);
       }
     }
-    if ((!has_site || format.empty()) && !options.empty()) {
-      refuse(node,
-             fmt::format("unknown key '{}': a rule has weights: or activations:, format:, and may have layers: and "
-                         "the format's options",
-                         options[0].key));
+    if ((!has_site || format.IsNull()) && !options.empty()) {
+      refuse(node, fmt::format("unknown key '{}': a rule has weights: or activations:, format:, and may have layers:, "
+                               "tokens: and the format's options",
+                               options[0].key));
     }
-    if (!has_site || rule.selector.empty()) refuse(node, "this rule names no site: add weights: or activations:");
-    if (format.empty()) refuse(node, "this rule names no format: add format:");
-    rule.format = located(node, [&] { return make_format(format, options); });
+    if (!has_site) refuse(node, "this rule names no site: add weights: or activations:");
+    if (format.IsNull()) refuse(node, "this rule names no format: add format:");
+    rule.format = read_format(format, options, option_nodes);
     located(node, [&] { check_rule(rule); });
     return rule;
   }
@@ -110,8 +144,15 @@ std::string to_yaml(const Recipe& recipe) {
   out << YAML::BeginMap << YAML::Key << "rules" << YAML::Value << YAML::BeginSeq;
   for (const auto& rule : recipe) {
     out << YAML::BeginMap;
-    out << YAML::Key << (rule.kind == SiteKind::weight ? "weights" : "activations") << YAML::Value << rule.selector;
+    out << YAML::Key << (rule.kind == SiteKind::weight ? "weights" : "activations") << YAML::Value;
+    if (rule.selector.form == Selector::input_of) {
+      out << YAML::Flow << YAML::BeginMap << YAML::Key << "input_of" << YAML::Value << rule.selector.text
+          << YAML::EndMap;
+    } else {
+      out << to_string(rule.selector);
+    }
     if (!rule.layers.is_all()) out << YAML::Key << "layers" << YAML::Value << to_string(rule.layers);
+    if (!rule.tokens.is_all()) out << YAML::Key << "tokens" << YAML::Value << to_string(rule.tokens);
     out << YAML::Key << "format" << YAML::Value << rule.format.name;
     for (const auto& [key, value] : options_of(rule.format)) out << YAML::Key << key << YAML::Value << value;
     out << YAML::EndMap;

@@ -30,20 +30,32 @@ TEST(RecipeYaml, ReadsRules) {
       "    round: zero\n"
       "  - activations: 'ffn_*'\n"
       "    layers: 5\n"
-      "    format: bf16\n",
+      "    format: bf16\n"
+      "  - activations: {input_of: ffn_up}\n"
+      "    tokens: 0-3\n"
+      "    format: mxfp8\n",
       "r.yaml");
-  EXPECT_EQ(to_string(recipe), "w:ffn_norm@0-4,10=bf16,round=zero a:ffn_*@5=bf16");
+  EXPECT_EQ(to_string(recipe), "w:ffn_norm@0-4,10=bf16,round=zero a:ffn_*@5=bf16 a:in(ffn_up)@tokens:0-3=mxfp8");
 }
 
 TEST(RecipeYaml, ReadsBackWhatItWrites) {
-  const Recipe recipe = {parse_rule("w:*.ffn_norm.weight=bf16,round=zero"), parse_rule("a:ffn_norm@first:2=bf16"),
-                         parse_rule("w:*=bf16")};
+  const Recipe recipe = {parse_rule("w:*.ffn_norm.weight=bf16,round=zero"),
+                         parse_rule("a:ffn_norm@first:2=bf16"),
+                         parse_rule("w:*=bf16"),
+                         parse_rule("a:in(blk.*.ffn_up.weight)@tokens:1-=int8,per=row"),
+                         parse_rule("a:Qcur#0=bf16"),
+                         parse_rule("a:logits=e4m3")};
   EXPECT_EQ(parse_recipe(to_yaml(recipe), "r.yaml"), recipe);
 }
 
 TEST(RecipeYaml, SaysLineAndColumnOfWhatIsWrong) {
-  EXPECT_THAT(refusal("rules:\n  - weights: ffn_norm\n    format: bf17\n"), StartsWith("r.yaml:2:5: unknown format"));
+  EXPECT_THAT(refusal("rules:\n  - weights: ffn_norm\n    format: bf17\n"), StartsWith("r.yaml:3:13: unknown format"));
   EXPECT_THAT(refusal("rules:\n  - weights: ffn_norm\n    layers: x\n    format: bf16\n"), StartsWith("r.yaml:3:13: "));
+  EXPECT_THAT(refusal("rules:\n  - weights: a\n    round: north\n    format: bf16\n"),
+              StartsWith("r.yaml:3:5: unknown round=north"));
+  EXPECT_THAT(refusal("rules:\n  - activations: a\n    tokens: x\n    format: bf16\n"), StartsWith("r.yaml:3:13: "));
+  EXPECT_THAT(refusal("rules:\n  - activations: {output_of: a}\n    format: bf16\n"), StartsWith("r.yaml:2:18: "));
+  EXPECT_THAT(refusal("rules:\n  - weights: {input_of: a}\n    format: bf16\n"), HasSubstr("single word"));
   EXPECT_THAT(refusal("rules:\n  - format: bf16\n"), HasSubstr("names no site"));
   EXPECT_THAT(refusal("rules:\n  - weights: a\n"), HasSubstr("names no format"));
   EXPECT_THAT(refusal("rules:\n  - weights: a\n    activations: b\n    format: bf16\n"), StartsWith("r.yaml:3:5: "));

@@ -4,15 +4,18 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 #include "error.h"
 
 namespace fakequant {
 namespace {
 
+constexpr std::string_view kTokens = "tokens:";
+
 [[noreturn]] void refuse(std::string_view rule, std::string_view why) {
-  throw usage_error(
-      fmt::format("rule '{}' {}: write KIND:SELECTOR[@LAYERS]=FORMAT, such as w:ffn_norm=bf16", rule, why));
+  throw usage_error(fmt::format(
+      "rule '{}' {}: write KIND:SELECTOR[@LAYERS][@tokens:TOKENS]=FORMAT, such as w:ffn_norm=bf16", rule, why));
 }
 
 SiteKind parse_kind(std::string_view kind, std::string_view rule) {
@@ -32,10 +35,25 @@ Rule parse_rule(std::string_view text) {
 
   Rule rule;
   rule.kind = parse_kind(site.substr(0, colon), text);
-  const auto at = site.find('@', colon);
-  rule.selector = site.substr(colon + 1, at == std::string_view::npos ? at : at - colon - 1);
-  if (rule.selector.empty()) refuse(text, "names no site");
-  if (at != std::string_view::npos) rule.layers = parse_layers(site.substr(at + 1));
+  auto at = site.find('@', colon);
+  const auto selector = site.substr(colon + 1, at == std::string_view::npos ? at : at - colon - 1);
+  if (selector.empty()) refuse(text, "names no site");
+  rule.selector = parse_selector(rule.kind, selector);
+  bool has_layers = false, has_tokens = false;
+  while (at != std::string_view::npos) {
+    const auto next = site.find('@', at + 1);
+    const auto part = site.substr(at + 1, next == std::string_view::npos ? next : next - at - 1);
+    const bool is_tokens = part.starts_with(kTokens);
+    if (std::exchange(is_tokens ? has_tokens : has_layers, true)) {
+      refuse(text, fmt::format("names {} twice", is_tokens ? "tokens" : "layers"));
+    }
+    if (is_tokens) {
+      rule.tokens = parse_tokens(part.substr(kTokens.size()));
+    } else {
+      rule.layers = parse_layers(part);
+    }
+    at = next;
+  }
   rule.format = parse_format(text.substr(equals + 1));
   check_rule(rule);
   return rule;
@@ -43,6 +61,9 @@ Rule parse_rule(std::string_view text) {
 
 void check_rule(const Rule& rule) {
   const auto& format = rule.format;
+  if (rule.kind == SiteKind::weight && !rule.tokens.is_all()) {
+    throw usage_error("tokens are for activations: a weight belongs to no token");
+  }
   if (rule.kind == SiteKind::weight && format.per == Span::token) {
     throw usage_error("per=token is for activations: a weight's scale spans a row, a block or the tensor");
   }
@@ -69,8 +90,10 @@ void check_rule(const Rule& rule) {
 }
 
 std::string to_string(const Rule& rule) {
-  return fmt::format("{}:{}{}={}", rule.kind == SiteKind::weight ? "w" : "a", rule.selector,
-                     rule.layers.is_all() ? "" : "@" + to_string(rule.layers), to_string(rule.format));
+  return fmt::format("{}:{}{}{}={}", rule.kind == SiteKind::weight ? "w" : "a", to_string(rule.selector),
+                     rule.layers.is_all() ? "" : "@" + to_string(rule.layers),
+                     rule.tokens.is_all() ? "" : fmt::format("@{}{}", kTokens, to_string(rule.tokens)),
+                     to_string(rule.format));
 }
 
 Recipe rules_of_kind(const Recipe& recipe, SiteKind kind) {

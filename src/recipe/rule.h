@@ -1,9 +1,11 @@
 // A rule: which sites, and the number format that their values are rounded to.
 //
-//   KIND:SELECTOR[@LAYERS]=FORMAT[,KEY=VALUE]...      w:ffn_norm@0-4,10=bf16,round=zero     a:ffn_norm=bf16
+//   KIND:SELECTOR[@LAYERS][@tokens:TOKENS]=FORMAT[,KEY=VALUE]...
+//
+//   w:ffn_norm@0-4,10=bf16,round=zero     a:ffn_norm=bf16     a:in(ffn_up)@last:2@tokens:1-=int8
 //
 // KIND is w, a weight tensor, or a, an activation: the result of a node of the graph that llama.cpp computes. The first
-// '=' ends the site; commas left of it belong to the layers, right of it to the format's options.
+// '=' ends the site; commas left of it belong to the layers and tokens, right of it to the format's options.
 #pragma once
 
 #include <string>
@@ -12,15 +14,16 @@
 
 #include "format/format.h"
 #include "recipe/layer_set.h"
+#include "recipe/selector.h"
+#include "recipe/token_set.h"
 
 namespace fakequant {
 
-enum class SiteKind { weight, activation };
-
 struct Rule {
   SiteKind kind = SiteKind::weight;
-  std::string selector;  // a word such as ffn_norm, a whole name, or a glob
+  Selector selector;
   LayerSet layers;
+  TokenSet tokens;  // of an activation
   Format format;
 
   bool operator==(const Rule&) const = default;

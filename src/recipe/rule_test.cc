@@ -11,25 +11,35 @@ namespace {
 TEST(Rule, ReadsItsParts) {
   const auto rule = parse_rule("w:ffn_norm@0-4,10=bf16,round=zero");
   EXPECT_EQ(rule.kind, SiteKind::weight);
-  EXPECT_EQ(rule.selector, "ffn_norm");
+  EXPECT_EQ(rule.selector, (Selector{Selector::name, "ffn_norm", {}}));
   EXPECT_EQ(rule.layers, parse_layers("0-4,10"));
   EXPECT_EQ(rule.format, parse_format("bf16,round=zero"));
 
   const auto glob = parse_rule("a:*norm*=bf16");
   EXPECT_EQ(glob.kind, SiteKind::activation);
-  EXPECT_EQ(glob.selector, "*norm*");
+  EXPECT_EQ(glob.selector.text, "*norm*");
   EXPECT_TRUE(glob.layers.is_all());
 }
 
+TEST(Rule, TakesLayersAndTokensInEitherOrder) {
+  EXPECT_EQ(parse_rule("a:x@2@tokens:0-3=bf16"), parse_rule("a:x@tokens:0-3@2=bf16"));
+  EXPECT_TRUE(parse_rule("a:x@tokens:0-3=bf16").tokens.contains(3));
+  EXPECT_EQ(parse_rule("a:x@tokens:all=bf16"), parse_rule("a:x=bf16"));
+}
+
 TEST(Rule, ReadsAndWritesItsText) {
-  for (const auto* text : {"w:ffn_norm=bf16", "w:blk.*.ffn_*.weight=bf16,round=zero", "a:ffn_norm@last:5=bf16"}) {
+  for (const auto* text :
+       {"w:ffn_norm=bf16", "w:blk.*.ffn_*.weight=bf16,round=zero", "a:ffn_norm@last:5=bf16",
+        "a:in(ffn_up)@0-3@tokens:1-=int8,per=row", "a:Qcur#0@2=bf16", "a:logits@tokens:0,4-7=e4m3"}) {
     EXPECT_EQ(to_string(parse_rule(text)), text);
   }
 }
 
 TEST(Rule, RefusesWhatIsNoRule) {
-  for (const auto* text : {"", "ffn_norm", "ffn_norm=bf16", "x:ffn_norm=bf16", "w:=bf16", "w:@3=bf16",
-                           "w:ffn_norm@=bf16", "w:ffn_norm=", "w:ffn_norm@1"}) {
+  for (const auto* text :
+       {"", "ffn_norm", "ffn_norm=bf16", "x:ffn_norm=bf16", "w:=bf16", "w:@3=bf16", "w:ffn_norm@=bf16",
+        "w:ffn_norm=", "w:ffn_norm@1", "a:in(=bf16", "a:in()=bf16", "a:Qcur#=bf16", "a:#0=bf16", "w:in(ffn_up)=bf16",
+        "a:x@1@2=bf16", "a:x@tokens:=bf16", "a:x@tokens:0@tokens:1=bf16", "w:ffn_norm@tokens:0=bf16"}) {
     try {
       parse_rule(text);
       FAIL() << text;

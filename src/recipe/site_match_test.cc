@@ -17,7 +17,7 @@ const std::vector<Site> kWeights = {{"token_embd.weight", {}},      {"blk.0.ffn_
 
 // The sites that a weight rule wins, by name.
 std::vector<std::string> won(const std::string& rule) {
-  const auto winners = match_sites({parse_rule(rule)}, SiteKind::weight, kWeights, 2);
+  const auto winners = match_sites({parse_rule(rule)}, kWeights, 2);
   std::vector<std::string> names;
   for (std::size_t i = 0; i < winners.size(); ++i) {
     if (winners[i]) names.push_back(kWeights[i].name);
@@ -53,7 +53,7 @@ TEST(MatchSites, LeavesOutWhatHasNoLayerWhereLayersAreNamed) {
 
 TEST(MatchSites, LetsTheLastRuleWin) {
   const Recipe recipe = {parse_rule("w:ffn_norm=bf16"), parse_rule("w:ffn_norm@1=bf16,round=zero")};
-  const auto winners = match_sites(recipe, SiteKind::weight, kWeights, 2);
+  const auto winners = match_sites(recipe, kWeights, 2);
   EXPECT_EQ(winners[1], std::optional<std::size_t>(0));
   EXPECT_EQ(winners[3], std::optional<std::size_t>(1));
   EXPECT_FALSE(winners[0]);
@@ -71,9 +71,10 @@ TEST(MatchSites, RefusesLayersOutOfRange) {
 }
 
 TEST(MatchSites, FindsActivationsByWordAndName) {
-  const std::vector<Site> nodes = {{"ffn_norm-0", 0}, {"ffn_norm-1", 1}, {"ffn_norm_x-1", 1}, {"result_norm", {}}};
+  std::vector<Site> nodes = {{"ffn_norm-0", 0}, {"ffn_norm-1", 1}, {"ffn_norm_x-1", 1}, {"result_norm", {}}};
+  for (auto& node : nodes) node.node_names = {{node.name}};
   const auto count = [&](const std::string& rule) {
-    const auto winners = match_sites({parse_rule(rule)}, SiteKind::activation, nodes, 2);
+    const auto winners = match_sites({parse_rule(rule)}, nodes, 2);
     return std::count_if(winners.begin(), winners.end(), [](const auto& w) { return w.has_value(); });
   };
   EXPECT_EQ(count("a:ffn_norm=bf16"), 2);
@@ -83,13 +84,66 @@ TEST(MatchSites, FindsActivationsByWordAndName) {
   EXPECT_EQ(count("a:ffn_norm*=bf16"), 3);
 }
 
-TEST(GlobMatch, KnowsStarAndQuestionMark) {
-  EXPECT_TRUE(glob_match("*", ""));
-  EXPECT_TRUE(glob_match("a*b*c", "aXbYbZc"));
-  EXPECT_TRUE(glob_match("a?c", "abc"));
-  EXPECT_FALSE(glob_match("a?c", "ac"));
-  EXPECT_FALSE(glob_match("a*b", "abc"));
-  EXPECT_FALSE(glob_match("", "a"));
+// A layer of a model with two feed-forward products, three nodes of one name, and a value without a name.
+const std::vector<Site> kNodes = {
+    {"Qcur-0#0", 0, {{"Qcur-0", 0, false}}},
+    {"Qcur-0", 0, {{"Qcur-0", 1, true}, {"Qrot-0", 0, true}}},
+    {"ffn_norm-0", 0, {{"ffn_norm-0"}}, {{"blk.0.ffn_up.weight", 0}, {"blk.0.ffn_gate.weight", 0}}},
+    {"in(blk.0.ffn_down.weight)", 0, {}, {{"blk.0.ffn_down.weight", 0}}},
+    {"fattn-1 (permuted) (cont)", 1, {{"fattn-1 (permuted) (cont)"}}, {{"blk.1.attn_output.weight", 1}}},
+    {"result_norm", {}, {{"result_norm"}}, {{"output.weight", {}}}},
+    {"result_output", {}, {{"result_output"}}, {}, true}};
+
+// The sites that an activation rule wins, or what it says.
+std::vector<std::string> nodes_of(const std::string& rule) {
+  std::vector<std::string> names;
+  try {
+    const auto winners = match_sites({parse_rule(rule)}, kNodes, 2);
+    for (std::size_t i = 0; i < winners.size(); ++i) {
+      if (winners[i]) names.push_back(kNodes[i].name);
+    }
+  } catch (const Error& error) {
+    names.emplace_back(error.what());
+  }
+  return names;
+}
+
+TEST(MatchSites, TakesTheLastOfANameUnlessOneIsNumbered) {
+  EXPECT_EQ(nodes_of("a:Qcur=bf16"), (Names{"Qcur-0"}));
+  EXPECT_EQ(nodes_of("a:Qcur#1=bf16"), (Names{"Qcur-0"}));
+  EXPECT_EQ(nodes_of("a:Qcur#0=bf16"), (Names{"Qcur-0#0"}));
+  EXPECT_EQ(nodes_of("a:Qcur-0#0=bf16"), (Names{"Qcur-0#0"}));
+  EXPECT_EQ(nodes_of("a:Qrot=bf16"), (Names{"Qcur-0"}));
+  EXPECT_EQ(nodes_of("a:Q*=bf16"), (Names{"Qcur-0#0", "Qcur-0"}));
+  EXPECT_EQ(nodes_of("a:*#0=bf16"), (Names{"Qcur-0#0"}));
+  EXPECT_EQ(nodes_of("a:*=bf16").size(), kNodes.size());
+}
+
+TEST(MatchSites, FindsWhatFeedsAWeight) {
+  EXPECT_EQ(nodes_of("a:in(ffn_up)=bf16"), (Names{"ffn_norm-0"}));
+  EXPECT_EQ(nodes_of("a:in(blk.0.ffn_down.weight)=bf16"), (Names{"in(blk.0.ffn_down.weight)"}));
+  EXPECT_THAT(nodes_of("a:in(ffn_*)=bf16").front(),
+              HasSubstr("the nearest are in(ffn_up), in(ffn_down), in(ffn_gate)"));
+  EXPECT_EQ(nodes_of("a:in(*ffn_*)=bf16"), (Names{"ffn_norm-0", "in(blk.0.ffn_down.weight)"}));
+  EXPECT_EQ(nodes_of("a:in(*)@1=bf16"), (Names{"fattn-1 (permuted) (cont)"}));
+  EXPECT_EQ(nodes_of("a:in(output)=bf16"), (Names{"result_norm"}));
+}
+
+TEST(MatchSites, FindsRoles) {
+  EXPECT_EQ(nodes_of("a:ffn_input=bf16"), (Names{"ffn_norm-0"}));
+  EXPECT_EQ(nodes_of("a:ffn_down_input=bf16"), (Names{"in(blk.0.ffn_down.weight)"}));
+  EXPECT_EQ(nodes_of("a:attn_output_input@1=bf16"), (Names{"fattn-1 (permuted) (cont)"}));
+  EXPECT_EQ(nodes_of("a:logits=bf16"), (Names{"result_output"}));
+  EXPECT_THAT(nodes_of("a:attn_input=bf16").front(), HasSubstr("the nearest are ffn_input, "));
+  EXPECT_THAT(nodes_of("a:logits@0=bf16").front(), HasSubstr("matches no activation"));
+}
+
+TEST(MatchSites, FindsNodesWhoseNamesGgmlLengthened) {
+  EXPECT_EQ(nodes_of("a:fattn (permuted) (cont)=bf16"), (Names{"fattn-1 (permuted) (cont)"}));
+  EXPECT_EQ(nodes_of("a:fattn*@1=bf16"), (Names{"fattn-1 (permuted) (cont)"}));
+  EXPECT_EQ(layer_of_node("fattn-1 (permuted) (cont)", 2), std::optional<int>(1));
+  EXPECT_EQ(layer_of_node("fattn-2", 2), std::nullopt);
+  EXPECT_EQ(layer_of_node("a-b", 2), std::nullopt);
 }
 
 }  // namespace

@@ -84,7 +84,7 @@ class WeightRounding {
   WeightRounding(const GgufModel& model, const Recipe& recipe, const ApplySettings& settings) {
     std::vector<Site> sites;
     for (const auto& tensor : model.tensors()) sites.push_back({tensor.name, layer_of_tensor(tensor.name)});
-    const auto winners = match_sites(recipe, SiteKind::weight, sites, layer_count(model.tensors()));
+    const auto winners = match_sites(recipe, sites, layer_count(model.tensors()));
     for (std::size_t t = 0; t < winners.size(); ++t) {
       if (!winners[t]) continue;
       const auto& rule = recipe[*winners[t]];

@@ -1,0 +1,130 @@
+#include "engine/activation_sites.h"
+
+#include <fmt/format.h>
+#include <llama.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "engine/kernel_input.h"
+#include "gguf/gguf_file.h"
+#include "gguf/tensor_type.h"
+
+namespace fakequant {
+namespace {
+
+bool is_product_with_weight(const GraphNode& node) {
+  return (node.op == GGML_OP_MUL_MAT || node.op == GGML_OP_MUL_MAT_ID) && node.sources.size() > 1 &&
+         !node.sources[0].weight.empty();
+}
+
+// The names that llama.cpp gave each node, itself or by a view of all its values.
+std::vector<std::vector<std::string>> names_of_nodes(const Graph& graph) {
+  std::vector<std::vector<std::string>> names(graph.size());
+  for (std::size_t i = 0; i < graph.size(); ++i) {
+    const auto& node = graph[i];
+    if (!is_given_name(node.name)) continue;
+    if (node.computes) {
+      names[i].push_back(node.name);
+      continue;
+    }
+    if (node.shows < 0 || node.name.find(" (") != std::string::npos) continue;
+    const auto root = static_cast<std::size_t>(node.shows);
+    // A view of a node that has a name of its own is a name for a part of the work, not for the value.
+    if (is_given_name(graph[root].name)) continue;
+    if (std::find(names[root].begin(), names[root].end(), node.name) == names[root].end()) {
+      names[root].push_back(node.name);
+    }
+  }
+  return names;
+}
+
+std::vector<std::vector<Reader>> readers_of_nodes(const Graph& graph) {
+  std::vector<std::vector<Reader>> readers(graph.size());
+  for (const auto& node : graph) {
+    if (!node.computes && node.op != GGML_OP_CPY && node.op != GGML_OP_SET_ROWS) continue;
+    std::set<int> seen;
+    for (std::size_t s = 0; s < node.sources.size(); ++s) {
+      const int source = node.sources[s].node;
+      if (source < 0 || !seen.insert(source).second) continue;
+      Reader reader{node.name, node.operation, {}, {}};
+      if (is_product_with_weight(node) && s == 1) reader.weight = node.sources[0].weight;
+      if (const auto type = kernel_input_type(node, s)) reader.rounds_to = type_name(*type);
+      readers[static_cast<std::size_t>(source)].push_back(std::move(reader));
+    }
+  }
+  return readers;
+}
+
+// The node whose values are the logits: llama.cpp's result_output, or what is computed last.
+std::size_t find_logits(const Graph& graph) {
+  std::size_t last = graph.size();
+  for (std::size_t i = 0; i < graph.size(); ++i) {
+    if (graph[i].computes) last = i;
+  }
+  for (std::size_t i = graph.size(); i-- > 0;) {
+    if (graph[i].computes && graph[i].name == "result_output") return i;
+  }
+  return last;
+}
+
+}  // namespace
+
+std::vector<ActivationSite> find_activation_sites(const Graph& graph, int layer_count) {
+  const auto names = names_of_nodes(graph);
+  auto readers = readers_of_nodes(graph);
+  const auto logits = find_logits(graph);
+  std::map<std::string, int> count_of_name;
+  for (const auto& of_node : names) {
+    for (const auto& name : of_node) ++count_of_name[name];
+  }
+  std::map<std::string, int> met, unnamed;
+  std::vector<ActivationSite> sites;
+  for (std::size_t i = 0; i < graph.size(); ++i) {
+    const auto& node = graph[i];
+    if (!node.computes) continue;
+    Site site;
+    for (const auto& reader : readers[i]) {
+      const WeightName weight{reader.weight, layer_of_tensor(reader.weight)};
+      const bool is_new = std::find(site.feeds.begin(), site.feeds.end(), weight) == site.feeds.end();
+      if (!weight.name.empty() && is_new) site.feeds.push_back(weight);
+    }
+    for (const auto& name : names[i]) {
+      const int occurrence = met[name]++;
+      site.node_names.push_back({name, occurrence, occurrence + 1 == count_of_name[name]});
+    }
+    site.is_logits = i == logits;
+    if (!site.node_names.empty()) {
+      site.name = site.node_names.front().unique();
+      site.layer = layer_of_node(site.node_names.front().name, layer_count);
+    } else if (!site.feeds.empty()) {
+      site.name = fmt::format("in({})", site.feeds.front().name);
+      // Layers that are computed again have the same weights.
+      if (const int before = unnamed[site.name]++; before > 0) site.name += fmt::format("#{}", before);
+      site.layer = site.feeds.front().layer;
+    } else if (site.is_logits) {
+      site.name = kLogitsRole;
+    } else {
+      continue;
+    }
+    sites.push_back({std::move(site), static_cast<int>(i), node.shape, node.operation, std::move(readers[i])});
+  }
+  return sites;
+}
+
+std::vector<Reader> other_readers(const Rule& rule, const ActivationSite& site, int layer_count) {
+  std::vector<Reader> others;
+  if (rule.selector.form == Selector::name) {
+    if (site.site.feeds.empty()) return others;
+    std::copy_if(site.readers.begin(), site.readers.end(), std::back_inserter(others),
+                 [](const Reader& reader) { return reader.weight.empty(); });
+    return others;
+  }
+  std::copy_if(site.readers.begin(), site.readers.end(), std::back_inserter(others), [&](const Reader& reader) {
+    return reader.weight.empty() || !means_input_of(rule, {reader.weight, layer_of_tensor(reader.weight)}, layer_count);
+  });
+  return others;
+}
+
+}  // namespace fakequant

@@ -1,0 +1,40 @@
+// The activations of a graph that a rule can name, and who reads them.
+//
+// A site is a node that computes. It has the name that llama.cpp gave it, or one that it gave to a reshaped view of all
+// its values; a node without a name that feeds a weight's matrix product is called after that,
+// "in(blk.3.ffn_down.weight)". What has neither cannot be named and is no site.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/graph.h"
+#include "recipe/site_match.h"
+
+namespace fakequant {
+
+// An operation that reads a site's values.
+struct Reader {
+  std::string node;       // the name of its result
+  std::string operation;  // "MUL_MAT"
+  std::string weight;     // that it multiplies by; empty where it is no product with a weight
+  std::string rounds_to;  // the type to which the kernel rounds what it reads: "F16", "Q8_K"; "F32" for none; empty
+                          // where that is not known
+};
+
+struct ActivationSite {
+  Site site;
+  int node = 0;       // in the graph
+  NodeShape shape{};  // of the values
+  std::string operation;
+  std::vector<Reader> readers;
+};
+
+// In the graph's order. `layer_count`: of the model.
+std::vector<ActivationSite> find_activation_sites(const Graph& graph, int layer_count);
+
+// The readers that a rule does not mean: for in(...) and roles those that read the value for another reason, such as a
+// residual or another weight; for names those that are no product with a weight, where there are such products as well.
+std::vector<Reader> other_readers(const Rule& rule, const ActivationSite& site, int layer_count);
+
+}  // namespace fakequant

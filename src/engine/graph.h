@@ -1,0 +1,61 @@
+// The graph that llama.cpp computes for some number of tokens: its nodes in their order, and who reads whom.
+//
+// It is taken down while llama.cpp's scheduler asks, node by node, whether anybody wants the node's data; nothing of
+// the tensors' addresses is kept. Views, reshapes, permutations and copies compute nothing: they show another node's
+// values, and are followed to it.
+#pragma once
+
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "engine/token_rows.h"
+
+struct ggml_tensor;
+
+namespace fakequant {
+
+// What an operation reads: a node's values, a weight, or neither (an input, the cache).
+struct GraphSource {
+  int node = -1;       // the one that computed the values; -1: not of this graph
+  std::string weight;  // the tensor's name in the model's file
+  int type = 0;        // ggml's type of the data as it is read
+};
+
+struct GraphNode {
+  std::string name;       // llama.cpp's, or a number from ggml ("node_68"), or a view's with what was done to it
+  int op = 0;             // ggml's operation
+  std::string operation;  // its name, "MUL_MAT"
+  int type = 0;           // ggml's type of the result
+  NodeShape shape{};
+  bool is_in_place = false;          // its data lies where another tensor's does
+  bool computes = false;             // new F32 values, in memory of the graph
+  bool is_on_host = true;            // its data can be reached without its back end
+  int shows = -1;                    // of a view: the computing node whose values it shows, all of them
+  std::vector<GraphSource> sources;  // as the operation has them; those that are left out have no node and no weight
+};
+
+using Graph = std::vector<GraphNode>;
+
+// Takes one graph down.
+class GraphRecorder {
+ public:
+  // The next node, in the order in which they are computed.
+  void note(const ggml_tensor* node);
+
+  Graph take();
+
+ private:
+  GraphSource source_of(const ggml_tensor* tensor) const;
+  int root_of(const ggml_tensor* tensor) const;
+  int values_of(int index) const;
+
+  Graph graph_;
+  std::unordered_map<const ggml_tensor*, int> index_;  // of nodes, while the graph lasts
+};
+
+// Whether llama.cpp gave the name; ggml numbers the nodes without one ("node_68"), and lengthens the names of what
+// views are made of ("ffn_norm-0 (reshaped)").
+bool is_given_name(const std::string& name);
+
+}  // namespace fakequant

@@ -1,0 +1,63 @@
+#include "engine/kernel_input.h"
+
+#include <llama.h>
+
+namespace fakequant {
+
+std::optional<int> product_input_type(int type) {
+  switch (type) {
+    case GGML_TYPE_F32:
+    case GGML_TYPE_F16:
+    case GGML_TYPE_BF16:
+      return type;
+    case GGML_TYPE_Q1_0:
+    case GGML_TYPE_Q2_0:
+    case GGML_TYPE_Q4_0:
+    case GGML_TYPE_Q5_0:
+    case GGML_TYPE_Q8_0:
+    case GGML_TYPE_IQ4_NL:
+    case GGML_TYPE_MXFP4:
+    case GGML_TYPE_NVFP4:
+      return GGML_TYPE_Q8_0;
+    case GGML_TYPE_Q4_1:
+    case GGML_TYPE_Q5_1:
+      return GGML_TYPE_Q8_1;
+    case GGML_TYPE_Q2_K:
+    case GGML_TYPE_Q3_K:
+    case GGML_TYPE_Q4_K:
+    case GGML_TYPE_Q5_K:
+    case GGML_TYPE_Q6_K:
+    case GGML_TYPE_IQ1_S:
+    case GGML_TYPE_IQ1_M:
+    case GGML_TYPE_IQ2_XXS:
+    case GGML_TYPE_IQ2_XS:
+    case GGML_TYPE_IQ2_S:
+    case GGML_TYPE_IQ3_XXS:
+    case GGML_TYPE_IQ3_S:
+    case GGML_TYPE_IQ4_XS:
+    case GGML_TYPE_TQ1_0:
+    case GGML_TYPE_TQ2_0:
+      return GGML_TYPE_Q8_K;
+    default:
+      return std::nullopt;
+  }
+}
+
+std::optional<int> kernel_input_type(const GraphNode& node, std::size_t source) {
+  if (!node.is_on_host) return std::nullopt;
+  switch (node.op) {
+    case GGML_OP_MUL_MAT:
+    case GGML_OP_MUL_MAT_ID:
+      return source == 1 ? product_input_type(node.sources[0].type) : GGML_TYPE_F32;
+    case GGML_OP_FLASH_ATTN_EXT:
+      // The query meets the keys of the cache.
+      return source == 0 ? product_input_type(node.sources[1].type) : GGML_TYPE_F32;
+    case GGML_OP_CPY:
+    case GGML_OP_SET_ROWS:
+      return source == 0 ? node.type : GGML_TYPE_F32;
+    default:
+      return GGML_TYPE_F32;
+  }
+}
+
+}  // namespace fakequant

@@ -1,0 +1,23 @@
+// What llama.cpp's own kernels round their input to before they compute with it.
+//
+// A matrix product on the CPU takes its second operand in the type that goes with the first one's: F16 for F16 weights,
+// blocks of 8-bit integers for quantized ones. A value that is rounded by a rule goes through that rounding as well,
+// and so does the baseline's.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+
+#include "engine/graph.h"
+
+namespace fakequant {
+
+// The type of ggml in which the CPU's product reads the other operand when one has this type. Source: the vec_dot_type
+// of ggml's table of types for the CPU (ggml-cpu). None for types that are no operand of a product.
+std::optional<int> product_input_type(int type);
+
+// The type of ggml to which a node's operation rounds its source of this number: F32 where it reads it as it is; none
+// where that is not known, on other devices.
+std::optional<int> kernel_input_type(const GraphNode& node, std::size_t source);
+
+}  // namespace fakequant

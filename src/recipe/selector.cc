@@ -1,0 +1,113 @@
+#include "recipe/selector.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "error.h"
+
+namespace fakequant {
+namespace {
+
+constexpr std::string_view kInputOf = "in(";
+
+struct Role {
+  std::string_view name;
+  std::vector<std::string_view> patterns;  // of weights' words
+  std::string_view exception;              // a pattern of words that are not meant
+};
+
+const std::vector<Role>& roles() {
+  static const std::vector<Role> all = {
+      // Of the experts and of those that all tokens share too, but not of the router, which may read another value.
+      {"ffn_input", {"ffn_up*", "ffn_gate*"}, "ffn_gate_inp*"},
+      {"attn_input", {"attn_q", "attn_k", "attn_v", "attn_qkv", "attn_kv", "attn_q_a", "attn_kv_a_mqa"}, ""},
+      {"attn_output_input", {"attn_output", "attn_output_a"}, ""},
+      {"ffn_down_input", {"ffn_down*"}, ""},
+      {kLogitsRole, {}, ""}};
+  return all;
+}
+
+[[noreturn]] void refuse(std::string_view text, std::string_view why) {
+  throw usage_error(fmt::format("'{}' {}: write a name, a pattern with *, NAME#0 or in(WEIGHT)", text, why));
+}
+
+}  // namespace
+
+const std::vector<std::string>& role_names() {
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> all;
+    for (const auto& role : roles()) all.emplace_back(role.name);
+    return all;
+  }();
+  return names;
+}
+
+bool plays_role(std::string_view role, std::string_view weight_word) {
+  const auto found = std::find_if(roles().begin(), roles().end(), [&](const Role& r) { return r.name == role; });
+  if (found == roles().end() || glob_match(found->exception, weight_word)) return false;
+  return std::any_of(found->patterns.begin(), found->patterns.end(),
+                     [&](std::string_view pattern) { return glob_match(pattern, weight_word); });
+}
+
+Selector parse_selector(SiteKind kind, std::string_view text) {
+  if (text.empty()) refuse(text, "names no site");
+  if (kind == SiteKind::weight) {
+    if (text.starts_with(kInputOf)) {
+      throw usage_error(
+          fmt::format("'{}' is an activation, the value that feeds a weight's product: write a:{}=FORMAT", text, text));
+    }
+    return {Selector::name, std::string(text), {}};
+  }
+  if (text.starts_with(kInputOf)) {
+    if (!text.ends_with(')')) refuse(text, "is not closed");
+    const auto weight = text.substr(kInputOf.size(), text.size() - kInputOf.size() - 1);
+    if (weight.empty() || weight.find_first_of("()#") != std::string_view::npos) refuse(text, "names no weight");
+    return {Selector::input_of, std::string(weight), {}};
+  }
+  if (std::find(role_names().begin(), role_names().end(), text) != role_names().end()) {
+    return {Selector::role, std::string(text), {}};
+  }
+  const auto hash = text.rfind('#');
+  if (hash == std::string_view::npos) return {Selector::name, std::string(text), {}};
+  const auto number = text.substr(hash + 1);
+  // A pattern is held against names with their number, such as Qcur-3#0.
+  if (text.find_first_of("*?") != std::string_view::npos) return {Selector::name, std::string(text), {}};
+  int occurrence = 0;
+  const auto [stop, fault] = std::from_chars(number.data(), number.data() + number.size(), occurrence);
+  if (fault != std::errc{} || stop != number.data() + number.size() || occurrence < 0 || hash == 0) {
+    refuse(text, "has no number behind its #");
+  }
+  return {Selector::name, std::string(text.substr(0, hash)), occurrence};
+}
+
+std::string to_string(const Selector& selector) {
+  if (selector.form == Selector::input_of) return fmt::format("{}{})", kInputOf, selector.text);
+  return selector.occurrence ? fmt::format("{}#{}", selector.text, *selector.occurrence) : selector.text;
+}
+
+bool is_pattern(std::string_view text) { return text.find_first_of(".*?") != std::string_view::npos; }
+
+bool glob_match(std::string_view pattern, std::string_view text) {
+  // The usual two-pointer walk: on a mismatch, let the last * swallow one character more.
+  std::size_t p = 0, t = 0, star = std::string_view::npos, resume = 0;
+  while (t < text.size()) {
+    if (p < pattern.size() && pattern[p] == '*') {
+      star = p++;
+      resume = t;
+    } else if (p < pattern.size() && (pattern[p] == '?' || pattern[p] == text[t])) {
+      ++p;
+      ++t;
+    } else if (star != std::string_view::npos) {
+      p = star + 1;
+      t = ++resume;
+    } else {
+      return false;
+    }
+  }
+  while (p < pattern.size() && pattern[p] == '*') ++p;
+  return p == pattern.size();
+}
+
+}  // namespace fakequant
