@@ -5,8 +5,8 @@
 
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "cli/site_listing.h"
 #include "error.h"
-#include "gguf/tensor_type.h"
 #include "report/apply_report.h"
 
 namespace fakequant {
@@ -15,10 +15,10 @@ namespace {
 struct ApplyCommandOptions : CommonOptions {
   std::string model;
   std::string output;
-  std::string promote;
   bool no_provenance = false;
+  bool hash_everything = false;
   RuleOptions rules;
-  ApplySettings settings;
+  StorageOptions storage;
 };
 
 void apply(ApplyCommandOptions& options) {
@@ -29,12 +29,9 @@ void apply(ApplyCommandOptions& options) {
         to_string(taps.front())));
   }
   if (recipe.empty()) recipe = default_weight_recipe();
-  auto& settings = options.settings;
-  if (!options.promote.empty()) settings.promote_to = plain_float_type(options.promote);
-  if (settings.promote_to && settings.requantize) {
-    throw usage_error("--promote and --requantize are two ways to store the same tensors: take one");
-  }
+  auto settings = settings_of(options.storage);
   settings.provenance = !options.no_provenance;
+  settings.hash_everything = options.hash_everything;
   const GgufModel model(options.model);
   for (const auto& path : part_paths(options.output, model.parts().size())) {
     refuse_overwriting(rule_files(options.rules, recipe), path);
@@ -43,6 +40,9 @@ void apply(ApplyCommandOptions& options) {
     }
   }
   ResultOutput output(options, inputs_of(model, options.rules, recipe));
+  if (options.rules.dry_run) {
+    return write_listing(options, model, {.recipe = recipe, .storage = settings, .only_named = true, .weights_only = true}, output);
+  }
   const auto result = [&] {
     ProgressLine progress(options, "apply");
     return apply_to_files(model, recipe, settings, options.output, options.threads, progress.callback());
@@ -59,13 +59,11 @@ void add_apply(CLI::App& program, const std::string& command_line) {
   arguments.positional("MODEL", options->model, "A GGUF file; it is only read");
   arguments.text("-o,--output", "OUT", options->output, "The GGUF file to write", Required::yes);
   add_rule_options(arguments, options->rules, RuleKinds::weights);
-  arguments.group("Storage");
-  arguments.text("--promote", "TYPE", options->promote,
-                 "Store quantized tensors that a rule names wider, as f32, f16 or bf16");
-  arguments.flag("--requantize", options->settings.requantize, "Round them into their own type again, by ggml's code");
+  add_storage_options(arguments, options->storage);
+  arguments.group("Provenance");
   arguments.flag("--no-provenance", options->no_provenance,
                  "Do not write the keys fakequant.recipe, version and source");
-  arguments.flag("--sha256", options->settings.hash_everything,
+  arguments.flag("--sha256", options->hash_everything,
                  "Put the whole model's SHA-256 into fakequant.source, not only its header's");
   add_common_options(arguments, *options);
   arguments.footer(

@@ -3,6 +3,7 @@
 
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "cli/site_listing.h"
 #include "measure/paired_ratio.h"
 #include "report/bench_report.h"
 #include "study/prepared_variants.h"
@@ -13,16 +14,21 @@ namespace {
 struct BenchCommandOptions : CommonOptions {
   std::string model;
   RuleOptions rules;
+  StorageOptions storage;
   DeviceOptions devices;
   BenchOptions bench;
 };
 
 void run_bench(BenchCommandOptions& options) {
   const auto recipe = recipe_of(options.rules);
+  const auto storage = settings_of(options.storage);
   const GgufModel model(options.model);
   const auto provenance = provenance_of(options, options.devices);
   ResultOutput output(options, inputs_of(model, options.rules, recipe));
-  PreparedVariants prepared(model, options.threads);
+  if (options.rules.dry_run) {
+    return write_listing(options, model, {.recipe = recipe, .storage = storage, .devices = options.devices, .only_named = true}, output);
+  }
+  PreparedVariants prepared(model, storage, options.threads);
   if (!recipe.empty()) prepared.add("variant", recipe);
   options.bench.threads = options.threads;
   options.bench.devices = options.devices;
@@ -47,6 +53,7 @@ void add_bench(CLI::App& program, const std::string& command_line) {
   arguments.number("--repetitions", options->bench.repetitions, kFewestPairs, 1 << 20,
                    "Rounds in which baseline and variant take turns");
   add_rule_options(arguments, options->rules);
+  add_storage_options(arguments, options->storage);
   add_device_options(arguments, options->devices);
   add_common_options(arguments, *options);
   arguments.footer("Example: fakequant bench model.gguf --rule a:ffn_norm=bf16");

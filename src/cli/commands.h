@@ -12,6 +12,7 @@ namespace fakequant {
 void add_inspect(CLI::App& program, const std::string& command_line);
 void add_apply(CLI::App& program, const std::string& command_line);
 void add_compare(CLI::App& program, const std::string& command_line);
+void add_sites(CLI::App& program, const std::string& command_line);
 void add_eval(CLI::App& program, const std::string& command_line);
 void add_generate(CLI::App& program, const std::string& command_line);
 void add_bench(CLI::App& program, const std::string& command_line);

@@ -3,6 +3,7 @@
 
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "cli/site_listing.h"
 #include "report/apply_report.h"
 #include "report/eval_report.h"
 #include "study/prepared_variants.h"
@@ -15,17 +16,22 @@ struct EvalCommandOptions : CommonOptions {
   std::string model;
   std::string text;
   RuleOptions rules;
+  StorageOptions storage;
   DeviceOptions devices;
   EvalOptions eval;
 };
 
 void eval(EvalCommandOptions& options) {
   const auto recipe = recipe_of(options.rules);
+  const auto storage = settings_of(options.storage);
   const GgufModel model(options.model);
   const auto text = read_text(options.text);
   const auto provenance = provenance_of(options, options.devices);
   ResultOutput output(options, inputs_of(model, options.rules, recipe, {options.text}));
-  PreparedVariants prepared(model, options.threads);
+  if (options.rules.dry_run) {
+    return write_listing(options, model, {.recipe = recipe, .storage = storage, .devices = options.devices, .only_named = true}, output);
+  }
+  PreparedVariants prepared(model, storage, options.threads);
   const auto rounding = prepared.add("variant", recipe);
   options.eval.threads = options.threads;
   options.eval.devices = options.devices;
@@ -54,6 +60,7 @@ void add_eval(CLI::App& program, const std::string& command_line) {
                    "Tokens of a chunk [min(512, what the model was trained for)]");
   arguments.number("--chunks", options->eval.chunks, 1, 1 << 30, "Evaluate at most N chunks [all]");
   add_rule_options(arguments, options->rules);
+  add_storage_options(arguments, options->storage);
   add_device_options(arguments, options->devices);
   add_common_options(arguments, *options);
   arguments.footer(

@@ -8,6 +8,7 @@
 
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "cli/site_listing.h"
 #include "error.h"
 #include "gguf/output_file.h"
 #include "measure/paired_ratio.h"
@@ -30,6 +31,7 @@ struct ExperimentOptions : CommonOptions {
   std::vector<std::string> prompts;
   std::string prompt_file;
   RuleOptions rules;
+  StorageOptions storage;
   DeviceOptions devices;
   ExperimentRequest request;
 };
@@ -80,7 +82,12 @@ void experiment(ExperimentOptions& options) {
   request.threads = request.eval.threads = request.generate.threads = request.bench.threads = options.threads;
   request.devices = request.eval.devices = request.generate.devices = request.bench.devices = options.devices;
   const GgufModel model(request.model);
-  check_weight_rules(model, rules_of_kind(request.recipe, SiteKind::weight));  // before anything is written
+  request.storage = settings_of(options.storage);
+  plan_rounding(model, rules_of_kind(request.recipe, SiteKind::weight), request.storage);  // before anything is written
+  if (options.rules.dry_run) {
+    ResultOutput output(options, inputs_of(model, options.rules, request.recipe));
+    return write_listing(options, model, {.recipe = request.recipe, .storage = request.storage, .devices = options.devices, .only_named = true}, output);
+  }
   const auto provenance = provenance_of(options, options.devices);
 
   const fs::path folder(options.output);
@@ -142,6 +149,7 @@ void add_experiment(CLI::App& program, const std::string& command_line) {
   arguments.number("--repetitions", request.bench.repetitions, kFewestPairs, 1 << 20,
                    "Rounds of the speed measurement");
   add_rule_options(arguments, options->rules);
+  add_storage_options(arguments, options->storage);
   add_device_options(arguments, options->devices);
   add_common_options(arguments, *options);
   arguments.footer(

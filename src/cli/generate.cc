@@ -3,6 +3,7 @@
 
 #include "cli/commands.h"
 #include "cli/options.h"
+#include "cli/site_listing.h"
 #include "error.h"
 #include "report/generation_report.h"
 #include "study/prepared_variants.h"
@@ -15,18 +16,23 @@ struct GenerateCommandOptions : CommonOptions {
   std::vector<std::string> prompts;
   std::string prompt_file;
   RuleOptions rules;
+  StorageOptions storage;
   DeviceOptions devices;
   GenerateOptions generate;
 };
 
 void run_generate(GenerateCommandOptions& options) {
   const auto recipe = recipe_of(options.rules);
+  const auto storage = settings_of(options.storage);
   const auto prompts = prompts_of(options.prompts, options.prompt_file);
   if (prompts.empty()) throw usage_error("no prompt is given: add -p PROMPT or --prompt-file FILE");
   const GgufModel model(options.model);
   const auto provenance = provenance_of(options, options.devices);
   ResultOutput output(options, inputs_of(model, options.rules, recipe, {options.prompt_file}));
-  PreparedVariants prepared(model, options.threads);
+  if (options.rules.dry_run) {
+    return write_listing(options, model, {.recipe = recipe, .storage = storage, .devices = options.devices, .only_named = true}, output);
+  }
+  PreparedVariants prepared(model, storage, options.threads);
   if (!recipe.empty()) prepared.add("variant", recipe);
   options.generate.threads = options.threads;
   options.generate.devices = options.devices;
@@ -56,6 +62,7 @@ void add_generate(CLI::App& program, const std::string& command_line) {
   arguments.number("--ctx-size", generate.ctx_size, 4, 1 << 24,
                    "Tokens of the context [min(512, what the model was trained for)]");
   add_rule_options(arguments, options->rules);
+  add_storage_options(arguments, options->storage);
   add_device_options(arguments, options->devices);
   add_common_options(arguments, *options);
   arguments.footer("Example: fakequant generate model.gguf -p 'What is 2+2?' --rule a:ffn_norm=bf16");

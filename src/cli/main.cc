@@ -71,6 +71,7 @@ int main(int argc, char** argv) {
     fakequant::add_inspect(program.app(), line);
     fakequant::add_apply(program.app(), line);
     fakequant::add_compare(program.app(), line);
+    fakequant::add_sites(program.app(), line);
     fakequant::add_eval(program.app(), line);
     fakequant::add_generate(program.app(), line);
     fakequant::add_bench(program.app(), line);

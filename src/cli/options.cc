@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "error.h"
+#include "gguf/tensor_type.h"
 #include "recipe/recipe_yaml.h"
 #include "text_file.h"
 #include "version.h"
@@ -53,7 +54,7 @@ void add_common_options(Arguments& arguments, CommonOptions& options) {
   arguments.flag("-q,--quiet", options.quiet, "No progress on stderr");
 }
 
-void add_rule_options(Arguments& arguments, RuleOptions& options, RuleKinds kinds) {
+void add_rule_options(Arguments& arguments, RuleOptions& options, RuleKinds kinds, DryRun dry_run) {
   arguments.group("Rules");
   arguments.texts("--rule", "RULE", options.rules,
                   kinds == RuleKinds::weights
@@ -61,6 +62,9 @@ void add_rule_options(Arguments& arguments, RuleOptions& options, RuleKinds kind
                       : "Round a site: w:ffn_norm@0-4=bf16,round=zero (weights) or\n"
                         "a:ffn_norm=bf16 (activations); repeatable, the last that matches wins");
   arguments.text("--recipe", "FILE", options.recipe_file, "Rules from a YAML file, before those of --rule");
+  if (dry_run == DryRun::offered) {
+    arguments.flag("--dry-run", options.dry_run, "Only print which site gets which format");
+  }
   if (kinds == RuleKinds::weights) return;
   arguments.text("--fake-quant-ffn-norm", "TYPE", options.ffn_norm_format, "Short for --rule a:ffn_norm=TYPE");
   arguments.number("--fake-quant-layer", options.layer, -1, 1'000'000,
@@ -87,6 +91,23 @@ Recipe recipe_of(const RuleOptions& options) {
     throw usage_error("--fake-quant-layer says where and not what: add --fake-quant-ffn-norm TYPE");
   }
   return recipe;
+}
+
+void add_storage_options(Arguments& arguments, StorageOptions& options) {
+  arguments.group("Storage of rounded weights");
+  arguments.text("--promote", "TYPE", options.promote,
+                 "Store quantized tensors that a rule names wider, as f32, f16 or bf16");
+  arguments.flag("--requantize", options.requantize, "Round them into their own type again, by ggml's code");
+}
+
+ApplySettings settings_of(const StorageOptions& options) {
+  if (!options.promote.empty() && options.requantize) {
+    throw usage_error("--promote and --requantize are two ways to store the same tensors: take one");
+  }
+  ApplySettings settings;
+  if (!options.promote.empty()) settings.promote_to = plain_float_type(options.promote);
+  settings.requantize = options.requantize;
+  return settings;
 }
 
 std::vector<std::string> prompts_of(const std::vector<std::string>& given, const std::string& file) {

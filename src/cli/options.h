@@ -13,6 +13,7 @@
 #include "recipe/rule.h"
 #include "report/condition.h"
 #include "report/json_file.h"
+#include "weights/apply.h"
 
 namespace fakequant {
 
@@ -33,20 +34,34 @@ struct RuleOptions {
   std::string recipe_file;
   std::string ffn_norm_format;
   int layer = kNoLayer;
+  bool dry_run = false;  // only says which sites the rules name
 
   static constexpr int kNoLayer = -2;  // --fake-quant-layer was not given
 };
 
 enum class RuleKinds { weights, all };
+enum class DryRun { no, offered };
 
 // The flags for activations only where a command knows activations.
-void add_rule_options(Arguments& arguments, RuleOptions& options, RuleKinds kinds = RuleKinds::all);
+void add_rule_options(Arguments& arguments, RuleOptions& options, RuleKinds kinds = RuleKinds::all,
+                      DryRun dry_run = DryRun::offered);
 
 // --rpc, --device and --gpu-layers.
 void add_device_options(Arguments& arguments, DeviceOptions& options);
 
 // The rules in order: the file's, then --rule's, then the flags'. Throws a usage error.
 Recipe recipe_of(const RuleOptions& options);
+
+// --promote and --requantize: what becomes of quantized tensors that rules name.
+struct StorageOptions {
+  std::string promote;
+  bool requantize = false;
+};
+
+void add_storage_options(Arguments& arguments, StorageOptions& options);
+
+// Throws a usage error when both are given, or --promote names no type.
+ApplySettings settings_of(const StorageOptions& options);
 
 // Prompts from -p and from a file with one a line; "\n", "\t" and "\\" are written out in both.
 std::vector<std::string> prompts_of(const std::vector<std::string>& given, const std::string& file);

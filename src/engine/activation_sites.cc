@@ -113,6 +113,19 @@ std::vector<ActivationSite> find_activation_sites(const Graph& graph, int layer_
   return sites;
 }
 
+std::map<std::string, std::vector<Reader>> readers_of_weights(const Graph& graph) {
+  std::map<std::string, std::vector<Reader>> readers;
+  for (const auto& node : graph) {
+    for (std::size_t s = 0; s < node.sources.size(); ++s) {
+      const auto& weight = node.sources[s].weight;
+      if (weight.empty()) continue;
+      const bool is_shown = !node.computes && node.sources.size() == 1 && node.op != GGML_OP_CPY;
+      if (!is_shown) readers[weight].push_back({node.name, node.operation, weight, {}});
+    }
+  }
+  return readers;
+}
+
 std::vector<Reader> other_readers(const Rule& rule, const ActivationSite& site, int layer_count) {
   std::vector<Reader> others;
   if (rule.selector.form == Selector::name) {

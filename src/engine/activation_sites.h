@@ -5,6 +5,7 @@
 // "in(blk.3.ffn_down.weight)". What has neither cannot be named and is no site.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,9 @@ struct ActivationSite {
 
 // In the graph's order. `layer_count`: of the model.
 std::vector<ActivationSite> find_activation_sites(const Graph& graph, int layer_count);
+
+// The operations that read each weight, by the weight's name.
+std::map<std::string, std::vector<Reader>> readers_of_weights(const Graph& graph);
 
 // The readers that a rule does not mean: for in(...) and roles those that read the value for another reason, such as a
 // residual or another weight; for names those that are no product with a weight, where there are such products as well.

@@ -43,6 +43,9 @@ class Context {
   // Of a context with a tap: the activations that a rule can name, in the graph's order.
   const std::vector<ActivationSite>& sites() const { return tap_->sites(); }
 
+  // Likewise: the graph of one token.
+  const Graph& graph() const { return tap_->graph(); }
+
   // Forgets all tokens. Those that follow belong to the sequence of this number, which only stochastic rounding looks
   // at.
   void clear(std::uint32_t sequence = 0);

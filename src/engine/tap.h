@@ -63,6 +63,9 @@ class Tap {
   // The activations that the graph of one token computes, in its order.
   const std::vector<ActivationSite>& sites() const { return sites_; }
 
+  // That graph.
+  const Graph& graph() const { return plans_.at({1, 1}).graph; }
+
   // Rounds by these activation rules from now on, or, with an observer, shows it what they name and rounds nothing; all
   // counters start at zero. Throws as match_sites does, when a row cannot be held in its format, and when a file of
   // ranges cannot be read or has none for a site.

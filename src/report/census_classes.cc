@@ -6,6 +6,8 @@
 #include <map>
 #include <tuple>
 
+#include "report/numbers.h"
+
 namespace fakequant {
 namespace {
 
@@ -13,19 +15,6 @@ namespace {
 std::pair<std::size_t, std::size_t> layer_digits(const std::string& name) {
   const auto begin = name.find("blk.") + 4;
   return {begin, name.find('.', begin)};
-}
-
-// "0-5,7"
-std::string ranges(const std::vector<int>& layers) {
-  std::string text;
-  for (std::size_t i = 0; i < layers.size();) {
-    std::size_t last = i;
-    while (last + 1 < layers.size() && layers[last + 1] == layers[last] + 1) ++last;
-    text += (text.empty() ? "" : ",") +
-            (i == last ? fmt::format("{}", layers[i]) : fmt::format("{}-{}", layers[i], layers[last]));
-    i = last + 1;
-  }
-  return text;
 }
 
 // The name with a mark in place of the layer's number: the same for all tensors of a class.
@@ -71,7 +60,7 @@ std::vector<TensorClass> fold_layers(const Census& census) {
   }
   for (std::size_t i = 0; i < classes.size(); ++i) {
     std::sort(layers[i].begin(), layers[i].end());
-    if (!layers[i].empty()) classes[i].name.replace(classes[i].name.find('*'), 1, ranges(layers[i]));
+    if (!layers[i].empty()) classes[i].name.replace(classes[i].name.find('*'), 1, layer_ranges(layers[i]));
   }
   return classes;
 }

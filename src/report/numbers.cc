@@ -66,6 +66,18 @@ std::string printable(std::string text) {
   return text;
 }
 
+std::string layer_ranges(const std::vector<int>& layers) {
+  std::string text;
+  for (std::size_t i = 0; i < layers.size();) {
+    std::size_t last = i;
+    while (last + 1 < layers.size() && layers[last + 1] == layers[last] + 1) ++last;
+    text += (text.empty() ? "" : ",") +
+            (i == last ? fmt::format("{}", layers[i]) : fmt::format("{}-{}", layers[i], layers[last]));
+    i = last + 1;
+  }
+  return text;
+}
+
 std::string plural(std::int64_t count, const std::string& noun) {
   return fmt::format("{} {}{}", count_text(count), noun, count == 1 ? "" : "s");
 }

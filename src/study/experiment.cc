@@ -40,7 +40,7 @@ ExperimentResult run_experiment(const ExperimentRequest& request, const StepDone
   result.environment = describe_environment(request.threads, request.devices);
 
   const GgufModel model(request.model);
-  PreparedVariants prepared(model, request.threads);
+  PreparedVariants prepared(model, request.storage, request.threads);
   const auto run = [&](ExperimentStep step, const auto& work) {
     try {
       work([&](double fraction) { progress(step, fraction); });

@@ -21,6 +21,7 @@ std::string_view step_name(ExperimentStep step);
 struct ExperimentRequest {
   std::string model;
   Recipe recipe;
+  ApplySettings storage;  // of the rounded weights
   std::string text;       // the text itself
   std::string text_name;  // its file
   std::vector<std::string> prompts;

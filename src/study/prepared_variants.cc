@@ -14,7 +14,7 @@ std::optional<ApplyResult> PreparedVariants::add(const std::string& name, const 
       variant.model.resize(part);
       variant.model.push_back(copy.path());
     }
-    rounding = apply_to_targets(model_, weights, {}, targets, threads_);
+    rounding = apply_to_targets(model_, weights, storage_, targets, threads_);
   }
   variants_.push_back(std::move(variant));
   return rounding;

@@ -15,8 +15,9 @@ namespace fakequant {
 
 class PreparedVariants {
  public:
-  // `model` is the baseline; it must outlive this.
-  PreparedVariants(const GgufModel& model, int threads) : model_(model), threads_(threads) {}
+  // `model` is the baseline; it must outlive this. `storage` says what becomes of quantized tensors.
+  PreparedVariants(const GgufModel& model, const ApplySettings& storage, int threads)
+      : model_(model), storage_(storage), threads_(threads) {}
 
   // Adds a variant under all the recipe's rules. Returns what rounding its weights did, where it has weight rules.
   // Throws as apply_to_files does.
@@ -27,6 +28,7 @@ class PreparedVariants {
 
  private:
   const GgufModel& model_;
+  ApplySettings storage_;
   int threads_;
   std::vector<MemoryFile> files_;
   std::vector<Variant> variants_;

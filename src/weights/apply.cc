@@ -115,8 +115,14 @@ std::vector<StringKey> provenance_keys(const GgufModel& model, const std::string
 
 }  // namespace
 
-void check_weight_rules(const GgufModel& model, const Recipe& recipe, const ApplySettings& settings) {
-  WeightRounding(model, recipe, settings);
+std::vector<PlannedRounding> plan_rounding(const GgufModel& model, const Recipe& recipe,
+                                           const ApplySettings& settings) {
+  WeightRounding rounding(model, recipe, settings);
+  std::vector<PlannedRounding> plan;
+  for (const auto& [t, rounder] : rounding.rounders()) {
+    plan.push_back({t, to_string(rounder.format()), type_name(rounding.storage_types().at(t))});
+  }
+  return plan;
 }
 
 Recipe default_weight_recipe() { return {parse_rule("w:ffn_norm=bf16,round=zero")}; }

@@ -51,8 +51,17 @@ struct ApplyResult {
 // What `apply` does without rules, as the reference experiment's script did: FFN norms to BF16 by truncation.
 Recipe default_weight_recipe();
 
-// Throws as apply_to_files does when a rule cannot be applied to the model's weights.
-void check_weight_rules(const GgufModel& model, const Recipe& recipe, const ApplySettings& settings = {});
+// What apply would do with a tensor.
+struct PlannedRounding {
+  std::size_t tensor = 0;  // its place in the model
+  std::string format;
+  std::string stored_as;  // the type it would have
+};
+
+// What the rules would do, in the model's order, without doing it. Throws as apply_to_files does when a rule cannot be
+// applied to the model's weights.
+std::vector<PlannedRounding> plan_rounding(const GgufModel& model, const Recipe& recipe,
+                                           const ApplySettings& settings = {});
 
 // Writes the model under the recipe's rules, all of them weight rules, to the file at `output`, or, for a split model,
 // to the files part_paths(output, ...), whole or not at all: the first part comes last. Throws a usage error when a
