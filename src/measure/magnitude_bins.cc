@@ -9,11 +9,6 @@
 namespace fakequant {
 namespace {
 
-constexpr std::size_t kBinsInQuarter = 32;
-
-// The quarter octave, counted from 0 up, whose upper edge is 2^-26.
-constexpr std::size_t kFirstQuarter = 4 * (127 + kSmallestQuarterExponent);
-
 template <typename Count, typename Edge>
 double percentile_of(std::span<const Count> bins, const Edge& upper_edge, double absmax, double percent) {
   const auto total = std::accumulate(bins.begin(), bins.end(), std::int64_t{0});
@@ -41,7 +36,8 @@ std::size_t site_bin_of(float x) {
 std::size_t channel_bin_of(float x) {
   if (!std::isfinite(x)) return kFiniteQuarters;
   const auto quarter = (site_bin_of(x) + kBinsInQuarter - 1) / kBinsInQuarter;
-  return std::clamp(quarter, kFirstQuarter, kFirstQuarter + kFiniteQuarters - 1) - kFirstQuarter;
+  const auto first = std::size_t{kFirstQuarter};
+  return std::clamp(quarter, first, first + kFiniteQuarters - 1) - first;
 }
 
 double upper_edge_of_site_bin(std::size_t bin) {

@@ -22,6 +22,10 @@ inline constexpr int kSmallestQuarterExponent = -26, kLargestQuarterExponent = 1
 inline constexpr std::size_t kFiniteQuarters = 4 * (kLargestQuarterExponent - kSmallestQuarterExponent) + 2;
 inline constexpr std::size_t kChannelBins = kFiniteQuarters + 1;
 
+// How many of a site's bins are a quarter octave, and which quarter of all that float32 has ends at 2^-26.
+inline constexpr std::size_t kBinsInQuarter = 32;
+inline constexpr int kFirstQuarter = 4 * (127 + kSmallestQuarterExponent);
+
 // The bins of a value: the definition.
 std::size_t site_bin_of(float x);
 std::size_t channel_bin_of(float x);

@@ -74,8 +74,8 @@ HWY_INLINE hn::Vec<U> bins_of(hn::Vec<F> x, float* HWY_RESTRICT low, float* HWY_
   const auto above = hn::Add(hn::BitCast(u32, magnitude), hn::Set(u32, 0xFFFFu));
   const auto upper = hn::BitCast(i32, hn::ShiftRight<16>(above));
   const auto site = hn::Sub(upper, hn::VecFromMask(i32, odd));  // as a number, true is -1
-  constexpr std::int32_t kFirst = 4 * (127 + kSmallestQuarterExponent);
-  const auto quarter = hn::Sub(hn::ShiftRight<5>(hn::Add(upper, hn::Set(i32, 31))), hn::Set(i32, kFirst));
+  const auto quarter =
+      hn::Sub(hn::ShiftRight<5>(hn::Add(upper, hn::Set(i32, kBinsInQuarter - 1))), hn::Set(i32, kFirstQuarter));
   const auto last = hn::Set(i32, static_cast<std::int32_t>(kFiniteQuarters - 1));
   const auto finite_quarter = hn::Min(hn::Max(quarter, hn::Zero(i32)), last);
   const auto channel = hn::IfThenElse(odd, hn::Set(i32, static_cast<std::int32_t>(kFiniteQuarters)), finite_quarter);
