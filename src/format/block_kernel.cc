@@ -112,7 +112,6 @@ class Nvfp4Blocks {
   explicit Nvfp4Blocks(float outer)
       : outer_(outer),
         e4m3_(nvfp4_scale_element()),
-        cap_(Grid(nvfp4_element()).cap),
         to_e2m1_(nvfp4_element()),
         is_plain_(outer >= kSmallestPlain && outer <= kLargestPlain) {
     scale_ = hn::Zero(F());
@@ -128,15 +127,13 @@ class Nvfp4Blocks {
     const auto capped = hn::Min(quotient, e4m3_.cap);
     const auto rounded = e4m3_.template round<Rounding::nearest>(capped, is_negative(capped), hn::Zero(U()));
     const auto finite = hn::RebindMask(f, hn::Lt(absmax, hn::Set(i32, kInfinityBits)));
-    return hn::IfThenElseZero(finite, hn::Mul(hn::Min(rounded, e4m3_.largest), outer));
+    // Under an outer scale of other values a block may lie far beyond what its scale reaches, which is rare.
+    const auto plain = hn::And(finite, hn::Le(quotient, e4m3_.cap));
+    return hn::IfThenElseZero(plain, hn::Mul(hn::Min(rounded, e4m3_.largest), outer));
   }
 
   void set_scale(float scale) { scale_ = hn::Set(F(), scale); }
-  Floats operator()(Floats x, Words random) {
-    // Under an outer scale that is not that of these values the quotient may be anything, also infinite.
-    const auto quotient = hn::Min(hn::Max(hn::Div(x, scale_), hn::Neg(cap_)), cap_);
-    return hn::Mul(to_e2m1_(quotient, random), scale_);
-  }
+  Floats operator()(Floats x, Words random) { return hn::Mul(to_e2m1_(hn::Div(x, scale_), random), scale_); }
   std::int64_t saturated() const { return to_e2m1_.saturated(); }
 
   HWY_INLINE std::int64_t by_reference(std::span<float> block, const std::uint32_t* random) const {
@@ -149,7 +146,6 @@ class Nvfp4Blocks {
 
   float outer_;
   Grid e4m3_;
-  Floats cap_;
   ToBlockGrid<rounding> to_e2m1_;
   Floats scale_;
   bool is_plain_;
