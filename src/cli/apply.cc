@@ -41,7 +41,8 @@ void apply(ApplyCommandOptions& options) {
   }
   ResultOutput output(options, inputs_of(model, options.rules, recipe));
   if (options.rules.dry_run) {
-    return write_listing(options, model, {.recipe = recipe, .storage = settings, .only_named = true, .weights_only = true}, output);
+    return write_listing(options, model,
+                         {.recipe = recipe, .storage = settings, .only_named = true, .weights_only = true}, output);
   }
   const auto result = [&] {
     ProgressLine progress(options, "apply");

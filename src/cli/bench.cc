@@ -26,7 +26,8 @@ void run_bench(BenchCommandOptions& options) {
   const auto provenance = provenance_of(options, options.devices);
   ResultOutput output(options, inputs_of(model, options.rules, recipe));
   if (options.rules.dry_run) {
-    return write_listing(options, model, {.recipe = recipe, .storage = storage, .devices = options.devices, .only_named = true}, output);
+    return write_listing(
+        options, model, {.recipe = recipe, .storage = storage, .devices = options.devices, .only_named = true}, output);
   }
   PreparedVariants prepared(model, storage, options.threads);
   if (!recipe.empty()) prepared.add("variant", recipe);

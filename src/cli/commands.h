@@ -16,6 +16,7 @@ void add_sites(CLI::App& program, const std::string& command_line);
 void add_eval(CLI::App& program, const std::string& command_line);
 void add_generate(CLI::App& program, const std::string& command_line);
 void add_bench(CLI::App& program, const std::string& command_line);
+void add_calibrate(CLI::App& program, const std::string& command_line);
 void add_experiment(CLI::App& program, const std::string& command_line);
 void add_formats(CLI::App& program, const std::string& command_line);
 

@@ -29,7 +29,8 @@ void eval(EvalCommandOptions& options) {
   const auto provenance = provenance_of(options, options.devices);
   ResultOutput output(options, inputs_of(model, options.rules, recipe, {options.text}));
   if (options.rules.dry_run) {
-    return write_listing(options, model, {.recipe = recipe, .storage = storage, .devices = options.devices, .only_named = true}, output);
+    return write_listing(
+        options, model, {.recipe = recipe, .storage = storage, .devices = options.devices, .only_named = true}, output);
   }
   PreparedVariants prepared(model, storage, options.threads);
   const auto rounding = prepared.add("variant", recipe);

@@ -86,7 +86,9 @@ void experiment(ExperimentOptions& options) {
   plan_rounding(model, rules_of_kind(request.recipe, SiteKind::weight), request.storage);  // before anything is written
   if (options.rules.dry_run) {
     ResultOutput output(options, inputs_of(model, options.rules, request.recipe));
-    return write_listing(options, model, {.recipe = request.recipe, .storage = request.storage, .devices = options.devices, .only_named = true}, output);
+    return write_listing(
+        options, model,
+        {.recipe = request.recipe, .storage = request.storage, .devices = options.devices, .only_named = true}, output);
   }
   const auto provenance = provenance_of(options, options.devices);
 

@@ -75,6 +75,7 @@ int main(int argc, char** argv) {
     fakequant::add_eval(program.app(), line);
     fakequant::add_generate(program.app(), line);
     fakequant::add_bench(program.app(), line);
+    fakequant::add_calibrate(program.app(), line);
     fakequant::add_experiment(program.app(), line);
     fakequant::add_formats(program.app(), line);
     return program.run(argc, argv);

@@ -125,7 +125,10 @@ std::vector<std::string> prompts_of(const std::vector<std::string>& given, const
 
 std::vector<std::string> rule_files(const RuleOptions& options, const Recipe& recipe) {
   std::vector<std::string> files = {options.recipe_file};
-  for (const auto& rule : recipe) files.push_back(rule.format.importance_file);
+  for (const auto& rule : recipe) {
+    files.push_back(rule.format.importance_file);
+    files.push_back(rule.format.range.file);
+  }
   return files;
 }
 

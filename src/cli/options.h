@@ -81,7 +81,7 @@ class ResultOutput {
   std::optional<OutputFile> file_;
 };
 
-// The files that rules are read from: the recipe, and the importance matrices that they name.
+// The files that rules are read from: the recipe, and the importance matrices and ranges that they name.
 std::vector<std::string> rule_files(const RuleOptions& options, const Recipe& recipe);
 
 // The files that a command reads: the model's parts, its rules', and others.

@@ -14,11 +14,11 @@ namespace fakequant {
 
 struct ListingRequest {
   Recipe recipe;
-  ApplySettings storage;
-  DeviceOptions devices;
+  ApplySettings storage = {};
+  DeviceOptions devices = {};
   Layers layers = Layers::folded;
-  bool only_named = false;     // what the rules name, as --dry-run has it
-  bool weights_only = false;   // the model need not run
+  bool only_named = false;    // what the rules name, as --dry-run has it
+  bool weights_only = false;  // the model need not run
 };
 
 // Prints the list to `output`.

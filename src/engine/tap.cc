@@ -10,7 +10,6 @@
 #include "format/fake_quantize.h"
 #include "parallel.h"
 #include "recipe/site_match.h"
-#include "recipe/static_ranges.h"
 
 namespace fakequant {
 namespace {
@@ -76,12 +75,16 @@ Tap::Target Tap::make_target(const ActivationSite& site, const Rule& rule) {
   target.tokens = rule.tokens;
   const auto known = std::find_if(sites_.begin(), sites_.end(),
                                   [&](const ActivationSite& other) { return other.site.name == site.site.name; });
-  target.site = static_cast<std::size_t>(known - sites_.begin());
+  target.site = site;
+  target.place = static_cast<std::size_t>(known - sites_.begin());
   target.shape_for_one_token = known == sites_.end() ? site.shape : known->shape;
   target.random_key = random_key(rule.format.seed, site.site.name);
-  about(site.site.name, [&] { check_row(rule.format, site.shape[0]); });
-  if (rule.format.range.kind == RangeRule::static_range) {
-    target.static_scale = static_scale(target.format, StaticRanges(rule.format.range.file).at(site.site.name));
+  if (!observer_) {
+    about(site.site.name, [&] { check_row(rule.format, site.shape[0]); });
+    if (const auto& range = rule.format.range; range.kind == RangeRule::static_range) {
+      const auto& ranges = ranges_.try_emplace(range.file, range.file).first->second;
+      target.static_scale = static_scale(target.format, ranges.at(site.site.name));
+    }
   }
   target.counters.site = site.site.name;
   target.counters.layer = site.site.layer.value_or(-1);
@@ -114,6 +117,7 @@ void Tap::set_recipe(const Recipe& recipe, Observer observer) {
   recipe_ = recipe;
   observer_ = std::move(observer);
   targets_.clear();
+  ranges_.clear();
   for (auto& [shape, plan] : plans_) assign(plan);
 }
 
@@ -162,19 +166,41 @@ void Tap::deal_with(ggml_tensor* node) {
 }
 
 void Tap::round_values(Target& target, float* values, const NodeShape& shape) {
-  const auto count = shape[0] * shape[1] * shape[2] * shape[3];
-  if (observer_) {
-    target.counters.rows += count / std::max<std::int64_t>(shape[0], 1);
-    if (count > 0) observer_(target.site, {values, static_cast<std::size_t>(count)}, shape[0]);
-    return;
-  }
   about(target.counters.site, [&] {
-    if (asks_for_tokens(target.format) || !target.tokens.is_all()) {
+    if (observer_) {
+      observe(target, values, shape);
+    } else if (asks_for_tokens(target.format) || !target.tokens.is_all()) {
       round_tokens(target, values, shape);
     } else {
       round_rows(target, values, shape);
     }
   });
+}
+
+TokenLayout Tap::layout_of(const Target& target, const NodeShape& shape) const {
+  auto layout = token_layout(shape, target.shape_for_one_token, batches_[batch_]);
+  if (!target.tokens.is_all() && !layout.is_by_token) {
+    throw usage_error("its values belong to all tokens together, so tokens: cannot pick some of them");
+  }
+  return layout;
+}
+
+void Tap::observe(Target& target, const float* values, const NodeShape& shape) {
+  const auto columns = shape[0];
+  const auto show = [&](const float* first, std::int64_t count) {
+    if (count == 0) return;
+    target.counters.rows += count / columns;
+    observer_(target.site, {first, static_cast<std::size_t>(count)}, columns);
+  };
+  if (target.tokens.is_all()) return show(values, columns * shape[1] * shape[2] * shape[3]);
+  const auto layout = layout_of(target, shape);
+  for (std::int64_t o = 0; o < layout.outer; ++o) {
+    for (std::int64_t t = 0; t < layout.tokens; ++t) {
+      const auto place = layout.places[static_cast<std::size_t>(t)];
+      if (!target.tokens.contains(static_cast<std::uint32_t>(place))) continue;
+      show(values + (o * layout.tokens + t) * layout.inner, layout.inner);
+    }
+  }
 }
 
 void Tap::round_rows(Target& target, float* values, const NodeShape& shape) {
@@ -199,13 +225,9 @@ void Tap::round_rows(Target& target, float* values, const NodeShape& shape) {
 }
 
 void Tap::round_tokens(Target& target, float* values, const NodeShape& shape) {
-  const auto& batch = batches_[batch_];
-  const auto layout = token_layout(shape, target.shape_for_one_token, batch);
+  const auto layout = layout_of(target, shape);
   const auto values_of_token = layout.inner * layout.outer;
   if (values_of_token == 0) return;
-  if (!target.tokens.is_all() && !layout.is_by_token) {
-    throw usage_error("its values belong to all tokens together, so tokens: cannot pick some of them");
-  }
   std::vector<std::size_t> chosen;
   for (std::size_t t = 0; t < layout.places.size(); ++t) {
     if (target.tokens.contains(static_cast<std::uint32_t>(layout.places[t]))) chosen.push_back(t);
@@ -275,7 +297,7 @@ std::vector<SiteCounters> Tap::counters() const {
   // In the order of the graph of one token; what that does not have, at the end.
   std::vector<const Target*> order;
   for (const auto& [name, target] : targets_) order.push_back(&target);
-  std::stable_sort(order.begin(), order.end(), [](const Target* a, const Target* b) { return a->site < b->site; });
+  std::stable_sort(order.begin(), order.end(), [](const Target* a, const Target* b) { return a->place < b->place; });
   std::vector<SiteCounters> all;
   for (const auto* target : order) all.push_back(target->counters);
   return all;

@@ -25,6 +25,7 @@
 #include "engine/token_rows.h"
 #include "format/scale_search.h"
 #include "recipe/rule.h"
+#include "recipe/static_ranges.h"
 
 struct ggml_tensor;
 
@@ -40,8 +41,8 @@ struct GraphShape {
 
 GraphShape shape_of(const TokenBatch& batch);
 
-// Sees the values of a site, as they were computed: whole rows of `columns`. `site` is an index into Tap::sites().
-using Observer = std::function<void(std::size_t site, std::span<const float> values, std::int64_t columns)>;
+// Sees values of a site, as they were computed: whole rows of `columns`.
+using Observer = std::function<void(const ActivationSite& site, std::span<const float> values, std::int64_t columns)>;
 
 class Tap {
  public:
@@ -83,7 +84,8 @@ class Tap {
 
  private:
   struct Target {
-    std::size_t site = 0;  // in the list of the plan that it was first met in
+    ActivationSite site;
+    std::size_t place = 0;  // among the sites of one token
     Format format;
     TokenSet tokens;
     SiteCounters counters;
@@ -108,6 +110,8 @@ class Tap {
   void round_values(Target& target, float* values, const NodeShape& shape);
   void round_rows(Target& target, float* values, const NodeShape& shape);
   void round_tokens(Target& target, float* values, const NodeShape& shape);
+  void observe(Target& target, const float* values, const NodeShape& shape);
+  TokenLayout layout_of(const Target& target, const NodeShape& shape) const;
 
   int threads_;
   int layers_ = 0;
@@ -116,7 +120,8 @@ class Tap {
   std::map<GraphShape, Plan> plans_;
   Recipe recipe_;
   Observer observer_;
-  std::map<std::string, Target> targets_;  // by the site's name
+  std::map<std::string, Target> targets_;       // by the site's name
+  std::map<std::string, StaticRanges> ranges_;  // by their file
 
   // The evaluation that is going on.
   std::vector<TokenBatch> batches_;

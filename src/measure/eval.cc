@@ -8,6 +8,7 @@
 
 #include "error.h"
 #include "measure/score_statistics.h"
+#include "measure/text_chunks.h"
 #include "measure/token_score.h"
 #include "parallel.h"
 
@@ -16,47 +17,6 @@ namespace {
 
 constexpr std::size_t kWorstTokens = 10;
 constexpr std::size_t kContextTokens = 24;  // shown before a worst token
-
-struct Chunks {
-  std::vector<Token> tokens;  // of the whole text
-  int ctx_size = 0;
-  int count = 0;
-  bool with_bos = false;
-  Token bos = 0;
-
-  std::size_t size() const { return static_cast<std::size_t>(ctx_size); }
-  // The first token of a chunk whose prediction of the next is scored, and how many are.
-  std::size_t first_scored() const { return size() / 2; }
-  std::size_t scored() const { return size() - 1 - first_scored(); }
-
-  std::vector<Token> chunk(int index) const {
-    const auto begin = tokens.begin() + static_cast<std::ptrdiff_t>(index) * ctx_size;
-    std::vector<Token> chunk(begin, begin + ctx_size);
-    if (with_bos) chunk[0] = bos;
-    return chunk;
-  }
-};
-
-Chunks split(const Model& model, const std::string& text, const std::string& text_name, const EvalOptions& options) {
-  if (text.empty()) throw Error(fmt::format("the text {} is empty", text_name));
-  Chunks chunks;
-  chunks.ctx_size = choose_ctx_size(model, options.ctx_size);
-  if (chunks.ctx_size < 4)
-    throw usage_error(fmt::format("--ctx-size {} is too small: the least is 4", chunks.ctx_size));
-  chunks.with_bos = model.adds_bos();
-  chunks.bos = model.bos();
-  // llama.cpp's tools drop one newline from the end of a file that they read.
-  const auto end = text.size() - (text.ends_with('\n') ? 1 : 0);
-  chunks.tokens = model.tokenize(std::string_view(text).substr(0, end), true, false);
-  if (chunks.tokens.size() < 2 * chunks.size()) {
-    throw Error(fmt::format(
-        "the text {} has {} tokens, and two contexts of {} are needed: give a longer text or a smaller --ctx-size",
-        text_name, chunks.tokens.size(), chunks.ctx_size));
-  }
-  const auto whole = static_cast<int>(chunks.tokens.size() / chunks.size());
-  chunks.count = options.chunks == 0 ? whole : std::min(options.chunks, whole);
-  return chunks;
-}
 
 using Logits = std::vector<std::span<const float>>;
 
@@ -76,7 +36,7 @@ void check(const Softmax& softmax, const std::string& who, int chunk, std::size_
 }
 
 // Evaluates a chunk; returns the logits of its scored predictions, which are valid until the context's next evaluation.
-Logits run(Context& context, const Chunks& chunks, int number, const std::vector<Token>& tokens) {
+Logits run(Context& context, const TextChunks& chunks, int number, const std::vector<Token>& tokens) {
   context.clear(static_cast<std::uint32_t>(number));
   // Nothing follows the last token, so nothing is asked of it.
   context.evaluate(tokens, {chunks.first_scored(), chunks.scored()});
@@ -85,7 +45,7 @@ Logits run(Context& context, const Chunks& chunks, int number, const std::vector
   return logits;
 }
 
-ScoredChunk run_baseline(Context& context, const Chunks& chunks, int number, int threads) {
+ScoredChunk run_baseline(Context& context, const TextChunks& chunks, int number, int threads) {
   ScoredChunk chunk{number, chunks.chunk(number), {}, std::vector<Softmax>(chunks.scored())};
   chunk.logits = run(context, chunks, number, chunk.tokens);
   parallel_for(static_cast<std::int64_t>(chunks.scored()), threads, [&](std::int64_t i) {
@@ -97,7 +57,7 @@ ScoredChunk run_baseline(Context& context, const Chunks& chunks, int number, int
 }
 
 // The scores of a chunk by a variant's logits.
-std::vector<TokenScore> score_chunk(const Chunks& chunks, const ScoredChunk& chunk, const Logits& variant,
+std::vector<TokenScore> score_chunk(const TextChunks& chunks, const ScoredChunk& chunk, const Logits& variant,
                                     const std::string& name, int threads) {
   std::vector<TokenScore> scores(chunks.scored());
   parallel_for(static_cast<std::int64_t>(scores.size()), threads, [&](std::int64_t i) {
@@ -118,7 +78,7 @@ ChunkResult summarize_chunk(int chunk, std::span<const TokenScore> scores) {
           summary.top1_agreement};
 }
 
-std::vector<WorstToken> worst_tokens(const Model& model, const Chunks& chunks, std::span<const TokenScore> scores) {
+std::vector<WorstToken> worst_tokens(const Model& model, const TextChunks& chunks, std::span<const TokenScore> scores) {
   std::vector<std::size_t> order(scores.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   const auto count = std::min(kWorstTokens, order.size());
@@ -156,7 +116,7 @@ EvalResult evaluate(const std::vector<std::string>& model_files, const std::vect
                     const Progress& progress) {
   Subjects subjects(model_files, options.devices);
   const auto& model = subjects.baseline();
-  const auto chunks = split(model, text, text_name, options);
+  const auto chunks = split_text(model, text, text_name, options.ctx_size, options.chunks);
   const ContextOptions context_options{chunks.ctx_size, options.threads};
   const auto baseline = subjects.open_baseline(context_options);
   const auto contexts = subjects.open(variants, context_options);

@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "report/numbers.h"
+#include "report/reader_text.h"
 
 namespace fakequant {
 namespace {
@@ -16,10 +19,13 @@ Json sites_json(const EvalResult& result) {
       entry["site"] = site.site;
       entry["layer"] = site.layer < 0 ? Json(nullptr) : Json(site.layer);
       entry["format"] = site.format;
+      entry["tokens"] = site.tokens;
       entry["evaluations"] = site.evaluations;
       entry["rows"] = site.rows;
       entry["columns"] = site.columns;
       add_rounding_errors(entry, site.errors);
+      entry["kernels_round_to"] = kernels_json(site.readers);
+      entry["also_read_by"] = readers_json(site.other_readers);
       sites.push_back(std::move(entry));
     }
   }
@@ -95,14 +101,35 @@ Table perplexity_table(const EvalResult& result) {
 }
 
 Table sites_table(const VariantResult& variant) {
-  Table table({"site<", "format<", "rows", "columns", "elements", "changed", "max abs", "mean abs", "SQNR"});
+  Table table({"site<", "format<", "rows", "columns", "elements", "changed", "max abs", "mean abs", "SQNR",
+               "kernels round it to<"});
   for (const auto& site : variant.sites) {
     const auto& e = site.errors;
-    table.add_row({site.site, site.format, count_text(site.rows), count_text(site.columns), count_text(e.elements),
-                   count_text(e.changed), value_text(e.max_abs), value_text(e.mean_abs()),
-                   e.changed == 0 ? "" : fmt::format("{:.1f} dB", e.sqnr_db())});
+    table.add_row({printable(site.site), site.format, count_text(site.rows), count_text(site.columns),
+                   count_text(e.elements), count_text(e.changed), value_text(e.max_abs), value_text(e.mean_abs()),
+                   e.changed == 0 ? "" : fmt::format("{:.1f} dB", e.sqnr_db()), kernels_text(site.readers)});
   }
   return table;
+}
+
+std::string sites_notes(const VariantResult& variant) {
+  std::vector<std::pair<std::string, std::string>> notes;  // readers, and the sites that they read
+  for (const auto& site : variant.sites) {
+    const auto readers = readers_text(site.other_readers);
+    if (readers.empty()) continue;
+    const auto found =
+        std::find_if(notes.begin(), notes.end(), [&](const auto& note) { return note.first == readers; });
+    if (found == notes.end()) {
+      notes.emplace_back(readers, printable(site.site));
+    } else {
+      found->second += ", " + printable(site.site);
+    }
+  }
+  std::string text;
+  for (const auto& [readers, sites] : notes) {
+    text += fmt::format("The rounded values of {} are also read by {}.\n", sites, readers);
+  }
+  return text;
 }
 
 std::string to_text(const EvalResult& result) {
@@ -112,7 +139,7 @@ std::string to_text(const EvalResult& result) {
   for (const auto& variant : result.variants) {
     text += variant.recipe.empty() ? fmt::format("\n{}: no rules, the model against itself\n", variant.name)
                                    : fmt::format("\n{}: {}\n", variant.name, variant.recipe);
-    if (!variant.sites.empty()) text += "\n" + sites_table(variant).to_text();
+    if (!variant.sites.empty()) text += "\n" + sites_table(variant).to_text() + sites_notes(variant);
   }
   return text;
 }

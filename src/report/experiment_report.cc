@@ -119,9 +119,10 @@ std::string perplexity_and_divergence(const ExperimentResult& result) {
     if (variant.sites.empty()) continue;
     text += fmt::format(
         "What was rounded in **{}** while the text was evaluated, each value exactly once (rows x columns = "
-        "elements):\n\n"
+        "elements; the last column is what llama.cpp's own kernels then round it to, in the baseline as well):\n\n"
         "{}\n",
         variant.name, sites_table(variant).to_markdown());
+    if (const auto notes = sites_notes(variant); !notes.empty()) text += notes + "\n";
     const auto last = std::find_if(variant.sites.begin(), variant.sites.end(),
                                    [&](const auto& site) { return site.rows < eval.tokens_evaluated; });
     if (last != variant.sites.end()) {

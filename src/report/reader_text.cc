@@ -19,6 +19,7 @@ std::string reader_text(const Reader& reader) {
     return printable(word.empty() ? reader.weight : word);
   }
   if (!is_given_name(reader.node)) return reader.operation;
+  if (reader.node.starts_with("cache_")) return fmt::format("cache ({})", reader.operation);
   return fmt::format("{} ({})", printable(node_word(reader.node)), reader.operation);
 }
 

@@ -31,8 +31,8 @@ std::string token_shape(const NodeShape& shape) {
 std::string activation_word(const Site& site) {
   std::vector<std::string> words;
   for (const auto& node : site.node_names) {
-    words.push_back(printable(node.is_last ? node_word(node.name)
-                                           : fmt::format("{}#{}", node_word(node.name), node.occurrence)));
+    words.push_back(
+        printable(node.is_last ? node_word(node.name) : fmt::format("{}#{}", node_word(node.name), node.occurrence)));
   }
   if (!words.empty()) return fmt::format("{}", fmt::join(words, ", "));
   if (site.feeds.empty()) return site.name;
@@ -94,14 +94,19 @@ Table weights_table(const SiteList& sites, Layers layers) {
 Table activations_table(const SiteList& sites, Layers layers) {
   const bool has_rules = std::any_of(sites.activations.begin(), sites.activations.end(),
                                      [](const ActivationEntry& entry) { return !entry.format.empty(); });
-  std::vector<std::string> headers = {"activation<", "layers<", "a token", "roles<", "read by<", "kernels round it to<"};
-  if (has_rules) headers.insert(headers.end(), {"format<", "tokens<"});
+  std::vector<std::string> headers = {"activation<", "layers<",  "a token",
+                                      "roles<",      "read by<", "kernels round it to<"};
+  const bool has_tokens = std::any_of(sites.activations.begin(), sites.activations.end(),
+                                      [](const ActivationEntry& e) { return !e.tokens.empty() && e.tokens != "all"; });
+  if (has_rules) headers.emplace_back("format<");
+  if (has_tokens) headers.emplace_back("tokens<");
   LayerRows rows(layers);
   for (const auto& entry : sites.activations) {
-    Row row = {activation_word(entry.site.site),       "",
-               token_shape(entry.site.shape),          fmt::format("{}", fmt::join(entry.roles, ", ")),
-               readers_text(entry.site.readers),       kernels_text(entry.site.readers)};
-    if (has_rules) row.insert(row.end(), {entry.format, entry.tokens});
+    Row row = {activation_word(entry.site.site), "",
+               token_shape(entry.site.shape),    fmt::format("{}", fmt::join(entry.roles, ", ")),
+               readers_text(entry.site.readers), kernels_text(entry.site.readers)};
+    if (has_rules) row.push_back(entry.format);
+    if (has_tokens) row.push_back(entry.tokens);
     rows.add(std::move(row), entry.site.site.layer.value_or(-1));
   }
   Table table(headers);

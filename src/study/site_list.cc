@@ -28,8 +28,14 @@ SiteList list_weights(const GgufModel& model, const Recipe& recipe, const ApplyS
   list.layers = layer_count(model.tensors());
   list.recipe = to_string(recipe);
   for (const auto& tensor : model.tensors()) {
-    list.weights.push_back({tensor.name, type_name(tensor.type), tensor.shape, tensor.elements,
-                            layer_of_tensor(tensor.name).value_or(-1), {}, {}, {}});
+    list.weights.push_back({tensor.name,
+                            type_name(tensor.type),
+                            tensor.shape,
+                            tensor.elements,
+                            layer_of_tensor(tensor.name).value_or(-1),
+                            {},
+                            {},
+                            {}});
   }
   for (const auto& planned : plan_rounding(model, rules_of_kind(recipe, SiteKind::weight), storage)) {
     list.weights[planned.tensor].format = planned.format;

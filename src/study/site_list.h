@@ -25,10 +25,10 @@ struct WeightEntry {
 };
 
 struct ActivationEntry {
-  ActivationSite site;             // its shape is that for one token
-  std::vector<std::string> roles;  // that it plays
-  std::string format;              // that a rule gives it; empty for none
-  std::string tokens;              // to which
+  ActivationSite site;                // its shape is that for one token
+  std::vector<std::string> roles;     // that it plays
+  std::string format;                 // that a rule gives it; empty for none
+  std::string tokens;                 // to which
   std::vector<Reader> other_readers;  // that the rule does not mean
 };
 

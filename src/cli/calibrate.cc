@@ -1,0 +1,88 @@
+// fakequant calibrate: static ranges for activations.
+#include "measure/calibrate.h"
+
+#include <fmt/format.h>
+
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "cli/site_listing.h"
+#include "error.h"
+#include "measure/value_recorder.h"
+#include "report/calibration_report.h"
+#include "study/prepared_variants.h"
+#include "text_file.h"
+
+namespace fakequant {
+namespace {
+
+struct CalibrateCommandOptions : CommonOptions {
+  std::string model;
+  std::string text;
+  std::string output;
+  std::string range = "absmax";
+  RuleOptions rules;
+  StorageOptions storage;
+  DeviceOptions devices;
+  CalibrateOptions calibrate;
+};
+
+void run_calibrate(CalibrateCommandOptions& options) {
+  auto recipe = recipe_of(options.rules);
+  const auto storage = settings_of(options.storage);
+  if (rules_of_kind(recipe, SiteKind::activation).empty()) {
+    for (const auto& rule : default_calibration_recipe()) recipe.push_back(rule);
+  }
+  options.calibrate.range = parse_range(options.range);
+  check_recorded_range(options.calibrate.range);
+  const GgufModel model(options.model);
+  const auto text = read_text(options.text);
+  const auto provenance = provenance_of(options, options.devices);
+  // The rules may name the very ranges that are to be written: they are not read here.
+  auto inputs = model.paths();
+  inputs.insert(inputs.end(), {options.text, options.rules.recipe_file});
+  refuse_overwriting(inputs, options.output);
+  if (is_same_file(options.json, options.output)) {
+    throw usage_error(fmt::format("-o and --json are both {}: name two files", options.json));
+  }
+  ResultOutput output(options, inputs);
+  OutputFile ranges(options.output);
+  PreparedVariants prepared(model, storage, options.threads);
+  prepared.add("calibrated", recipe);
+  const auto& variant = prepared.variants().front();
+  options.calibrate.threads = options.threads;
+  options.calibrate.devices = options.devices;
+  auto result = [&] {
+    ProgressLine progress(options, "calibrate");
+    return calibrate(variant.model, variant.taps, text, options.text, options.calibrate, progress.callback());
+  }();
+  result.model = model.path();
+  write_text(ranges, ranges_text(result, provenance));
+  ranges.commit();
+  output.write(to_text(result), options.json.empty() ? Json() : to_json(result, provenance));
+}
+
+}  // namespace
+
+void add_calibrate(CLI::App& program, const std::string& command_line) {
+  Arguments arguments(program, "calibrate", "Record the ranges of activations, for range=static:FILE");
+  auto options = std::make_shared<CalibrateCommandOptions>();
+  options->command_line = command_line;
+  arguments.positional("MODEL", options->model, "A GGUF file");
+  arguments.text("-f,--file", "FILE", options->text, "The text to read", Required::yes);
+  arguments.text("-o,--output", "RANGES", options->output, "The file to write, as JSON", Required::yes);
+  arguments.text("--range", "RANGE", options->range, "The range to use: absmax, or percentile:P of the magnitudes");
+  arguments.number("--ctx-size", options->calibrate.ctx_size, 4, 1 << 24,
+                   "Tokens of a chunk [min(512, what the model was trained for)]");
+  arguments.number("--chunks", options->calibrate.chunks, 1, 1 << 30, "Read at most N chunks [all]");
+  add_rule_options(arguments, options->rules, RuleKinds::all, DryRun::no);
+  add_storage_options(arguments, options->storage);
+  add_device_options(arguments, options->devices);
+  add_common_options(arguments, *options);
+  arguments.footer(
+      "Activation rules say which values are recorded, whatever their format; none of them is rounded. Without\n"
+      "them: a:in(*), what feeds any weight's product. Weight rules round the weights before.\n"
+      "Example: fakequant calibrate model.gguf -f text.txt -o ranges.json --rule a:ffn_input=int8");
+  arguments.run([options] { run_calibrate(*options); });
+}
+
+}  // namespace fakequant

@@ -1,0 +1,31 @@
+// Static ranges: what values the sites that rules name take while a text is read.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/devices.h"
+#include "format/format.h"
+#include "measure/calibration_result.h"
+#include "progress.h"
+#include "recipe/rule.h"
+
+namespace fakequant {
+
+struct CalibrateOptions {
+  int ctx_size = 0;  // 0: min(512, what the model was trained for)
+  int chunks = 0;    // 0: all that the text has
+  int threads = 1;
+  RangeRule range;  // how the range to use is chosen
+  DeviceOptions devices;
+};
+
+// What is calibrated without activation rules: whatever feeds a weight's matrix product.
+Recipe default_calibration_recipe();
+
+// Evaluates the text with the model and rounds nothing: `taps`, activation rules, say which values to look at, whatever
+// their formats. Throws as evaluate does, and a usage error for a range that cannot be recorded.
+CalibrationResult calibrate(const std::vector<std::string>& model_files, const Recipe& taps, const std::string& text,
+                            const std::string& text_name, const CalibrateOptions& options, const Progress& progress);
+
+}  // namespace fakequant
