@@ -30,10 +30,24 @@ Format for_activation(Format format) {
   return format;
 }
 
+// Whether each value is rounded by itself, wherever it stands.
+bool rounds_one_by_one(const Format& format) {
+  return format.rounding != Rounding::stochastic &&
+         (format.family == Family::element ||
+          (format.family == Family::integer && format.range.kind == RangeRule::static_range));
+}
+
 // Whether rounding a row needs to know which token it belongs to.
 bool asks_for_tokens(const Format& format) {
   const bool shares_scale = format.family == Family::nvfp4 || format.per == Span::token;
   return format.rounding == Rounding::stochastic || (shares_scale && format.range.kind != RangeRule::static_range);
+}
+
+// Adds rows of so many values. Where rows are of different lengths there is no number of columns.
+void count_rows(SiteCounters& counters, std::int64_t values, std::int64_t columns) {
+  if (columns == 0) return;
+  counters.columns = counters.rows == 0 || counters.columns == columns ? columns : 0;
+  counters.rows += values / columns;
 }
 
 // Waking other threads costs more than rounding a few thousand values.
@@ -114,11 +128,22 @@ void Tap::assign(Plan& plan) {
 }
 
 void Tap::set_recipe(const Recipe& recipe, Observer observer) {
-  recipe_ = recipe;
-  observer_ = std::move(observer);
-  targets_.clear();
+  auto recipe_before = std::exchange(recipe_, recipe);
+  auto observer_before = std::exchange(observer_, std::move(observer));
+  auto targets_before = std::exchange(targets_, {});
   ranges_.clear();
-  for (auto& [shape, plan] : plans_) assign(plan);
+  const auto assign_all = [&] {
+    for (auto& [shape, plan] : plans_) assign(plan);
+  };
+  try {
+    assign_all();
+  } catch (...) {
+    recipe_ = std::move(recipe_before);
+    observer_ = std::move(observer_before);
+    targets_.swap(targets_before);
+    assign_all();
+    throw;
+  }
 }
 
 bool Tap::wants(const ggml_tensor* node) {
@@ -153,7 +178,6 @@ void Tap::deal_with(ggml_tensor* node) {
   }
   ++dealt_with_;
   ++target.counters.evaluations;
-  target.counters.columns = node->ne[0];
   const auto shape = shape_of(node);
   if (ggml_backend_buffer_is_host(node->buffer)) {
     round_values(target, static_cast<float*>(node->data), shape);
@@ -167,10 +191,11 @@ void Tap::deal_with(ggml_tensor* node) {
 
 void Tap::round_values(Target& target, float* values, const NodeShape& shape) {
   about(target.counters.site, [&] {
-    if (observer_) {
-      observe(target, values, shape);
-    } else if (asks_for_tokens(target.format) || !target.tokens.is_all()) {
-      round_tokens(target, values, shape);
+    if (observer_) return observe(target, values, shape);
+    if (rounds_one_by_one(target.format) && target.tokens.is_all()) return round_rows(target, values, shape);
+    const auto layout = layout_of(target, shape);
+    if (asks_for_tokens(target.format) || !target.tokens.is_all() || layout.inner < shape[0]) {
+      round_tokens(target, values, layout);
     } else {
       round_rows(target, values, shape);
     }
@@ -182,6 +207,12 @@ TokenLayout Tap::layout_of(const Target& target, const NodeShape& shape) const {
   if (!target.tokens.is_all() && !layout.is_by_token) {
     throw usage_error("its values belong to all tokens together, so tokens: cannot pick some of them");
   }
+  if (!layout.is_by_token && shape != target.shape_for_one_token && !observer_ && !rounds_one_by_one(target.format)) {
+    throw usage_error(fmt::format(
+        "its rows hold the values of several tokens, so that {} would depend on which are evaluated together: give it "
+        "a format without a scale, or leave it as it is by a later rule with mantissa23",
+        target.counters.format));
+  }
   return layout;
 }
 
@@ -189,7 +220,7 @@ void Tap::observe(Target& target, const float* values, const NodeShape& shape) {
   const auto columns = shape[0];
   const auto show = [&](const float* first, std::int64_t count) {
     if (count == 0) return;
-    target.counters.rows += count / columns;
+    count_rows(target.counters, count, columns);
     observer_(target.site, {first, static_cast<std::size_t>(count)}, columns);
   };
   if (target.tokens.is_all()) return show(values, columns * shape[1] * shape[2] * shape[3]);
@@ -206,7 +237,7 @@ void Tap::observe(Target& target, const float* values, const NodeShape& shape) {
 void Tap::round_rows(Target& target, float* values, const NodeShape& shape) {
   // Each row's figures are its own, put together in the rows' order: neither threads nor batches change them.
   const auto columns = shape[0], rows = shape[1] * shape[2] * shape[3];
-  target.counters.rows += rows;
+  count_rows(target.counters, rows * columns, columns);
   target.computed += rows * columns;
   if (columns == 0) return;
   Placement placement;
@@ -224,8 +255,7 @@ void Tap::round_rows(Target& target, float* values, const NodeShape& shape) {
   for (const auto& part : parts) target.counters.errors.add(part);
 }
 
-void Tap::round_tokens(Target& target, float* values, const NodeShape& shape) {
-  const auto layout = layout_of(target, shape);
+void Tap::round_tokens(Target& target, float* values, const TokenLayout& layout) {
   const auto values_of_token = layout.inner * layout.outer;
   if (values_of_token == 0) return;
   std::vector<std::size_t> chosen;
@@ -233,14 +263,14 @@ void Tap::round_tokens(Target& target, float* values, const NodeShape& shape) {
     if (target.tokens.contains(static_cast<std::uint32_t>(layout.places[t]))) chosen.push_back(t);
   }
   const auto tokens = static_cast<std::int64_t>(chosen.size());
-  target.counters.rows += tokens * values_of_token / shape[0];
+  count_rows(target.counters, tokens * values_of_token, layout.row);
   target.computed += tokens * values_of_token;
   std::vector<RoundingErrors> parts(chosen.size());
   const int threads = values_of_token * tokens < kWorthSharing ? 1 : threads_;
   parallel_for(tokens, threads, [&](std::int64_t index) {
     const auto part = static_cast<std::size_t>(index), token = chosen[part];
     Placement placement;
-    placement.row = shape[0];
+    placement.row = layout.row;
     placement.scale = target.static_scale;
     placement.random = {target.random_key, layout.places[token]};
     float* const first = values + static_cast<std::int64_t>(token) * layout.inner;
@@ -284,8 +314,8 @@ void Tap::finish_evaluation(bool is_complete) {
   if (batch_ != batches_.size()) refuse_graph(fmt::format("{} of {} batches were computed", batch_, batches_.size()));
   for (const auto& [name, target] : targets_) {
     const auto& counters = target.counters;
-    if (observer_ ||
-        (counters.errors.elements == target.computed && counters.errors.elements == counters.rows * counters.columns)) {
+    if (observer_ || (counters.errors.elements == target.computed &&
+                      (counters.columns == 0 || counters.errors.elements == counters.rows * counters.columns))) {
       continue;
     }
     refuse_graph(

@@ -69,7 +69,7 @@ class Tap {
 
   // Rounds by these activation rules from now on, or, with an observer, shows it what they name and rounds nothing; all
   // counters start at zero. Throws as match_sites does, when a row cannot be held in its format, and when a file of
-  // ranges cannot be read or has none for a site.
+  // ranges cannot be read or has none for a site; then all stays as it was.
   void set_recipe(const Recipe& recipe, Observer observer = {});
 
   // Before an evaluation: the tokens that will go through the graph, in the batches in which they do.
@@ -109,7 +109,7 @@ class Tap {
   void finish_batch();
   void round_values(Target& target, float* values, const NodeShape& shape);
   void round_rows(Target& target, float* values, const NodeShape& shape);
-  void round_tokens(Target& target, float* values, const NodeShape& shape);
+  void round_tokens(Target& target, float* values, const TokenLayout& layout);
   void observe(Target& target, const float* values, const NodeShape& shape);
   TokenLayout layout_of(const Target& target, const NodeShape& shape) const;
 

@@ -24,6 +24,21 @@ TEST(TokenRows, FindTheTokensWhereverTheyAreCounted) {
   EXPECT_EQ(scores.outer, 4);
 }
 
+TEST(TokenRows, FindTokensThatLieSideBySide) {
+  const auto channels = token_layout({6, 64, 1, 1}, {1, 64, 1, 1}, kBatch);
+  EXPECT_EQ(channels.inner, 1);
+  EXPECT_EQ(channels.tokens, 6);
+  EXPECT_EQ(channels.outer, 64);
+  EXPECT_EQ(channels.row, 64);
+  EXPECT_EQ(token_layout({64, 6, 1, 1}, {64, 1, 1, 1}, kBatch).row, 64);
+}
+
+TEST(TokenRows, SayWhereTokensCannotBeToldApart) {
+  EXPECT_FALSE(token_layout({9, 64, 1, 1}, {4, 64, 1, 1}, kBatch).is_by_token);
+  EXPECT_FALSE(token_layout({512, 1, 1, 1}, {512, 1, 1, 1}, kBatch).is_by_token);
+  EXPECT_TRUE(token_layout({512, 1, 1, 1}, {512, 1, 1, 1}, {{5}, {5}}).is_by_token);
+}
+
 TEST(TokenRows, AreNotMistakenWhereAsManyHeadsAsTokensAre) {
   const auto heads = token_layout({16, 6, 6, 1}, {16, 6, 1, 1}, kBatch);
   EXPECT_EQ(heads.inner, 96);

@@ -1,0 +1,174 @@
+// On a real model: SOURCE names the checkout, which has the demo model.
+#include "engine/context.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <set>
+
+#include "error.h"
+
+namespace fakequant {
+namespace {
+
+constexpr int kContext = 96;
+
+const Model& demo_model() {
+  static const Model model({std::string(std::getenv("SOURCE")) + "/demo/fakequant-demo-4m-f16.gguf"});
+  return model;
+}
+
+Recipe recipe_of(const std::vector<std::string>& rules) {
+  Recipe recipe;
+  for (const auto& rule : rules) recipe.push_back(parse_rule(rule));
+  return recipe;
+}
+
+std::vector<Token> some_tokens(std::size_t count) {
+  std::vector<Token> tokens;
+  for (std::size_t i = 0; i < count; ++i) tokens.push_back(static_cast<Token>(i * 37 % 900 + 5));
+  return tokens;
+}
+
+// The logits after each token, evaluated in pieces of so many tokens.
+std::vector<float> logits_of(Context& context, const std::vector<Token>& tokens, std::size_t together) {
+  context.clear(3);
+  std::vector<float> logits;
+  for (std::size_t begin = 0; begin < tokens.size(); begin += together) {
+    const auto count = std::min(together, tokens.size() - begin);
+    context.evaluate({tokens.data() + begin, count}, {0, count});
+    for (std::size_t i = 0; i < count; ++i) {
+      const auto of_token = context.logits(i);
+      logits.insert(logits.end(), of_token.begin(), of_token.end());
+    }
+  }
+  return logits;
+}
+
+std::vector<float> logits_under(const std::vector<std::string>& rules, std::size_t together, int threads = 2) {
+  Context context(demo_model(), {kContext, threads}, recipe_of(rules));
+  return logits_of(context, some_tokens(40), together);
+}
+
+std::vector<float> baseline() {
+  Context context(demo_model(), {kContext, 2});
+  return logits_of(context, some_tokens(40), 40);
+}
+
+TEST(Context, ComputesTheSameBitsUnderATapThatChangesNothing) {
+  EXPECT_EQ(logits_under({}, 40), baseline());
+  EXPECT_EQ(logits_under({"a:*=mantissa23"}, 40), baseline());
+  EXPECT_EQ(logits_under({"a:in(*)=mantissa23", "a:logits=mantissa23"}, 7), baseline());
+  // What reads the FFN's input rounds it to F16 itself.
+  EXPECT_EQ(logits_under({"a:ffn_input=f16"}, 40), baseline());
+  EXPECT_NE(logits_under({"a:ffn_input=bf16"}, 40), baseline());
+}
+
+TEST(Context, RoundsTheSameWhateverIsEvaluatedTogetherAndWithHoweverManyThreads) {
+  for (const std::vector<std::string>& rules : {std::vector<std::string>{"a:*=bf16"},
+                                                {"a:in(*)=int8"},
+                                                {"a:in(*)=mxfp8,round=stochastic,seed=5"},
+                                                {"a:attn_output_input=nvfp4"},
+                                                {"a:Qcur=int8,per=row", "a:Kcur#0=int4,per=block"},
+                                                {"a:logits=e4m3"},
+                                                {"a:ffn_input@tokens:3-20=int4", "a:attn_input@2@tokens:0,30-=int3"}}) {
+    const auto together = logits_under(rules, 40);
+    EXPECT_NE(together, baseline()) << rules[0];
+    for (const std::size_t pieces : {1, 7, 16}) EXPECT_EQ(logits_under(rules, pieces, 1), together) << rules[0];
+  }
+}
+
+TEST(Context, TakesAnotherRecipeBetweenTwoEvaluations) {
+  const auto tokens = some_tokens(40);
+  Context context(demo_model(), {kContext, 2}, {});
+  EXPECT_EQ(logits_of(context, tokens, 40), baseline());
+  EXPECT_TRUE(context.counters().empty());
+  context.set_recipe(recipe_of({"a:ffn_input=int8"}));
+  EXPECT_EQ(logits_of(context, tokens, 40), logits_under({"a:ffn_input=int8"}, 40));
+  context.set_recipe(recipe_of({"a:attn_input@0=int4"}));
+  EXPECT_EQ(logits_of(context, tokens, 40), logits_under({"a:attn_input@0=int4"}, 40));
+  ASSERT_EQ(context.counters().size(), 1u);
+  EXPECT_EQ(context.counters()[0].errors.elements, 40 * 256);
+  context.set_recipe({});
+  EXPECT_EQ(logits_of(context, tokens, 40), baseline());
+  EXPECT_THROW(context.set_recipe(recipe_of({"a:nothing=bf16"})), Error);
+}
+
+TEST(Context, IsLeftAsItWasByARecipeThatMatchesNothing) {
+  Context context(demo_model(), {kContext, 2}, recipe_of({"a:ffn_input=int8"}));
+  EXPECT_THROW(context.set_recipe(recipe_of({"a:nothing=bf16"})), Error);
+  EXPECT_EQ(logits_of(context, some_tokens(40), 40), logits_under({"a:ffn_input=int8"}, 40));
+}
+
+TEST(Context, TakesAnotherRecipeInTheMiddleOfAText) {
+  const auto tokens = some_tokens(40);
+  const std::span<const Token> all(tokens);
+  const auto run = [&](bool replaces) {
+    Context context(
+        demo_model(), {kContext, 2},
+        recipe_of(replaces ? std::vector<std::string>{"a:ffn_input=int8"}
+                           : std::vector<std::string>{"a:ffn_input@tokens:0-22=int8", "a:attn_input@tokens:23-=e4m3"}));
+    context.evaluate(all.first(23));
+    if (replaces) context.set_recipe(recipe_of({"a:attn_input=e4m3"}));
+    context.evaluate(all.subspan(23), {0, 17});
+    std::vector<float> logits;
+    for (std::size_t i = 0; i < 17; ++i) {
+      const auto of_token = context.logits(i);
+      logits.insert(logits.end(), of_token.begin(), of_token.end());
+    }
+    return logits;
+  };
+  EXPECT_EQ(run(true), run(false));
+}
+
+TEST(Context, RoundsOnlyTheTokensThatAreNamed) {
+  Context context(demo_model(), {kContext, 2}, recipe_of({"a:ffn_norm@1@tokens:5-7=int4", "a:Qcur@2@tokens:39-=int4"}));
+  logits_of(context, some_tokens(40), 40);
+  const auto counters = context.counters();
+  ASSERT_EQ(counters.size(), 2u);
+  EXPECT_EQ(counters[0].site, "ffn_norm-1");
+  EXPECT_EQ(counters[0].rows, 3);
+  EXPECT_EQ(counters[0].errors.elements, 3 * 256);
+  EXPECT_EQ(counters[1].rows, 4);  // heads of one token
+  EXPECT_EQ(counters[1].errors.elements, 256);
+}
+
+TEST(Context, ShowsAnObserverWhatIsComputed) {
+  Context context(demo_model(), {kContext, 2}, {});
+  std::size_t seen = 0;
+  std::set<std::string> sites;
+  context.set_recipe(recipe_of({"a:ffn_input=int2", "a:logits=int2"}),
+                     [&](const ActivationSite& site, std::span<const float> values, std::int64_t columns) {
+                       EXPECT_EQ(columns, site.site.is_logits ? demo_model().vocabulary_size() : 256);
+                       seen += values.size();
+                       sites.insert(site.site.name);
+                     });
+  EXPECT_EQ(logits_of(context, some_tokens(40), 40), baseline());
+  EXPECT_EQ(seen, 40u * (6 * 256 + static_cast<std::size_t>(demo_model().vocabulary_size())));
+  EXPECT_EQ(sites.size(), 7u);
+}
+
+TEST(Context, KnowsWhoReadsAValueAndWhatTheKernelsRoundItTo) {
+  Context context(demo_model(), {kContext, 1}, {});
+  const auto& sites = context.sites();
+  const auto find = [&](const std::string& name) {
+    return std::find_if(sites.begin(), sites.end(), [&](const auto& site) { return site.site.name == name; });
+  };
+  const auto input = find("ffn_norm-2");
+  ASSERT_NE(input, sites.end());
+  ASSERT_EQ(input->readers.size(), 2u);
+  for (const auto& reader : input->readers) {
+    EXPECT_EQ(reader.operation, "MUL_MAT");
+    EXPECT_EQ(reader.rounds_to, "F16");
+  }
+  EXPECT_EQ(find("Qcur-2")->site.node_names.front().occurrence, 1);
+  EXPECT_EQ(find("Qcur-2#0")->operation, "MUL_MAT");
+  EXPECT_EQ(find("kqv_out-2")->operation, "FLASH_ATTN_EXT");  // the name is that of a reshape
+  const auto residual = other_readers(parse_rule("a:in(attn_q)=bf16"), *find("attn_norm-1"), 6);
+  EXPECT_EQ(residual.size(), 2u);  // attn_k and attn_v
+}
+
+}  // namespace
+}  // namespace fakequant
