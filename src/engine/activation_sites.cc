@@ -57,6 +57,16 @@ std::vector<std::vector<Reader>> readers_of_nodes(const Graph& graph) {
   return readers;
 }
 
+// The shape of each node, and those of the views that reshape it.
+std::vector<std::vector<NodeShape>> shapes_of_nodes(const Graph& graph) {
+  std::vector<std::vector<NodeShape>> shapes(graph.size());
+  for (std::size_t i = 0; i < graph.size(); ++i) {
+    if (graph[i].computes) shapes[i].push_back(graph[i].shape);
+    if (graph[i].keeps_order) shapes[static_cast<std::size_t>(graph[i].shows)].push_back(graph[i].shape);
+  }
+  return shapes;
+}
+
 // The node whose values are the logits: llama.cpp's result_output, or what is computed last.
 std::size_t find_logits(const Graph& graph) {
   std::size_t last = graph.size();
@@ -74,6 +84,7 @@ std::size_t find_logits(const Graph& graph) {
 std::vector<ActivationSite> find_activation_sites(const Graph& graph, int layer_count) {
   const auto names = names_of_nodes(graph);
   auto readers = readers_of_nodes(graph);
+  auto shapes = shapes_of_nodes(graph);
   const auto logits = find_logits(graph);
   std::map<std::string, int> count_of_name;
   for (const auto& of_node : names) {
@@ -108,7 +119,8 @@ std::vector<ActivationSite> find_activation_sites(const Graph& graph, int layer_
     } else {
       continue;
     }
-    sites.push_back({std::move(site), static_cast<int>(i), node.shape, node.operation, std::move(readers[i])});
+    sites.push_back({std::move(site), static_cast<int>(i), node.shape, std::move(shapes[i]), node.operation,
+                     std::move(readers[i])});
   }
   return sites;
 }

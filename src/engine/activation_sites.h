@@ -25,8 +25,9 @@ struct Reader {
 
 struct ActivationSite {
   Site site;
-  int node = 0;       // in the graph
-  NodeShape shape{};  // of the values
+  int node = 0;                   // in the graph
+  NodeShape shape{};              // of the values
+  std::vector<NodeShape> shapes;  // this one, and those of the views that reshape the values
   std::string operation;
   std::vector<Reader> readers;
 };

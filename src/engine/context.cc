@@ -31,7 +31,7 @@ Context::Context(const Model& model, const ContextOptions& options) : model_(&mo
 Context::Context(const Model& model, const ContextOptions& options, const Recipe& recipe)
     : model_(&model), tap_(std::make_unique<Tap>(options.threads)) {
   open(options);
-  show_graph({1, 1});
+  for (const auto& shape : Tap::shapes_to_begin_with()) show_graph(shape);
   set_recipe(recipe);
 }
 

@@ -96,9 +96,11 @@ void GraphRecorder::note(const ggml_tensor* node) {
   if (shows_other_values(node->op, noted.is_in_place)) {
     const int root = noted.sources.empty() ? -1 : noted.sources.front().node;
     if (root >= 0) {
-      const auto& shape = graph_[static_cast<std::size_t>(root)].shape;
-      const bool all = shape[0] * shape[1] * shape[2] * shape[3] == ggml_nelements(node);
+      const bool all = elements_of(graph_[static_cast<std::size_t>(root)].shape) == ggml_nelements(node);
       if (all) noted.shows = root;
+      const auto direct = index_.find(node->src[0]);
+      noted.keeps_order = all && node->op == GGML_OP_RESHAPE && direct != index_.end() &&
+                          (direct->second == root || graph_[static_cast<std::size_t>(direct->second)].keeps_order);
     }
   } else {
     // Writing into the cache is no computation; nor is what is written over a view of it.

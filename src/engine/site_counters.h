@@ -18,8 +18,8 @@ struct SiteCounters {
   std::int64_t evaluations = 0;  // of the graph, in which the node was computed and rounded once
   std::int64_t rows = 0;         // one a token, or one a head of each token where the node has heads
   std::int64_t columns = 0;      // 0 where rows had different numbers of them
-  RoundingErrors errors;        // errors.elements = rows x columns proves that each value was rounded exactly once
-  std::vector<Reader> readers;  // of the values
+  RoundingErrors errors;         // errors.elements = rows x columns proves that each value was rounded exactly once
+  std::vector<Reader> readers;   // of the values
   std::vector<Reader> other_readers;  // those of them that the rule does not mean
 };
 

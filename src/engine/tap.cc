@@ -43,6 +43,21 @@ bool asks_for_tokens(const Format& format) {
   return format.rounding == Rounding::stochastic || (shares_scale && format.range.kind != RangeRule::static_range);
 }
 
+// Throws where what a rule asks for is the tokens' own, and they cannot be told apart.
+void check_tokens(const TokenDimension& dimension, const Rule& rule, bool is_observed) {
+  if (dimension.kind == TokenDimension::found) return;
+  if (!rule.tokens.is_all()) {
+    throw usage_error(
+        "its values belong to no token, or to several together, so that tokens: cannot pick some of them");
+  }
+  if (dimension.kind == TokenDimension::none || is_observed || rounds_one_by_one(rule.format)) return;
+  throw usage_error(
+      fmt::format("its rows hold values of several tokens, so that a scale of {} would depend on which are evaluated "
+                  "together: give "
+                  "it a format without a scale, or leave it as it is by a later rule with mantissa23",
+                  to_string(rule.format)));
+}
+
 // Adds rows of so many values. Where rows are of different lengths there is no number of columns.
 void count_rows(SiteCounters& counters, std::int64_t values, std::int64_t columns) {
   if (columns == 0) return;
@@ -91,8 +106,9 @@ Tap::Target Tap::make_target(const ActivationSite& site, const Rule& rule) {
                                   [&](const ActivationSite& other) { return other.site.name == site.site.name; });
   target.site = site;
   target.place = static_cast<std::size_t>(known - sites_.begin());
-  target.shape_for_one_token = known == sites_.end() ? site.shape : known->shape;
+  target.token_dimension = token_dimension_of(site.site.name);
   target.random_key = random_key(rule.format.seed, site.site.name);
+  about(site.site.name, [&] { check_tokens(target.token_dimension, rule, observer_ != nullptr); });
   if (!observer_) {
     about(site.site.name, [&] { check_row(rule.format, site.shape[0]); });
     if (const auto& range = rule.format.range; range.kind == RangeRule::static_range) {
@@ -193,8 +209,8 @@ void Tap::round_values(Target& target, float* values, const NodeShape& shape) {
   about(target.counters.site, [&] {
     if (observer_) return observe(target, values, shape);
     if (rounds_one_by_one(target.format) && target.tokens.is_all()) return round_rows(target, values, shape);
-    const auto layout = layout_of(target, shape);
-    if (asks_for_tokens(target.format) || !target.tokens.is_all() || layout.inner < shape[0]) {
+    const auto layout = token_layout(shape, target.token_dimension, batches_[batch_]);
+    if (asks_for_tokens(target.format) || !target.tokens.is_all() || layout.inner < layout.row) {
       round_tokens(target, values, layout);
     } else {
       round_rows(target, values, shape);
@@ -202,18 +218,18 @@ void Tap::round_values(Target& target, float* values, const NodeShape& shape) {
   });
 }
 
-TokenLayout Tap::layout_of(const Target& target, const NodeShape& shape) const {
-  auto layout = token_layout(shape, target.shape_for_one_token, batches_[batch_]);
-  if (!target.tokens.is_all() && !layout.is_by_token) {
-    throw usage_error("its values belong to all tokens together, so tokens: cannot pick some of them");
+TokenDimension Tap::token_dimension_of(const std::string& site) const {
+  std::vector<std::vector<NodeShape>> shapes;
+  for (const std::size_t tokens : {2, 3}) {
+    const auto plan = plans_.find({tokens, tokens});
+    if (plan == plans_.end()) return {};
+    const auto& sites = plan->second.sites;
+    const auto found =
+        std::find_if(sites.begin(), sites.end(), [&](const ActivationSite& other) { return other.site.name == site; });
+    if (found == sites.end()) return {};
+    shapes.push_back(found->shapes);
   }
-  if (!layout.is_by_token && shape != target.shape_for_one_token && !observer_ && !rounds_one_by_one(target.format)) {
-    throw usage_error(fmt::format(
-        "its rows hold the values of several tokens, so that {} would depend on which are evaluated together: give it "
-        "a format without a scale, or leave it as it is by a later rule with mantissa23",
-        target.counters.format));
-  }
-  return layout;
+  return find_token_dimension(shapes[0], shapes[1]);
 }
 
 void Tap::observe(Target& target, const float* values, const NodeShape& shape) {
@@ -223,8 +239,8 @@ void Tap::observe(Target& target, const float* values, const NodeShape& shape) {
     count_rows(target.counters, count, columns);
     observer_(target.site, {first, static_cast<std::size_t>(count)}, columns);
   };
-  if (target.tokens.is_all()) return show(values, columns * shape[1] * shape[2] * shape[3]);
-  const auto layout = layout_of(target, shape);
+  if (target.tokens.is_all()) return show(values, elements_of(shape));
+  const auto layout = token_layout(shape, target.token_dimension, batches_[batch_]);
   for (std::int64_t o = 0; o < layout.outer; ++o) {
     for (std::int64_t t = 0; t < layout.tokens; ++t) {
       const auto place = layout.places[static_cast<std::size_t>(t)];

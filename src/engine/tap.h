@@ -53,8 +53,9 @@ class Tap {
   // For llama_context_params: cb_eval and cb_eval_user_data (the tap).
   static bool callback(ggml_tensor* node, bool ask, void* tap);
 
-  // Between these two calls one graph of this shape is watched, and nothing is rounded. The first must be that of one
-  // token. `layers`: of the model.
+  // Between these two calls one graph of this shape is watched, and nothing is rounded. The first must be those of
+  // shapes_to_begin_with(). `layers`: of the model.
+  static std::vector<GraphShape> shapes_to_begin_with() { return {{1, 1}, {2, 2}, {3, 3}}; }
   void begin_watching();
   void end_watching(const GraphShape& shape, int layers);
 
@@ -68,8 +69,8 @@ class Tap {
   const Graph& graph() const { return plans_.at({1, 1}).graph; }
 
   // Rounds by these activation rules from now on, or, with an observer, shows it what they name and rounds nothing; all
-  // counters start at zero. Throws as match_sites does, when a row cannot be held in its format, and when a file of
-  // ranges cannot be read or has none for a site; then all stays as it was.
+  // counters start at zero. Throws as match_sites does, when a row cannot be held in its format, when a scale would
+  // span several tokens, and when a file of ranges cannot be read or has none for a site; then all stays as it was.
   void set_recipe(const Recipe& recipe, Observer observer = {});
 
   // Before an evaluation: the tokens that will go through the graph, in the batches in which they do.
@@ -90,7 +91,7 @@ class Tap {
     TokenSet tokens;
     SiteCounters counters;
     std::optional<SharedScale> static_scale;
-    NodeShape shape_for_one_token{};
+    TokenDimension token_dimension;
     std::uint64_t random_key = 0;
     std::int64_t computed = 0;  // values that were to be rounded, by ggml's own count
   };
@@ -111,7 +112,7 @@ class Tap {
   void round_rows(Target& target, float* values, const NodeShape& shape);
   void round_tokens(Target& target, float* values, const TokenLayout& layout);
   void observe(Target& target, const float* values, const NodeShape& shape);
-  TokenLayout layout_of(const Target& target, const NodeShape& shape) const;
+  TokenDimension token_dimension_of(const std::string& site) const;
 
   int threads_;
   int layers_ = 0;

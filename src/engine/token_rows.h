@@ -2,8 +2,8 @@
 //
 // llama.cpp's nodes are arrays of up to four dimensions, and one of them, seldom the same, counts the tokens: columns x
 // tokens, head x heads x tokens, keys x tokens x heads, or tokens x channels where it was transposed. It is the
-// dimension that is 1 when one token is evaluated, and their number when more are. In the last layer it may count the
-// tokens whose logits are wanted instead.
+// dimension that is 2 in the graph of two tokens and 3 in that of three. Where it is merged with another, a reshaped
+// view may show it. In the last layer it may count the tokens whose logits are wanted instead.
 #pragma once
 
 #include <array>
@@ -13,6 +13,23 @@
 namespace fakequant {
 
 using NodeShape = std::array<std::int64_t, 4>;  // ne[0] first
+
+std::int64_t elements_of(const NodeShape& shape);
+
+struct TokenDimension {
+  enum Kind {
+    found,  // `index` counts the tokens
+    none,   // the values are those of no token, as a recurrent state's are
+    mixed,  // the values of several tokens cannot be told apart
+  } kind = mixed;
+  std::size_t index = 0;
+  bool is_of_view = false;  // `index` is that of a view,
+  NodeShape view{};         // which has this shape for one token
+};
+
+// `two` and `three` are the shapes of a node in the graphs of as many tokens: its own, and those of the views that
+// reshape it, in the same order.
+TokenDimension find_token_dimension(const std::vector<NodeShape>& two, const std::vector<NodeShape>& three);
 
 // The tokens that go through the graph together. A place is the number of the sequence in the upper half, and the
 // position in it in the lower.
@@ -29,11 +46,11 @@ struct TokenLayout {
   std::int64_t outer = 1;
   std::int64_t row = 0;               // values in a row of a token's, one run after the other
   std::vector<std::uint64_t> places;  // of each token
-  bool is_by_token = true;            // false where the values are those of all tokens together
 };
 
-// A node that no token can be told apart in (it was computed for all of them, as a recurrent state is, or holds values
-// of tokens before as well) counts as one token's, at place 0.
-TokenLayout token_layout(const NodeShape& shape, const NodeShape& shape_for_one_token, const TokenBatch& batch);
+// `shape` is the node's. Values that belong to no token count as one token's, at place 0, and so do all values of a
+// node in which tokens cannot be told apart. Throws an Error when the dimension counts neither the batch's tokens nor
+// those whose logits are wanted.
+TokenLayout token_layout(const NodeShape& shape, const TokenDimension& dimension, const TokenBatch& batch);
 
 }  // namespace fakequant
