@@ -3,6 +3,7 @@
 The models are made by test-llama-archs, of llama.cpp's tests; ARCHITECTURES names it.
 """
 
+import json
 import os
 import subprocess
 import unittest
@@ -10,7 +11,7 @@ import unittest
 import gguf
 import numpy as np
 
-from program import ProgramTest, llama_tool
+from program import ProgramTest, llama_tool, run
 
 GENERATOR = os.environ.get("ARCHITECTURES")
 
@@ -63,6 +64,30 @@ class ArchitecturesTest(ProgramTest):
                 loaded += loads_before
         self.assertGreater(loaded, 100)
         print(f"{len(self.models)} models, of which llama.cpp runs {loaded}")
+
+
+    def test_sites_lists_activations_of_each_that_predicts_tokens(self):
+        residuals = 0
+        for name in self.models:
+            model = self.path(name)
+            with self.subTest(name):
+                done = run("sites", model, "--json", "-")
+                if done.returncode != 0:
+                    self.assertRegex(done.stderr, r"^fakequant: .* does not predict the next token: fakequant measures models "
+                                                  r"that do\n$")
+                    continue
+                listed = json.loads(done.stdout)
+                names = [entry["site"] for entry in listed["activations"]]
+                self.assertEqual(len(names), len(set(names)))
+                self.assertEqual(sum("logits" in entry["roles"] for entry in listed["activations"]), 1)
+                weights = {weight["name"] for weight in listed["weights"]}
+                for entry in listed["activations"]:
+                    self.assertLessEqual(set(entry["feeds"]), weights)
+                # What feeds the FFN and is added to its result again is said to be read by both.
+                if any("ffn_input" in entry["roles"] for entry in listed["activations"]):
+                    rounded = self.measure("sites", model, "--rule", "a:ffn_input=bf16")["activations"]
+                    residuals += any(reader["operation"] == "ADD" for entry in rounded for reader in entry["also_read_by"])
+        self.assertGreater(residuals, 0)
 
 
 if __name__ == "__main__":

@@ -60,6 +60,18 @@ class EvalTest(ProgramTest):
         from_file = self.measure("eval", self.path("out.gguf"), "-f", TEXT, "--chunks", CHUNKS)
         self.assertEqual(in_memory["ppl"], from_file["baseline"]["ppl"])
 
+    def test_quantized_weights_are_promoted_in_memory_as_apply_does_in_a_file(self):
+        quantized, applied = self.path("q4_0.gguf"), self.path("applied.gguf")
+        run_llama("llama-quantize", MODEL, quantized, "Q4_0")
+        rule = ("--rule", "w:ffn_up=mxfp4")
+        self.refuse(2, r"stored as Q4_0: apply can store it wider \(--promote f16\)", "eval", quantized, "-f", TEXT, *rule)
+        for storage in (("--promote", "f16"), ("--promote", "f32"), ("--requantize",)):
+            variant = self.measure("eval", quantized, "-f", TEXT, "--chunks", CHUNKS, *rule, *storage)["variants"][0]
+            self.assertGreater(variant["kld"]["mean"], 0)
+            self.assertEqual(run("apply", quantized, "-o", applied, *rule, *storage).returncode, 0)
+            of_file = self.measure("eval", applied, "-f", TEXT, "--chunks", CHUNKS)["baseline"]
+            self.assertEqual(of_file["ppl"], variant["ppl"], storage)
+
     def test_rounds_each_value_exactly_once(self):
         result = self.evaluate(*NEAREST)
         self.assertEqual(result["tokens_evaluated"], CHUNKS * 256)
