@@ -194,6 +194,7 @@ void Tap::deal_with(ggml_tensor* node) {
   }
   ++dealt_with_;
   ++target.counters.evaluations;
+  if (target.tokens.is_all()) target.computed += ggml_nelements(node);  // ggml's own count, whatever is rounded
   const auto shape = shape_of(node);
   if (ggml_backend_buffer_is_host(node->buffer)) {
     round_values(target, static_cast<float*>(node->data), shape);
@@ -254,7 +255,6 @@ void Tap::round_rows(Target& target, float* values, const NodeShape& shape) {
   // Each row's figures are its own, put together in the rows' order: neither threads nor batches change them.
   const auto columns = shape[0], rows = shape[1] * shape[2] * shape[3];
   count_rows(target.counters, rows * columns, columns);
-  target.computed += rows * columns;
   if (columns == 0) return;
   Placement placement;
   placement.scale = target.static_scale;
@@ -280,7 +280,7 @@ void Tap::round_tokens(Target& target, float* values, const TokenLayout& layout)
   }
   const auto tokens = static_cast<std::int64_t>(chosen.size());
   count_rows(target.counters, tokens * values_of_token, layout.row);
-  target.computed += tokens * values_of_token;
+  if (!target.tokens.is_all()) target.computed += tokens * values_of_token;
   std::vector<RoundingErrors> parts(chosen.size());
   const int threads = values_of_token * tokens < kWorthSharing ? 1 : threads_;
   parallel_for(tokens, threads, [&](std::int64_t index) {
