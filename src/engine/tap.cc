@@ -221,7 +221,7 @@ void Tap::round_values(Target& target, float* values, const NodeShape& shape) {
 
 TokenDimension Tap::token_dimension_of(const std::string& site) const {
   std::vector<std::vector<NodeShape>> shapes;
-  for (const std::size_t tokens : {2, 3}) {
+  for (const auto tokens : {std::size_t{2}, std::size_t{3}}) {
     const auto plan = plans_.find({tokens, tokens});
     if (plan == plans_.end()) return {};
     const auto& sites = plan->second.sites;

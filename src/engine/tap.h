@@ -9,7 +9,6 @@
 // name, its operation, and what is to be done with it. Every question afterwards is held against the plan.
 #pragma once
 
-#include <compare>
 #include <cstdint>
 #include <exception>
 #include <functional>
@@ -17,6 +16,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/activation_sites.h"
@@ -36,7 +36,10 @@ struct GraphShape {
   std::size_t tokens = 1;
   std::size_t outputs = 1;  // tokens whose logits are wanted
 
-  auto operator<=>(const GraphShape&) const = default;
+  bool operator==(const GraphShape&) const = default;
+  bool operator<(const GraphShape& other) const {
+    return std::pair(tokens, outputs) < std::pair(other.tokens, other.outputs);
+  }
 };
 
 GraphShape shape_of(const TokenBatch& batch);
