@@ -172,7 +172,7 @@ class ErrorsTest(ProgramTest):
         quantized = self.path("q8.gguf")
         run_llama("llama-quantize", MODEL, quantized, "Q8_0")
         rule = ["--rule", "w:ffn_up=bf16"]
-        offer = r"stored as Q8_0: apply can store it wider \(--promote f16\) or round it into Q8_0 again \(--requantize\)"
+        offer = r"stored as Q8_0: it can be stored wider \(--promote f16\) or rounded into Q8_0 again \(--requantize\)"
         self.refuse(USAGE, offer, "apply", quantized, "-o", self.path("out.gguf"), *rule)
         self.refuse(USAGE, offer, "eval", quantized, "-f", TEXT, *rule)
         self.refuse(USAGE, "take f32, f16 or bf16", "apply", quantized, "-o", self.path("out.gguf"), "--promote", "q8_0")

@@ -43,7 +43,7 @@ void eval(EvalCommandOptions& options) {
   auto text_result = to_text(result);
   auto json = to_json(result, provenance);
   if (rounding) {
-    text_result += "\n" + rounding_table(*rounding).to_text() + rounding_summary(*rounding);
+    text_result += "\n" + rounding_table(*rounding).to_text() + rounding_summary(*rounding) + storage_note(*rounding);
     json["weights"] = rounding_json(*rounding);
   }
   output.write(text_result, json);

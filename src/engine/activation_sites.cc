@@ -43,7 +43,7 @@ std::vector<std::vector<std::string>> names_of_nodes(const Graph& graph) {
 std::vector<std::vector<Reader>> readers_of_nodes(const Graph& graph) {
   std::vector<std::vector<Reader>> readers(graph.size());
   for (const auto& node : graph) {
-    if (!node.computes && node.op != GGML_OP_CPY && node.op != GGML_OP_SET_ROWS) continue;
+    if (node.is_view) continue;
     std::set<int> seen;
     for (std::size_t s = 0; s < node.sources.size(); ++s) {
       const int source = node.sources[s].node;
@@ -131,8 +131,7 @@ std::map<std::string, std::vector<Reader>> readers_of_weights(const Graph& graph
     for (std::size_t s = 0; s < node.sources.size(); ++s) {
       const auto& weight = node.sources[s].weight;
       if (weight.empty()) continue;
-      const bool is_shown = !node.computes && node.sources.size() == 1 && node.op != GGML_OP_CPY;
-      if (!is_shown) readers[weight].push_back({node.name, node.operation, weight, {}});
+      if (!node.is_view) readers[weight].push_back({node.name, node.operation, weight, {}});
     }
   }
   return readers;

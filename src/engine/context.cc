@@ -87,18 +87,19 @@ void Context::show_graph(const GraphShape& shape) {
   clear_engine_error();
   const int status = decode(tokens, {shape.tokens - shape.outputs, shape.outputs});
   llama_set_abort_callback(context_.get(), nullptr, nullptr);
+  const auto why = engine_error();
+  clear(sequence);
+  if (position > 0) {
+    if (llama_state_seq_set_data(context_.get(), kept.data(), kept.size(), 0) == 0) {
+      throw Error(fmt::format("llama.cpp cannot put back the {} tokens that {} had read", position, model_->path()));
+    }
+    position_ = position;
+  }
   tap_->end_watching(shape, model_->layers());
   constexpr int kAborted = 2;
   if (status != 0 && status != kAborted) {
-    throw Error(
-        fmt::format("llama.cpp cannot evaluate {} tokens (status {}): {}", shape.tokens, status, engine_error()));
+    throw Error(fmt::format("llama.cpp cannot evaluate {} tokens (status {}): {}", shape.tokens, status, why));
   }
-  clear(sequence);
-  if (position == 0) return;
-  if (llama_state_seq_set_data(context_.get(), kept.data(), kept.size(), 0) == 0) {
-    throw Error(fmt::format("llama.cpp cannot put back the {} tokens that {} had read", position, model_->path()));
-  }
-  position_ = position;
 }
 
 int Context::decode(std::span<const Token> tokens, const OutputRange& outputs) {

@@ -86,12 +86,12 @@ void GraphRecorder::note(const ggml_tensor* node) {
   noted.operation = ggml_op_desc(node);
   noted.type = node->type;
   noted.is_in_place = node->view_src != nullptr;
+  noted.is_view = node->op != GGML_OP_CPY && shows_other_values(node->op, noted.is_in_place);
   noted.shape = {node->ne[0], node->ne[1], node->ne[2], node->ne[3]};
   noted.is_on_host = node->buffer == nullptr || ggml_backend_buffer_is_host(node->buffer);
-  for (const auto* source : node->src) noted.sources.push_back(source_of(source));
-  while (!noted.sources.empty() && noted.sources.back().node < 0 && noted.sources.back().weight.empty()) {
-    noted.sources.pop_back();
-  }
+  int sources = GGML_MAX_SRC;
+  while (sources > 0 && node->src[sources - 1] == nullptr) --sources;
+  for (int s = 0; s < sources; ++s) noted.sources.push_back(source_of(node->src[s]));
   const int index = static_cast<int>(graph_.size());
   if (shows_other_values(node->op, noted.is_in_place)) {
     const int root = noted.sources.empty() ? -1 : noted.sources.front().node;

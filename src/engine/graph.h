@@ -29,11 +29,12 @@ struct GraphNode {
   int type = 0;           // ggml's type of the result
   NodeShape shape{};
   bool is_in_place = false;          // its data lies where another tensor's does
+  bool is_view = false;              // a view, reshape, permutation or transposition: nothing is done
   bool computes = false;             // new F32 values, in memory of the graph
   bool is_on_host = true;            // its data can be reached without its back end
   bool keeps_order = false;          // of a view: the values lie as those of the computing node do
   int shows = -1;                    // of a view: the computing node whose values it shows, all of them
-  std::vector<GraphSource> sources;  // as the operation has them; those that are left out have no node and no weight
+  std::vector<GraphSource> sources;  // as the operation has them, up to the last
 };
 
 using Graph = std::vector<GraphNode>;

@@ -50,8 +50,9 @@ std::optional<int> kernel_input_type(const GraphNode& node, std::size_t source) 
     case GGML_OP_MUL_MAT_ID:
       return source == 1 ? product_input_type(node.sources[0].type) : GGML_TYPE_F32;
     case GGML_OP_FLASH_ATTN_EXT:
-      // The query meets the keys of the cache.
-      return source == 0 ? product_input_type(node.sources[1].type) : GGML_TYPE_F32;
+      // The query becomes what the cache's keys are, but in large batches, which another kernel computes, it does not.
+      if (source == 0 && node.sources[1].type != GGML_TYPE_F32) return std::nullopt;
+      return GGML_TYPE_F32;
     case GGML_OP_CPY:
     case GGML_OP_SET_ROWS:
       return source == 0 ? node.type : GGML_TYPE_F32;

@@ -17,7 +17,7 @@ namespace fakequant {
 std::optional<int> product_input_type(int type);
 
 // The type of ggml to which a node's operation rounds its source of this number: F32 where it reads it as it is; none
-// where that is not known, on other devices.
+// where that is not known, as on other devices, or depends on how many tokens there are.
 std::optional<int> kernel_input_type(const GraphNode& node, std::size_t source);
 
 }  // namespace fakequant

@@ -4,6 +4,7 @@
 #include <llama.h>
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "error.h"
@@ -43,19 +44,28 @@ bool asks_for_tokens(const Format& format) {
   return format.rounding == Rounding::stochastic || (shares_scale && format.range.kind != RangeRule::static_range);
 }
 
+const ActivationSite* find_site(const std::vector<ActivationSite>& sites, const std::string& name) {
+  const auto found =
+      std::find_if(sites.begin(), sites.end(), [&](const ActivationSite& site) { return site.site.name == name; });
+  return found == sites.end() ? nullptr : &*found;
+}
+
 // Throws where what a rule asks for is the tokens' own, and they cannot be told apart.
 void check_tokens(const TokenDimension& dimension, const Rule& rule, bool is_observed) {
   if (dimension.kind == TokenDimension::found) return;
+  constexpr auto kWayOut = "or leave it as it is by a later rule with mantissa23";
   if (!rule.tokens.is_all()) {
     throw usage_error(
-        "its values belong to no token, or to several together, so that tokens: cannot pick some of them");
+        fmt::format("its values belong to no token, or to several together, so that tokens: cannot pick some of them: "
+                    "leave that out, {}",
+                    kWayOut));
   }
   if (dimension.kind == TokenDimension::none || is_observed || rounds_one_by_one(rule.format)) return;
   throw usage_error(
-      fmt::format("its rows hold values of several tokens, so that a scale of {} would depend on which are evaluated "
+      fmt::format("its rows hold values of several tokens, so that rounding to {} would depend on which are evaluated "
                   "together: give "
-                  "it a format without a scale, or leave it as it is by a later rule with mantissa23",
-                  to_string(rule.format)));
+                  "it a format without a scale and without chance, {}",
+                  to_string(rule.format), kWayOut));
 }
 
 // Adds rows of so many values. Where rows are of different lengths there is no number of columns.
@@ -89,32 +99,60 @@ void Tap::begin_watching() { recorder_.emplace(); }
 
 void Tap::end_watching(const GraphShape& shape, int layers) {
   layers_ = layers;
-  auto& plan = plans_[shape];
+  Plan plan;
   plan.graph = recorder_->take();
   recorder_.reset();
   if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
   plan.sites = find_activation_sites(plan.graph, layers);
-  if (shape == kOneToken) sites_ = plan.sites;
   assign(plan);
+  plans_[shape] = std::move(plan);
+  if (shape == shapes_to_begin_with().back()) sites_ = all_sites();
+}
+
+// Those of one token, and behind them what is computed for several only.
+std::vector<ActivationSite> Tap::all_sites() const {
+  auto sites = plans_.at({1, 1}).sites;
+  std::set<std::string> names;
+  for (const auto& site : sites) names.insert(site.site.name);
+  for (auto site : plans_.at({2, 2}).sites) {
+    if (names.contains(site.site.name)) continue;
+    const auto dimension = token_dimension_of(site.site.name);
+    if (dimension.kind == TokenDimension::found && !dimension.is_of_view) site.shape[dimension.index] = 1;
+    sites.push_back(std::move(site));
+  }
+  return sites;
+}
+
+// Whether the recipe names the site in every graph: who reads a value may depend on how many tokens there are.
+bool Tap::is_always_named(const std::string& site) const {
+  return std::all_of(plans_.begin(), plans_.end(), [&](const auto& entry) {
+    const auto* found = find_site(entry.second.sites, site);
+    return found != nullptr && winning_rules(recipe_, {found->site}, layers_)[0].has_value();
+  });
 }
 
 Tap::Target Tap::make_target(const ActivationSite& site, const Rule& rule) {
   Target target;
   target.format = for_activation(rule.format);
   target.tokens = rule.tokens;
-  const auto known = std::find_if(sites_.begin(), sites_.end(),
-                                  [&](const ActivationSite& other) { return other.site.name == site.site.name; });
   target.site = site;
-  target.place = static_cast<std::size_t>(known - sites_.begin());
+  const auto* known = find_site(sites_, site.site.name);
+  target.place = known == nullptr ? sites_.size() : static_cast<std::size_t>(known - sites_.data());
   target.token_dimension = token_dimension_of(site.site.name);
   target.random_key = random_key(rule.format.seed, site.site.name);
-  about(site.site.name, [&] { check_tokens(target.token_dimension, rule, observer_ != nullptr); });
-  if (!observer_) {
-    about(site.site.name, [&] { check_row(rule.format, site.shape[0]); });
-    if (const auto& range = rule.format.range; range.kind == RangeRule::static_range) {
-      const auto& ranges = ranges_.try_emplace(range.file, range.file).first->second;
-      target.static_scale = static_scale(target.format, ranges.at(site.site.name));
+  try {
+    about(site.site.name, [&] { check_tokens(target.token_dimension, rule, observer_ != nullptr); });
+    if (!observer_) {
+      about(site.site.name, [&] { check_row(rule.format, site.shape[0]); });
+      if (const auto& range = rule.format.range; range.kind == RangeRule::static_range) {
+        const auto& ranges = ranges_.try_emplace(range.file, range.file).first->second;
+        target.static_scale = static_scale(target.format, ranges.at(site.site.name));
+      }
     }
+  } catch (const Error& error) {
+    // What is named in some graphs only may never be computed there: then it is no error.
+    if (error.failure() != Failure::usage || is_always_named(site.site.name)) throw;
+    target.refusal = error.what();
   }
   target.counters.site = site.site.name;
   target.counters.layer = site.site.layer.value_or(-1);
@@ -131,7 +169,7 @@ void Tap::assign(Plan& plan) {
   plan.target_count = 0;
   std::vector<Site> sites;
   for (const auto& site : plan.sites) sites.push_back(site.site);
-  const auto winners = match_sites(recipe_, sites, layers_);
+  const auto winners = winning_rules(recipe_, sites, layers_);
   for (std::size_t s = 0; s < sites.size(); ++s) {
     if (!winners[s]) continue;
     auto found = targets_.find(sites[s].name);
@@ -144,6 +182,9 @@ void Tap::assign(Plan& plan) {
 }
 
 void Tap::set_recipe(const Recipe& recipe, Observer observer) {
+  std::vector<Site> sites;
+  for (const auto& site : sites_) sites.push_back(site.site);
+  match_sites(recipe, sites, layers_);  // every rule has to match something
   auto recipe_before = std::exchange(recipe_, recipe);
   auto observer_before = std::exchange(observer_, std::move(observer));
   auto targets_before = std::exchange(targets_, {});
@@ -192,6 +233,7 @@ void Tap::deal_with(ggml_tensor* node) {
     throw Error(
         fmt::format("the values of {} do not lie together: this activation cannot be rounded", target.counters.site));
   }
+  if (!target.refusal.empty()) throw usage_error(target.refusal);
   ++dealt_with_;
   ++target.counters.evaluations;
   if (target.tokens.is_all()) target.computed += ggml_nelements(node);  // ggml's own count, whatever is rounded
@@ -220,17 +262,15 @@ void Tap::round_values(Target& target, float* values, const NodeShape& shape) {
 }
 
 TokenDimension Tap::token_dimension_of(const std::string& site) const {
-  std::vector<std::vector<NodeShape>> shapes;
-  for (const auto tokens : {std::size_t{2}, std::size_t{3}}) {
-    const auto plan = plans_.find({tokens, tokens});
-    if (plan == plans_.end()) return {};
-    const auto& sites = plan->second.sites;
-    const auto found =
-        std::find_if(sites.begin(), sites.end(), [&](const ActivationSite& other) { return other.site.name == site; });
-    if (found == sites.end()) return {};
-    shapes.push_back(found->shapes);
-  }
-  return find_token_dimension(shapes[0], shapes[1]);
+  const auto two = plans_.find({2, 2}), three = plans_.find({3, 3});
+  if (two == plans_.end() || three == plans_.end()) return {};
+  const auto* of_two = find_site(two->second.sites, site);
+  const auto* of_three = find_site(three->second.sites, site);
+  if (of_two != nullptr && of_three != nullptr) return find_token_dimension(of_two->shapes, of_three->shapes);
+  // What is computed for one token alone is all that token's.
+  const auto* of_one = find_site(plans_.at({1, 1}).sites, site);
+  if (of_one == nullptr || of_one->shape[3] != 1) return {};
+  return {TokenDimension::found, 3, false, {}};
 }
 
 void Tap::observe(Target& target, const float* values, const NodeShape& shape) {
@@ -340,12 +380,16 @@ void Tap::finish_evaluation(bool is_complete) {
 }
 
 std::vector<SiteCounters> Tap::counters() const {
-  // In the order of the graph of one token; what that does not have, at the end.
   std::vector<const Target*> order;
   for (const auto& [name, target] : targets_) order.push_back(&target);
   std::stable_sort(order.begin(), order.end(), [](const Target* a, const Target* b) { return a->place < b->place; });
+  // What only other graphs than those that were computed have is left out.
+  const bool is_computed =
+      std::any_of(order.begin(), order.end(), [](const Target* target) { return target->counters.evaluations > 0; });
   std::vector<SiteCounters> all;
-  for (const auto* target : order) all.push_back(target->counters);
+  for (const auto* target : order) {
+    if (target->counters.evaluations > 0 || !is_computed) all.push_back(target->counters);
+  }
   return all;
 }
 

@@ -65,7 +65,8 @@ class Tap {
   // Whether graphs of this shape have been watched, or need not be.
   bool is_ready_for(const GraphShape& shape) const { return !has_work() || plans_.contains(shape); }
 
-  // The activations that the graph of one token computes, in its order.
+  // The activations that the graph of one token computes, in its order, and behind them those that are computed only
+  // for several.
   const std::vector<ActivationSite>& sites() const { return sites_; }
 
   // That graph.
@@ -96,6 +97,7 @@ class Tap {
     std::optional<SharedScale> static_scale;
     TokenDimension token_dimension;
     std::uint64_t random_key = 0;
+    std::string refusal;        // why it cannot be rounded, said when it is computed; empty where it can
     std::int64_t computed = 0;  // values that were to be rounded, by ggml's own count
   };
   struct Plan {
@@ -107,6 +109,8 @@ class Tap {
 
   bool has_work() const { return !targets_.empty(); }
   void assign(Plan& plan);
+  std::vector<ActivationSite> all_sites() const;
+  bool is_always_named(const std::string& site) const;
   Target make_target(const ActivationSite& site, const Rule& rule);
   bool wants(const ggml_tensor* node);
   void deal_with(ggml_tensor* node);
@@ -121,7 +125,7 @@ class Tap {
   int layers_ = 0;
   std::optional<GraphRecorder> recorder_;  // while a graph is watched
   std::vector<ActivationSite> sites_;
-  std::map<GraphShape, Plan> plans_;
+  std::map<GraphShape, Plan> plans_;  // their targets point into targets_
   Recipe recipe_;
   Observer observer_;
   std::map<std::string, Target> targets_;       // by the site's name

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "engine/context.h"
+#include "error.h"
 #include "measure/text_chunks.h"
 #include "measure/value_recorder.h"
 
@@ -42,6 +43,9 @@ CalibrationResult calibrate(const std::vector<std::string>& model_files, const R
     site.site = counters.site;
     site.layer = counters.layer;
     result.sites.push_back(std::move(site));
+  }
+  if (result.sites.empty()) {
+    throw Error("nothing was recorded: the text has none of the tokens that the rules name");
   }
   return result;
 }

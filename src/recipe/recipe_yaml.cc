@@ -129,7 +129,13 @@ class RecipeReader {
 
 Recipe parse_recipe(const std::string& text, std::string_view path) {
   try {
-    return RecipeReader(path).read(YAML::Load(text));
+    const auto documents = YAML::LoadAll(text);
+    if (documents.size() > 1) {
+      const auto mark = documents[1].Mark();
+      throw usage_error(fmt::format("{}:{}:{}: a second document begins here: a recipe is one", path, mark.line + 1,
+                                    mark.column + 1));
+    }
+    return RecipeReader(path).read(documents.empty() ? YAML::Node() : documents[0]);
   } catch (const YAML::Exception& error) {
     throw usage_error(fmt::format("{}:{}:{}: {}", path, error.mark.line + 1, error.mark.column + 1, error.msg));
   }

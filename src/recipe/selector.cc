@@ -53,6 +53,9 @@ bool plays_role(std::string_view role, std::string_view weight_word) {
 
 Selector parse_selector(SiteKind kind, std::string_view text) {
   if (text.empty()) refuse(text, "names no site");
+  if (text.find_first_of("@=") != std::string_view::npos) {
+    throw usage_error(fmt::format("'{}' is more than a selector: name layers, tokens and the format beside it", text));
+  }
   if (kind == SiteKind::weight) {
     if (text.starts_with(kInputOf)) {
       throw usage_error(

@@ -95,8 +95,11 @@ std::set<std::string> selectors_of(const Rule& rule, const std::vector<Site>& si
   if (words.empty()) {
     throw usage_error(fmt::format("rule '{}' matches no {} of this model: it has none to name", to_string(rule), what));
   }
-  throw usage_error(fmt::format("rule '{}' matches no {} of this model: the nearest are {}", to_string(rule), what,
-                                fmt::join(nearest_words(to_string(rule.selector), words), ", ")));
+  const bool is_held_against_names = rule.selector.form != Selector::role && is_pattern(rule.selector.text);
+  throw usage_error(fmt::format(
+      "rule '{}' matches no {} of this model: the nearest are {}{}", to_string(rule), what,
+      fmt::join(nearest_words(to_string(rule.selector), words), ", "),
+      is_held_against_names ? "; a pattern is held against whole names, as fakequant sites --all lists them" : ""));
 }
 
 }  // namespace
@@ -138,11 +141,20 @@ bool means_input_of(const Rule& rule, const WeightName& weight, int layer_count)
   return false;
 }
 
-std::vector<std::optional<std::size_t>> match_sites(const Recipe& recipe, const std::vector<Site>& sites,
-                                                    int layer_count) {
+std::vector<std::optional<std::size_t>> winning_rules(const Recipe& recipe, const std::vector<Site>& sites,
+                                                      int layer_count) {
   std::vector<std::optional<std::size_t>> winners(sites.size());
   for (std::size_t r = 0; r < recipe.size(); ++r) {
-    const auto& rule = recipe[r];
+    for (std::size_t s = 0; s < sites.size(); ++s) {
+      if (selects(recipe[r], sites[s], layer_count)) winners[s] = r;
+    }
+  }
+  return winners;
+}
+
+std::vector<std::optional<std::size_t>> match_sites(const Recipe& recipe, const std::vector<Site>& sites,
+                                                    int layer_count) {
+  for (const auto& rule : recipe) {
     if (const int highest = rule.layers.highest(); highest >= layer_count) {
       throw usage_error(
           layer_count == 0
@@ -150,15 +162,11 @@ std::vector<std::optional<std::size_t>> match_sites(const Recipe& recipe, const 
               : fmt::format("layer {} of rule '{}' is out of range: this model has the layers 0 to {}", highest,
                             to_string(rule), layer_count - 1));
     }
-    bool matched = false;
-    for (std::size_t s = 0; s < sites.size(); ++s) {
-      if (!selects(rule, sites[s], layer_count)) continue;
-      winners[s] = r;
-      matched = true;
-    }
-    if (!matched) refuse_unmatched(rule, sites);
+    const bool matches =
+        std::any_of(sites.begin(), sites.end(), [&](const Site& site) { return selects(rule, site, layer_count); });
+    if (!matches) refuse_unmatched(rule, sites);
   }
-  return winners;
+  return winning_rules(recipe, sites, layer_count);
 }
 
 }  // namespace fakequant

@@ -47,6 +47,10 @@ struct Site {
 std::vector<std::optional<std::size_t>> match_sites(const Recipe& recipe, const std::vector<Site>& sites,
                                                     int layer_count);
 
+// The same without a word about rules that match nothing.
+std::vector<std::optional<std::size_t>> winning_rules(const Recipe& recipe, const std::vector<Site>& sites,
+                                                      int layer_count);
+
 // Whether an activation rule means the value that feeds this weight's product because it does: in(...) and roles.
 bool means_input_of(const Rule& rule, const WeightName& weight, int layer_count);
 

@@ -93,6 +93,21 @@ std::string rounding_summary(const ApplyResult& result) {
   return text;
 }
 
+std::string storage_note(const ApplyResult& result) {
+  std::vector<std::string> changes;
+  for (const auto& tensor : result.tensors) {
+    const auto change = fmt::format("{} → {}", tensor.type, tensor.stored_as);
+    const bool is_new = std::find(changes.begin(), changes.end(), change) == changes.end();
+    if (tensor.stored_as != tensor.type && is_new) changes.push_back(change);
+  }
+  if (changes.empty()) return {};
+  return fmt::format(
+      "Beware: weights are stored wider than in the baseline ({}). llama.cpp multiplies by them with other kernels, "
+      "which "
+      "round their input otherwise; the same rules with mantissa23 show what that does alone.\n",
+      fmt::join(changes, ", "));
+}
+
 std::string to_text(const ApplyResult& result) {
   return rounding_table(result).to_text() + "\n" + rounding_summary(result) +
          fmt::format("{}: {}, {} named by the rules, {} copied ({}).\n", fmt::join(result.outputs, ", "),

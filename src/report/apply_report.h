@@ -20,6 +20,9 @@ Json rounding_json(const ApplyResult& result);
 // "1,536 of 1,536 values changed (100 %)", or that nothing did.
 std::string rounding_summary(const ApplyResult& result);
 
+// That weights stored wider than they were are multiplied by other kernels; empty where none is.
+std::string storage_note(const ApplyResult& result);
+
 std::string to_text(const ApplyResult& result);
 
 }  // namespace fakequant

@@ -56,6 +56,8 @@ std::string verdict(const Speed& speed) {
   const double low = (speed.ratio_low - 1) * 100, high = (speed.ratio_high - 1) * 100;
   if (low > 0) return fmt::format("a cost of {:.1f} % to {:.1f} %", low, high);
   if (high < 0) return fmt::format("faster by {:.1f} % to {:.1f} %", -high, -low);
+  constexpr double kAbsurd = 1000;
+  if (high > kAbsurd) return "not told apart from zero: the runs differ too much, the machine is busy";
   return fmt::format("not told apart from zero, a cost above {:.1f} % is ruled out", high);
 }
 

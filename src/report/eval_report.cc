@@ -22,7 +22,7 @@ Json sites_json(const EvalResult& result) {
       entry["tokens"] = site.tokens;
       entry["evaluations"] = site.evaluations;
       entry["rows"] = site.rows;
-      entry["columns"] = site.columns;
+      entry["columns"] = site.columns > 0 ? Json(site.columns) : Json(nullptr);  // rows of different lengths
       add_rounding_errors(entry, site.errors);
       entry["kernels_round_to"] = kernels_json(site.readers);
       entry["also_read_by"] = readers_json(site.other_readers);
@@ -105,8 +105,9 @@ Table sites_table(const VariantResult& variant) {
                "kernels round it to<"});
   for (const auto& site : variant.sites) {
     const auto& e = site.errors;
-    table.add_row({printable(site.site), site.format, count_text(site.rows), count_text(site.columns),
-                   count_text(e.elements), count_text(e.changed), value_text(e.max_abs), value_text(e.mean_abs()),
+    table.add_row({printable(site.site), site.format, count_text(site.rows),
+                   site.columns > 0 ? count_text(site.columns) : "-", count_text(e.elements), count_text(e.changed),
+                   value_text(e.max_abs), value_text(e.mean_abs()),
                    e.changed == 0 ? "" : fmt::format("{:.1f} dB", e.sqnr_db()), kernels_text(site.readers)});
   }
   return table;
@@ -125,7 +126,16 @@ std::string sites_notes(const VariantResult& variant) {
       found->second += ", " + printable(site.site);
     }
   }
-  std::string text;
+  std::string text, without;
+  for (const auto& site : variant.sites) {
+    if (site.rows == 0) without += (without.empty() ? "" : ", ") + printable(site.site);
+  }
+  if (!without.empty()) {
+    text += fmt::format(
+        "Nothing was rounded at {}: it was computed for none of the tokens that the rule names. (The last layer is "
+        "computed only for tokens whose predictions are scored.)\n",
+        without);
+  }
   for (const auto& [readers, sites] : notes) {
     text += fmt::format("The rounded values of {} are also read by {}.\n", sites, readers);
   }

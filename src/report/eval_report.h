@@ -17,7 +17,8 @@ Table perplexity_table(const EvalResult& result);
 // What each tap did, a row a site.
 Table sites_table(const VariantResult& variant);
 
-// Which rounded values are read by more than their rule means, a line each; empty for none.
+// Which rounded values are read by more than their rule means, and where nothing was rounded, a line each; empty for
+// none.
 std::string sites_notes(const VariantResult& variant);
 
 std::string to_text(const EvalResult& result);

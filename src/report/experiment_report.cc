@@ -95,7 +95,7 @@ std::string what_changed(const ExperimentResult& result) {
   auto text =
       fmt::format("## What the rounding changed in the weights\n\n{}\n", rounding_table(rounding).to_markdown());
   if (changed) {
-    text += rounding_summary(rounding) +
+    text += rounding_summary(rounding) + storage_note(rounding) +
             fmt::format("The other {} have the same bytes as before.\n", plural(rounding.tensors_copied, "tensor"));
   } else {
     text +=

@@ -23,11 +23,15 @@ std::string reader_text(const Reader& reader) {
   return fmt::format("{} ({})", printable(node_word(reader.node)), reader.operation);
 }
 
+// F32, which is no rounding, only beside others: where one product rounds and another does not.
 std::vector<std::string> kernel_types(const std::vector<Reader>& readers) {
+  const bool is_rounded =
+      std::any_of(readers.begin(), readers.end(), [](const Reader& reader) { return reader.rounds_to != "F32"; });
   std::vector<std::string> types;
   for (const auto& reader : readers) {
+    if (reader.rounds_to == "F32" && (reader.weight.empty() || !is_rounded)) continue;
     const auto type = reader.rounds_to.empty() ? std::string("?") : reader.rounds_to;
-    if (type != "F32" && std::find(types.begin(), types.end(), type) == types.end()) types.push_back(type);
+    if (std::find(types.begin(), types.end(), type) == types.end()) types.push_back(type);
   }
   return types;
 }

@@ -72,7 +72,10 @@ class LayerRows {
 Table weights_table(const SiteList& sites, Layers layers) {
   const bool has_rules = std::any_of(sites.weights.begin(), sites.weights.end(),
                                      [](const WeightEntry& weight) { return !weight.format.empty(); });
-  std::vector<std::string> headers = {"weight<", "layers<", "type<", "shape", "read by<"};
+  const bool has_readers = std::any_of(sites.weights.begin(), sites.weights.end(),
+                                       [](const WeightEntry& weight) { return !weight.readers.empty(); });
+  std::vector<std::string> headers = {"weight<", "layers<", "type<", "shape"};
+  if (has_readers) headers.emplace_back("read by<");
   if (has_rules) headers.insert(headers.end(), {"format<", "stored as<"});
   LayerRows rows(layers);
   for (const auto& weight : sites.weights) {
@@ -81,8 +84,8 @@ Table weights_table(const SiteList& sites, Layers layers) {
     if (word.empty() && layer) word = weight.name.substr(weight.name.find('.', weight.name.find("blk.") + 4) + 1);
     std::vector<Reader> readers = weight.readers;
     for (auto& reader : readers) reader.weight.clear();
-    Row row = {printable(word.empty() ? weight.name : word), "", weight.type, shape_text(weight.shape),
-               readers_text(readers)};
+    Row row = {printable(word.empty() ? weight.name : word), "", weight.type, shape_text(weight.shape)};
+    if (has_readers) row.push_back(readers_text(readers));
     if (has_rules) row.insert(row.end(), {weight.format, weight.stored_as});
     rows.add(std::move(row), weight.layer);
   }
@@ -171,10 +174,12 @@ Json to_json(const SiteList& sites, const Provenance& provenance) {
 }
 
 std::string to_text(const SiteList& sites, Layers layers) {
-  auto text = fmt::format("{}: {}, {}, {}{}\n", sites.model, plural(sites.layers, "layer"),
-                          plural(static_cast<std::int64_t>(sites.weights.size()), "weight"),
-                          plural(static_cast<std::int64_t>(sites.activations.size()), "activation"),
-                          sites.recipe.empty() ? "" : fmt::format(", under {}", sites.recipe));
+  const auto weights = plural(static_cast<std::int64_t>(sites.weights.size()), "weight");
+  const auto activations = plural(static_cast<std::int64_t>(sites.activations.size()), "activation");
+  auto text = sites.only_named
+                  ? fmt::format("{} under {}: {} and {} to round\n", sites.model, sites.recipe, weights, activations)
+                  : fmt::format("{}: {}, {}, {}{}\n", sites.model, plural(sites.layers, "layer"), weights, activations,
+                                sites.recipe.empty() ? "" : fmt::format(", under {}", sites.recipe));
   if (!sites.weights.empty()) text += "\n" + weights_table(sites, layers).to_text();
   if (!sites.activations.empty()) text += "\n" + activations_table(sites, layers).to_text();
   if (const auto more = notes(sites); !more.empty()) text += "\n" + more;

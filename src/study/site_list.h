@@ -36,6 +36,7 @@ struct SiteList {
   std::string model;
   int layers = 0;
   std::string recipe;
+  bool only_named = false;  // what no rule names has been left out
   std::vector<WeightEntry> weights;
   std::vector<ActivationEntry> activations;
 };

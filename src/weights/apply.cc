@@ -67,8 +67,8 @@ int storage_type(const TensorInfo& tensor, const Rule& rule, const ApplySettings
   if (!is_quantized(tensor.type)) throw refuse("only floats and quantized tensors can be rounded");
   if (settings.promote_to) return *settings.promote_to;
   if (!settings.requantize) {
-    throw refuse(
-        fmt::format("apply can store it wider (--promote f16) or round it into {} again (--requantize)", type));
+    throw refuse(fmt::format(
+        "it can be stored wider (--promote f16) or rounded into {} again (--requantize), in memory or by apply", type));
   }
   if (!can_quantize_again(tensor.type)) {
     throw refuse(
@@ -120,7 +120,7 @@ std::vector<PlannedRounding> plan_rounding(const GgufModel& model, const Recipe&
   WeightRounding rounding(model, recipe, settings);
   std::vector<PlannedRounding> plan;
   for (const auto& [t, rounder] : rounding.rounders()) {
-    plan.push_back({t, to_string(rounder.format()), type_name(rounding.storage_types().at(t))});
+    plan.push_back({t, to_string(rounder.format()), rounding.storage_types().at(t)});
   }
   return plan;
 }

@@ -55,7 +55,7 @@ Recipe default_weight_recipe();
 struct PlannedRounding {
   std::size_t tensor = 0;  // its place in the model
   std::string format;
-  std::string stored_as;  // the type it would have
+  int stored_as = 0;  // the type it would have
 };
 
 // What the rules would do, in the model's order, without doing it. Throws as apply_to_files does when a rule cannot be
