@@ -77,6 +77,10 @@ class ArchitecturesTest(ProgramTest):
                                                   r"that do\n$")
                     continue
                 listed = json.loads(done.stdout)
+                # The router chooses by its probabilities, too.
+                for entry in listed["activations"]:
+                    if entry["site"].startswith("ffn_moe_probs-") and entry["feeds"] == []:
+                        self.assertNotEqual(entry["readers"], [], entry["site"])
                 names = [entry["site"] for entry in listed["activations"]]
                 self.assertEqual(len(names), len(set(names)))
                 self.assertEqual(sum("logits" in entry["roles"] for entry in listed["activations"]), 1)
@@ -88,6 +92,19 @@ class ArchitecturesTest(ProgramTest):
                     rounded = self.measure("sites", model, "--rule", "a:ffn_input=bf16")["activations"]
                     residuals += any(reader["operation"] == "ADD" for entry in rounded for reader in entry["also_read_by"])
         self.assertGreater(residuals, 0)
+
+    def test_ranges_go_with_graphs_that_are_others_for_one_token(self):
+        model, text, ranges = self.path("minimax-m3-moe.gguf"), self.path("text.txt"), self.path("ranges.json")
+        with open(text, "w", encoding="utf-8") as file:
+            file.write("What is to be read? " * 60)
+        arguments = ("-f", text, "--ctx-size", 64, "--chunks", 1)
+        self.assertEqual(run("calibrate", model, *arguments, "-o", ranges).returncode, 0)
+        rule = ("--rule", f"a:in(*)=int8,range=static:{ranges}")
+        sites = [site["site"] for site in self.measure("eval", model, *arguments, *rule)["sites"]]
+        with open(ranges, encoding="utf-8") as file:
+            self.assertEqual(sorted(sites), sorted(site["site"] for site in json.load(file)["sites"]))
+        # A single token goes through a node that no chunk has.
+        self.refuse(2, "has no range for msa_fattn-1", "generate", model, "-p", "What", "-n", 4, *rule)
 
 
 if __name__ == "__main__":

@@ -85,6 +85,7 @@ class CalibrateTest(ProgramTest):
         self.refuse(USAGE, "mse", *command, "--range", "mse")
         self.refuse(USAGE, "also an input", "calibrate", MODEL, "-f", TEXT, "-o", MODEL)
         self.refuse(WORK, "No such file", "calibrate", MODEL, "-f", self.path("missing.txt"), "-o", ranges)
+        self.refuse(WORK, "nothing was recorded", *command, "--chunks", 1, "--rule", "a:ffn_norm@tokens:1000=bf16")
         self.assertEqual(os.listdir(self.folder), [])
 
         self.calibrate("--rule", "a:ffn_norm=int8")

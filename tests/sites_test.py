@@ -47,6 +47,9 @@ class SitesTest(ProgramTest):
             self.assertEqual(found[f"ffn_swiglu-{layer}"]["roles"], ["ffn_down_input"])
             self.assertEqual(found[f"Qcur-{layer}#0"]["operation"], "MUL_MAT")
             self.assertEqual(found[f"Qcur-{layer}"]["operation"], "ROPE")
+            # What attention makes of its query depends on how many tokens there are.
+            self.assertEqual(found[f"Qcur-{layer}"]["kernels_round_to"], ["?"])
+            self.assertEqual(found[f"Vcur-{layer}"]["kernels_round_to"], ["F16"])  # in the cache
             # The residual is added and normed, and no kernel rounds it.
             residual = found[f"ffn_inp-{layer}"]
             self.assertEqual({r["operation"] for r in residual["readers"]}, {"ADD", "RMS_NORM"})
@@ -114,6 +117,20 @@ class SitesTest(ProgramTest):
         done = run("apply", MODEL, "-o", self.path("out.gguf"), "--dry-run", "--rule", "w:ffn_up@1=e4m3")
         self.assertRegex(done.stdout, r"ffn_up +1 +F16 +256x512 +e4m3 +F16")
         self.assertEqual(os.listdir(self.folder), [])
+
+    def test_a_dry_run_knows_what_becomes_of_quantized_weights(self):
+        run_llama("llama-quantize", MODEL, self.path("quantized.gguf"), "Q8_0")
+        arguments = ("eval", self.path("quantized.gguf"), *TEXT_ARGUMENTS, "--promote", "f16",
+                     *self.arguments(("w:ffn_up=bf16", "a:ffn_norm=int8")))
+        listed, result = self.measure(*arguments, "--dry-run"), self.measure(*arguments)
+        self.assertEqual({w["stored_as"] for w in listed["weights"]}, {"F16"})
+        for entries in (listed["activations"], result["sites"]):
+            self.assertEqual({tuple(sorted(entry["kernels_round_to"])) for entry in entries}, {("F16", "Q8_0")})
+        self.assertRegex(run(*arguments).stdout, "Beware: weights are stored wider than in the baseline .Q8_0 → F16")
+
+    def test_says_where_a_rules_tokens_were_not_computed(self):
+        said = run("eval", MODEL, *TEXT_ARGUMENTS, "--rule", "a:ffn_norm@tokens:0-3=int8").stdout
+        self.assertRegex(said, "Nothing was rounded at ffn_norm-5: it was computed for none of the tokens")
 
     def test_says_who_else_reads_a_rounded_value(self):
         result = self.measure("eval", MODEL, *TEXT_ARGUMENTS, "--rule", "a:in(attn_q)@0=bf16")

@@ -56,6 +56,8 @@ TEST(RecipeYaml, SaysLineAndColumnOfWhatIsWrong) {
   EXPECT_THAT(refusal("rules:\n  - activations: a\n    tokens: x\n    format: bf16\n"), StartsWith("r.yaml:3:13: "));
   EXPECT_THAT(refusal("rules:\n  - activations: {output_of: a}\n    format: bf16\n"), StartsWith("r.yaml:2:18: "));
   EXPECT_THAT(refusal("rules:\n  - weights: {input_of: a}\n    format: bf16\n"), HasSubstr("single word"));
+  EXPECT_THAT(refusal("rules:\n  - activations: a@3\n    format: bf16\n"), StartsWith("r.yaml:2:18: 'a@3' is more"));
+  EXPECT_THAT(refusal("rules:\n  - weights: a\n    format: bf16\n---\nrules: []\n"), HasSubstr("second document"));
   EXPECT_THAT(refusal("rules:\n  - format: bf16\n"), HasSubstr("names no site"));
   EXPECT_THAT(refusal("rules:\n  - weights: a\n"), HasSubstr("names no format"));
   EXPECT_THAT(refusal("rules:\n  - weights: a\n    activations: b\n    format: bf16\n"), StartsWith("r.yaml:3:5: "));
