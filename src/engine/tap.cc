@@ -17,8 +17,6 @@ namespace {
 
 NodeShape shape_of(const ggml_tensor* node) { return {node->ne[0], node->ne[1], node->ne[2], node->ne[3]}; }
 
-constexpr GraphShape kOneToken{1, 1};
-
 [[noreturn]] void refuse_graph(const std::string& what) {
   throw Error(fmt::format("{}: this version of llama.cpp is not understood", what));
 }
@@ -63,8 +61,7 @@ void check_tokens(const TokenDimension& dimension, const Rule& rule, bool is_obs
   if (dimension.kind == TokenDimension::none || is_observed || rounds_one_by_one(rule.format)) return;
   throw usage_error(
       fmt::format("its rows hold values of several tokens, so that rounding to {} would depend on which are evaluated "
-                  "together: give "
-                  "it a format without a scale and without chance, {}",
+                  "together: give it a format without a scale and without chance, {}",
                   to_string(rule.format), kWayOut));
 }
 
