@@ -22,6 +22,18 @@ class BenchTest(ProgramTest):
             self.assertLessEqual(speed["ratio"], speed["ratio_high"])
         self.assertIn("95 % confidence", run(*arguments).stdout)
 
+    def test_measures_several_variants_and_fails_on_conditions(self):
+        recipe = self.path("recipe.yaml")
+        with open(recipe, "w", encoding="utf-8") as file:
+            file.write("rules:\n  - activations: ffn_norm\n    format: int8\n")
+        arguments = ("bench", MODEL, "--repetitions", 6, "--prompt-tokens", 8, "--decode-tokens", 2, "--rule", "a:logits=bf16",
+                     "--variant", f"int8={recipe}")
+        self.assertEqual([v["name"] for v in self.measure(*arguments, "--fail-if", "prompt.ratio>1e9")["variants"]],
+                         ["variant", "int8"])
+        done = run(*arguments, "--fail-if", "decode.ratio>0")
+        self.assertEqual(done.returncode, 1)
+        self.assertRegex(done.stderr, "'decode.ratio>0' holds for 2 of 2")
+
     def test_without_rules_measures_the_baseline_alone(self):
         self.assertEqual(self.measure("bench", MODEL, "--repetitions", 6, "--prompt-tokens", 8)["variants"], [])
 

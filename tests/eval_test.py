@@ -89,6 +89,62 @@ class EvalTest(ProgramTest):
             self.assertLessEqual(site["max_rel"], 2**-8)
             self.assertGreater(site["sqnr_db"], 50)
 
+    def write_recipe(self, name, *rules):
+        with open(self.path(name), "w", encoding="utf-8") as file:
+            file.write("rules:\n" + "".join(f"  - {rule}\n" for rule in rules))
+        return self.path(name)
+
+    def test_variants_are_measured_together_as_they_are_alone(self):
+        norms = self.write_recipe("norms.yaml", "{activations: ffn_norm, format: int8}")
+        weights = self.write_recipe("weights.yaml", "{weights: ffn_up, format: e4m3}", "{activations: logits, format: e4m3}")
+        together = self.evaluate("--rule", TRUNCATED, "--variant", f"norms={norms}", "--variant", f"weights={weights}")
+        self.assertEqual([variant["name"] for variant in together["variants"]], ["variant", "norms", "weights"])
+        self.assertEqual({tensor["variant"] for tensor in together["weights"]}, {"weights"})
+        for variant, arguments in zip(together["variants"], (("--rule", TRUNCATED), ("--recipe", norms), ("--recipe", weights))):
+            alone = self.evaluate(*arguments)
+            self.assertEqual(alone["baseline"], together["baseline"])
+            self.assertEqual({**alone["variants"][0], "name": variant["name"]}, variant)
+            for site in alone["sites"]:
+                self.assertIn({**site, "variant": variant["name"]}, together["sites"])
+
+    def test_another_model_is_measured_as_llama_perplexity_does(self):
+        quantized = self.path("q4_k.gguf")
+        run_llama("llama-quantize", MODEL, quantized, "Q4_K_M")
+        result = self.evaluate("--against", quantized, "--rule", "a:ffn_norm=bf16")
+        self.assertEqual([variant["name"] for variant in result["variants"]], ["variant", "q4_k"])
+        variant = result["variants"][1]
+        self.assertEqual(variant["model"], quantized)
+        self.assertGreater(variant["kld"]["mean"], 0)
+        self.assert_is_what_llama_perplexity_says(variant, quantized, "--chunks", CHUNKS)
+        itself = self.evaluate("--against", MODEL)["variants"][0]
+        self.assertEqual((itself["kld"]["max"], itself["ppl_ratio"]), (0, 1))
+
+    def test_conditions_decide_over_the_exit_code(self):
+        arguments = ("eval", MODEL, "-f", TEXT, "--chunks", 2, "--rule", "a:ffn_norm=int4")
+        for condition, code in (("kld.mean>10", 0), ("kld.mean>0", 1), ("top1_agreement<0.1", 0), ("ppl_ratio>=0", 1)):
+            done = run(*arguments, "--fail-if", condition)
+            self.assertEqual(done.returncode, code, done.stderr)
+            self.assertIn("KL divergence", done.stdout)
+        self.assertRegex(done.stderr, r"^fakequant: --fail-if 'ppl_ratio>=0' holds for 1 of 1: the worst is variant, with .*\n$")
+        self.refuse(2, "there is no field speed here", *arguments, "--fail-if", "speed>1")
+
+    def test_refuses_variants_that_cannot_be(self):
+        recipe = self.write_recipe("norms.yaml", "{activations: ffn_norm, format: int8}")
+        arguments = ("eval", MODEL, "-f", TEXT)
+        for text in ("norms", "=norms.yaml", "norms="):
+            self.refuse(2, "write NAME=RECIPE.yaml", *arguments, "--variant", text)
+        self.refuse(2, "two variants are called 'a'", *arguments, "--variant", f"a={recipe}", "--variant", f"a={recipe}")
+        self.refuse(2, "two variants are called 'variant'", *arguments, "--rule", "a:ffn_norm=bf16", "--variant", f"variant={recipe}")
+        self.refuse(1, "cannot open", *arguments, "--against", self.path("missing.gguf"))
+        with open(MODEL, "rb") as file:
+            model = file.read()
+        # Another token in place of one that is written with one letter.
+        at = model.index("\u2581the".encode())
+        with open(self.path("other.gguf"), "wb") as file:
+            file.write(model[:at] + "\u2581thy".encode() + model[at + 6:])
+        self.refuse(1, "different vocabularies, so that they cannot be compared: token [0-9]+ is '.*thy.*' and '.*the", *arguments,
+                    "--against", self.path("other.gguf"))
+
     def test_does_not_depend_on_threads(self):
         results = [self.evaluate(*NEAREST, "--rule", "w:ffn_norm=bf16", "--threads", n) for n in (1, 2)]
         for result in results:

@@ -14,13 +14,17 @@ namespace {
 struct BenchCommandOptions : CommonOptions {
   std::string model;
   RuleOptions rules;
+  std::vector<std::string> variants;
   StorageOptions storage;
   DeviceOptions devices;
   BenchOptions bench;
+  FailConditions conditions;
 };
 
 void run_bench(BenchCommandOptions& options) {
-  const auto recipe = recipe_of(options.rules);
+  const auto variants = variants_of(options.rules, options.variants);
+  const auto recipe = all_rules(variants);
+  options.conditions.parse();
   const auto storage = settings_of(options.storage);
   const GgufModel model(options.model);
   const auto provenance = provenance_of(options, options.devices);
@@ -30,14 +34,16 @@ void run_bench(BenchCommandOptions& options) {
         options, model, {.recipe = recipe, .storage = storage, .devices = options.devices, .only_named = true}, output);
   }
   PreparedVariants prepared(model, storage, options.threads);
-  if (!recipe.empty()) prepared.add("variant", recipe);
+  for (const auto& variant : variants) prepared.add(variant.name, variant.recipe);
   options.bench.threads = options.threads;
   options.bench.devices = options.devices;
   const auto result = [&] {
     ProgressLine progress(options, "bench");
     return bench(model.paths(), prepared.variants(), options.bench, progress.callback());
   }();
-  output.write(to_text(result), to_json(result, provenance));
+  const auto json = to_json(result, provenance);
+  output.write(to_text(result), json);
+  options.conditions.check(json);
 }
 
 }  // namespace
@@ -54,8 +60,11 @@ void add_bench(CLI::App& program, const std::string& command_line) {
   arguments.number("--repetitions", options->bench.repetitions, kFewestPairs, 1 << 20,
                    "Rounds in which baseline and variant take turns");
   add_rule_options(arguments, options->rules);
+  add_variant_options(arguments, options->variants);
   add_storage_options(arguments, options->storage);
   add_device_options(arguments, options->devices);
+  options->conditions.add_option(arguments, {"prompt.ratio_low", "prompt.ratio", "prompt.ratio_high",
+                                             "decode.ratio_low", "decode.ratio", "decode.ratio_high"});
   add_common_options(arguments, *options);
   arguments.footer("Example: fakequant bench model.gguf --rule a:ffn_norm=bf16");
   arguments.run([options] { run_bench(*options); });

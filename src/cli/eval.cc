@@ -1,9 +1,15 @@
 // fakequant eval: perplexity and KL divergence of a variant against the baseline.
 #include "measure/eval.h"
 
+#include <fmt/format.h>
+
+#include <deque>
+#include <filesystem>
+
 #include "cli/commands.h"
 #include "cli/options.h"
 #include "cli/site_listing.h"
+#include "error.h"
 #include "report/apply_report.h"
 #include "report/eval_report.h"
 #include "study/prepared_variants.h"
@@ -15,25 +21,49 @@ namespace {
 struct EvalCommandOptions : CommonOptions {
   std::string model;
   std::string text;
+  std::vector<std::string> others;  // models to measure as they are
   RuleOptions rules;
+  std::vector<std::string> variants;
   StorageOptions storage;
   DeviceOptions devices;
   EvalOptions eval;
+  FailConditions conditions;
 };
 
+// A model is called by its file's name.
+std::string name_of_model(const std::string& path) { return std::filesystem::path(path).stem().string(); }
+
 void eval(EvalCommandOptions& options) {
-  const auto recipe = recipe_of(options.rules);
+  auto variants = variants_of(options.rules, options.variants);
   const auto storage = settings_of(options.storage);
+  options.conditions.parse();
+  const auto recipe = all_rules(variants);
   const GgufModel model(options.model);
   const auto text = read_text(options.text);
   const auto provenance = provenance_of(options, options.devices);
-  ResultOutput output(options, inputs_of(model, options.rules, recipe, {options.text}));
+  std::vector<std::string> files = {options.text};
+  std::deque<GgufModel> others;
+  for (const auto& path : options.others) {
+    const auto paths = others.emplace_back(path).paths();
+    files.insert(files.end(), paths.begin(), paths.end());
+    const auto name = name_of_model(path);
+    if (std::any_of(variants.begin(), variants.end(), [&](const auto& other) { return other.name == name; })) {
+      throw usage_error(fmt::format("two variants are called '{}': rename the file or the variant", name));
+    }
+  }
+  ResultOutput output(options, inputs_of(model, options.rules, recipe, files));
   if (options.rules.dry_run) {
     return write_listing(
         options, model, {.recipe = recipe, .storage = storage, .devices = options.devices, .only_named = true}, output);
   }
+  // Without anything to measure, the model is measured against itself.
+  if (variants.empty() && others.empty()) variants.push_back({"variant", {}});
   PreparedVariants prepared(model, storage, options.threads);
-  const auto rounding = prepared.add("variant", recipe);
+  std::vector<std::pair<std::string, ApplyResult>> roundings;
+  for (const auto& variant : variants) {
+    if (auto rounding = prepared.add(variant.name, variant.recipe)) roundings.emplace_back(variant.name, *rounding);
+  }
+  for (const auto& other : others) prepared.add_model(name_of_model(other.path()), other);
   options.eval.threads = options.threads;
   options.eval.devices = options.devices;
   const auto result = [&] {
@@ -42,11 +72,16 @@ void eval(EvalCommandOptions& options) {
   }();
   auto text_result = to_text(result);
   auto json = to_json(result, provenance);
-  if (rounding) {
-    text_result += "\n" + rounding_table(*rounding).to_text() + rounding_summary(*rounding) + storage_note(*rounding);
-    json["weights"] = rounding_json(*rounding);
+  for (const auto& [name, rounding] : roundings) {
+    text_result += fmt::format("\nThe weights of {}:\n\n{}{}{}", name, rounding_table(rounding).to_text(),
+                               rounding_summary(rounding), storage_note(rounding));
+    for (auto& tensor : rounding_json(rounding)) {
+      tensor["variant"] = name;
+      json["weights"].push_back(std::move(tensor));
+    }
   }
   output.write(text_result, json);
+  options.conditions.check(json);
 }
 
 }  // namespace
@@ -57,16 +92,23 @@ void add_eval(CLI::App& program, const std::string& command_line) {
   options->command_line = command_line;
   arguments.positional("MODEL", options->model, "A GGUF file");
   arguments.text("-f,--file", "FILE", options->text, "The text to evaluate", Required::yes);
+  arguments.texts("--against", "MODEL", options->others,
+                  "Another model with the same vocabulary, measured as it is; repeatable");
   arguments.number("--ctx-size", options->eval.ctx_size, 4, 1 << 24,
                    "Tokens of a chunk [min(512, what the model was trained for)]");
   arguments.number("--chunks", options->eval.chunks, 1, 1 << 30, "Evaluate at most N chunks [all]");
   add_rule_options(arguments, options->rules);
+  add_variant_options(arguments, options->variants);
   add_storage_options(arguments, options->storage);
   add_device_options(arguments, options->devices);
+  options->conditions.add_option(
+      arguments, {"ppl_ratio", "ppl", "kld.mean", "kld.median", "kld.p99", "kld.max", "delta_p.rms", "top1_agreement",
+                  "top5_overlap", "top10_overlap", "correlation"});
   add_common_options(arguments, *options);
   arguments.footer(
       "Without rules the model is measured against itself: its perplexity, and a divergence of exactly 0.\n"
-      "Example: fakequant eval model.gguf -f text.txt --rule a:ffn_norm=bf16");
+      "Several variants are measured beside one pass of the baseline: --variant w4=w4.yaml --variant w8=w8.yaml.\n"
+      "Example: fakequant eval model.gguf -f text.txt --rule a:ffn_norm=bf16 --fail-if 'kld.mean>0.001'");
   arguments.run([options] { eval(*options); });
 }
 

@@ -16,13 +16,15 @@ struct GenerateCommandOptions : CommonOptions {
   std::vector<std::string> prompts;
   std::string prompt_file;
   RuleOptions rules;
+  std::vector<std::string> variants;
   StorageOptions storage;
   DeviceOptions devices;
   GenerateOptions generate;
 };
 
 void run_generate(GenerateCommandOptions& options) {
-  const auto recipe = recipe_of(options.rules);
+  const auto variants = variants_of(options.rules, options.variants);
+  const auto recipe = all_rules(variants);
   const auto storage = settings_of(options.storage);
   const auto prompts = prompts_of(options.prompts, options.prompt_file);
   if (prompts.empty()) throw usage_error("no prompt is given: add -p PROMPT or --prompt-file FILE");
@@ -34,7 +36,7 @@ void run_generate(GenerateCommandOptions& options) {
         options, model, {.recipe = recipe, .storage = storage, .devices = options.devices, .only_named = true}, output);
   }
   PreparedVariants prepared(model, storage, options.threads);
-  if (!recipe.empty()) prepared.add("variant", recipe);
+  for (const auto& variant : variants) prepared.add(variant.name, variant.recipe);
   options.generate.threads = options.threads;
   options.generate.devices = options.devices;
   const auto result = [&] {
@@ -63,6 +65,7 @@ void add_generate(CLI::App& program, const std::string& command_line) {
   arguments.number("--ctx-size", generate.ctx_size, 4, 1 << 24,
                    "Tokens of the context [min(512, what the model was trained for)]");
   add_rule_options(arguments, options->rules);
+  add_variant_options(arguments, options->variants);
   add_storage_options(arguments, options->storage);
   add_device_options(arguments, options->devices);
   add_common_options(arguments, *options);

@@ -4,6 +4,7 @@
 #include <omp.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <sstream>
@@ -91,6 +92,37 @@ Recipe recipe_of(const RuleOptions& options) {
     throw usage_error("--fake-quant-layer says where and not what: add --fake-quant-ffn-norm TYPE");
   }
   return recipe;
+}
+
+void add_variant_options(Arguments& arguments, std::vector<std::string>& variants) {
+  arguments.group("Rules");
+  arguments.texts("--variant", "NAME=RECIPE", variants, "A further variant, under a recipe of its own; repeatable");
+}
+
+std::vector<NamedRecipe> variants_of(const RuleOptions& rules, const std::vector<std::string>& variants) {
+  std::vector<NamedRecipe> all;
+  if (auto recipe = recipe_of(rules); !recipe.empty()) all.push_back({"variant", std::move(recipe)});
+  for (const auto& text : variants) {
+    const auto equals = text.find('=');
+    if (equals == 0 || equals == std::string::npos || equals + 1 == text.size()) {
+      throw usage_error(fmt::format("--variant {} is none: write NAME=RECIPE.yaml", text));
+    }
+    const auto name = text.substr(0, equals);
+    if (std::any_of(all.begin(), all.end(), [&](const NamedRecipe& other) { return other.name == name; })) {
+      throw usage_error(fmt::format("two variants are called '{}': give each a name of its own", name));
+    }
+    all.push_back({name, load_recipe(text.substr(equals + 1))});
+  }
+  if (rules.dry_run && all.size() > 1) {
+    throw usage_error("--dry-run shows one variant: give its rules, or leave out all other --variant");
+  }
+  return all;
+}
+
+Recipe all_rules(const std::vector<NamedRecipe>& variants) {
+  Recipe all;
+  for (const auto& variant : variants) all.insert(all.end(), variant.recipe.begin(), variant.recipe.end());
+  return all;
 }
 
 void add_storage_options(Arguments& arguments, StorageOptions& options) {

@@ -63,6 +63,22 @@ void add_storage_options(Arguments& arguments, StorageOptions& options);
 // Throws a usage error when both are given, or --promote names no type.
 ApplySettings settings_of(const StorageOptions& options);
 
+// A variant by its name and rules.
+struct NamedRecipe {
+  std::string name;
+  Recipe recipe;
+};
+
+// --variant, repeated: variants beside the one that the rules make.
+void add_variant_options(Arguments& arguments, std::vector<std::string>& variants);
+
+// The rules' variant, called "variant", where there are rules, and then those of --variant. Throws a usage error for
+// one that is not NAME=RECIPE.yaml, or when two have one name.
+std::vector<NamedRecipe> variants_of(const RuleOptions& rules, const std::vector<std::string>& variants);
+
+// All rules of all variants, for looking at the files that they name.
+Recipe all_rules(const std::vector<NamedRecipe>& variants);
+
 // Prompts from -p and from a file with one a line; "\n", "\t" and "\\" are written out in both.
 std::vector<std::string> prompts_of(const std::vector<std::string>& given, const std::string& file);
 

@@ -107,6 +107,11 @@ std::string Model::text(const std::vector<Token>& tokens) const {
   return text;
 }
 
+std::string_view Model::vocabulary_entry(Token token) const {
+  const char* text = llama_vocab_get_text(vocabulary(model_.get()), token);
+  return text == nullptr ? std::string_view() : text;
+}
+
 bool Model::adds_bos() const { return llama_vocab_get_add_bos(vocabulary(model_.get())); }
 
 Token Model::bos() const { return llama_vocab_bos(vocabulary(model_.get())); }

@@ -37,6 +37,9 @@ class Model {
   // The text of tokens; special tokens are written out.
   std::string text(const std::vector<Token>& tokens) const;
 
+  // A token as the vocabulary has it, "▁word".
+  std::string_view vocabulary_entry(Token token) const;
+
   bool adds_bos() const;
   Token bos() const;
   bool ends_generation(Token token) const;

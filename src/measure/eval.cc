@@ -154,6 +154,7 @@ EvalResult evaluate(const std::vector<std::string>& model_files, const std::vect
     auto& variant = result.variants[v];
     variant.name = variants[v].name;
     variant.recipe = variants[v].recipe;
+    variant.other_model = variants[v].other_model;
     summarize(scores[v], variant);
     variant.worst_tokens = worst_tokens(model, chunks, scores[v]);
     variant.sites = contexts[v]->counters();

@@ -37,6 +37,7 @@ struct WorstToken {
 struct VariantResult {
   std::string name;
   std::string recipe;
+  std::string other_model;  // the path of the model that this is, where it is another than the baseline
   Estimate ppl;
   Estimate ppl_ratio;      // variant / baseline
   double correlation = 0;  // of the two models' log-probabilities; not a number where one is constant

@@ -7,6 +7,21 @@
 #include "error.h"
 
 namespace fakequant {
+namespace {
+
+// How the vocabularies differ; empty where they are the same.
+std::string vocabulary_difference(const Model& a, const Model& b) {
+  if (a.vocabulary_size() != b.vocabulary_size()) {
+    return fmt::format("{} tokens and {}", b.vocabulary_size(), a.vocabulary_size());
+  }
+  for (Token token = 0; token < a.vocabulary_size(); ++token) {
+    const auto of_a = a.vocabulary_entry(token), of_b = b.vocabulary_entry(token);
+    if (of_a != of_b) return fmt::format("token {} is '{}' and '{}'", token, of_b, of_a);
+  }
+  return {};
+}
+
+}  // namespace
 
 Subjects::Subjects(const std::vector<std::string>& baseline, const DeviceOptions& devices)
     : devices_(devices), baseline_(&load(baseline)) {}
@@ -23,9 +38,9 @@ std::unique_ptr<Context> Subjects::open_baseline(const ContextOptions& options) 
 
 std::unique_ptr<Context> Subjects::open(const Variant& variant, const ContextOptions& options) {
   const auto& model = load(variant.model);
-  if (model.vocabulary_size() != baseline_->vocabulary_size()) {
-    throw Error(fmt::format("{} has a vocabulary of {} tokens and {} one of {}: they cannot be compared", model.path(),
-                            model.vocabulary_size(), baseline_->path(), baseline_->vocabulary_size()));
+  if (const auto difference = vocabulary_difference(*baseline_, model); !difference.empty()) {
+    throw Error(fmt::format("{} and {} have different vocabularies, so that they cannot be compared: {}", model.path(),
+                            baseline_->path(), difference));
   }
   if (variant.taps.empty()) return std::make_unique<Context>(model, options);
   return std::make_unique<Context>(model, options, variant.taps);

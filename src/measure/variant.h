@@ -20,6 +20,7 @@ struct Variant {
   std::vector<std::string> model;  // the paths of its files
   Recipe taps;                     // activation rules; without any there is no tap
   std::string recipe;              // all its rules in one line, for reports
+  std::string other_model;         // the path of a model that is measured as it is, for reports
 };
 
 // Models and the contexts that run them. A file that several variants share is loaded once.

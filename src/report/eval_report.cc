@@ -36,6 +36,7 @@ Json variant_json(const VariantResult& variant) {
   Json json;
   json["name"] = variant.name;
   json["recipe"] = variant.recipe;
+  json["model"] = variant.other_model.empty() ? Json(nullptr) : Json(variant.other_model);
   json["ppl"] = variant.ppl.value;
   json["ppl_error"] = variant.ppl.error;
   json["ppl_ratio"] = variant.ppl_ratio.value;
@@ -147,8 +148,10 @@ std::string to_text(const EvalResult& result) {
                           plural(result.chunks, "chunk"), result.ctx_size, plural(result.tokens_scored, "prediction"),
                           perplexity_table(result).to_text() + "  (± is one standard error)\n");
   for (const auto& variant : result.variants) {
-    text += variant.recipe.empty() ? fmt::format("\n{}: no rules, the model against itself\n", variant.name)
-                                   : fmt::format("\n{}: {}\n", variant.name, variant.recipe);
+    const auto what = !variant.other_model.empty() ? "the model " + variant.other_model
+                      : variant.recipe.empty()     ? "no rules, the model against itself"
+                                                   : variant.recipe;
+    text += fmt::format("\n{}: {}\n", variant.name, what);
     if (!variant.sites.empty()) text += "\n" + sites_table(variant).to_text() + sites_notes(variant);
   }
   return text;

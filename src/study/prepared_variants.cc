@@ -2,8 +2,12 @@
 
 namespace fakequant {
 
+void PreparedVariants::add_model(const std::string& name, const GgufModel& model) {
+  variants_.push_back({name, model.paths(), {}, {}, model.path()});
+}
+
 std::optional<ApplyResult> PreparedVariants::add(const std::string& name, const Recipe& recipe) {
-  Variant variant{name, model_.paths(), rules_of_kind(recipe, SiteKind::activation), to_string(recipe)};
+  Variant variant{name, model_.paths(), rules_of_kind(recipe, SiteKind::activation), to_string(recipe), {}};
   std::optional<ApplyResult> rounding;
   if (const auto weights = rules_of_kind(recipe, SiteKind::weight); !weights.empty()) {
     const std::string what = "the rounded copy in memory";

@@ -23,6 +23,9 @@ class PreparedVariants {
   // Throws as apply_to_files does.
   std::optional<ApplyResult> add(const std::string& name, const Recipe& recipe);
 
+  // Adds another model as it is.
+  void add_model(const std::string& name, const GgufModel& model);
+
   // They may be measured while this lives.
   const std::vector<Variant>& variants() const { return variants_; }
 
