@@ -1,9 +1,12 @@
-// Reading a text file whole.
+// Reading text files.
 #pragma once
+
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <string>
 
@@ -22,6 +25,13 @@ inline std::string read_text(const std::string& path, const std::string& shown_a
   }
   if (errno != 0) throw Error("cannot read " + shown_as + ": " + std::strerror(errno));
   return text;
+}
+
+// Throws an Error when a file cannot be read, for asking before any work is done.
+inline void check_readable(const std::string& path) {
+  std::error_code fault;
+  if (std::filesystem::is_directory(path, fault)) throw Error("cannot read " + path + ": " + std::strerror(EISDIR));
+  if (access(path.c_str(), R_OK) != 0) throw Error("cannot read " + path + ": " + std::strerror(errno));
 }
 
 inline std::string read_text(const std::string& path) { return read_text(path, path); }

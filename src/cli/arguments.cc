@@ -52,8 +52,8 @@ void Arguments::text(const std::string& flags, const std::string& type, std::str
 }
 
 void Arguments::texts(const std::string& flags, const std::string& type, std::vector<std::string>& values,
-                      const std::string& help) {
-  add(command_, flags, values, help, type, group_)->allow_extra_args(false);
+                      const std::string& help, Required required) {
+  add(command_, flags, values, help, type, group_)->allow_extra_args(false)->required(required == Required::yes);
 }
 
 void Arguments::list(const std::string& flags, const std::string& type, std::vector<std::string>& values,

@@ -30,7 +30,7 @@ class Arguments {
   void text(const std::string& flags, const std::string& type, std::string& value, const std::string& help,
             Required required = Required::no);
   void texts(const std::string& flags, const std::string& type, std::vector<std::string>& values,
-             const std::string& help);
+             const std::string& help, Required required = Required::no);
   void list(const std::string& flags, const std::string& type, std::vector<std::string>& values,
             const std::string& help);  // "a,b,c"
   void number(const std::string& flags, int& value, int least, int most, const std::string& help);

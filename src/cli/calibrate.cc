@@ -35,7 +35,7 @@ void run_calibrate(CalibrateCommandOptions& options) {
   options.calibrate.range = parse_range(options.range);
   check_recorded_range(options.calibrate.range);
   const GgufModel model(options.model);
-  const auto text = read_text(options.text);
+  check_readable(options.text);
   const auto provenance = provenance_of(options, options.devices);
   // The rules may name the very ranges that are to be written: they are not read here.
   auto inputs = model.paths();
@@ -53,7 +53,7 @@ void run_calibrate(CalibrateCommandOptions& options) {
   options.calibrate.devices = options.devices;
   auto result = [&] {
     ProgressLine progress(options, "calibrate");
-    return calibrate(variant.model, variant.taps, text, options.text, options.calibrate, progress.callback());
+    return calibrate(variant.model, variant.taps, options.text, options.calibrate, progress.callback());
   }();
   result.model = model.path();
   write_text(ranges, ranges_text(result, provenance));

@@ -5,8 +5,10 @@
 
 #include <deque>
 #include <filesystem>
+#include <set>
 
 #include "cli/commands.h"
+#include "cli/interruption.h"
 #include "cli/options.h"
 #include "cli/site_listing.h"
 #include "error.h"
@@ -20,7 +22,7 @@ namespace {
 
 struct EvalCommandOptions : CommonOptions {
   std::string model;
-  std::string text;
+  std::vector<std::string> texts;
   std::vector<std::string> others;  // models to measure as they are
   RuleOptions rules;
   std::vector<std::string> variants;
@@ -33,23 +35,37 @@ struct EvalCommandOptions : CommonOptions {
 // A model is called by its file's name.
 std::string name_of_model(const std::string& path) { return std::filesystem::path(path).stem().string(); }
 
+// Adds a variant of that name, which must be a new one.
+void add_name(std::set<std::string>& names, const std::string& name) {
+  if (!names.insert(name).second) {
+    throw usage_error(fmt::format("two variants are called '{}': rename the file or the variant", name));
+  }
+}
+
+std::string running_perplexity(const EvalProgress& progress, const std::vector<Variant>& variants) {
+  auto text = fmt::format("[{}] baseline {:.4f}", progress.chunks, progress.baseline_ppl);
+  for (std::size_t v = 0; v < variants.size(); ++v) {
+    text += fmt::format(", {} {:.4f}", variants[v].name, progress.variants[v]);
+  }
+  return text;
+}
+
 void eval(EvalCommandOptions& options) {
   auto variants = variants_of(options.rules, options.variants);
   const auto storage = settings_of(options.storage);
   options.conditions.parse();
   const auto recipe = all_rules(variants);
   const GgufModel model(options.model);
-  const auto text = read_text(options.text);
+  for (const auto& text : options.texts) check_readable(text);
   const auto provenance = provenance_of(options, options.devices);
-  std::vector<std::string> files = {options.text};
+  auto files = options.texts;
   std::deque<GgufModel> others;
+  std::set<std::string> names;
+  for (const auto& variant : variants) add_name(names, variant.name);
   for (const auto& path : options.others) {
     const auto paths = others.emplace_back(path).paths();
     files.insert(files.end(), paths.begin(), paths.end());
-    const auto name = name_of_model(path);
-    if (std::any_of(variants.begin(), variants.end(), [&](const auto& other) { return other.name == name; })) {
-      throw usage_error(fmt::format("two variants are called '{}': rename the file or the variant", name));
-    }
+    add_name(names, name_of_model(path));
   }
   ResultOutput output(options, inputs_of(model, options.rules, recipe, files));
   if (options.rules.dry_run) {
@@ -66,10 +82,16 @@ void eval(EvalCommandOptions& options) {
   for (const auto& other : others) prepared.add_model(name_of_model(other.path()), other);
   options.eval.threads = options.threads;
   options.eval.devices = options.devices;
+  options.eval.is_stopped = Interruption::is_asked_for;
   const auto result = [&] {
-    ProgressLine progress(options, "eval");
-    return evaluate(model.paths(), prepared.variants(), text, options.text, options.eval, progress.callback());
+    const Interruption interruption;
+    ProgressLine line(options, "eval");
+    options.eval.progress = [&](const EvalProgress& progress) {
+      line.show(progress.done, running_perplexity(progress, prepared.variants()));
+    };
+    return evaluate(model.paths(), prepared.variants(), options.texts, options.eval);
   }();
+  if (result.chunks == 0) return;  // interrupted before there was anything
   auto text_result = to_text(result);
   auto json = to_json(result, provenance);
   for (const auto& [name, rounding] : roundings) {
@@ -91,12 +113,14 @@ void add_eval(CLI::App& program, const std::string& command_line) {
   auto options = std::make_shared<EvalCommandOptions>();
   options->command_line = command_line;
   arguments.positional("MODEL", options->model, "A GGUF file");
-  arguments.text("-f,--file", "FILE", options->text, "The text to evaluate", Required::yes);
+  arguments.texts("-f,--file", "FILE", options->texts, "A text to evaluate; repeatable", Required::yes);
   arguments.texts("--against", "MODEL", options->others,
                   "Another model with the same vocabulary, measured as it is; repeatable");
   arguments.number("--ctx-size", options->eval.ctx_size, 4, 1 << 24,
                    "Tokens of a chunk [min(512, what the model was trained for)]");
-  arguments.number("--chunks", options->eval.chunks, 1, 1 << 30, "Evaluate at most N chunks [all]");
+  arguments.number("--batch-size", options->eval.batch_size, 1, 1 << 24,
+                   "Tokens that go through the model together, at most [512]");
+  arguments.number("--chunks", options->eval.chunks, 1, 1 << 30, "Evaluate at most N chunks of each text [all]");
   add_rule_options(arguments, options->rules);
   add_variant_options(arguments, options->variants);
   add_storage_options(arguments, options->storage);
@@ -108,8 +132,12 @@ void add_eval(CLI::App& program, const std::string& command_line) {
   arguments.footer(
       "Without rules the model is measured against itself: its perplexity, and a divergence of exactly 0.\n"
       "Several variants are measured beside one pass of the baseline: --variant w4=w4.yaml --variant w8=w8.yaml.\n"
+      "Ctrl-C ends with what has been measured so far.\n"
       "Example: fakequant eval model.gguf -f text.txt --rule a:ffn_norm=bf16 --fail-if 'kld.mean>0.001'");
-  arguments.run([options] { eval(*options); });
+  arguments.run([options] {
+    eval(*options);
+    if (Interruption::is_asked_for()) Interruption::leave();
+  });
 }
 
 }  // namespace fakequant

@@ -78,7 +78,7 @@ void experiment(ExperimentOptions& options) {
   if (request.recipe.empty()) request.recipe = default_experiment_recipe();
   request.prompts = prompts_of(options.prompts, options.prompt_file);
   if (request.prompts.empty()) request.prompts = default_prompts();
-  request.text = read_text(request.text_name);
+  for (const auto& text : request.texts) check_readable(text);
   request.threads = request.eval.threads = request.generate.threads = request.bench.threads = options.threads;
   request.devices = request.eval.devices = request.generate.devices = request.bench.devices = options.devices;
   const GgufModel model(request.model);
@@ -94,7 +94,9 @@ void experiment(ExperimentOptions& options) {
 
   const fs::path folder(options.output);
   make_folder(folder);
-  const auto inputs = inputs_of(model, options.rules, request.recipe, {request.text_name, options.prompt_file});
+  auto files = request.texts;
+  files.push_back(options.prompt_file);
+  const auto inputs = inputs_of(model, options.rules, request.recipe, files);
   for (const auto* name : kResultNames) {
     const auto result = folder / name;
     refuse_overwriting(inputs, result.string());
@@ -140,7 +142,7 @@ void add_experiment(CLI::App& program, const std::string& command_line) {
   auto& request = options->request;
   arguments.positional("MODEL", request.model, "A GGUF file");
   arguments.text("-o,--output", "DIR", options->output, "The folder for the report and its files", Required::yes);
-  arguments.text("-f,--file", "FILE", request.text_name, "The text to evaluate", Required::yes);
+  arguments.texts("-f,--file", "FILE", request.texts, "A text to evaluate; repeatable", Required::yes);
   arguments.texts("-p,--prompt", "PROMPT", options->prompts,
                   "A prompt; repeatable; \\n is a new line [three questions]");
   arguments.text("--prompt-file", "FILE", options->prompt_file, "Prompts, one a line");

@@ -226,12 +226,13 @@ ProgressLine::~ProgressLine() {
   if (is_shown_) std::fputs("\r\033[K", stderr);
 }
 
-void ProgressLine::show(double done) {
+void ProgressLine::show(double done, const std::string& now_known) {
   const double elapsed = now() - begin_;
   if (!is_wanted_ || elapsed < 1 || elapsed - last_shown_ < 0.1 || done <= 0) return;
   last_shown_ = elapsed;
   is_shown_ = true;
-  const auto line = fmt::format("\r\033[K{}: {:.0f} %, {:.0f} s left", what_, done * 100, elapsed / done * (1 - done));
+  const auto line = fmt::format("\r\033[K{}: {:.0f} %, {:.0f} s left{}{}", what_, done * 100,
+                                elapsed / done * (1 - done), now_known.empty() ? "" : "; ", now_known);
   std::fputs(line.c_str(), stderr);  // a terminal that has gone away is no reason to stop
   std::fflush(stderr);
 }

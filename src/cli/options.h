@@ -134,7 +134,8 @@ class ProgressLine {
   ProgressLine& operator=(const ProgressLine&) = delete;
   ~ProgressLine();
 
-  void show(double done);
+  // `now_known` is what there is to say of it so far.
+  void show(double done, const std::string& now_known = {});
   Progress callback() {
     return [this](double done) { show(done); };
   }

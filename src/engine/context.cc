@@ -41,7 +41,9 @@ void Context::open(const ContextOptions& options) {
   auto parameters = llama_context_default_params();
   parameters.n_ctx = static_cast<std::uint32_t>(options.ctx_size);
   parameters.n_batch = parameters.n_ctx;
-  parameters.n_ubatch = static_cast<std::uint32_t>(std::min(options.ctx_size, kMicroBatch));
+  const int most_together = options.batch_size > 0 ? options.batch_size : kMicroBatch;
+  parameters.n_ubatch = static_cast<std::uint32_t>(std::min(options.ctx_size, most_together));
+  parameters.n_outputs_max = static_cast<std::uint32_t>(options.most_outputs);
   parameters.n_threads = options.threads;
   parameters.n_threads_batch = options.threads;
   parameters.offload_kqv = model_->is_offloaded();  // the cache lies with its layer
@@ -157,6 +159,8 @@ std::span<const float> Context::logits(std::size_t index) const {
   if (values == nullptr) throw Error(fmt::format("llama.cpp has no logits for token {}", index));
   return {values, static_cast<std::size_t>(model_->vocabulary_size())};
 }
+
+int Context::batch_size() const { return static_cast<int>(llama_n_ubatch(context_.get())); }
 
 std::vector<SiteCounters> Context::counters() const { return tap_ ? tap_->counters() : std::vector<SiteCounters>{}; }
 

@@ -15,6 +15,8 @@ namespace fakequant {
 struct ContextOptions {
   int ctx_size = 512;  // tokens that the context holds
   int threads = 1;
+  int batch_size = 0;    // tokens that go through the graph together, at most; 0: min(512, ctx_size)
+  int most_outputs = 0;  // tokens of an evaluation whose logits are asked for, at most; 0: all. Memory is kept for them
 };
 
 // The tokens of an evaluation whose logits are wanted, by their index in it.
@@ -64,6 +66,7 @@ class Context {
   const Model& model() const { return *model_; }
   llama_context* get() const { return context_.get(); }
   int position() const { return position_; }
+  int batch_size() const;
 
   // What the tap did since the recipe was set; empty without one.
   std::vector<SiteCounters> counters() const;

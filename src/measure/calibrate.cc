@@ -12,11 +12,12 @@ namespace fakequant {
 Recipe default_calibration_recipe() { return {parse_rule("a:in(*)=bf16")}; }
 
 CalibrationResult calibrate(const std::vector<std::string>& model_files, const Recipe& taps, const std::string& text,
-                            const std::string& text_name, const CalibrateOptions& options, const Progress& progress) {
+                            const CalibrateOptions& options, const Progress& progress) {
   check_recorded_range(options.range);
   const Model model(model_files, options.devices);
-  const auto chunks = split_text(model, text, text_name, options.ctx_size, options.chunks);
-  Context context(model, {chunks.ctx_size, options.threads}, {});
+  const int ctx_size = choose_chunk_size(model, options.ctx_size);
+  TextChunks chunks(model, text, ctx_size, options.chunks);
+  Context context(model, {.ctx_size = ctx_size, .threads = options.threads}, {});
   std::map<std::string, ValueRecorder> recorders;
   context.set_recipe(taps, [&](const ActivationSite& site, std::span<const float> values, std::int64_t columns) {
     recorders.try_emplace(site.site.name, options.threads).first->second.record(values, columns);
@@ -24,18 +25,17 @@ CalibrationResult calibrate(const std::vector<std::string>& model_files, const R
 
   CalibrationResult result;
   result.model = model.path();
-  result.text = text_name;
-  result.ctx_size = chunks.ctx_size;
-  result.chunks = chunks.count;
-  result.tokens = static_cast<std::int64_t>(chunks.count) * chunks.ctx_size;
+  result.text = text;
+  result.ctx_size = ctx_size;
   result.range = to_string(options.range);
-  for (int number = 0; number < chunks.count; ++number) {
-    const auto tokens = chunks.chunk(number);
-    context.clear(static_cast<std::uint32_t>(number));
+  while (const auto tokens = chunks.next()) {
+    context.clear(static_cast<std::uint32_t>(result.chunks));
     // All logits are asked for: else the last layer would be computed for some tokens only.
-    context.evaluate(tokens, {0, tokens.size()});
-    if (progress) progress(static_cast<double>(number + 1) / chunks.count);
+    context.evaluate(*tokens, {0, tokens->size()});
+    result.chunks = chunks.taken();
+    if (progress) progress(static_cast<double>(chunks.taken()) / chunks.expected());
   }
+  result.tokens = static_cast<std::int64_t>(result.chunks) * ctx_size;
   for (const auto& counters : context.counters()) {
     const auto recorder = recorders.find(counters.site);
     if (recorder == recorders.end()) continue;  // nothing came by: an expert that was never chosen

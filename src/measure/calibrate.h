@@ -23,9 +23,9 @@ struct CalibrateOptions {
 // What is calibrated without activation rules: whatever feeds a weight's matrix product.
 Recipe default_calibration_recipe();
 
-// Evaluates the text with the model and rounds nothing: `taps`, activation rules, say which values to look at, whatever
-// their formats. Throws as evaluate does, and a usage error for a range that cannot be recorded.
+// Evaluates the text, a file, with the model and rounds nothing: `taps`, activation rules, say which values to look at,
+// whatever their formats. Throws as evaluate does, and a usage error for a range that cannot be recorded.
 CalibrationResult calibrate(const std::vector<std::string>& model_files, const Recipe& taps, const std::string& text,
-                            const std::string& text_name, const CalibrateOptions& options, const Progress& progress);
+                            const CalibrateOptions& options, const Progress& progress);
 
 }  // namespace fakequant

@@ -4,161 +4,261 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "error.h"
 #include "measure/score_statistics.h"
 #include "measure/text_chunks.h"
-#include "measure/token_score.h"
+#include "measure/worst_tokens.h"
 #include "parallel.h"
 
 namespace fakequant {
 namespace {
 
-constexpr std::size_t kWorstTokens = 10;
-constexpr std::size_t kContextTokens = 24;  // shown before a worst token
-
 using Logits = std::vector<std::span<const float>>;
 
-// A chunk that the baseline has just evaluated: its scored predictions, and their normalizers.
-struct ScoredChunk {
-  int number;
-  std::vector<Token> tokens;
-  Logits logits;
-  std::vector<Softmax> softmax;
+// What is measured with, for as long as it lasts.
+struct Measurement {
+  std::unique_ptr<Context> baseline;
+  std::vector<std::unique_ptr<Context>> contexts;  // of the variants
+  const std::vector<Variant>* variants;
+  ChunkShape shape;
+  std::vector<ChunkSlice> slices;
+  const EvalOptions* options;
+
+  bool is_stopped() const { return options->is_stopped && options->is_stopped(); }
 };
 
-// Throws when a prediction is not a distribution.
-void check(const Softmax& softmax, const std::string& who, int chunk, std::size_t token) {
-  if (!std::isfinite(softmax.log_sum)) {
+// The scores of a chunk's predictions.
+struct ChunkScores {
+  std::vector<double> baseline_log_p;             // of the tokens that came
+  std::vector<std::vector<TokenScore>> variants;  // of each, by prediction
+};
+
+// Throws when a prediction is not a distribution; `token` is its place in the chunk.
+void check(double log_sum, const std::string& who, int chunk, std::size_t token) {
+  if (!std::isfinite(log_sum)) {
     throw Error(fmt::format("a logit of the {} is not a number: chunk {}, token {}", who, chunk, token));
   }
 }
 
-// Evaluates a chunk; returns the logits of its scored predictions, which are valid until the context's next evaluation.
-Logits run(Context& context, const TextChunks& chunks, int number, const std::vector<Token>& tokens) {
-  context.clear(static_cast<std::uint32_t>(number));
-  // Nothing follows the last token, so nothing is asked of it.
-  context.evaluate(tokens, {chunks.first_scored(), chunks.scored()});
+// Evaluates a slice; returns its logits, which are valid until the context's next evaluation.
+Logits run(Context& context, const ChunkSlice& slice, std::span<const Token> tokens) {
+  context.evaluate(tokens.subspan(slice.begin, slice.size()), slice.outputs);
   Logits logits;
-  for (std::size_t i = 0; i < chunks.scored(); ++i) logits.push_back(context.logits(chunks.first_scored() + i));
+  for (std::size_t i = 0; i < slice.outputs.count; ++i) logits.push_back(context.logits(slice.outputs.first + i));
   return logits;
 }
 
-ScoredChunk run_baseline(Context& context, const TextChunks& chunks, int number, int threads) {
-  ScoredChunk chunk{number, chunks.chunk(number), {}, std::vector<Softmax>(chunks.scored())};
-  chunk.logits = run(context, chunks, number, chunk.tokens);
-  parallel_for(static_cast<std::int64_t>(chunks.scored()), threads, [&](std::int64_t i) {
+void score_slice(const Measurement& with, int number, std::span<const Token> tokens, const ChunkSlice& slice,
+                 ChunkScores& scores) {
+  const auto first = slice.begin + slice.outputs.first;  // the place in the chunk of the first prediction
+  const auto count = static_cast<std::int64_t>(slice.outputs.count);
+  const int threads = with.options->threads;
+  const auto baseline = run(*with.baseline, slice, tokens);
+  std::vector<Prediction> predictions(baseline.size());
+  parallel_for(count, threads, [&](std::int64_t i) {
     const auto place = static_cast<std::size_t>(i);
-    chunk.softmax[place] = softmax(chunk.logits[place]);
-    check(chunk.softmax[place], "baseline", number, chunks.first_scored() + place);
+    predictions[place] = predict(baseline[place]);
+    check(predictions[place].log_sum, "baseline", number, first + place);
   });
-  return chunk;
+  for (std::size_t i = 0; i < baseline.size(); ++i) {
+    scores.baseline_log_p.push_back(log_probability(baseline[i], predictions[i], tokens[first + i + 1]));
+  }
+  for (std::size_t v = 0; v < with.contexts.size(); ++v) {
+    const auto variant = run(*with.contexts[v], slice, tokens);
+    auto& scored = scores.variants[v];
+    const auto before = scored.size();
+    scored.resize(before + variant.size());
+    parallel_for(count, threads, [&](std::int64_t i) {
+      const auto place = static_cast<std::size_t>(i);
+      auto& score = scored[before + place];
+      score = score_token(baseline[place], predictions[place], variant[place], tokens[first + place + 1]);
+      if (!std::isfinite(score.kld)) {
+        check(predict(variant[place]).log_sum, "variant '" + (*with.variants)[v].name + "'", number, first + place);
+      }
+    });
+  }
 }
 
-// The scores of a chunk by a variant's logits.
-std::vector<TokenScore> score_chunk(const TextChunks& chunks, const ScoredChunk& chunk, const Logits& variant,
-                                    const std::string& name, int threads) {
-  std::vector<TokenScore> scores(chunks.scored());
-  parallel_for(static_cast<std::int64_t>(scores.size()), threads, [&](std::int64_t i) {
-    const auto place = static_cast<std::size_t>(i);
-    const auto index = chunks.first_scored() + place;
-    scores[place] = score_token(chunk.logits[place], chunk.softmax[place], variant[place], chunk.tokens[index + 1]);
-    if (!std::isfinite(scores[place].kld)) {
-      check(softmax(variant[place]), "variant '" + name + "'", chunk.number, index);
-    }
-  });
+// Nothing when it is stopped meanwhile.
+std::optional<ChunkScores> score_chunk(const Measurement& with, int number, std::span<const Token> tokens) {
+  ChunkScores scores;
+  scores.variants.resize(with.contexts.size());
+  const auto sequence = static_cast<std::uint32_t>(number);
+  with.baseline->clear(sequence);
+  for (const auto& context : with.contexts) context->clear(sequence);
+  for (const auto& slice : with.slices) {
+    if (with.is_stopped()) return std::nullopt;
+    score_slice(with, number, tokens, slice, scores);
+  }
   return scores;
 }
 
-ChunkResult summarize_chunk(int chunk, std::span<const TokenScore> scores) {
-  VariantResult summary;
-  summarize(scores, summary);
-  return {chunk, summary.ppl.value / summary.ppl_ratio.value, summary.ppl.value, summary.kld.value,
-          summary.top1_agreement};
+Measurement prepare(Subjects& subjects, const std::vector<Variant>& variants, const EvalOptions& options) {
+  const auto& model = subjects.baseline();
+  const int ctx_size = choose_chunk_size(model, options.ctx_size);
+  Measurement with;
+  with.shape = {static_cast<std::size_t>(ctx_size)};
+  with.slices = with.shape.slices(model.vocabulary_size());
+  ContextOptions context{ctx_size, options.threads, options.batch_size};
+  for (const auto& slice : with.slices) {
+    context.most_outputs = std::max(context.most_outputs, static_cast<int>(slice.outputs.count));
+  }
+  with.baseline = subjects.open_baseline(context);
+  with.contexts = subjects.open(variants, context);
+  with.variants = &variants;
+  with.options = &options;
+  return with;
 }
 
-std::vector<WorstToken> worst_tokens(const Model& model, const TextChunks& chunks, std::span<const TokenScore> scores) {
-  std::vector<std::size_t> order(scores.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  const auto count = std::min(kWorstTokens, order.size());
-  std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count), order.end(),
-                    [&](std::size_t a, std::size_t b) {
-                      return scores[a].kld != scores[b].kld ? scores[a].kld > scores[b].kld : a < b;
-                    });
-  std::vector<WorstToken> worst;
-  for (std::size_t k = 0; k < count && scores[order[k]].kld > 0; ++k) {
-    const auto& score = scores[order[k]];
-    const auto chunk = static_cast<int>(order[k] / chunks.scored());
-    const auto tokens = chunks.chunk(chunk);
-    const auto position = chunks.first_scored() + order[k] % chunks.scored() + 1;
-    const auto begin = position - std::min(position, kContextTokens);
-    WorstToken token;
-    token.chunk = chunk;
-    token.position = static_cast<int>(position);
-    token.context = model.text(
-        {tokens.begin() + static_cast<std::ptrdiff_t>(begin), tokens.begin() + static_cast<std::ptrdiff_t>(position)});
-    token.token = model.text({tokens[position]});
-    token.kld = score.kld;
-    token.p_baseline = std::exp(score.log_p_baseline);
-    token.p_variant = std::exp(score.log_p_variant);
-    token.top_baseline = model.text({score.top_baseline});
-    token.top_variant = model.text({score.top_variant});
-    worst.push_back(std::move(token));
+ChunkResult summarize(int text, int chunk, std::span<const TokenScore> scores) {
+  ScoreStatistics statistics;
+  statistics.add(scores);
+  const auto figures = statistics.figures();
+  return {text,
+          chunk,
+          figures.ppl.value / figures.ppl_ratio.value,
+          figures.ppl.value,
+          figures.kld.value,
+          figures.top1_agreement.value};
+}
+
+// The sums over a text or over all.
+struct TextSums {
+  Moments baseline_nll;
+  std::int64_t scored = 0;
+  std::vector<ScoreStatistics> variants;
+
+  void add(const ChunkScores& chunk) {
+    Moments nll;
+    for (const double log_p : chunk.baseline_log_p) nll.add(-log_p);
+    baseline_nll.add(nll);
+    scored += static_cast<std::int64_t>(chunk.baseline_log_p.size());
+    for (std::size_t v = 0; v < variants.size(); ++v) variants[v].add(chunk.variants[v]);
   }
-  return worst;
+  void add(const TextSums& other) {
+    baseline_nll.add(other.baseline_nll);
+    scored += other.scored;
+    for (std::size_t v = 0; v < variants.size(); ++v) variants[v].add(other.variants[v]);
+  }
+};
+
+void take_macro_averages(EvalResult& result) {
+  const auto texts = static_cast<double>(result.texts.size());
+  double log_ppl = 0;
+  for (const auto& text : result.texts) log_ppl += std::log(text.baseline_ppl.value) / texts;
+  result.macro_baseline_ppl = std::exp(log_ppl);
+  for (std::size_t v = 0; v < result.variants.size(); ++v) {
+    double log_ratio = 0, log_variant = 0;
+    auto& macro = result.variants[v].macro;
+    for (const auto& text : result.texts) {
+      const auto& figures = text.variants[v];
+      log_variant += std::log(figures.ppl.value) / texts;
+      log_ratio += figures.log_ppl_ratio.value / texts;
+      macro.kld += figures.kld.value / texts;
+      macro.top1_agreement += figures.top1_agreement.value / texts;
+    }
+    macro.ppl = std::exp(log_variant);
+    macro.ppl_ratio = std::exp(log_ratio);
+  }
+}
+
+// An evaluation while it goes on.
+struct Evaluation {
+  const Model& model;
+  const Measurement& with;
+  EvalResult result;
+  TextSums total;
+  std::vector<WorstTokens> worst;
+
+  TextSums no_sums() const { return {{}, 0, std::vector<ScoreStatistics>(with.variants->size())}; }
+  void add_text(const std::string& file, std::size_t texts);
+  void add_chunk(int text, int number, std::span<const Token> tokens, const ChunkScores& scores);
+  void tell(double done, const TextSums& sums) const;
+  void finish();
+};
+
+void Evaluation::add_text(const std::string& file, std::size_t texts) {
+  const auto place = result.texts.size();
+  TextChunks chunks(model, file, result.ctx_size, with.options->chunks);
+  TextResult text;
+  text.name = file;
+  auto sums = no_sums();
+  while (const auto tokens = chunks.next()) {
+    const auto scores = score_chunk(with, text.chunks, *tokens);
+    result.is_interrupted = !scores.has_value();
+    if (result.is_interrupted) break;
+    sums.add(*scores);
+    add_chunk(static_cast<int>(place), text.chunks, *tokens, *scores);
+    ++text.chunks;
+    // Texts that have not been opened are taken to be as long as this one.
+    const double of_text = static_cast<double>(text.chunks) / chunks.expected();
+    tell((static_cast<double>(place) + of_text) / static_cast<double>(texts), sums);
+  }
+  if (text.chunks == 0) return;
+  total.add(sums);
+  text.tokens_in_text = chunks.tokens_in_text();
+  text.tokens_scored = sums.scored;
+  text.baseline_ppl = perplexity(sums.baseline_nll, sums.scored);
+  for (const auto& variant : sums.variants) text.variants.push_back(variant.figures());
+  result.texts.push_back(std::move(text));
+}
+
+void Evaluation::add_chunk(int text, int number, std::span<const Token> tokens, const ChunkScores& scores) {
+  ++result.chunks;
+  for (std::size_t v = 0; v < result.variants.size(); ++v) {
+    auto& variant = result.variants[v];
+    variant.chunks.push_back(summarize(text, number, scores.variants[v]));
+    worst[v].add(text, number, tokens, with.shape.first_scored(), scores.variants[v]);
+    variant.sites = with.contexts[v]->counters();
+  }
+}
+
+void Evaluation::tell(double done, const TextSums& sums) const {
+  if (!with.options->progress) return;
+  EvalProgress progress{done, result.chunks, 0, {}};
+  for (std::size_t v = 0; v < sums.variants.size(); ++v) {
+    auto all = total.variants[v].sums();
+    all.add(sums.variants[v].sums());
+    progress.baseline_ppl = perplexity(all.nll_baseline, all.count).value;
+    progress.variants.push_back(perplexity(all.nll, all.count).value);
+  }
+  with.options->progress(progress);
+}
+
+void Evaluation::finish() {
+  if (result.chunks == 0) return;
+  result.tokens_evaluated = std::int64_t{result.chunks} * result.ctx_size;
+  result.tokens_scored = total.scored;
+  result.baseline_ppl = perplexity(total.baseline_nll, total.scored);
+  for (std::size_t v = 0; v < result.variants.size(); ++v) {
+    result.variants[v].figures = total.variants[v].figures();
+    result.variants[v].worst_tokens = worst[v].in_words(model);
+  }
+  take_macro_averages(result);
 }
 
 }  // namespace
 
 EvalResult evaluate(const std::vector<std::string>& model_files, const std::vector<Variant>& variants,
-                    const std::string& text, const std::string& text_name, const EvalOptions& options,
-                    const Progress& progress) {
+                    const std::vector<std::string>& texts, const EvalOptions& options) {
   Subjects subjects(model_files, options.devices);
   const auto& model = subjects.baseline();
-  const auto chunks = split_text(model, text, text_name, options.ctx_size, options.chunks);
-  const ContextOptions context_options{chunks.ctx_size, options.threads};
-  const auto baseline = subjects.open_baseline(context_options);
-  const auto contexts = subjects.open(variants, context_options);
-
-  EvalResult result;
+  const auto with = prepare(subjects, variants, options);
+  Evaluation evaluation{model, with, {}, {}, std::vector<WorstTokens>(variants.size())};
+  evaluation.total = evaluation.no_sums();
+  auto& result = evaluation.result;
   result.model = model_files.front();
-  result.text = text_name;
   result.threads = options.threads;
-  result.ctx_size = chunks.ctx_size;
-  result.chunks = chunks.count;
-  result.tokens_in_text = static_cast<std::int64_t>(chunks.tokens.size());
-  result.tokens_evaluated = static_cast<std::int64_t>(chunks.count) * chunks.ctx_size;
-  result.tokens_scored = static_cast<std::int64_t>(chunks.count) * static_cast<std::int64_t>(chunks.scored());
-  result.variants.resize(variants.size());
-
-  std::vector<double> baseline_log_p;
-  std::vector<std::vector<TokenScore>> scores(variants.size());
-  for (int number = 0; number < chunks.count; ++number) {
-    const auto chunk = run_baseline(*baseline, chunks, number, options.threads);
-    for (std::size_t i = 0; i < chunks.scored(); ++i) {
-      const auto came = chunk.tokens[chunks.first_scored() + i + 1];
-      baseline_log_p.push_back(log_probability(chunk.logits[i], chunk.softmax[i], came));
-    }
-    for (std::size_t v = 0; v < variants.size(); ++v) {
-      const auto logits = run(*contexts[v], chunks, chunk.number, chunk.tokens);
-      const auto more = score_chunk(chunks, chunk, logits, variants[v].name, options.threads);
-      result.variants[v].chunks.push_back(summarize_chunk(number, more));
-      scores[v].insert(scores[v].end(), more.begin(), more.end());
-    }
-    if (progress) progress(static_cast<double>(number + 1) / chunks.count);
+  result.ctx_size = static_cast<int>(with.shape.ctx_size);
+  result.batch_size = with.baseline->batch_size();
+  for (const auto& variant : variants) {
+    result.variants.push_back({variant.name, variant.recipe, variant.other_model, {}, {}, {}, {}, {}});
   }
-
-  result.baseline_ppl = perplexity(baseline_log_p);
-  for (std::size_t v = 0; v < variants.size(); ++v) {
-    auto& variant = result.variants[v];
-    variant.name = variants[v].name;
-    variant.recipe = variants[v].recipe;
-    variant.other_model = variants[v].other_model;
-    summarize(scores[v], variant);
-    variant.worst_tokens = worst_tokens(model, chunks, scores[v]);
-    variant.sites = contexts[v]->counters();
+  for (const auto& text : texts) {
+    if (!result.is_interrupted) evaluation.add_text(text, texts.size());
   }
+  evaluation.finish();
   return result;
 }
 

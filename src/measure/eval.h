@@ -1,10 +1,10 @@
-// Perplexity and KL divergence of variants against the baseline on a text, chunk by chunk, all of them together.
+// Perplexity and KL divergence of variants against the baseline on texts, chunk by chunk, all of them together.
 //
-// The definition is llama-perplexity's: the text's tokens in chunks of ctx_size, the rest dropped; each chunk's first
-// token replaced by BOS where the model wants one; scored are the predictions of a chunk's second half. One newline at
-// the text's end is dropped.
+// The definition is llama-perplexity's, see text_chunks.h. Nothing is kept of a prediction but its score: a slice of a
+// chunk is evaluated by the baseline and then by each variant, and their logits compared at once.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -13,17 +13,27 @@
 
 namespace fakequant {
 
-struct EvalOptions {
-  int ctx_size = 0;  // 0: min(512, what the model was trained for)
-  int chunks = 0;    // 0: all that the text has
-  int threads = 1;
-  DeviceOptions devices;
+// How far it has come.
+struct EvalProgress {
+  double done = 0;               // 0..1
+  int chunks = 0;                // that have been measured
+  double baseline_ppl = 0;       // over these
+  std::vector<double> variants;  // their perplexities
 };
 
-// `text_name` is the text's file, for messages and the result. Throws an Error when the text has less than two chunks,
-// when a model cannot be run, and when a logit is not a number.
+struct EvalOptions {
+  int ctx_size = 0;    // 0: min(512, what the model was trained for)
+  int batch_size = 0;  // tokens that go through the model together, at most; 0: min(512, ctx_size)
+  int chunks = 0;      // of each text, at most; 0: all that it has
+  int threads = 1;
+  DeviceOptions devices;
+  std::function<void(const EvalProgress&)> progress;  // told after each chunk; may be empty
+  std::function<bool()> is_stopped;  // asked now and then: whether to end with what there is; may be empty
+};
+
+// `texts` are files. Throws an Error when a text has less than two chunks, when a model cannot be run, when a logit is
+// not a number. When it is stopped before a chunk has been measured, the result has no chunks and no figures.
 EvalResult evaluate(const std::vector<std::string>& model_files, const std::vector<Variant>& variants,
-                    const std::string& text, const std::string& text_name, const EvalOptions& options,
-                    const Progress& progress);
+                    const std::vector<std::string>& texts, const EvalOptions& options);
 
 }  // namespace fakequant

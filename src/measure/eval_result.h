@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,8 +16,30 @@ struct Estimate {
   double error = 0;
 };
 
+struct Quantiles {
+  double min = 0, p01 = 0, p1 = 0, p5 = 0, p10 = 0, p25 = 0, median = 0, p75 = 0, p90 = 0, p95 = 0, p99 = 0, p999 = 0,
+         max = 0;  // p01 is the 0.1 % quantile, p999 the 99.9 % one
+};
+
+// A variant's predictions beside the baseline's.
+struct DivergenceFigures {
+  Estimate ppl;
+  Estimate ppl_ratio;       // variant / baseline
+  Estimate log_ppl_ratio;   // the ratio's natural logarithm
+  Estimate ppl_difference;  // variant - baseline
+  double correlation = 0;   // of the two models' log-probabilities; not a number where one is constant
+  Estimate kld;             // mean, nats
+  Quantiles kld_at;
+  Estimate delta_p;  // mean change of the probability of the token that came
+  Quantiles delta_p_at;
+  Estimate delta_p_rms;
+  Estimate top1_agreement;                     // fraction of predictions with the same most likely token
+  double top5_overlap = 0, top10_overlap = 0;  // mean fraction of the most likely tokens that both list
+};
+
 struct ChunkResult {
-  int chunk = 0;
+  int text = 0;   // by its place among the texts
+  int chunk = 0;  // of its text
   double ppl_baseline = 0;
   double ppl = 0;
   double kld = 0;  // mean over the chunk
@@ -25,6 +48,7 @@ struct ChunkResult {
 
 // A prediction that the variant changed much.
 struct WorstToken {
+  int text = 0;
   int chunk = 0;
   int position = 0;     // of the predicted token in its chunk
   std::string context;  // the text before it
@@ -34,35 +58,46 @@ struct WorstToken {
   std::string top_baseline, top_variant;  // the tokens that each thought most likely
 };
 
+// The mean over texts, of which each counts as much as any other.
+struct MacroAverage {
+  double ppl = 0;  // of the logarithms
+  double ppl_ratio = 0;
+  double kld = 0;
+  double top1_agreement = 0;
+};
+
 struct VariantResult {
   std::string name;
   std::string recipe;
-  std::string other_model;  // the path of the model that this is, where it is another than the baseline
-  Estimate ppl;
-  Estimate ppl_ratio;      // variant / baseline
-  double correlation = 0;  // of the two models' log-probabilities; not a number where one is constant
-  Estimate kld;            // mean, nats
-  double kld_median = 0, kld_p1 = 0, kld_p5 = 0, kld_p10 = 0, kld_p90 = 0, kld_p95 = 0, kld_p99 = 0, kld_p999 = 0;
-  double kld_max = 0;
-  Estimate delta_p;  // mean change of the probability of the token that came
-  double delta_p_rms = 0;
-  double top1_agreement = 0;                   // fraction of predictions with the same most likely token
-  double top5_overlap = 0, top10_overlap = 0;  // mean fraction of the most likely tokens that both list
+  std::string other_model;    // the path of the model that this is, where it is another than the baseline
+  DivergenceFigures figures;  // over all predictions of all texts
+  MacroAverage macro;
   std::vector<ChunkResult> chunks;
   std::vector<WorstToken> worst_tokens;  // by divergence, worst first
   std::vector<SiteCounters> sites;       // what its tap did
 };
 
+struct TextResult {
+  std::string name;
+  int chunks = 0;
+  std::optional<std::int64_t> tokens_in_text;  // none where a long text was not read to its end
+  std::int64_t tokens_scored = 0;
+  Estimate baseline_ppl;
+  std::vector<DivergenceFigures> variants;
+};
+
 struct EvalResult {
   std::string model;
-  std::string text;
+  std::vector<TextResult> texts;
+  bool is_interrupted = false;  // there was more to measure
   int threads = 0;
   int ctx_size = 0;
+  int batch_size = 0;
   int chunks = 0;
-  std::int64_t tokens_in_text = 0;
   std::int64_t tokens_evaluated = 0;
   std::int64_t tokens_scored = 0;
   Estimate baseline_ppl;
+  double macro_baseline_ppl = 0;
   std::vector<VariantResult> variants;
 };
 

@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "error.h"
-#include "measure/token_score.h"
+#include "measure/prediction.h"
 
 namespace fakequant {
 namespace {
@@ -24,7 +24,7 @@ std::vector<Token> prompt_tokens(const Model& model, const std::string& prompt, 
 }
 
 void check_logits(std::span<const float> logits, std::size_t written) {
-  if (!std::isfinite(softmax(logits).log_sum)) {
+  if (!std::isfinite(predict(logits).log_sum)) {
     throw Error(fmt::format("a logit is not a number after {} tokens of a text: is the model damaged?", written));
   }
 }

@@ -7,30 +7,112 @@
 namespace fakequant {
 namespace {
 
-// Sums of one quantity, for its mean and the standard error of that.
-struct Moments {
-  double sum = 0, sum2 = 0;
-  std::size_t count = 0;
+double root(double x) { return x > 0 ? std::sqrt(x) : 0; }
 
-  void add(double x) {
-    sum += x;
-    sum2 += x * x;
-    ++count;
-  }
-  Estimate mean() const {
-    if (count == 0) return {};
-    const auto n = static_cast<double>(count);
-    const double mean = sum / n, variance = sum2 / n - mean * mean;
-    return {mean, count > 1 && variance > 0 ? std::sqrt(variance / (n - 1)) : 0};
-  }
-};
+Quantiles quantiles(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const auto at = [&](double fraction) { return quantile(values, fraction); };
+  return {at(0),    at(0.001), at(0.01), at(0.05), at(0.10),  at(0.25), at(0.50),
+          at(0.75), at(0.90),  at(0.95), at(0.99), at(0.999), at(1)};
+}
 
 }  // namespace
 
-Estimate perplexity(std::span<const double> log_p) {
-  Moments nll;
-  for (const double value : log_p) nll.add(-value);
-  const auto mean = nll.mean();
+void Moments::add(double x) {
+  sum += x;
+  sum2 += x * x;
+}
+
+void Moments::add(const Moments& other) {
+  sum += other.sum;
+  sum2 += other.sum2;
+}
+
+Estimate Moments::mean(std::int64_t count) const {
+  if (count == 0) return {};
+  const auto n = static_cast<double>(count);
+  const double mean = sum / n;
+  return {mean, count > 1 ? root((sum2 / n - mean * mean) / (n - 1)) : 0};
+}
+
+void ScoreSums::add(const TokenScore& score) {
+  ++count;
+  nll.add(-score.log_p_variant);
+  nll_baseline.add(-score.log_p_baseline);
+  nll_change.add(score.log_p_baseline - score.log_p_variant);
+  kld.add(score.kld);
+  const double change = score.delta_p();
+  delta_p.add(change);
+  delta_p2.add(change * change);
+  same_top += score.top_variant == score.top_baseline;
+  top5_common += score.top5_common;
+  top10_common += score.top10_common;
+}
+
+void ScoreSums::add(const ScoreSums& other) {
+  count += other.count;
+  nll.add(other.nll);
+  nll_baseline.add(other.nll_baseline);
+  nll_change.add(other.nll_change);
+  kld.add(other.kld);
+  delta_p.add(other.delta_p);
+  delta_p2.add(other.delta_p2);
+  same_top += other.same_top;
+  top5_common += other.top5_common;
+  top10_common += other.top10_common;
+}
+
+void ScoreStatistics::add(std::span<const TokenScore> scores) {
+  ScoreSums sums;
+  for (const auto& score : scores) {
+    sums.add(score);
+    klds_.push_back(score.kld);
+    delta_ps_.push_back(score.delta_p());
+  }
+  sums_.add(sums);
+}
+
+void ScoreStatistics::add(const ScoreStatistics& other) {
+  sums_.add(other.sums_);
+  klds_.insert(klds_.end(), other.klds_.begin(), other.klds_.end());
+  delta_ps_.insert(delta_ps_.end(), other.delta_ps_.begin(), other.delta_ps_.end());
+}
+
+DivergenceFigures ScoreStatistics::figures() const {
+  const auto count = sums_.count;
+  const auto n = static_cast<double>(std::max<std::int64_t>(count, 1));
+  const auto nll = sums_.nll.mean(count), nll_baseline = sums_.nll_baseline.mean(count);
+  DivergenceFigures figures;
+  figures.ppl = perplexity(sums_.nll, count);
+  figures.log_ppl_ratio = sums_.nll_change.mean(count);
+  const double ratio = std::exp(figures.log_ppl_ratio.value);
+  figures.ppl_ratio = {ratio, ratio * figures.log_ppl_ratio.error};
+  // var(a - b) = var(a) + var(b) - 2 cov(a, b)
+  const double variance = nll.error * nll.error, variance_baseline = nll_baseline.error * nll_baseline.error,
+               variance_change = figures.log_ppl_ratio.error * figures.log_ppl_ratio.error;
+  const double covariance = (variance + variance_baseline - variance_change) / 2;
+  figures.correlation = covariance / (nll.error * nll_baseline.error);
+  const double ppl = figures.ppl.value, ppl_baseline = std::exp(nll_baseline.value);
+  const double difference_variance =
+      ppl * ppl * variance + ppl_baseline * ppl_baseline * variance_baseline - 2 * ppl * ppl_baseline * covariance;
+  figures.ppl_difference = {ppl - ppl_baseline, variance_change > 0 ? root(difference_variance) : 0};
+
+  figures.kld = sums_.kld.mean(count);
+  figures.kld_at = quantiles(klds_);
+  figures.delta_p = sums_.delta_p.mean(count);
+  figures.delta_p_at = quantiles(delta_ps_);
+  const auto mean_square = sums_.delta_p2.mean(count);
+  const double rms = root(sums_.delta_p.sum2 / n);
+  figures.delta_p_rms = {rms, rms > 0 ? mean_square.error / (2 * rms) : 0};
+  const double same = static_cast<double>(sums_.same_top) / n;
+  figures.top1_agreement = {same, count > 1 ? root(same * (1 - same) / (n - 1)) : 0};
+  figures.top5_overlap = static_cast<double>(sums_.top5_common) / (5 * n);
+  figures.top10_overlap = static_cast<double>(sums_.top10_common) / (10 * n);
+  return figures;
+}
+
+Estimate perplexity(const Moments& nll, std::int64_t count) {
+  const auto mean = nll.mean(count);
   const double ppl = std::exp(mean.value);
   return {ppl, ppl * mean.error};
 }
@@ -42,51 +124,6 @@ double quantile(std::span<const double> sorted, double fraction) {
   const auto above = std::min(below + 1, sorted.size() - 1);
   const double rest = place - static_cast<double>(below);
   return (1 - rest) * sorted[below] + rest * sorted[above];
-}
-
-void summarize(std::span<const TokenScore> scores, VariantResult& result) {
-  Moments nll, nll_baseline, kld, delta_p;
-  double sum_product = 0, top1 = 0, top5 = 0, top10 = 0;
-  std::vector<double> klds;
-  for (const auto& score : scores) {
-    nll.add(-score.log_p_variant);
-    nll_baseline.add(-score.log_p_baseline);
-    sum_product += score.log_p_variant * score.log_p_baseline;
-    kld.add(score.kld);
-    delta_p.add(std::exp(score.log_p_variant) - std::exp(score.log_p_baseline));
-    top1 += score.top_variant == score.top_baseline ? 1 : 0;
-    top5 += score.top5_common / 5.0;
-    top10 += score.top10_common / 10.0;
-    klds.push_back(score.kld);
-  }
-  const auto n = static_cast<double>(std::max<std::size_t>(scores.size(), 1));
-  const auto log_ppl = nll.mean(), log_ppl_baseline = nll_baseline.mean();
-  result.ppl = {std::exp(log_ppl.value), std::exp(log_ppl.value) * log_ppl.error};
-
-  const double covariance =
-      scores.size() > 1 ? (sum_product / n - log_ppl.value * log_ppl_baseline.value) / (n - 1) : 0;
-  const double ratio = std::exp(log_ppl.value - log_ppl_baseline.value);
-  const double ratio_variance =
-      log_ppl.error * log_ppl.error + log_ppl_baseline.error * log_ppl_baseline.error - 2 * covariance;
-  result.ppl_ratio = {ratio, ratio_variance > 0 ? ratio * std::sqrt(ratio_variance) : 0};
-  result.correlation = covariance / (log_ppl.error * log_ppl_baseline.error);
-
-  result.kld = kld.mean();
-  std::sort(klds.begin(), klds.end());
-  result.kld_median = quantile(klds, 0.5);
-  result.kld_p1 = quantile(klds, 0.01);
-  result.kld_p5 = quantile(klds, 0.05);
-  result.kld_p10 = quantile(klds, 0.10);
-  result.kld_p90 = quantile(klds, 0.90);
-  result.kld_p95 = quantile(klds, 0.95);
-  result.kld_p99 = quantile(klds, 0.99);
-  result.kld_p999 = quantile(klds, 0.999);
-  result.kld_max = klds.empty() ? 0 : klds.back();
-  result.delta_p = delta_p.mean();
-  result.delta_p_rms = std::sqrt(delta_p.sum2 / n);
-  result.top1_agreement = top1 / n;
-  result.top5_overlap = top5 / n;
-  result.top10_overlap = top10 / n;
 }
 
 }  // namespace fakequant

@@ -9,34 +9,48 @@
 
 namespace fakequant {
 
-std::vector<Token> TextChunks::chunk(int index) const {
-  const auto begin = tokens.begin() + static_cast<std::ptrdiff_t>(index) * ctx_size;
-  std::vector<Token> chunk(begin, begin + ctx_size);
-  if (with_bos) chunk[0] = bos;
+std::vector<ChunkSlice> ChunkShape::slices(int vocabulary_size) const {
+  constexpr std::size_t kMostBytes = std::size_t{32} << 20, kFewestTokens = 64;
+  const auto second_half = ctx_size - first_scored();
+  const auto bytes = second_half * static_cast<std::size_t>(vocabulary_size) * sizeof(float);
+  const auto pieces = std::clamp<std::size_t>((bytes + kMostBytes - 1) / kMostBytes, 1,
+                                              std::max<std::size_t>(1, second_half / kFewestTokens));
+  std::vector<ChunkSlice> slices;
+  std::size_t begin = 0;
+  for (std::size_t piece = 0; piece < pieces; ++piece) {
+    const auto first = std::max(begin, first_scored());
+    const auto end = first_scored() + second_half * (piece + 1) / pieces;
+    slices.push_back({begin, end, {first - begin, std::min(end, ctx_size - 1) - first}});
+    begin = end;
+  }
+  return slices;
+}
+
+TextChunks::TextChunks(const Model& model, const std::string& file, int ctx_size, int most_chunks)
+    : model_(&model), tokens_(model, file), size_(static_cast<std::size_t>(ctx_size)), most_chunks_(most_chunks) {
+  if (tokens_.has(2 * size_)) return;
+  throw Error(fmt::format(
+      "the text {} has {} tokens, and two contexts of {} are needed: give a longer text or a smaller --ctx-size", file,
+      *tokens_.total(), ctx_size));
+}
+
+std::optional<std::vector<Token>> TextChunks::next() {
+  if ((most_chunks_ > 0 && taken_ == most_chunks_) || !tokens_.has(size_)) return std::nullopt;
+  ++taken_;
+  auto chunk = tokens_.take(size_);
+  if (model_->adds_bos()) chunk.front() = model_->bos();
   return chunk;
 }
 
-TextChunks split_text(const Model& model, const std::string& text, const std::string& text_name, int ctx_size,
-                      int most_chunks) {
-  if (text.empty()) throw Error(fmt::format("the text {} is empty", text_name));
-  TextChunks chunks;
-  chunks.ctx_size = choose_ctx_size(model, ctx_size);
-  if (chunks.ctx_size < 4) {
-    throw usage_error(fmt::format("--ctx-size {} is too small: the least is 4", chunks.ctx_size));
-  }
-  chunks.with_bos = model.adds_bos();
-  chunks.bos = model.bos();
-  // llama.cpp's tools drop one newline from the end of a file that they read.
-  const auto end = text.size() - (text.ends_with('\n') ? 1 : 0);
-  chunks.tokens = model.tokenize(std::string_view(text).substr(0, end), true, false);
-  if (chunks.tokens.size() < 2 * chunks.size()) {
-    throw Error(fmt::format(
-        "the text {} has {} tokens, and two contexts of {} are needed: give a longer text or a smaller --ctx-size",
-        text_name, chunks.tokens.size(), chunks.ctx_size));
-  }
-  const auto whole = static_cast<int>(chunks.tokens.size() / chunks.size());
-  chunks.count = most_chunks == 0 ? whole : std::min(most_chunks, whole);
-  return chunks;
+int TextChunks::expected() const {
+  const auto in_text = static_cast<int>(tokens_.expected_total() / static_cast<std::int64_t>(size_));
+  return std::max(taken_, most_chunks_ > 0 ? std::min(most_chunks_, in_text) : in_text);
+}
+
+int choose_chunk_size(const Model& model, int asked) {
+  const int size = choose_ctx_size(model, asked);
+  if (size < 4) throw usage_error(fmt::format("--ctx-size {} is too small: the least is 4", size));
+  return size;
 }
 
 }  // namespace fakequant

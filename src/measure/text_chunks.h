@@ -4,32 +4,62 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "engine/context.h"
 #include "engine/model.h"
+#include "measure/token_stream.h"
 
 namespace fakequant {
 
-struct TextChunks {
-  std::vector<Token> tokens;  // of the whole text
-  int ctx_size = 0;
-  int count = 0;
-  bool with_bos = false;
-  Token bos = 0;
+// Tokens [begin, end) of a chunk that are evaluated together, and those of them whose logits are asked for.
+struct ChunkSlice {
+  std::size_t begin = 0, end = 0;
+  OutputRange outputs;  // counted from begin
 
-  std::size_t size() const { return static_cast<std::size_t>(ctx_size); }
-  // The first token of a chunk whose prediction of the next is scored, and how many are.
-  std::size_t first_scored() const { return size() / 2; }
-  std::size_t scored() const { return size() - 1 - first_scored(); }
-
-  std::vector<Token> chunk(int index) const;
+  std::size_t size() const { return end - begin; }
 };
 
-// `ctx_size` 0: min(512, what the model was trained for); `most_chunks` 0: all. `text_name` is the text's file, for
-// messages. Throws an Error when the text has less than two chunks, a usage error for a context that is too small or
-// too large.
-TextChunks split_text(const Model& model, const std::string& text, const std::string& text_name, int ctx_size,
-                      int most_chunks);
+// Which predictions of a chunk are scored, and how it is evaluated.
+struct ChunkShape {
+  std::size_t ctx_size = 0;
+
+  // The first token whose prediction of the next is scored, and how many are: nothing follows the last token.
+  std::size_t first_scored() const { return ctx_size / 2; }
+  std::size_t scored() const { return ctx_size - 1 - first_scored(); }
+
+  // Slices, in order, such that none has more than about 32 MiB of logits; but 64 tokens go together wherever there are
+  // as many, for llama.cpp's attention takes another way with fewer.
+  std::vector<ChunkSlice> slices(int vocabulary_size) const;
+};
+
+class TextChunks {
+ public:
+  // `ctx_size` in tokens; `most_chunks` 0: all. The model must outlive it. Throws an Error when the text cannot be read
+  // or has less than two chunks.
+  TextChunks(const Model& model, const std::string& file, int ctx_size, int most_chunks);
+
+  // The next chunk's tokens; none after the last. Throws an Error when the text is no UTF-8.
+  std::optional<std::vector<Token>> next();
+
+  // How many chunks there have been, and how many there will be: while a long text is read an estimate.
+  int taken() const { return taken_; }
+  int expected() const;
+
+  std::optional<std::int64_t> tokens_in_text() const { return tokens_.total(); }
+
+ private:
+  const Model* model_;
+  TokenStream tokens_;
+  std::size_t size_;
+  int most_chunks_;
+  int taken_ = 0;
+};
+
+// The context size to evaluate chunks with: `asked`, or min(512, what the model was trained for) where asked is 0.
+// Throws a usage error for one that is too small or too large.
+int choose_chunk_size(const Model& model, int asked);
 
 }  // namespace fakequant

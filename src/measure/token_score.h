@@ -1,29 +1,13 @@
 // One prediction of the baseline and of a variant, compared: how likely each thought the token that came, and how far
 // their whole distributions are apart.
 //
-// Everything is computed from the logits as they are, in double. (llama-perplexity stores the baseline's
-// log-probabilities in 16 bits, cut off 16 below the largest, which moves its figures on models with sharp
-// predictions.)
+// (llama-perplexity stores the baseline's log-probabilities in 16 bits, cut off 16 below the largest, which moves its
+// figures on models with sharp predictions. Nothing is stored here.)
 #pragma once
 
-#include <cstdint>
-#include <span>
+#include "measure/prediction.h"
 
 namespace fakequant {
-
-// The normalizer of a softmax: log p(i) = logits[i] - log_sum.
-struct Softmax {
-  double log_sum = 0;
-  std::int32_t top = 0;  // the most likely token; of equals the first
-};
-
-// log_sum is not finite where a logit is NaN or +infinity.
-Softmax softmax(std::span<const float> logits);
-
-// log p of a token.
-inline double log_probability(std::span<const float> logits, const Softmax& softmax, std::int32_t token) {
-  return static_cast<double>(logits[static_cast<std::size_t>(token)]) - softmax.log_sum;
-}
 
 struct TokenScore {
   double log_p_baseline = 0;  // natural logarithms of the probability of the token that came
@@ -33,10 +17,13 @@ struct TokenScore {
   std::int32_t top_variant = 0;
   int top5_common = 0;  // tokens in both lists of the five most likely
   int top10_common = 0;
+
+  double delta_p() const;  // the change of the probability of the token that came
 };
 
-// `base` is softmax(baseline). `token` is the one that came.
-TokenScore score_token(std::span<const float> baseline, const Softmax& base, std::span<const float> variant,
+// `base` is predict(baseline). `token` is the one that came. The divergence is not finite where the variant's logits
+// are no distribution.
+TokenScore score_token(std::span<const float> baseline, const Prediction& base, std::span<const float> variant,
                        std::int32_t token);
 
 }  // namespace fakequant

@@ -110,11 +110,18 @@ std::string perplexity_and_divergence(const ExperimentResult& result) {
   const auto& eval = result.eval;
   auto text = fmt::format(
       "## Perplexity and divergence\n\n"
-      "Text: `{}`, {} of {} tokens; {} scored, those of each chunk's second half, as llama-perplexity does. ± is one "
-      "standard error.\n\n"
+      "{}, those of each chunk's second half, as llama-perplexity does. ± is one standard error.\n\n"
       "{}\n",
-      eval.text, plural(eval.chunks, "chunk"), eval.ctx_size, plural(eval.tokens_scored, "prediction"),
-      perplexity_table(eval).to_markdown());
+      texts_in_words(eval), perplexity_table(eval).to_markdown());
+  if (const auto texts = texts_table(eval); !texts.empty()) text += texts.to_markdown() + "\n";
+  for (const auto& variant : eval.variants) {
+    if (variant.figures.kld_at.max == 0) continue;
+    constexpr std::size_t kWorstShown = 5;
+    text += fmt::format(
+        "How **{}** is spread over the predictions:\n\n{}\n{}\nWhere it differs most from the baseline:\n\n{}\n",
+        variant.name, distribution_table(variant.figures).to_markdown(), figures_in_words(variant.figures),
+        worst_tokens_table(variant, kWorstShown).to_markdown());
+  }
   for (const auto& variant : eval.variants) {
     if (variant.sites.empty()) continue;
     text += fmt::format(
@@ -172,8 +179,9 @@ std::string speed(const ExperimentResult& result) {
 
 // Whether a change is more than the text's choice of tokens explains.
 std::string perplexity_meaning(const VariantResult& variant) {
-  const double change = variant.ppl_ratio.value - 1, error = variant.ppl_ratio.error;
-  if (variant.kld.value == 0 && change == 0) {
+  const auto& figures = variant.figures;
+  const double change = figures.ppl_ratio.value - 1, error = figures.ppl_ratio.error;
+  if (figures.kld.value == 0 && change == 0) {
     return fmt::format(
         "**{}** predicts exactly what the baseline predicts: every probability is the same, to the last bit.",
         variant.name);
@@ -187,7 +195,7 @@ std::string perplexity_meaning(const VariantResult& variant) {
       "same token most likely.",
       variant.name, direction, size, is_clear ? "more than" : "within",
       is_clear ? "a real, if perhaps small, effect on this text" : "on this text it cannot be told from none",
-      estimate_text(variant.kld), percent_text(variant.top1_agreement));
+      estimate_text(figures.kld), percent_text(figures.top1_agreement.value));
 }
 
 std::string meaning(const ExperimentResult& result) {

@@ -22,7 +22,7 @@ ExperimentResult result(std::int64_t changed) {
   result.comparison = Comparison{};
   VariantResult variant;
   variant.name = "weights";
-  variant.ppl_ratio = {1, 0};
+  variant.figures.ppl_ratio = {1, 0};
   result.eval.variants = {variant};
   return result;
 }

@@ -63,7 +63,9 @@ ExperimentResult run_experiment(const ExperimentRequest& request, const StepDone
   }
   const auto& variants = prepared.variants();
   run(ExperimentStep::eval, [&](const Progress& p) {
-    result.eval = evaluate(model.paths(), variants, request.text, request.text_name, request.eval, p);
+    auto options = request.eval;
+    options.progress = [&](const EvalProgress& progress) { p(progress.done); };
+    result.eval = evaluate(model.paths(), variants, request.texts, options);
   });
   run(ExperimentStep::generate, [&](const Progress& p) {
     result.generation = generate(model.paths(), variants, request.prompts, request.generate, p);

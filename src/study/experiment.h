@@ -21,9 +21,8 @@ std::string_view step_name(ExperimentStep step);
 struct ExperimentRequest {
   std::string model;
   Recipe recipe;
-  ApplySettings storage;  // of the rounded weights
-  std::string text;       // the text itself
-  std::string text_name;  // its file
+  ApplySettings storage;           // of the rounded weights
+  std::vector<std::string> texts;  // files
   std::vector<std::string> prompts;
   EvalOptions eval;
   GenerateOptions generate;

@@ -1,0 +1,174 @@
+#include "measure/token_stream.h"
+
+#include <fmt/format.h>
+#include <utf8.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include "error.h"
+
+namespace fakequant {
+namespace {
+
+constexpr std::size_t kOverlapPart = 32;  // of a window
+constexpr std::ptrdiff_t kAnchor = 32;    // tokens that two windows must share
+
+// How many bytes at the text's end are the beginning of a character whose rest is still to come.
+std::size_t cut_character(const std::string& text) {
+  for (std::size_t back = 1; back <= std::min<std::size_t>(3, text.size()); ++back) {
+    const auto byte = static_cast<unsigned char>(text[text.size() - back]);
+    if ((byte & 0xC0) == 0x80) continue;
+    const std::size_t length = byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : byte >= 0xC0 ? 2 : 1;
+    return length > back ? back : 0;
+  }
+  return 0;
+}
+
+// The last bytes of a text, at most so many, from the beginning of a character on.
+std::string end_of(const std::string& text, std::size_t bytes) {
+  auto begin = text.size() - std::min(bytes, text.size());
+  while (begin < text.size() && (static_cast<unsigned char>(text[begin]) & 0xC0) == 0x80) ++begin;
+  return text.substr(begin);
+}
+
+// Where `run` begins in [begin, end), when it is there exactly once.
+template <typename Iterator>
+std::optional<Iterator> find_once(Iterator begin, Iterator end, const std::vector<Token>& run) {
+  const auto first = std::search(begin, end, run.begin(), run.end());
+  if (first == end || std::search(first + 1, end, run.begin(), run.end()) != end) return std::nullopt;
+  return first;
+}
+
+}  // namespace
+
+TokenStream::TokenStream(const Model& model, const std::string& path, std::size_t window)
+    : model_(&model),
+      path_(path),
+      file_(path, std::ios::binary),
+      window_bytes_(window),
+      overlap_bytes_(window / kOverlapPart) {
+  std::error_code error;
+  if (file_ && std::filesystem::is_directory(path, error)) errno = EISDIR;
+  if (!file_ || errno == EISDIR) throw Error(fmt::format("cannot read {}: {}", path, std::strerror(errno)));
+  const auto size = std::filesystem::file_size(path, error);
+  if (!error) file_size_ = size;  // a pipe has none
+}
+
+std::string TokenStream::read(std::size_t bytes) {
+  std::string text(bytes, '\0');
+  errno = 0;
+  file_.read(text.data(), static_cast<std::streamsize>(bytes));
+  if (file_.bad() || errno != 0) throw Error(fmt::format("cannot read {}: {}", path_, std::strerror(errno)));
+  text.resize(static_cast<std::size_t>(file_.gcount()));
+  return text;
+}
+
+void TokenStream::read_window() {
+  const bool is_first = bytes_read_ == 0;
+  auto fresh = cut_off_ + read(window_bytes_);
+  const auto begin = bytes_read_ - cut_off_.size();
+  bytes_read_ = begin + fresh.size();
+  cut_off_.clear();
+  const bool is_last = file_.peek() == std::ifstream::traits_type::eof();
+  if (is_first && fresh.empty()) throw Error(fmt::format("the text {} is empty", path_));
+  if (!is_last) {
+    const auto whole = fresh.size() - cut_character(fresh);
+    cut_off_ = fresh.substr(whole);
+    fresh.resize(whole);
+  }
+  check_utf8(fresh, begin);
+  if (is_last && fresh.ends_with('\n')) fresh.pop_back();
+  const auto text = overlap_ + fresh;
+  auto tokens = model_->tokenize(text, is_first, false);
+  if (is_first) {
+    pending_ = std::move(tokens);
+  } else if (!append(std::move(tokens))) {
+    return read_whole();
+  }
+  overlap_ = end_of(text, overlap_bytes_);
+  // A token is a byte or more: all but the last so many lie before the overlap.
+  release(pending_.size() - (is_last ? 0 : std::min(pending_.size(), overlap_bytes_)));
+  has_ended_ = is_last;
+}
+
+void TokenStream::release(std::size_t count) {
+  const auto end = pending_.begin() + static_cast<std::ptrdiff_t>(count);
+  ready_.insert(ready_.end(), pending_.begin(), end);
+  pending_.erase(pending_.begin(), end);
+}
+
+void TokenStream::check_utf8(const std::string& text, std::uint64_t begin) const {
+  const auto bad = utf8::find_invalid(text);
+  if (bad == std::string::npos) return;
+  throw Error(
+      fmt::format("{} is no text in UTF-8: byte {}, counted from 0, belongs to no character", path_, begin + bad));
+}
+
+// Makes `next`, the tokens of the overlap and of what follows it, follow on pending_. Returns false where no place is
+// found.
+bool TokenStream::append(std::vector<Token> next) {
+  const auto head_end = next.begin() + static_cast<std::ptrdiff_t>(std::min(next.size(), overlap_bytes_));
+  const auto shared = static_cast<std::ptrdiff_t>(model_->tokenize(overlap_, false, false).size());
+  // The middle of what is shared is tried first, then places around it.
+  const auto reach = shared / 4, step = std::max<std::ptrdiff_t>(1, reach / 16);
+  for (std::ptrdiff_t offset = 0; offset <= reach; offset = offset > 0 ? -offset : step - offset) {
+    const auto from_end = shared / 2 + offset;
+    if (from_end < kAnchor || from_end > static_cast<std::ptrdiff_t>(pending_.size())) continue;
+    const auto at = pending_.end() - from_end;
+    const std::vector<Token> anchor(at, at + kAnchor);
+    if (!find_once(pending_.begin(), pending_.end(), anchor)) continue;
+    const auto found = find_once(next.begin(), head_end, anchor);
+    if (!found) continue;
+    release(static_cast<std::size_t>(at - pending_.begin()));
+    pending_.assign(*found, next.end());
+    return true;
+  }
+  return false;
+}
+
+void TokenStream::read_whole() {
+  file_.clear();
+  file_.seekg(0);
+  if (!file_) throw Error(fmt::format("{} is too long for a pipe: write the text into a file", path_));
+  auto text = read(static_cast<std::size_t>(file_size_));
+  check_utf8(text, 0);
+  if (text.ends_with('\n')) text.pop_back();
+  pending_ = model_->tokenize(text, true, false);
+  const auto known = std::min(pending_.size(), static_cast<std::size_t>(given_) + ready_.size());
+  pending_.erase(pending_.begin(), pending_.begin() + static_cast<std::ptrdiff_t>(known));
+  release(pending_.size());
+  has_ended_ = true;
+}
+
+bool TokenStream::has(std::size_t count) {
+  while (ready_.size() - taken_ < count && !has_ended_) {
+    given_ += static_cast<std::int64_t>(taken_);
+    ready_.erase(ready_.begin(), ready_.begin() + static_cast<std::ptrdiff_t>(taken_));
+    taken_ = 0;
+    read_window();
+  }
+  return ready_.size() - taken_ >= count;
+}
+
+std::vector<Token> TokenStream::take(std::size_t count) {
+  const auto begin = ready_.begin() + static_cast<std::ptrdiff_t>(taken_);
+  taken_ += count;
+  return {begin, begin + static_cast<std::ptrdiff_t>(count)};
+}
+
+std::optional<std::int64_t> TokenStream::total() const {
+  if (!has_ended_) return std::nullopt;
+  return given_ + static_cast<std::int64_t>(ready_.size());
+}
+
+std::int64_t TokenStream::expected_total() const {
+  const auto known = given_ + static_cast<std::int64_t>(ready_.size() + pending_.size());
+  if (has_ended_ || bytes_read_ == 0) return known;
+  return static_cast<std::int64_t>(static_cast<double>(known) * static_cast<double>(file_size_) /
+                                   static_cast<double>(bytes_read_));
+}
+
+}  // namespace fakequant
