@@ -145,6 +145,71 @@ class EvalTest(ProgramTest):
         self.refuse(1, "different vocabularies, so that they cannot be compared: token [0-9]+ is '.*thy.*' and '.*the", *arguments,
                     "--against", self.path("other.gguf"))
 
+    def test_several_texts_are_measured_as_each_alone_and_averaged_both_ways(self):
+        with open(TEXT, encoding="utf-8") as file:
+            content = file.read()
+        texts = [self.path("a.txt"), self.path("b.txt")]
+        for path, part in zip(texts, (content[:9000], content[40000:46000])):
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(part)
+        rules = ("--rule", "a:ffn_norm=int4,round=stochastic", "--rule", "a:logits=e4m3")
+        both = self.measure("eval", MODEL, "-f", texts[0], "-f", texts[1], *rules)
+        alone = [self.measure("eval", MODEL, "-f", text, *rules) for text in texts]
+        self.assertEqual([text["text"] for text in both["texts"]], texts)
+        self.assertIsNone(both["text"])
+        for text, one in zip(both["texts"], alone):
+            self.assertEqual([text], one["texts"])
+            self.assertEqual(text["baseline"]["ppl"], one["baseline"]["ppl"])
+            self.assertEqual(text["variants"][0]["kld"], one["variants"][0]["kld"])
+        counts = [one["tokens_scored"] for one in alone]
+        self.assertNotEqual(*counts)
+        for field in ("chunks", "tokens_scored", "tokens_evaluated"):
+            self.assertEqual(both[field], sum(one[field] for one in alone))
+        klds = [one["variants"][0]["kld"]["mean"] for one in alone]
+        variant = both["variants"][0]
+        self.assertAlmostEqual(variant["kld"]["mean"], sum(k * n for k, n in zip(klds, counts)) / sum(counts), places=14)
+        self.assertAlmostEqual(variant["macro"]["kld"], sum(klds) / 2, places=14)
+        ppls = [one["baseline"]["ppl"] for one in alone]
+        self.assertAlmostEqual(both["baseline"]["macro"]["ppl"], (ppls[0] * ppls[1]) ** 0.5, places=12)
+        self.assertEqual({chunk["text"] for chunk in variant["chunks"]}, set(texts))
+        self.assertIn("mean of the texts", run("eval", MODEL, "-f", texts[0], "-f", texts[1]).stdout)
+        self.refuse(1, "b.txt has .* tokens, and two contexts of 2", "eval", MODEL, "-f", texts[0], "-f", self.write_short("b.txt"))
+
+    def write_short(self, name):
+        with open(self.path(name), "w", encoding="utf-8") as file:
+            file.write("Too short.")
+        return self.path(name)
+
+    def test_a_long_text_is_read_as_far_as_it_is_needed(self):
+        with open(TEXT, encoding="utf-8") as file:
+            content = file.read()
+        long = self.path("long.txt")
+        with open(long, "w", encoding="utf-8") as file:
+            for part in range(40):  # 6 MB
+                file.write(f"Part {part * part}.\n{content}")
+        with open(TEXT, "rb") as file:
+            beginning = b"Part 0.\n" + file.read(60000)
+        with open(self.path("short.txt"), "wb") as file:
+            file.write(beginning)
+        rule = ("--rule", "a:ffn_norm=int4", "--chunks", 2)
+        long_result, short_result = (self.measure("eval", MODEL, "-f", self.path(name), *rule) for name in ("long.txt", "short.txt"))
+        self.assertIsNone(long_result["tokens_in_text"])
+        self.assertGreater(short_result["tokens_in_text"], 10000)
+        for field in ("baseline", "sites"):
+            self.assertEqual(long_result[field], short_result[field])
+        self.assertEqual(long_result["variants"][0]["kld"], short_result["variants"][0]["kld"])
+
+    def test_the_batch_size_changes_nothing(self):
+        # With fewer than 64 tokens together llama.cpp's attention takes another way, and the last digits differ.
+        results = [self.measure("eval", MODEL, "-f", TEXT, *NEAREST, "--chunks", 3, *batch) for batch in ((), ("--batch-size", 128), ("--batch-size", 64))]
+        for result, size in zip(results, (256, 128, 64)):
+            self.assertEqual(result.pop("batch_size"), size)
+            del result["command"]
+            for site in result["sites"]:
+                del site["evaluations"]  # more of them, with fewer rows
+        for result in results[1:]:
+            self.assertEqual(result, results[0])
+
     def test_does_not_depend_on_threads(self):
         results = [self.evaluate(*NEAREST, "--rule", "w:ffn_norm=bf16", "--threads", n) for n in (1, 2)]
         for result in results:

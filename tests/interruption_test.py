@@ -1,13 +1,15 @@
 """Writing that is broken off: killed at any moment, out of space, or stopped by the user. Nothing looks finished."""
 
+import json
 import os
+import pty
 import random
 import signal
 import subprocess
 import time
 import unittest
 
-from program import MODEL, PROGRAM, ProgramTest
+from program import MODEL, PROGRAM, TEXT, ProgramTest
 
 WORK = 1
 
@@ -77,6 +79,46 @@ class InterruptionTest(ProgramTest):
         self.assertEqual(done.returncode, WORK)
         self.assertRegex(done.stderr, r"^fakequant: cannot write .*out.gguf: No space left on device\n$")
         self.assertEqual(done.stdout, "")  # ls shows nothing
+
+
+class InterruptedMeasurementTest(ProgramTest):
+    def interrupt(self, after, presses=1):
+        """Presses Ctrl-C once `after` chunks have been measured, as the progress on a terminal says."""
+        terminal, inner = pty.openpty()
+        command = [PROGRAM, "eval", MODEL, "-f", TEXT, "--rule", "a:ffn_norm=int4", "--json", self.path("out.json")]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=inner, stdin=subprocess.DEVNULL)
+        os.close(inner)
+        said = b""
+        while f"[{after}".encode() not in said and process.poll() is None:
+            said += os.read(terminal, 4096)
+        for _ in range(presses):
+            process.send_signal(signal.SIGINT)
+        stdout = process.stdout.read().decode()
+        process.stdout.close()
+        code = process.wait()
+        os.close(terminal)
+        return code, stdout, said.decode()
+
+    def test_ctrl_c_ends_with_what_was_measured_so_far_and_says_so(self):
+        code, stdout, said = self.interrupt("")
+        self.assertRegex(said, r"eval: [0-9]+ %, [0-9]+ s left; \[[0-9]*")
+        self.assertEqual(code, -signal.SIGINT)
+        self.assertIn("INTERRUPTED; measured so far", stdout)
+        with open(self.path("out.json"), encoding="utf-8") as file:
+            result = json.load(file)
+        self.assertTrue(result["interrupted"])
+        chunks = result["chunks"]
+        self.assertTrue(0 < chunks < 172)
+        # What is there is what would be there had no more been asked for.
+        asked = self.measure("eval", MODEL, "-f", TEXT, "--rule", "a:ffn_norm=int4", "--chunks", chunks)
+        self.assertFalse(asked["interrupted"])
+        for field in ("baseline", "variants", "sites", "chunks", "tokens_scored", "texts"):
+            self.assertEqual(result[field], asked[field], field)
+
+    def test_a_second_ctrl_c_ends_at_once(self):
+        code, stdout, _ = self.interrupt("", presses=2)
+        self.assertEqual(code, -signal.SIGINT)
+        self.assertFalse(os.path.exists(self.path("out.json")) and not stdout)
 
 
 if __name__ == "__main__":
