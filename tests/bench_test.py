@@ -1,5 +1,7 @@
 """The form of speed measurements; no test asserts a time."""
 
+import json
+import os
 import unittest
 
 from program import MODEL, ProgramTest, run
@@ -22,10 +24,14 @@ class BenchTest(ProgramTest):
             self.assertLessEqual(speed["ratio"], speed["ratio_high"])
         self.assertIn("95 % confidence", run(*arguments).stdout)
 
+    def recipe(self, site, number_format):
+        path = self.path("recipe.yaml")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(f"rules:\n  - {site}\n    format: {number_format}\n")
+        return path
+
     def test_measures_several_variants_and_fails_on_conditions(self):
-        recipe = self.path("recipe.yaml")
-        with open(recipe, "w", encoding="utf-8") as file:
-            file.write("rules:\n  - activations: ffn_norm\n    format: int8\n")
+        recipe = self.recipe("activations: ffn_norm", "int8")
         arguments = ("bench", MODEL, "--repetitions", 6, "--prompt-tokens", 8, "--decode-tokens", 2, "--rule", "a:logits=bf16",
                      "--variant", f"int8={recipe}")
         self.assertEqual([v["name"] for v in self.measure(*arguments, "--fail-if", "prompt.ratio>1e9")["variants"]],
@@ -33,6 +39,31 @@ class BenchTest(ProgramTest):
         done = run(*arguments, "--fail-if", "decode.ratio>0")
         self.assertEqual(done.returncode, 1)
         self.assertRegex(done.stderr, "'decode.ratio>0' holds for 2 of 2")
+
+    def test_says_what_loading_and_memory_cost(self):
+        result = self.measure("bench", MODEL, "--repetitions", 6, "--prompt-tokens", 8, "--decode-tokens", 2, "--rule",
+                              "a:ffn_norm=int8", "--variant", f"weights={self.recipe('weights: ffn_norm', 'bf16')}")
+        activations, weights = result["variants"]
+        self.assertEqual(result["baseline"]["load_ms"], result["load_ms"])
+        self.assertIsNone(activations["load_ms"])  # it runs on the baseline's model
+        self.assertGreater(weights["load_ms"], 0)
+        for measured in (result["baseline"], activations, weights):
+            self.assertLess(measured["rss_added"], result["peak_rss"])
+        # A model of its own is held beside the baseline's.
+        self.assertGreater(weights["rss_added"], os.path.getsize(MODEL) / 2)
+        self.assertLess(activations["rss_added"], weights["rss_added"])
+
+    def test_the_verdict_is_what_the_interval_says(self):
+        arguments = ("bench", MODEL, "--repetitions", 12, "--prompt-tokens", 32, "--decode-tokens", 4, "--rule", "a:in(*)=int8")
+        out = self.path("bench.json")
+        said = run(*arguments, "--json", out).stdout
+        with open(out, encoding="utf-8") as file:
+            variant = json.load(file)["variants"][0]
+        for phase in ("prompt", "decode"):
+            low, high = variant[phase]["ratio_low"], variant[phase]["ratio_high"]
+            verdict = ("costs" if low > 1 else "is faster by" if high < 1 else "the runs differ too much" if high > 2
+                       else "not told apart from zero; a cost above")
+            self.assertRegex(said, f"{phase}: {verdict}")
 
     def test_without_rules_measures_the_baseline_alone(self):
         self.assertEqual(self.measure("bench", MODEL, "--repetitions", 6, "--prompt-tokens", 8)["variants"], [])

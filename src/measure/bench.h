@@ -1,4 +1,7 @@
 // What the rounding costs: prompt and decode speed of variants, measured in turn with the baseline.
+//
+// All run before anything is counted, until caches, page tables and the processor's clock have settled; then baseline
+// and variants take turns, in an order drawn for each round, so that what slows the machine slows all of them.
 #pragma once
 
 #include <string>

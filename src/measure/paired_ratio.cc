@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <random>
 #include <vector>
 
 #include "measure/score_statistics.h"
@@ -9,17 +11,44 @@
 namespace fakequant {
 namespace {
 
-// The rank, from 1, of the sorted value at which the interval begins; it ends at the same rank from above. The largest
-// k with P(Binomial(count, 1/2) < k) <= 0.025; 0 where count is below kFewestPairs and there is none.
-std::size_t first_rank(std::size_t count) {
-  const auto n = static_cast<double>(count);
-  double below = 0;
-  for (std::size_t k = 0; k < count / 2; ++k) {
-    const auto i = static_cast<double>(k);
-    below += std::exp(std::lgamma(n + 1) - std::lgamma(i + 1) - std::lgamma(n - i + 1) - n * std::log(2));
-    if (below > 0.025) return k;
+constexpr double kTrimmed = 0.2;  // at each end
+constexpr int kResamples = 1999;  // with which the 95 % quantile is one of them: the 1900th
+constexpr int kConfident = 1900;
+
+struct TrimmedMean {
+  double mean = 0;
+  double error = 0;  // standard error, from the winsorized variance
+};
+
+// Reorders the values.
+TrimmedMean trimmed_mean(std::vector<double>& values) {
+  std::sort(values.begin(), values.end());
+  const auto count = static_cast<double>(values.size());
+  const auto cut = static_cast<std::ptrdiff_t>(kTrimmed * count);
+  const auto first = values.begin() + cut, end = values.end() - cut;
+  double sum = 0;
+  for (auto value = first; value != end; ++value) sum += *value;
+  // Winsorized: what is cut off counts as the last value that is left.
+  const double low = *first, high = *(end - 1), ends = static_cast<double>(cut);
+  const double middle = (sum + ends * (low + high)) / count;
+  double squares = ends * ((low - middle) * (low - middle) + (high - middle) * (high - middle));
+  for (auto value = first; value != end; ++value) squares += (*value - middle) * (*value - middle);
+  return {sum / static_cast<double>(end - first), std::sqrt(squares / (count - 1) / count) / (1 - 2 * ends / count)};
+}
+
+// How many standard errors the trimmed mean of a resampled set is off, at most, with 95 % confidence.
+double confident_errors(const std::vector<double>& values, double mean) {
+  std::mt19937_64 random(1);  // the same times give the same interval
+  std::vector<double> off, resampled(values.size());
+  for (int i = 0; i < kResamples; ++i) {
+    for (auto& value : resampled) value = values[random() % values.size()];
+    const auto found = trimmed_mean(resampled);
+    const double distance = std::fabs(found.mean - mean);
+    off.push_back(distance == 0 ? 0 : distance / found.error);  // infinite where the set holds one value only
   }
-  return count / 2;
+  const auto confident = off.begin() + kConfident - 1;
+  std::nth_element(off.begin(), confident, off.end());
+  return *confident;
 }
 
 }  // namespace
@@ -31,11 +60,17 @@ double median(std::span<const double> values) {
 }
 
 PairedRatio paired_ratio(std::span<const double> variant, std::span<const double> baseline) {
-  std::vector<double> ratios;
-  for (std::size_t i = 0; i < variant.size(); ++i) ratios.push_back(variant[i] / baseline[i]);
-  std::sort(ratios.begin(), ratios.end());
-  const auto cut = std::max<std::size_t>(first_rank(ratios.size()), 1) - 1;
-  return {quantile(ratios, 0.5), ratios[cut], ratios[ratios.size() - 1 - cut]};
+  std::vector<double> logarithms;
+  for (std::size_t i = 0; i < variant.size(); ++i) logarithms.push_back(std::log(variant[i] / baseline[i]));
+  const auto [mean, error] = trimmed_mean(logarithms);
+  const double least = logarithms.front(), most = logarithms.back();
+  double low = least, high = most;
+  if (logarithms.size() > kFewestPairs && error > 0) {
+    const double reach = confident_errors(logarithms, mean) * error;
+    low = std::max(least, mean - reach);
+    high = std::min(most, mean + reach);
+  }
+  return {std::exp(mean), std::exp(low), std::exp(high)};
 }
 
 }  // namespace fakequant

@@ -34,10 +34,10 @@ class Subjects {
   // A context without a tap on the baseline, and one for each variant. The Subjects must outlive them.
   std::unique_ptr<Context> open_baseline(const ContextOptions& options) const;
   std::vector<std::unique_ptr<Context>> open(const std::vector<Variant>& variants, const ContextOptions& options);
+  std::unique_ptr<Context> open(const Variant& variant, const ContextOptions& options);
 
  private:
   const Model& load(const std::vector<std::string>& parts);
-  std::unique_ptr<Context> open(const Variant& variant, const ContextOptions& options);
 
   DeviceOptions devices_;
   std::map<std::vector<std::string>, std::unique_ptr<Model>> models_;

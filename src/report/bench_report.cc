@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "report/numbers.h"
 
 namespace fakequant {
@@ -17,6 +20,27 @@ Json speed_json(const Speed& speed) {
   return {{"tps", speed.tps}, {"ratio", speed.ratio}, {"ratio_low", speed.ratio_low}, {"ratio_high", speed.ratio_high}};
 }
 
+template <typename Value>
+Json or_null(const std::optional<Value>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+
+std::string load_text(const std::optional<double>& load_ms) {
+  return load_ms ? fmt::format("{:.0f} ms", *load_ms) : "the baseline's";
+}
+
+std::string memory_text(const std::optional<std::int64_t>& bytes) {
+  return bytes ? bytes_text(static_cast<std::uint64_t>(std::max<std::int64_t>(*bytes, 0))) : "-";
+}
+
+// Both ends with as many digits as tell them apart, and from zero: "0.52 % to 0.58 %".
+std::string range_text(double low, double high) {
+  int digits = 1;
+  const auto at = [&](double percent) { return fmt::format("{:.{}f}", percent, digits); };
+  while (digits < 4 && (at(low) == at(high) || at(low) == at(0))) ++digits;
+  return fmt::format("{} % to {} %", at(low), at(high));
+}
+
 std::string tps_text(double tps) { return fmt::format("{:.{}f} t/s", tps, tps < 100 ? 2 : 0); }
 
 }  // namespace
@@ -27,7 +51,10 @@ Json to_json(const BenchResult& result, const Provenance& provenance) {
   json["prompt_tokens"] = result.prompt_tokens;
   json["decode_tokens"] = result.decode_tokens;
   json["repetitions"] = result.repetitions;
-  json["baseline"] = {{"prompt_tps", result.prompt_tps}, {"decode_tps", result.decode_tps}};
+  json["baseline"] = {{"prompt_tps", result.prompt_tps},
+                      {"decode_tps", result.decode_tps},
+                      {"load_ms", result.load_ms},
+                      {"rss_added", or_null(result.rss_added)}};
   json["variants"] = Json::array();
   for (const auto& variant : result.variants) {
     Json entry;
@@ -35,6 +62,8 @@ Json to_json(const BenchResult& result, const Provenance& provenance) {
     entry["recipe"] = variant.recipe;
     entry["prompt"] = speed_json(variant.prompt);
     entry["decode"] = speed_json(variant.decode);
+    entry["load_ms"] = or_null(variant.load_ms);
+    entry["rss_added"] = or_null(variant.rss_added);
     json["variants"].push_back(std::move(entry));
   }
   json["load_ms"] = result.load_ms;
@@ -52,25 +81,36 @@ Table speed_table(const BenchResult& result) {
   return table;
 }
 
+Table memory_table(const BenchResult& result) {
+  Table table({"<", "model loaded in", "memory added"});
+  table.add_row({"baseline", load_text(result.load_ms), memory_text(result.rss_added)});
+  for (const auto& variant : result.variants) {
+    table.add_row({variant.name, load_text(variant.load_ms), memory_text(variant.rss_added)});
+  }
+  return table;
+}
+
 std::string verdict(const Speed& speed) {
   const double low = (speed.ratio_low - 1) * 100, high = (speed.ratio_high - 1) * 100;
-  if (low > 0) return fmt::format("a cost of {:.1f} % to {:.1f} %", low, high);
-  if (high < 0) return fmt::format("faster by {:.1f} % to {:.1f} %", -high, -low);
-  constexpr double kAbsurd = 1000;
-  if (high > kAbsurd) return "not told apart from zero: the runs differ too much, the machine is busy";
-  return fmt::format("not told apart from zero, a cost above {:.1f} % is ruled out", high);
+  if (low > 0) return "costs " + range_text(low, high);
+  if (high < 0) return "is faster by " + range_text(-high, -low);
+  constexpr double kUseless = 100;
+  if (high > kUseless) return "the runs differ too much to tell: the machine is busy";
+  return fmt::format("not told apart from zero; a cost above {:.1f} % is ruled out", std::ceil(high * 10) / 10);
+}
+
+std::string verdicts(const BenchVariant& variant) {
+  return fmt::format("{}: prompt: {}; decode: {}", variant.name, verdict(variant.prompt), verdict(variant.decode));
 }
 
 std::string to_text(const BenchResult& result) {
-  auto text =
-      fmt::format("{}: {} threads, {} prompt and {} decode tokens, {} rounds\n\n{}\n", result.model, result.threads,
-                  result.prompt_tokens, result.decode_tokens, result.repetitions, speed_table(result).to_text());
-  for (const auto& variant : result.variants) {
-    text += fmt::format("{}: prompt: {}; decode: {} (95 % confidence).\n", variant.name, verdict(variant.prompt),
-                        verdict(variant.decode));
-  }
-  text += fmt::format("Loaded in {:.0f} ms; peak memory {}.\n", result.load_ms, bytes_text(result.peak_rss));
-  return text;
+  auto text = fmt::format("{}: {}, {} prompt and {} decode tokens, {} rounds\n\n{}\n", result.model,
+                          plural(result.threads, "thread"), result.prompt_tokens, result.decode_tokens,
+                          result.repetitions, speed_table(result).to_text());
+  for (const auto& variant : result.variants) text += verdicts(variant) + " (95 % confidence).\n";
+  if (!result.variants.empty()) text += "\n";
+  return text + memory_table(result).to_text() +
+         fmt::format("\nThe process held {} at its peak.\n", bytes_text(result.peak_rss));
 }
 
 }  // namespace fakequant

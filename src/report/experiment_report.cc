@@ -164,17 +164,16 @@ std::string speed(const ExperimentResult& result) {
   auto text = fmt::format(
       "## Speed\n\n"
       "{}\n"
-      "Baseline and variants took turns, {} rounds of {} prompt and {} decode tokens, {}. The change is the median "
-      "of the rounds; in brackets the interval that holds it with 95 % confidence. Rounded weights run as the others "
-      "do, so that nothing but chance moves their speed.\n\n",
+      "Baseline and variants took turns, {} rounds of {} prompt and {} decode tokens, {}. The change is the middle "
+      "of the rounds (without the highest and the lowest fifth); in brackets the interval that holds it with 95 % "
+      "confidence. Rounded weights run as the others do, so that nothing but chance moves their speed.\n\n",
       speed_table(bench).to_markdown(), bench.repetitions, bench.prompt_tokens, bench.decode_tokens,
       plural(bench.threads, "thread"));
-  for (const auto& variant : bench.variants) {
-    text +=
-        fmt::format("- {}: prompt: {}; decode: {}.\n", variant.name, verdict(variant.prompt), verdict(variant.decode));
-  }
-  return text + fmt::format("\nLoading took {:.0f} ms; the process held {} at its peak.\n\n", bench.load_ms,
-                            bytes_text(bench.peak_rss));
+  for (const auto& variant : bench.variants) text += fmt::format("- {}.\n", verdicts(variant));
+  return text + fmt::format(
+                    "\n{}\nMemory is what the process held more after the first run than before the model was "
+                    "opened; {} at the peak, with all of them.\n\n",
+                    memory_table(bench).to_markdown(), bytes_text(bench.peak_rss));
 }
 
 // Whether a change is more than the text's choice of tokens explains.
