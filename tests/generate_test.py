@@ -1,13 +1,66 @@
 """Texts of the baseline and a variant side by side."""
 
+import fcntl
+import json
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
 import unittest
 
-from program import MODEL, PROMPTS, ProgramTest, run, run_llama
+import gguf
+import numpy as np
+
+from program import MODEL, PROGRAM, PROMPTS, ProgramTest, run, run_llama
 
 PROMPT = "<|user|> What is 2+2?\\n<|assistant|>"
 
 
+ROUGH = ("--rule", "a:ffn_norm=int2", "--rule", "a:attn_input=int2")  # changes what the demo model writes
+ZEPHYR = "{% for m in messages %}<|user|>\n{{ m.content }}<|endoftext|>{% endfor %}"  # llama.cpp knows it by these words
+
+
+def lines_on_a_terminal(columns, *arguments, **environment):
+    """What the program writes to a terminal of so many columns, as lines without their '\\r'."""
+    terminal, inside = pty.openpty()
+    fcntl.ioctl(inside, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    environment = {key: value for key, value in os.environ.items() if key != "NO_COLOR"} | {"TERM": "xterm"} | environment
+    with subprocess.Popen([PROGRAM, *map(str, arguments), "--threads", "1"], stdout=inside, stderr=subprocess.DEVNULL, env=environment) as program:
+        os.close(inside)
+        written = b""
+        try:
+            while piece := os.read(terminal, 1 << 16):
+                written += piece
+        except OSError:  # how Linux says that no one writes any more
+            pass
+    os.close(terminal)
+    assert program.returncode == 0, program.returncode
+    return written.decode().replace("\r", "").split("\n")
+
+
 class GenerateTest(ProgramTest):
+    def measure(self, *arguments):
+        # One thread: with more, so small a model mostly waits for threads when the machine is busy.
+        return super().measure(*arguments, "--threads", 1)
+
+    def with_number(self, model, key, number):
+        """The model with another number under a key of type uint32."""
+        with open(model, "rb") as file:
+            content = file.read()
+        at = content.index(key.encode()) + len(key) + 4
+        path = self.path(f"{key}.{number}.gguf")
+        with open(path, "wb") as file:
+            file.write(content[:at] + number.to_bytes(4, "little") + content[at + 4:])
+        return path
+
+    def with_template(self, template):
+        path = self.path("chat.gguf")
+        subprocess.run([sys.executable, "-m", "gguf.scripts.gguf_new_metadata", "--force", "--chat-template", template, MODEL, path],
+                       check=True, capture_output=True)
+        return path
+
     def test_the_baseline_writes_what_llama_cpp_writes(self):
         result = self.measure("generate", MODEL, "-p", PROMPT, "-n", 24)
         prompt = PROMPT.replace("\\n", "\n")
@@ -43,6 +96,129 @@ class GenerateTest(ProgramTest):
         texts = [self.measure(*arguments, "--seed", seed)["prompts"][0]["baseline"] for seed in (1, 1, 2)]
         self.assertEqual(texts[0], texts[1])
         self.assertNotEqual(texts[0], texts[2])
+
+    def test_samples_as_llama_cpp_does(self):
+        prompt = "<|user|> Write a short story about a robot.\n<|assistant|>"
+        plain = self.measure("generate", MODEL, "-p", prompt, "-n", 40)["prompts"][0]["baseline"]
+        for options in (("--temp", 0, "--repeat-penalty", 1.3, "--repeat-last-n", 32),
+                        ("--temp", 0, "--presence-penalty", 1.5, "--frequency-penalty", 0.5),
+                        ("--temp", 1.2, "--seed", 7, "--min-p", 0.2, "--top-k", 30, "--top-p", 0.9, "--typical", 0.9)):
+            written = self.measure("generate", MODEL, "-p", prompt, "-n", 40, *options)["prompts"][0]["baseline"]
+            self.assertNotEqual(written, plain)
+            said = run_llama("llama-completion", "-m", MODEL, "-p", prompt, "-n", 40, "-no-cnv", "--no-display-prompt", "--no-warmup",
+                             *options, until=written.strip())
+            self.assertIn(written.strip(), said)
+
+    def test_reads_prompts_from_standard_input(self):
+        text = "What is 2+2?\r\n\r\n   \nWho are\\nyou?"
+        with open(self.path("prompts.txt"), "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+        arguments = ("generate", MODEL, "-n", 4, "-p", "Once", "--prompt-file")
+        done = run(*arguments, "-", "--json", "-", "--threads", 1, input=text)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        prompts = self.measure(*arguments, self.path("prompts.txt"))["prompts"]
+        self.assertEqual([p["prompt"] for p in prompts], ["Once", "What is 2+2?", "Who are\nyou?"])
+        self.assertEqual(json.loads(done.stdout)["prompts"], prompts)
+        self.refuse(1, "standard input holds no prompts", "generate", MODEL, "--prompt-file", "-", input="\n \n")
+        self.refuse(2, "--dry-run", "generate", MODEL, "--prompt-file", "-", "--dry-run", *ROUGH, input="What")
+
+    def test_says_what_is_wrong_with_a_prompt(self):
+        for prompt, pattern in ((b"", "prompt is empty"), (b"caf\xe9", "is not UTF-8"), (b"\xed\xa0\x80", "is not UTF-8"),
+                                (b"word " * 400, r"has \d+ tokens, which fill the context of 256")):
+            self.refuse(1, pattern, "generate", MODEL, "-p", os.fsdecode(prompt))
+        self.refuse(1, "^fakequant: prompt 2 of 2: .*UTF-8", "generate", MODEL, "-p", "What", "-p", os.fsdecode(b"\xff"))
+
+    def test_shows_what_both_thought_where_they_part(self):
+        result = self.measure("generate", MODEL, "--prompt-file", PROMPTS, "-p", "Once", "-p", "The", "-n", 40, *ROUGH)
+        parted = [(p, p["variants"][0]) for p in result["prompts"] if not p["variants"][0]["identical"]]
+        self.assertGreater(len(parted), 0)
+        for prompt, variant in parted:
+            place = variant["at_first_difference"]
+            self.assertEqual(place["position"], variant["first_difference"])
+            self.assertNotEqual(place["baseline_token"]["id"], place["variant_token"]["id"])
+            # The most likely token was taken, by each; and both lie in one distribution.
+            for who, first, second in (("baseline", "baseline", "variant"), ("variant", "variant", "baseline")):
+                p, q = place[who][f"p_{first}_token"], place[who][f"p_{second}_token"]
+                self.assertGreaterEqual(p, q)
+                self.assertGreater(q, 0)
+                self.assertLessEqual(p + q, 1)
+            self.assertAlmostEqual(variant["agreement"], variant["tokens_alike"] / max(prompt["tokens"], variant["tokens"]))
+            self.assertGreaterEqual(variant["tokens_alike"], place["position"])
+            # What both share leads to either token.
+            shared = os.path.commonprefix([prompt["baseline"], variant["text"]])
+            for text, token in ((prompt["baseline"], place["baseline_token"]), (variant["text"], place["variant_token"])):
+                self.assertTrue(any(text.startswith(shared[:i] + token["text"]) for i in range(len(shared) + 1)))
+
+    def test_the_end_of_a_text_is_a_token_too(self):
+        # A text ends with its first "a".
+        end = gguf.GGUFReader(MODEL).fields["tokenizer.ggml.tokens"].contents().index("▁a")
+        model = self.with_number(MODEL, "tokenizer.ggml.eos_token_id", end)
+        arguments = ("generate", model, "--prompt-file", PROMPTS, "-p", "Once", "-p", "One day", "-p", "He said", "-n", 40)
+        prompts = [p for rules in (ROUGH, ROUGH[:2]) for p in self.measure(*arguments, *rules)["prompts"]]
+        self.assertEqual({p["ended"] for p in prompts}, {True, False})
+        ends = 0
+        for prompt in prompts:
+            self.assertEqual(prompt["forced_places"], prompt["tokens"] + prompt["ended"])
+            variant = prompt["variants"][0]
+            self.assertLessEqual(round(variant["forced_agreement"] * prompt["forced_places"], 6) % 1, 1e-5)
+            if variant["identical"]:
+                self.assertIsNone(variant["at_first_difference"])
+                continue
+            place = variant["at_first_difference"]
+            for text, token in ((prompt, place["baseline_token"]), (variant, place["variant_token"])):
+                is_end = place["position"] == text["tokens"]
+                self.assertEqual(token["id"] == end, is_end)
+                ends += is_end
+        self.assertGreater(ends, 0)
+
+    def test_a_prompt_in_the_models_chat_template(self):
+        model = self.with_template(ZEPHYR)
+        chat = self.measure("generate", model, "--chat", "-p", "Hi", "-n", 8)["prompts"][0]
+        self.assertEqual(chat["prompt"], "Hi")
+        self.assertEqual(chat["chat_prompt"], "<|user|>\nHi<|endoftext|>\n<|assistant|>\n")
+        plain = self.measure("generate", model, "-p", chat["chat_prompt"], "-n", 8)["prompts"][0]
+        self.assertEqual((plain["baseline"], plain["prompt_tokens"]), (chat["baseline"], chat["prompt_tokens"]))
+        self.assertLess(chat["prompt_tokens"], len("<|user|>Hi<|endoftext|><|assistant|>"))  # special tokens were parsed
+        with_system = self.measure("generate", model, "--chat", "--system", "Be kind.", "-p", "Hi", "-n", 8)["prompts"][0]
+        self.assertEqual(with_system["chat_prompt"], "<|system|>\nBe kind.<|endoftext|>\n" + chat["chat_prompt"])
+        # Where the template itself begins with BOS, as it does when that is <|user|>, there is no second one.
+        begins_with_bos = self.with_number(model, "tokenizer.ggml.bos_token_id", 3)
+        counted = self.measure("generate", begins_with_bos, "--chat", "-p", "Hi", "-n", 1)["prompts"][0]["prompt_tokens"]
+        self.assertEqual(counted, chat["prompt_tokens"] - 1)
+
+    def test_a_chat_needs_a_template_that_is_known(self):
+        self.refuse(1, "has no chat template", "generate", MODEL, "--chat", "-p", "Hi")
+        self.refuse(1, "does not know the chat template", "generate", self.with_template("{{ nothing }}"), "--chat", "-p", "Hi")
+        self.refuse(2, "add --chat", "generate", MODEL, "--system", "Be kind.", "-p", "Hi")
+
+    def test_names_the_variant_whose_logits_are_no_numbers(self):
+        # A norm weight that E5M2 cannot hold (infinity from 61440 on), in a model that is otherwise sound.
+        with open(MODEL, "rb") as file:
+            model = bytearray(file.read())
+        norm = next(t for t in gguf.GGUFReader(MODEL).tensors if t.name == "output_norm.weight")
+        at = norm.data_offset + 4  # the second value
+        model[at : at + 4] = np.float32(63000).tobytes()
+        with open(self.path("large.gguf"), "wb") as file:
+            file.write(model)
+        self.measure("generate", self.path("large.gguf"), "-p", "What", "-n", 2)
+        self.refuse(1, r"^fakequant: variant variant, prompt 1 of 1: a logit is not a number at token 0", "generate",
+                    self.path("large.gguf"), "-p", "What", "--rule", "w:output_norm=e5m2")
+
+    def test_marks_the_difference(self):
+        arguments = ("generate", MODEL, "--prompt-file", PROMPTS, "-n", 30, *ROUGH)
+        in_a_file = run(*arguments, "--threads", 1).stdout
+        self.assertNotIn("\x1b", in_a_file)
+        self.assertRegex(in_a_file, r"(?m)^    baseline  >>>.*\n(.*\n)*?    variant   >>>")
+        self.assertRegex(in_a_file, r"At token \d+ the baseline gives \".*\" \d")
+        coloured = "\n".join(lines_on_a_terminal(80, *arguments))
+        self.assertIn("\x1b[1;33m", coloured)
+        self.assertNotIn(">>>", coloured)
+        plain = "\n".join(lines_on_a_terminal(80, *arguments, NO_COLOR="1"))
+        self.assertNotIn("\x1b", plain)
+        self.assertIn(">>>", plain)
+        wide = lines_on_a_terminal(120, *arguments, NO_COLOR="1")
+        self.assertTrue(any(line.startswith("    baseline   ") and line.endswith("   variant") for line in wide))
+        self.assertTrue(any(line.count(">>>") == 2 for line in wide))
 
 
 if __name__ == "__main__":

@@ -28,8 +28,7 @@ namespace fs = std::filesystem;
 
 struct ExperimentOptions : CommonOptions {
   std::string output;
-  std::vector<std::string> prompts;
-  std::string prompt_file;
+  PromptOptions prompts;
   RuleOptions rules;
   StorageOptions storage;
   DeviceOptions devices;
@@ -76,7 +75,7 @@ void experiment(ExperimentOptions& options) {
   auto& request = options.request;
   request.recipe = recipe_of(options.rules);
   if (request.recipe.empty()) request.recipe = default_experiment_recipe();
-  request.prompts = prompts_of(options.prompts, options.prompt_file);
+  request.prompts = prompts_of(options.prompts);
   if (request.prompts.empty()) request.prompts = default_prompts();
   for (const auto& text : request.texts) check_readable(text);
   request.threads = request.eval.threads = request.generate.threads = request.bench.threads = options.threads;
@@ -95,7 +94,7 @@ void experiment(ExperimentOptions& options) {
   const fs::path folder(options.output);
   make_folder(folder);
   auto files = request.texts;
-  files.push_back(options.prompt_file);
+  files.push_back(options.prompts.path());
   const auto inputs = inputs_of(model, options.rules, request.recipe, files);
   for (const auto* name : kResultNames) {
     const auto result = folder / name;
@@ -143,9 +142,7 @@ void add_experiment(CLI::App& program, const std::string& command_line) {
   arguments.positional("MODEL", request.model, "A GGUF file");
   arguments.text("-o,--output", "DIR", options->output, "The folder for the report and its files", Required::yes);
   arguments.texts("-f,--file", "FILE", request.texts, "A text to evaluate; repeatable", Required::yes);
-  arguments.texts("-p,--prompt", "PROMPT", options->prompts,
-                  "A prompt; repeatable; \\n is a new line [three questions]");
-  arguments.text("--prompt-file", "FILE", options->prompt_file, "Prompts, one a line");
+  add_prompt_options(arguments, options->prompts, " [three questions]");
   arguments.number("--ctx-size", request.eval.ctx_size, 4, 1 << 24,
                    "Tokens of a chunk [min(512, what the model was trained for)]");
   arguments.number("--chunks", request.eval.chunks, 1, 1 << 30, "Evaluate at most N chunks of the text [all]");

@@ -142,16 +142,23 @@ ApplySettings settings_of(const StorageOptions& options) {
   return settings;
 }
 
-std::vector<std::string> prompts_of(const std::vector<std::string>& given, const std::string& file) {
+void add_prompt_options(Arguments& arguments, PromptOptions& options, const std::string& default_prompts) {
+  arguments.texts("-p,--prompt", "PROMPT", options.given, "A prompt; repeatable; \\n is a new line" + default_prompts);
+  arguments.text("--prompt-file", "FILE", options.file, "Prompts, one a line; '-': from standard input");
+}
+
+std::vector<std::string> prompts_of(const PromptOptions& options) {
   std::vector<std::string> prompts;
-  for (const auto& prompt : given) prompts.push_back(unescape(prompt));
-  if (!file.empty()) {
-    std::istringstream lines(read_text(file));
-    for (std::string line; std::getline(lines, line);) {
-      if (!line.empty()) prompts.push_back(unescape(line));
-    }
-    if (prompts.empty()) throw Error(fmt::format("{} holds no prompts: write one a line", file));
+  for (const auto& prompt : options.given) prompts.push_back(unescape(prompt));
+  if (options.file.empty()) return prompts;
+  const auto name = options.file == "-" ? std::string("standard input") : options.file;
+  std::istringstream lines(options.file == "-" ? read_text("/dev/stdin", name) : read_text(options.file));
+  const auto given = prompts.size();
+  for (std::string line; std::getline(lines, line);) {
+    if (line.ends_with('\r')) line.pop_back();  // as Windows ends its lines
+    if (line.find_first_not_of(" \t") != std::string::npos) prompts.push_back(unescape(line));
   }
+  if (prompts.size() == given) throw Error(fmt::format("{} holds no prompts: write one a line", name));
   return prompts;
 }
 

@@ -79,8 +79,19 @@ std::vector<NamedRecipe> variants_of(const RuleOptions& rules, const std::vector
 // All rules of all variants, for looking at the files that they name.
 Recipe all_rules(const std::vector<NamedRecipe>& variants);
 
-// Prompts from -p and from a file with one a line; "\n", "\t" and "\\" are written out in both.
-std::vector<std::string> prompts_of(const std::vector<std::string>& given, const std::string& file);
+// -p and --prompt-file.
+struct PromptOptions {
+  std::vector<std::string> given;
+  std::string file;  // "-": standard input
+
+  std::string path() const { return file == "-" ? std::string() : file; }  // of the file that is read, if one is
+};
+
+void add_prompt_options(Arguments& arguments, PromptOptions& options, const std::string& default_prompts = "");
+
+// The prompts that are given, and then those of the file or standard input, one a line, blank lines left out; "\n",
+// "\t" and "\\" are written out in both. Throws an Error when the file cannot be read or holds no prompts.
+std::vector<std::string> prompts_of(const PromptOptions& options);
 
 // Where a command's result goes: the text to stdout and the JSON where it was asked for; with --json - only the JSON,
 // to stdout. Made before the work begins, so that a file that cannot be written is known before the work is done.

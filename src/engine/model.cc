@@ -91,6 +91,34 @@ std::vector<Token> Model::tokenize(std::string_view text, bool with_bos, bool pa
   return tokens;
 }
 
+std::string Model::chat_prompt(const std::string& system, const std::string& user) const {
+  const char* chat_template = llama_model_chat_template(model_.get(), nullptr);
+  if (chat_template == nullptr) {
+    throw Error(
+        fmt::format("{} has no chat template: write the prompt as the model is used to, without --chat", path_));
+  }
+  std::vector<llama_chat_message> messages;
+  if (!system.empty()) messages.push_back({"system", system.c_str()});
+  messages.push_back({"user", user.c_str()});
+  std::string text(2 * (system.size() + user.size()) + 256, '\0');
+  const auto apply = [&] {
+    return llama_chat_apply_template(chat_template, messages.data(), messages.size(), true, text.data(),
+                                     static_cast<std::int32_t>(text.size()));
+  };
+  auto length = apply();
+  if (length > static_cast<std::int32_t>(text.size())) {
+    text.resize(static_cast<std::size_t>(length));
+    length = apply();
+  }
+  if (length < 0) {
+    throw Error(fmt::format(
+        "llama.cpp does not know the chat template of {}: write the prompt as the model is used to, without --chat",
+        path_));
+  }
+  text.resize(static_cast<std::size_t>(length));
+  return text;
+}
+
 std::string Model::text(const std::vector<Token>& tokens) const {
   std::string text;
   for (const auto token : tokens) {

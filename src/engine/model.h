@@ -34,6 +34,11 @@ class Model {
   // special token.
   std::vector<Token> tokenize(std::string_view text, bool with_bos, bool parse_special) const;
 
+  // A user's message, after a system's where that is not empty, as the model's own chat template writes it, up to where
+  // the answer begins; the template's special tokens are text, for tokenize() to parse. Throws an Error when the model
+  // has no template, or one that llama.cpp does not know.
+  std::string chat_prompt(const std::string& system, const std::string& user) const;
+
   // The text of tokens; special tokens are written out.
   std::string text(const std::vector<Token>& tokens) const;
 

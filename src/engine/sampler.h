@@ -1,28 +1,20 @@
 // Picks the next token from logits with llama.cpp's samplers; the same seed picks the same tokens from the same logits.
 #pragma once
 
-#include <cstdint>
 #include <memory>
+#include <span>
 
 #include "engine/context.h"
+#include "engine/sampler_options.h"
 
 struct llama_sampler;
 
 namespace fakequant {
 
-// llama.cpp takes the number above for "a random seed".
-inline constexpr std::uint32_t kHighestSeed = 0xFFFFFFFE;
-
-struct SamplerOptions {
-  double temperature = 0;  // 0: the most likely token, always
-  int top_k = 40;
-  double top_p = 0.95;
-  std::uint32_t seed = 0;
-};
-
 class Sampler {
  public:
-  explicit Sampler(const SamplerOptions& options);
+  // `prompt`: what the penalties know before the first token is picked.
+  Sampler(const SamplerOptions& options, const Model& model, std::span<const Token> prompt);
 
   // The token picked from the logits that followed the token at `index` of the context's last evaluation.
   Token pick(const Context& context, std::size_t index);
@@ -31,6 +23,8 @@ class Sampler {
   struct Free {
     void operator()(llama_sampler* sampler) const;
   };
+  void add(llama_sampler* sampler);
+
   std::unique_ptr<llama_sampler, Free> chain_;
 };
 

@@ -1,4 +1,8 @@
 // The same prompts and the same seed, continued by the baseline and by each variant; and where they part.
+//
+// Two texts that part once stay apart: what follows says little about the rounding. So the place itself is looked at
+// (how likely each model thought the two tokens that came), and both are fed the baseline's text and asked at each
+// place for the most likely token.
 #pragma once
 
 #include <string>
@@ -11,14 +15,17 @@
 namespace fakequant {
 
 struct GenerateOptions {
-  int ctx_size = 0;     // 0: min(512, what the model was trained for)
+  int ctx_size = 0;     // tokens; 0: min(512, what the model was trained for)
   int max_tokens = 64;  // written after each prompt, at most; less where the context or the text ends
   int threads = 1;
+  bool chat = false;   // each prompt is a user's message in the model's own chat template
+  std::string system;  // the system's message before it; empty for none
   DeviceOptions devices;
   SamplerOptions sampler;
 };
 
-// Throws an Error when a prompt is empty or fills the context, or a model cannot be run.
+// Throws an Error when a prompt is empty, is no text or fills the context, a chat is wanted of a model without a
+// template that llama.cpp knows, a model cannot be run, or a logit is not a number.
 GenerationResult generate(const std::vector<std::string>& model_files, const std::vector<Variant>& variants,
                           const std::vector<std::string>& prompts, const GenerateOptions& options,
                           const Progress& progress);

@@ -144,16 +144,19 @@ std::string perplexity_and_divergence(const ExperimentResult& result) {
 
 std::string prompts_side_by_side(const ExperimentResult& result) {
   const auto& generation = result.generation;
-  auto text =
-      fmt::format("## The prompts side by side\n\n{}\n\n",
-                  generation.temperature > 0 ? fmt::format("Sampled at temperature {} with seed {}, the same for all.",
-                                                           generation.temperature, generation.seed)
-                                             : std::string("The most likely token was taken each time."));
+  auto text = fmt::format(
+      "## The prompts side by side\n\n{} What both wrote alike is shown once; what each wrote from there on begins "
+      "with "
+      "`>>>`.\n\n",
+      sampling_text(generation.sampling));
   for (const auto& prompt : generation.prompts) {
-    text += "Prompt:\n\n" + fenced(prompt.prompt) + "\nbaseline:\n\n" + fenced(prompt.baseline) + "\n";
+    text += "Prompt:\n\n" + fenced(prompt.prompt) + "\n";
+    if (shows_baseline(prompt)) text += "baseline:\n\n" + fenced(prompt.baseline) + "\n";
     for (const auto& variant : prompt.variants) {
-      text += fmt::format("{}: {}.\n\n", variant.name, verdict(variant));
-      if (!variant.identical) text += fenced(variant.text) + "\n";
+      text += fmt::format("**{}**: {}.", variant.name, verdict(prompt, variant));
+      if (variant.parting) text += " " + parting_text(*variant.parting);
+      text += "\n\n";
+      if (!variant.identical) text += fenced(texts_side_by_side(prompt, variant, {})) + "\n";
     }
   }
   return text;

@@ -36,7 +36,9 @@ TEST(ExperimentReport, SaysPlainlyWhenNothingChanged) {
 
 TEST(ExperimentReport, KeepsATextWithBackticksInsideItsFence) {
   auto with_text = result(7);
-  with_text.generation.prompts = {{"p", "```\ncode\n```", {}}};
+  PromptResult prompt;
+  prompt.baseline = "```\ncode\n```";
+  with_text.generation.prompts = {prompt};
   EXPECT_THAT(to_markdown(with_text, {}), HasSubstr("````\n```\ncode\n```\n````\n"));
 }
 
