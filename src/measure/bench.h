@@ -2,6 +2,8 @@
 //
 // All run before anything is counted, until caches, page tables and the processor's clock have settled; then baseline
 // and variants take turns, in an order drawn for each round, so that what slows the machine slows all of them.
+// What no round can tell from a cost is where a process's memory happens to lie: an allowance for it is part of each
+// interval, and a surprise is worth a second run.
 #pragma once
 
 #include <string>
