@@ -1,24 +1,19 @@
 """Whole commands beside their peers, in turn, several times: medians, ratios to the first, and peak memory.
 
 inspect, apply and compare on a model of 2 GB that is made here, beside cp, a loop that only reads and adds up, and the
-same work done with python3-gguf and numpy; eval beside the two runs of llama-perplexity that measure the same, on the
-demo model.
+same work done with python3-gguf and numpy.
 
-The parts that need numpy run in processes of their own, so that this one stays small: a process begins with its parent's
-peak memory.
+The parts that need numpy run in processes of their own, for the sake of the memory that is shown: see race.py.
 """
 
 import os
 import shutil
-import statistics
-import subprocess
 import sys
 import tempfile
-import time
+
+from race import race, run
 
 PROGRAM, READ_WORKER = os.environ["FAKEQUANT"], os.environ["READ_WORKER"]
-DEMO = os.path.join(os.path.dirname(__file__), "..", "demo")
-MODEL, TEXT = os.path.join(DEMO, "fakequant-demo-4m-f16.gguf"), os.path.join(DEMO, "heldout.txt")
 LAYERS, WIDTH, FEED_FORWARD = 20, 2048, 7168
 CORES = os.cpu_count()
 
@@ -88,41 +83,6 @@ def python_compare(a, b):
               (x**2).sum(), (y**2).sum(), (x * y).sum())
 
 
-def run(command):
-    """Seconds and peak memory in MB of a command that must succeed."""
-    begin = time.perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = status
-    if status != 0:
-        raise RuntimeError(f"{command} failed")
-    return time.perf_counter() - begin, usage.ru_maxrss / 1024
-
-
-def race(title, runs, repetitions, outputs=()):
-    """Runs the commands of each contestant in turn; prints medians, and ratios to the first."""
-    seconds, memory = {name: [] for name in runs}, dict.fromkeys(runs, 0)
-    for repetition in range(repetitions + 1):
-        for name, commands in runs.items():
-            is_slow = name.startswith("python")  # takes too long for more than once
-            if is_slow and repetition > 0:
-                continue
-            for output in outputs:
-                if os.path.exists(output):
-                    os.remove(output)
-            os.sync()
-            done = [run(command) for command in commands]
-            memory[name] = max([memory[name]] + [peak for _, peak in done])
-            if repetition > 0 or is_slow:  # the first fills the caches
-                seconds[name].append(sum(each for each, _ in done))
-    medians = {name: statistics.median(times) for name, times in seconds.items()}
-    first = next(iter(medians.values()))
-    print(title)
-    for name, median in medians.items():
-        print(f"  {name:36} {median:8.3f} s {median / first:8.2f} x {memory[name]:8.0f} MB")
-    print(flush=True)
-
-
 def main():
     if len(sys.argv) > 1:
         {"write": write_model, "inspect": python_inspect, "apply": python_apply,
@@ -152,15 +112,6 @@ def main():
             "compare": [[PROGRAM, "compare", model, rounded]],
             "python3-gguf and numpy": [[*this, "compare", model, rounded]],
         }, 3)
-        perplexity = shutil.which("llama-perplexity", path=os.environ["LLAMA_TOOLS"] or None)
-        if perplexity:
-            same = [perplexity, "-m", MODEL, "-f", TEXT, "-c", "256", "--chunks", "16"]
-            logits = os.path.join(folder, "logits")
-            race("perplexity and divergence of 16 chunks", {
-                "llama-perplexity, twice": [[*same, "--kl-divergence-base", logits],
-                                            [*same, "--kl-divergence-base", logits, "--kl-divergence"]],
-                "eval": [[PROGRAM, "eval", MODEL, "-f", TEXT, "--chunks", "16", "--rule", "a:ffn_norm=bf16"]],
-            }, 5)
     finally:
         shutil.rmtree(folder)
 

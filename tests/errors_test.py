@@ -151,7 +151,9 @@ class ErrorsTest(ProgramTest):
         norm = next(t for t in reader.tensors if t.name == "blk.0.ffn_norm.weight")
         broken[norm.data_offset : norm.data_offset + 4] = np.float32(np.nan).tobytes()
         model = self.write("nan.gguf", bytes(broken))
-        self.refuse(WORK, "logit of the baseline is not a number: chunk 0", "eval", model, "-f", TEXT)
+        self.refuse(WORK, "logit of the baseline is not a number: chunk 0, token 12[78]", "eval", model, "-f", TEXT)
+        self.refuse(WORK, "logit of the variant 'nan' is not a number: chunk 0, token 12[78]", "eval", MODEL, "-f", TEXT,
+                    "--against", model)
         self.refuse(WORK, "logit is not a number", "generate", model, "-p", "What")
 
     def test_an_unwritable_folder(self):

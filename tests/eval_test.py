@@ -1,9 +1,14 @@
 """Perplexity and divergence on the demo model, against llama-perplexity."""
 
+import os
 import re
+import subprocess
 import unittest
 
-from program import MODEL, TEXT, ProgramTest, run, run_llama
+import gguf
+import numpy as np
+
+from program import MODEL, PROGRAM, TEXT, ProgramTest, run, run_llama
 
 CHUNKS = 16
 LAYERS = range(6)
@@ -198,6 +203,44 @@ class EvalTest(ProgramTest):
         for field in ("baseline", "sites"):
             self.assertEqual(long_result[field], short_result[field])
         self.assertEqual(long_result["variants"][0]["kld"], short_result["variants"][0]["kld"])
+
+    def test_memory_does_not_grow_with_the_context(self):
+        # A small model with a vocabulary as large as they come: the logits of half a context would take 0.6 GB for each of the two.
+        vocabulary, width, context = 150_000, 64, 2048
+        model, text = self.path("wide.gguf"), self.path("bytes.txt")
+        random = np.random.default_rng(3)
+        writer = gguf.GGUFWriter(model, "llama")
+        writer.add_context_length(context)
+        writer.add_embedding_length(width)
+        writer.add_block_count(1)
+        writer.add_feed_forward_length(width)
+        writer.add_head_count(1)
+        writer.add_layer_norm_rms_eps(1e-5)
+        writer.add_rope_dimension_count(width)
+        kinds = gguf.TokenType
+        writer.add_tokenizer_model("llama")
+        writer.add_token_list([b"<unk>", b"<s>", b"</s>"] + [b"<0x%02X>" % byte for byte in range(256)] +
+                              [b"t%d" % i for i in range(vocabulary - 259)])
+        writer.add_token_scores([0.0] * vocabulary)
+        writer.add_token_types([kinds.UNKNOWN, kinds.CONTROL, kinds.CONTROL] + [kinds.BYTE] * 256 + [kinds.NORMAL] * (vocabulary - 259))
+        for name in ("attn_norm", "ffn_norm"):
+            writer.add_tensor(f"blk.0.{name}.weight", np.ones(width, np.float32))
+        for name in ("attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down"):
+            writer.add_tensor(f"blk.0.{name}.weight", (0.1 * random.standard_normal((width, width))).astype(np.float16))
+        writer.add_tensor("output_norm.weight", np.ones(width, np.float32))
+        writer.add_tensor("token_embd.weight", (0.1 * random.standard_normal((vocabulary, width))).astype(np.float16))
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
+        with open(TEXT, "rb") as file, open(text, "wb") as part:
+            part.write(file.read(2 * context + 100))
+        with subprocess.Popen([PROGRAM, "eval", model, "-f", text, "--ctx-size", str(context), "--chunks", "1", "--rule",
+                               "a:ffn_norm=bf16"], stdout=subprocess.DEVNULL) as process:
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = status
+        self.assertEqual(status, 0)
+        self.assertLess(usage.ru_maxrss / 1024, 600)
 
     def test_the_batch_size_changes_nothing(self):
         # With fewer than 64 tokens together llama.cpp's attention takes another way, and the last digits differ.

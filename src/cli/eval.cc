@@ -126,7 +126,7 @@ void add_eval(CLI::App& program, const std::string& command_line) {
   add_storage_options(arguments, options->storage);
   add_device_options(arguments, options->devices);
   options->conditions.add_option(
-      arguments, {"ppl_ratio", "ppl", "kld.mean", "kld.median", "kld.p99", "kld.max", "delta_p.rms", "top1_agreement",
+      arguments, {"kld.mean", "ppl", "ppl_ratio", "kld.median", "kld.p99", "kld.max", "delta_p.rms", "top1_agreement",
                   "top5_overlap", "top10_overlap", "correlation"});
   add_common_options(arguments, *options);
   arguments.footer(

@@ -180,6 +180,7 @@ std::vector<std::string> inputs_of(const GgufModel& model, const RuleOptions& op
 
 void FailConditions::add_option(Arguments& arguments, std::vector<std::string> fields) {
   fields_ = std::move(fields);
+  arguments.group("Options");
   arguments.texts("--fail-if", "CONDITION", texts_,
                   fmt::format("Leave with 1 when a condition such as '{}>0.01' holds; repeatable", fields_.front()));
 }
