@@ -12,6 +12,9 @@ namespace fakequant {
 Json to_json(const ApplyResult& result, const Provenance& provenance);
 
 // A row a rounded tensor: how many values changed and by how much.
+// The tensors of the same kind in all layers as one, with their figures together.
+ApplyResult fold_layers(const ApplyResult& result);
+
 Table rounding_table(const ApplyResult& result);
 
 // The rounded tensors as a JSON array.

@@ -72,6 +72,33 @@ std::string question(const ExperimentResult& result) {
          comparability(result);
 }
 
+std::string texts_alike(const ExperimentResult& result, const std::string& variant) {
+  std::int64_t alike = 0, texts = 0;
+  for (const auto& prompt : result.generation.prompts) {
+    for (const auto& written : prompt.variants) {
+      if (written.name != variant) continue;
+      ++texts;
+      alike += written.identical;
+    }
+  }
+  return fmt::format("{} of {}", alike, texts);
+}
+
+std::string in_short(const ExperimentResult& result) {
+  Table table({"variant<", "change of perplexity", "KL divergence, nats", "same top token", "prompts answered alike"});
+  for (const auto& variant : result.eval.variants) {
+    const auto& figures = variant.figures;
+    table.add_row(
+        {variant.name,
+         fmt::format("{:+.4f} % ± {:.4f} %", 100 * (figures.ppl_ratio.value - 1), 100 * figures.ppl_ratio.error),
+         estimate_text(figures.kld), percent_text(figures.top1_agreement.value), texts_alike(result, variant.name)});
+  }
+  return fmt::format("## In short\n\n{}\n", table.to_markdown()) +
+         "Beside the model untouched: a KL divergence of 0 means the same predictions everywhere; what the figures "
+         "mean, and "
+         "how sure they are, is said [below](#what-the-numbers-mean).\n\n";
+}
+
 std::string precision_before(const ExperimentResult& result) {
   std::vector<std::string> types;
   for (const auto& [type, count] : result.census.types) types.push_back(fmt::format("{} {}", count, type));
@@ -92,11 +119,14 @@ std::string what_changed(const ExperimentResult& result) {
   const auto& rounding = *result.rounding;
   const bool changed = std::any_of(rounding.tensors.begin(), rounding.tensors.end(),
                                    [](const auto& tensor) { return tensor.errors.changed > 0; });
-  auto text =
-      fmt::format("## What the rounding changed in the weights\n\n{}\n", rounding_table(rounding).to_markdown());
+  auto text = fmt::format("## What the rounding changed in the weights\n\n{}\n",
+                          rounding_table(fold_layers(rounding)).to_markdown());
   if (changed) {
-    text += rounding_summary(rounding) + storage_note(rounding) +
-            fmt::format("The other {} have the same bytes as before.\n", plural(rounding.tensors_copied, "tensor"));
+    text += rounding_summary(rounding) + storage_note(rounding);
+    if (rounding.tensors_copied > 0) {
+      text += fmt::format("The other {} have the same bytes as before. ", plural(rounding.tensors_copied, "tensor"));
+    }
+    text += "Each tensor's own figures are in `compare.json`.\n";
   } else {
     text +=
         "**Nothing changed.** Every one of these values could be written in the format already, most likely because "
@@ -250,8 +280,9 @@ Json to_json(const Environment& environment, const std::string& model, const Pro
 
 std::string to_markdown(const ExperimentResult& result, const Provenance& provenance) {
   return fmt::format("# What rounding costs: {}\n\n", std::filesystem::path(result.model).filename().string()) +
-         question(result) + precision_before(result) + what_changed(result) + perplexity_and_divergence(result) +
-         prompts_side_by_side(result) + speed(result) + meaning(result) + how_to_repeat(result, provenance);
+         question(result) + in_short(result) + precision_before(result) + what_changed(result) +
+         perplexity_and_divergence(result) + prompts_side_by_side(result) + speed(result) + meaning(result) +
+         how_to_repeat(result, provenance);
 }
 
 }  // namespace fakequant
