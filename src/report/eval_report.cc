@@ -122,8 +122,8 @@ struct QuantileColumn {
   double Quantiles::*quantile;
 };
 constexpr QuantileColumn kQuantiles[] = {
-    {"least", &Quantiles::min}, {"1 %", &Quantiles::p1},   {"10 %", &Quantiles::p10},    {"median", &Quantiles::median},
-    {"90 %", &Quantiles::p90},  {"99 %", &Quantiles::p99}, {"99.9 %", &Quantiles::p999}, {"most", &Quantiles::max}};
+    {"1 %", &Quantiles::p1},   {"10 %", &Quantiles::p10},    {"median", &Quantiles::median}, {"90 %", &Quantiles::p90},
+    {"99 %", &Quantiles::p99}, {"99.9 %", &Quantiles::p999}, {"most", &Quantiles::max}};
 
 // The end of a text, at most so many characters, in one line.
 std::string end_of_text(const std::string& text, std::size_t characters) {
@@ -201,7 +201,7 @@ Table texts_table(const EvalResult& result) {
 Table distribution_table(const DivergenceFigures& figures) {
   std::vector<std::string> headers = {"<", "mean"};
   std::vector<std::string> kld = {"KL divergence, nats", value_text(figures.kld.value)};
-  std::vector<std::string> delta_p = {"change of the token's probability", signed_percent(figures.delta_p.value)};
+  std::vector<std::string> delta_p = {"change of probability", signed_percent(figures.delta_p.value)};
   for (const auto& column : kQuantiles) {
     headers.emplace_back(column.header);
     kld.push_back(value_text(figures.kld_at.*column.quantile));
@@ -215,8 +215,8 @@ Table distribution_table(const DivergenceFigures& figures) {
 
 std::string figures_in_words(const DivergenceFigures& figures) {
   return fmt::format(
-      "ln of the ratio {}; difference {}; correlation of the log-probabilities {:.4f} %. RMS change of the token's "
-      "probability {:.3g} % ± {:.2g} %. Top 5 overlap {}, top 10 overlap {}.\n",
+      "ln of the ratio {}; difference {}; correlation of the log-probabilities {:.4f} %.\n"
+      "RMS change of the token's probability {:.3g} % ± {:.2g} %. Top 5 overlap {}, top 10 overlap {}.\n",
       estimate_text(figures.log_ppl_ratio), estimate_text(figures.ppl_difference), 100 * figures.correlation,
       100 * figures.delta_p_rms.value, 100 * figures.delta_p_rms.error, percent_text(figures.top5_overlap),
       percent_text(figures.top10_overlap));

@@ -23,7 +23,7 @@ Table texts_table(const EvalResult& result);
 // How the divergence and the change of the token's probability are spread over the predictions.
 Table distribution_table(const DivergenceFigures& figures);
 
-// The figures that no table has, in a line.
+// The figures that no table has.
 std::string figures_in_words(const DivergenceFigures& figures);
 
 // The predictions that differ most, at most so many, with the text before them.
