@@ -22,7 +22,7 @@ def run(command):
 
 def race(title, runs, repetitions, outputs=()):
     """Runs the commands of each contestant in turn; prints medians, the medians of the rounds' ratios to the first with the
-    range of all of them, and peak memory. Returns the ratios by name."""
+    range of all of them, and peak memory. Returns the medians in seconds, by name."""
     seconds, memory = {name: [] for name in runs}, dict.fromkeys(runs, 0)
     for repetition in range(repetitions + 1):
         for name, commands in runs.items():
@@ -47,4 +47,4 @@ def race(title, runs, repetitions, outputs=()):
             ratio, spread = statistics.median(times) / statistics.median(first), ""
         print(f"  {name:36} {statistics.median(times):8.3f} s {ratio:8.2f} x {spread:16} {memory[name]:8.0f} MB")
     print(flush=True)
-    return {name: statistics.median(each) for name, each in ratios.items()}
+    return {name: statistics.median(times) for name, times in seconds.items()}
