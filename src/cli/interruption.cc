@@ -16,7 +16,7 @@ Interruption::Interruption() {
   if (before.sa_handler == SIG_IGN) return;  // as of a program in the background
   struct sigaction action {};
   action.sa_handler = [](int) { asked_for = 1; };
-  action.sa_flags = SA_RESETHAND | SA_RESTART;
+  action.sa_flags = static_cast<int>(SA_RESETHAND | SA_RESTART);
   sigaction(SIGINT, &action, nullptr);
 }
 
