@@ -58,7 +58,7 @@ class DivergenceTest(ProgramTest):
     def assert_says_what_llama_perplexity_prints(self, model, other):
         stored = self.path("logits")
         self.llama_perplexity(model, "--kl-divergence-base", stored, until="Final estimate")
-        said = self.llama_perplexity(other, "--kl-divergence-base", stored, "--kl-divergence", until="Same top p")
+        said = self.llama_perplexity(other, "--kl-divergence-base", stored, "--kl-divergence", until="Same top p:")
         command = [os.environ["STORED_DIVERGENCE"], model, other, TEXT, str(CTX_SIZE), str(CHUNKS)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         self.assertEqual(done.returncode, 0, done.stderr)

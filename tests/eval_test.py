@@ -205,7 +205,8 @@ class EvalTest(ProgramTest):
         self.assertEqual(long_result["variants"][0]["kld"], short_result["variants"][0]["kld"])
 
     def test_memory_does_not_grow_with_the_context(self):
-        # A small model with a vocabulary as large as they come: the logits of half a context would take 0.6 GB for each of the two.
+        # A small model with a vocabulary as large as they come: the logits of half a context would take 0.6 GB for each of
+        # the two, and as much again to compute them.
         vocabulary, width, context = 150_000, 64, 2048
         model, text = self.path("wide.gguf"), self.path("bytes.txt")
         random = np.random.default_rng(3)
@@ -240,7 +241,7 @@ class EvalTest(ProgramTest):
             _, status, usage = os.wait4(process.pid, 0)
             process.returncode = status
         self.assertEqual(status, 0)
-        self.assertLess(usage.ru_maxrss / 1024, 600)
+        self.assertLess(usage.ru_maxrss / 1024, 1200)  # with room for sanitizers
 
     def test_the_batch_size_changes_nothing(self):
         # With fewer than 64 tokens together llama.cpp's attention takes another way, and the last digits differ.
