@@ -65,10 +65,17 @@ int GraphRecorder::values_of(int index) const {
   return shows_other_values(node.op, node.is_in_place) && !node.sources.empty() ? node.sources[0].node : -1;
 }
 
-GraphSource GraphRecorder::source_of(const ggml_tensor* tensor) const {
+// The number of the tensor that the data of this one belongs to, which is itself if it is a view of none.
+int GraphRecorder::memory_of(const ggml_tensor* tensor) {
+  while (tensor->view_src != nullptr) tensor = tensor->view_src;
+  return memory_.try_emplace(tensor, static_cast<int>(memory_.size())).first->second;
+}
+
+GraphSource GraphRecorder::source_of(const ggml_tensor* tensor) {
   GraphSource source;
   if (tensor == nullptr) return source;
   source.type = tensor->type;
+  source.memory = memory_of(tensor);
   const auto* origin = tensor;
   while (origin->view_src != nullptr) origin = origin->view_src;
   if (is_weight(origin)) {
@@ -89,6 +96,11 @@ void GraphRecorder::note(const ggml_tensor* node) {
   noted.is_view = node->op != GGML_OP_CPY && shows_other_values(node->op, noted.is_in_place);
   noted.shape = {node->ne[0], node->ne[1], node->ne[2], node->ne[3]};
   noted.is_on_host = node->buffer == nullptr || ggml_backend_buffer_is_host(node->buffer);
+  noted.memory = memory_of(node);
+  const auto* whole = node;
+  while (whole->view_src != nullptr) whole = whole->view_src;
+  noted.bytes = ggml_nbytes(node);
+  noted.fills_memory = ggml_is_contiguous(node) && noted.bytes == ggml_nbytes(whole);
   int sources = GGML_MAX_SRC;
   while (sources > 0 && node->src[sources - 1] == nullptr) --sources;
   for (int s = 0; s < sources; ++s) noted.sources.push_back(source_of(node->src[s]));
@@ -114,6 +126,7 @@ void GraphRecorder::note(const ggml_tensor* node) {
 
 Graph GraphRecorder::take() {
   index_.clear();
+  memory_.clear();
   return std::exchange(graph_, {});
 }
 

@@ -20,6 +20,7 @@ struct GraphSource {
   int node = -1;       // the one that computed the values; -1: not of this graph
   std::string weight;  // the tensor's name in the model's file
   int type = 0;        // ggml's type of the data as it is read
+  int memory = -1;     // where it lies
 };
 
 struct GraphNode {
@@ -34,6 +35,10 @@ struct GraphNode {
   bool is_on_host = true;            // its data can be reached without its back end
   bool keeps_order = false;          // of a view: the values lie as those of the computing node do
   int shows = -1;                    // of a view: the computing node whose values it shows, all of them
+  int memory = -1;                   // where its data lies: views, and what is computed in place, share a number with
+                                     // what they are made of; so do the views of a weight, an input, a layer's cache
+  bool fills_memory = false;         // its data is all that lies there, without gaps
+  std::size_t bytes = 0;             // of its data
   std::vector<GraphSource> sources;  // as the operation has them, up to the last
 };
 
@@ -48,12 +53,14 @@ class GraphRecorder {
   Graph take();
 
  private:
-  GraphSource source_of(const ggml_tensor* tensor) const;
+  GraphSource source_of(const ggml_tensor* tensor);
   int root_of(const ggml_tensor* tensor) const;
   int values_of(int index) const;
+  int memory_of(const ggml_tensor* tensor);
 
   Graph graph_;
-  std::unordered_map<const ggml_tensor*, int> index_;  // of nodes, while the graph lasts
+  std::unordered_map<const ggml_tensor*, int> index_;   // of nodes, while the graph lasts
+  std::unordered_map<const ggml_tensor*, int> memory_;  // of what no other tensor is seen through, likewise
 };
 
 // Whether llama.cpp gave the name; ggml numbers the nodes without one ("node_68"), and lengthens the names of what
