@@ -65,9 +65,27 @@ void Context::open(const ContextOptions& options) {
 }
 
 void Context::clear(std::uint32_t sequence) {
+  if (tap_) tap_->end_text();
+  forget(sequence);
+}
+
+void Context::forget(std::uint32_t sequence) {
   llama_memory_clear(llama_get_memory(context_.get()), true);
   position_ = 0;
   sequence_ = sequence;
+}
+
+void Context::keep_hidden_states(HiddenStates& states) {
+  states.batches.clear();
+  if (!model_->is_offloaded()) tap_->keep_hidden_states(states);
+}
+
+StartingPoint Context::begin_from(const HiddenStates& states, int unchanged) {
+  if (model_->is_offloaded()) return {0, "a device holds layers of the model"};
+  for (const auto& batch : states.batches) {
+    if (const auto shape = shape_of(batch.tokens); !tap_->has_watched(shape)) show_graph(shape);
+  }
+  return tap_->begin_from(states, unchanged);
 }
 
 void Context::show_graph(const GraphShape& shape) {
@@ -78,7 +96,7 @@ void Context::show_graph(const GraphShape& shape) {
     kept.resize(llama_state_seq_get_size(context_.get(), 0));
     kept.resize(llama_state_seq_get_data(context_.get(), kept.data(), kept.size(), 0));
   }
-  clear();
+  forget(sequence);
   // The questions come before the answers: where the processor computes all of it, it may stop at once.
   if (!model_->is_offloaded()) {
     llama_set_abort_callback(
@@ -90,7 +108,7 @@ void Context::show_graph(const GraphShape& shape) {
   const int status = decode(tokens, {shape.tokens - shape.outputs, shape.outputs});
   llama_set_abort_callback(context_.get(), nullptr, nullptr);
   const auto why = engine_error();
-  clear(sequence);
+  forget(sequence);
   if (position > 0) {
     if (llama_state_seq_set_data(context_.get(), kept.data(), kept.size(), 0) == 0) {
       throw Error(fmt::format("llama.cpp cannot put back the {} tokens that {} had read", position, model_->path()));
@@ -122,7 +140,7 @@ int Context::decode(std::span<const Token> tokens, const OutputRange& outputs) {
 
 void Context::evaluate(std::span<const Token> tokens, const OutputRange& outputs) {
   if (tap_) {
-    auto batches = batches_of(tokens.size(), outputs);
+    auto batches = batches_of(tokens, outputs);
     for (const auto& batch : batches) {
       if (!tap_->is_ready_for(shape_of(batch))) show_graph(shape_of(batch));
     }
@@ -138,15 +156,16 @@ void Context::evaluate(std::span<const Token> tokens, const OutputRange& outputs
   position_ += static_cast<int>(tokens.size());
 }
 
-std::vector<TokenBatch> Context::batches_of(std::size_t tokens, const OutputRange& outputs) const {
+std::vector<TokenBatch> Context::batches_of(std::span<const Token> tokens, const OutputRange& outputs) const {
   std::vector<TokenBatch> batches;
   const std::size_t together = llama_n_ubatch(context_.get());
-  for (std::size_t begin = 0; begin < tokens; begin += together) {
+  for (std::size_t begin = 0; begin < tokens.size(); begin += together) {
     TokenBatch batch;
-    for (std::size_t i = begin; i < std::min(tokens, begin + together); ++i) {
+    for (std::size_t i = begin; i < std::min(tokens.size(), begin + together); ++i) {
       const auto position = static_cast<std::uint64_t>(position_) + i;
       const auto place = std::uint64_t{sequence_} << 32 | position;
       batch.places.push_back(place);
+      batch.tokens.push_back(tokens[i]);
       if (outputs.contains(i)) batch.output_places.push_back(place);
     }
     batches.push_back(std::move(batch));

@@ -1,6 +1,7 @@
 // A running model: tokens in, logits out, with or without a tap.
 #pragma once
 
+#include <limits>
 #include <memory>
 #include <span>
 #include <vector>
@@ -52,8 +53,20 @@ class Context {
   // at.
   void clear(std::uint32_t sequence = 0);
 
+  // Of a context with a tap, after clear() and until the next: keeps in `states`, instead of what they hold, what the
+  // layers hand to each other (hidden_states.h says how much that is). The states must live until then. Nothing is kept
+  // of a model of which a device holds layers.
+  void keep_hidden_states(HiddenStates& states);
+
+  // Likewise: the evaluations that follow are those of which the states were kept, the same tokens with the same
+  // outputs in the same pieces, by this model under another recipe. The layers below the first that the recipe rounds
+  // in are not computed again where the graph allows that: logits and counters are those of a whole evaluation. Says at
+  // which layer they begin, or why at none; then all is computed. `unchanged`: the layers at the model's beginning
+  // whose weights are the same; all where it is left out.
+  StartingPoint begin_from(const HiddenStates& states, int unchanged = std::numeric_limits<int>::max());
+
   // Evaluates tokens behind those evaluated since clear(), and keeps the logits of `outputs`. Throws an Error when
-  // llama.cpp fails.
+  // llama.cpp fails, and where begin_from() was told of other tokens.
   void evaluate(std::span<const Token> tokens, const OutputRange& outputs);
 
   // The same, with the logits of the last token only.
@@ -76,11 +89,12 @@ class Context {
     void operator()(llama_context* context) const;
   };
   void open(const ContextOptions& options);
+  void forget(std::uint32_t sequence);  // all tokens
   // Lets the tap see the graph of this shape. What the context holds stays as it is.
   void show_graph(const GraphShape& shape);
   int decode(std::span<const Token> tokens, const OutputRange& outputs);
   // How llama.cpp divides the tokens of one sequence: as many as fit, in their order.
-  std::vector<TokenBatch> batches_of(std::size_t tokens, const OutputRange& outputs) const;
+  std::vector<TokenBatch> batches_of(std::span<const Token> tokens, const OutputRange& outputs) const;
 
   const Model* model_;
   std::unique_ptr<Tap> tap_;

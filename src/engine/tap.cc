@@ -77,8 +77,6 @@ constexpr std::int64_t kWorthSharing = 1 << 15;
 
 }  // namespace
 
-GraphShape shape_of(const TokenBatch& batch) { return {batch.places.size(), batch.output_places.size()}; }
-
 bool Tap::callback(ggml_tensor* node, bool ask, void* tap) {
   auto& self = *static_cast<Tap*>(tap);
   // No exception may pass through llama.cpp: it is kept for finish_evaluation().
@@ -88,6 +86,7 @@ bool Tap::callback(ggml_tensor* node, bool ask, void* tap) {
     return true;
   } catch (...) {
     self.error_ = std::current_exception();
+    self.skip_.restore_flags();
     return false;
   }
 }
@@ -200,7 +199,7 @@ void Tap::set_recipe(const Recipe& recipe, Observer observer) {
   }
 }
 
-bool Tap::wants(const ggml_tensor* node) {
+bool Tap::wants(ggml_tensor* node) {
   if (recorder_) {
     recorder_->note(node);
     return false;
@@ -211,21 +210,27 @@ bool Tap::wants(const ggml_tensor* node) {
     if (batch_ == batches_.size()) refuse_graph("a graph was computed more often than there are batches");
     plan_ = &plans_.at(shape_of(batches_[batch_]));
     asked_ = dealt_with_ = 0;
+    if (skip_.is_active()) skip_.begin_batch(batches_[batch_], boundaries_of(*plan_));
   }
   const auto& expected = plan_->graph[asked_];
   if (expected.op != node->op || expected.name != node->name) {
     refuse_graph(fmt::format("node {} of the graph is {} ({}) where {} ({}) was before", asked_, node->name,
                              ggml_op_desc(node), expected.name, expected.operation));
   }
+  const bool is_of_skip = skip_.ask(asked_, node);
   wanted_ = plan_->targets[asked_++];
-  return wanted_ != nullptr;
+  return wanted_ != nullptr || is_of_skip;
 }
 
 void Tap::deal_with(ggml_tensor* node) {
-  auto& target = *wanted_;
   const auto& expected = plan_->graph[asked_ - 1];
   if (expected.name != node->name)
     refuse_graph(fmt::format("{} came where {} was asked for", node->name, expected.name));
+  if (wanted_ != nullptr) round_node(*wanted_, node);
+  skip_.deal_with(asked_ - 1, node);  // what is kept is what the rest of the model sees
+}
+
+void Tap::round_node(Target& target, ggml_tensor* node) {
   if (!ggml_is_contiguous(node)) {
     throw Error(
         fmt::format("the values of {} do not lie together: this activation cannot be rounded", target.counters.site));
@@ -345,9 +350,42 @@ void Tap::round_tokens(Target& target, float* values, const TokenLayout& layout)
 }
 
 void Tap::begin_evaluation(std::vector<TokenBatch> batches) {
+  skip_.check(batches);
+  for (const auto& batch : batches) {
+    if (skip_.layer() == 0) break;
+    auto& plan = plans_.at(shape_of(batch));
+    if (plan.first_target() <= boundaries_of(plan)[static_cast<std::size_t>(skip_.layer()) - 1].last) {
+      throw Error(fmt::format("the recipe now rounds below layer {}, where this text was begun", skip_.layer()));
+    }
+  }
   batches_ = std::move(batches);
   batch_ = 0;
   plan_ = nullptr;
+}
+
+const std::vector<LayerBoundary>& Tap::boundaries_of(Plan& plan) {
+  if (!plan.boundaries) plan.boundaries = find_layer_boundaries(plan.graph);
+  return *plan.boundaries;
+}
+
+int Tap::Plan::first_target() const {
+  return static_cast<int>(
+      std::find_if(targets.begin(), targets.end(), [](const Target* target) { return target != nullptr; }) -
+      targets.begin());
+}
+
+StartingPoint Tap::begin_from(const HiddenStates& states, int unchanged) {
+  std::vector<const std::vector<LayerBoundary>*> boundaries;
+  std::vector<int> first_changed;
+  for (const auto& batch : states.batches) {
+    auto& plan = plans_.at(shape_of(batch.tokens));
+    boundaries.push_back(&boundaries_of(plan));
+    first_changed.push_back(plan.first_target());
+  }
+  auto start = find_starting_point(states, boundaries, first_changed, unchanged);
+  skip_.stop();
+  if (start.layer > 0) skip_.begin_from(states, start.layer);
+  return start;
 }
 
 // At the end of a batch's graph.
@@ -358,9 +396,11 @@ void Tap::finish_batch() {
   }
   plan_ = nullptr;
   ++batch_;
+  skip_.end_batch();
 }
 
 void Tap::finish_evaluation(bool is_complete) {
+  skip_.restore_flags();
   if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
   if (!is_complete || !has_work()) return;
   if (plan_ != nullptr) finish_batch();

@@ -16,11 +16,14 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "engine/activation_sites.h"
 #include "engine/graph.h"
+#include "engine/graph_shape.h"
+#include "engine/hidden_states.h"
+#include "engine/layer_boundaries.h"
+#include "engine/layer_skip.h"
 #include "engine/site_counters.h"
 #include "engine/token_rows.h"
 #include "format/scale_search.h"
@@ -30,19 +33,6 @@
 struct ggml_tensor;
 
 namespace fakequant {
-
-// What the graph's nodes and their order depend on.
-struct GraphShape {
-  std::size_t tokens = 1;
-  std::size_t outputs = 1;  // tokens whose logits are wanted
-
-  bool operator==(const GraphShape&) const = default;
-  bool operator<(const GraphShape& other) const {
-    return std::pair(tokens, outputs) < std::pair(other.tokens, other.outputs);
-  }
-};
-
-GraphShape shape_of(const TokenBatch& batch);
 
 // Sees values of a site, as they were computed: whole rows of `columns`.
 using Observer = std::function<void(const ActivationSite& site, std::span<const float> values, std::int64_t columns)>;
@@ -63,7 +53,8 @@ class Tap {
   void end_watching(const GraphShape& shape, int layers);
 
   // Whether graphs of this shape have been watched, or need not be.
-  bool is_ready_for(const GraphShape& shape) const { return !has_work() || plans_.contains(shape); }
+  bool is_ready_for(const GraphShape& shape) const { return !has_work() || has_watched(shape); }
+  bool has_watched(const GraphShape& shape) const { return plans_.contains(shape); }
 
   // The activations that the graph of one token computes, in its order, and behind them those that are computed only
   // for several.
@@ -77,7 +68,16 @@ class Tap {
   // span several tokens, and when a file of ranges cannot be read or has none for a site; then all stays as it was.
   void set_recipe(const Recipe& recipe, Observer observer = {});
 
-  // Before an evaluation: the tokens that will go through the graph, in the batches in which they do.
+  // At the beginning of a text, whose first batch comes next: keeps the hidden states of its evaluations, or begins
+  // from those that were kept of the same batches, the graphs of which have been watched. What the layers below
+  // `unchanged` compute is the same but for the recipe; that is looked at here. The states must live until the text
+  // ends.
+  void keep_hidden_states(HiddenStates& states) { skip_.keep(states); }
+  StartingPoint begin_from(const HiddenStates& states, int unchanged);
+  void end_text() { skip_.stop(); }
+
+  // Before an evaluation: the tokens that will go through the graph, in the batches in which they do. Throws an Error
+  // where the evaluation begins at a layer, and these are other tokens or the recipe now changes a layer below.
   void begin_evaluation(std::vector<TokenBatch> batches);
 
   // Rethrows what went wrong inside the callback. Where the evaluation came to its end, checks that every node was met
@@ -105,15 +105,20 @@ class Tap {
     std::vector<ActivationSite> sites;
     std::vector<Target*> targets;  // for each node of the graph, null for those that are left alone
     std::size_t target_count = 0;
+    std::optional<std::vector<LayerBoundary>> boundaries;  // once they were asked for
+
+    int first_target() const;
   };
 
-  bool has_work() const { return !targets_.empty(); }
+  bool has_work() const { return !targets_.empty() || skip_.is_active(); }
   void assign(Plan& plan);
+  static const std::vector<LayerBoundary>& boundaries_of(Plan& plan);
   std::vector<ActivationSite> all_sites() const;
   bool is_always_named(const std::string& site) const;
   Target make_target(const ActivationSite& site, const Rule& rule);
-  bool wants(const ggml_tensor* node);
+  bool wants(ggml_tensor* node);
   void deal_with(ggml_tensor* node);
+  void round_node(Target& target, ggml_tensor* node);
   void finish_batch();
   void round_values(Target& target, float* values, const NodeShape& shape);
   void round_rows(Target& target, float* values, const NodeShape& shape);
@@ -130,6 +135,7 @@ class Tap {
   Observer observer_;
   std::map<std::string, Target> targets_;       // by the site's name
   std::map<std::string, StaticRanges> ranges_;  // by their file
+  LayerSkip skip_;
 
   // The evaluation that is going on.
   std::vector<TokenBatch> batches_;

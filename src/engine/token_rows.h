@@ -36,6 +36,7 @@ TokenDimension find_token_dimension(const std::vector<NodeShape>& two, const std
 struct TokenBatch {
   std::vector<std::uint64_t> places;
   std::vector<std::uint64_t> output_places;  // of those whose logits are wanted
+  std::vector<std::int32_t> tokens{};        // which they are
 };
 
 // How the values of a node that lie together, one row after the other, divide into tokens: token t has `outer` runs of
