@@ -1,28 +1,21 @@
 #include "measure/eval.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 
-#include "error.h"
+#include "measure/chunk_scoring.h"
 #include "measure/score_statistics.h"
-#include "measure/text_chunks.h"
 #include "measure/worst_tokens.h"
-#include "parallel.h"
 
 namespace fakequant {
 namespace {
-
-using Logits = std::vector<std::span<const float>>;
 
 // What is measured with, for as long as it lasts.
 struct Measurement {
   std::unique_ptr<Context> baseline;
   std::vector<std::unique_ptr<Context>> contexts;  // of the variants
   const std::vector<Variant>* variants;
-  ChunkShape shape;
-  std::vector<ChunkSlice> slices;
+  ChunkPlan plan;
   const EvalOptions* options;
 
   bool is_stopped() const { return options->is_stopped && options->is_stopped(); }
@@ -34,78 +27,34 @@ struct ChunkScores {
   std::vector<std::vector<TokenScore>> variants;  // of each, by prediction
 };
 
-// Throws when a prediction is not a distribution; `token` is its place in the chunk.
-void check(double log_sum, const std::string& who, int chunk, std::size_t token) {
-  if (!std::isfinite(log_sum)) {
-    throw Error(fmt::format("a logit of the {} is not a number: chunk {}, token {}", who, chunk, token));
-  }
-}
-
-// Evaluates a slice; returns its logits, which are valid until the context's next evaluation.
-Logits run(Context& context, const ChunkSlice& slice, std::span<const Token> tokens) {
-  context.evaluate(tokens.subspan(slice.begin, slice.size()), slice.outputs);
-  Logits logits;
-  for (std::size_t i = 0; i < slice.outputs.count; ++i) logits.push_back(context.logits(slice.outputs.first + i));
-  return logits;
-}
-
-void score_slice(const Measurement& with, int number, std::span<const Token> tokens, const ChunkSlice& slice,
-                 ChunkScores& scores) {
-  const auto first = slice.begin + slice.outputs.first;  // the place in the chunk of the first prediction
-  const auto count = static_cast<std::int64_t>(slice.outputs.count);
+void score(const Measurement& with, const Chunk& chunk, const ChunkSlice& slice, ChunkScores& scores) {
   const int threads = with.options->threads;
-  const auto baseline = run(*with.baseline, slice, tokens);
-  std::vector<Prediction> predictions(baseline.size());
-  parallel_for(count, threads, [&](std::int64_t i) {
-    const auto place = static_cast<std::size_t>(i);
-    predictions[place] = predict(baseline[place]);
-    check(predictions[place].log_sum, "baseline", number, first + place);
-  });
-  for (std::size_t i = 0; i < baseline.size(); ++i) {
-    scores.baseline_log_p.push_back(log_probability(baseline[i], predictions[i], tokens[first + i + 1]));
-  }
+  const auto baseline = predict_slice(*with.baseline, chunk, slice, threads);
+  scores.baseline_log_p.insert(scores.baseline_log_p.end(), baseline.log_p.begin(), baseline.log_p.end());
   for (std::size_t v = 0; v < with.contexts.size(); ++v) {
-    const auto variant = run(*with.contexts[v], slice, tokens);
-    auto& scored = scores.variants[v];
-    const auto before = scored.size();
-    scored.resize(before + variant.size());
-    parallel_for(count, threads, [&](std::int64_t i) {
-      const auto place = static_cast<std::size_t>(i);
-      auto& score = scored[before + place];
-      score = score_token(baseline[place], predictions[place], variant[place], tokens[first + place + 1]);
-      if (!std::isfinite(score.kld)) {
-        check(predict(variant[place]).log_sum, "variant '" + (*with.variants)[v].name + "'", number, first + place);
-      }
-    });
+    score_slice(*with.contexts[v], (*with.variants)[v].name, chunk, slice, baseline, threads, scores.variants[v]);
   }
 }
 
 // Nothing when it is stopped meanwhile.
-std::optional<ChunkScores> score_chunk(const Measurement& with, int number, std::span<const Token> tokens) {
+std::optional<ChunkScores> score(const Measurement& with, const Chunk& chunk) {
   ChunkScores scores;
   scores.variants.resize(with.contexts.size());
-  const auto sequence = static_cast<std::uint32_t>(number);
+  const auto sequence = static_cast<std::uint32_t>(chunk.number);
   with.baseline->clear(sequence);
   for (const auto& context : with.contexts) context->clear(sequence);
-  for (const auto& slice : with.slices) {
+  for (const auto& slice : with.plan.slices) {
     if (with.is_stopped()) return std::nullopt;
-    score_slice(with, number, tokens, slice, scores);
+    score(with, chunk, slice, scores);
   }
   return scores;
 }
 
 Measurement prepare(Subjects& subjects, const std::vector<Variant>& variants, const EvalOptions& options) {
-  const auto& model = subjects.baseline();
-  const int ctx_size = choose_chunk_size(model, options.ctx_size);
   Measurement with;
-  with.shape = {static_cast<std::size_t>(ctx_size)};
-  with.slices = with.shape.slices(model.vocabulary_size());
-  ContextOptions context{ctx_size, options.threads, options.batch_size};
-  for (const auto& slice : with.slices) {
-    context.most_outputs = std::max(context.most_outputs, static_cast<int>(slice.outputs.count));
-  }
-  with.baseline = subjects.open_baseline(context);
-  with.contexts = subjects.open(variants, context);
+  with.plan = plan_chunks(subjects.baseline(), options.ctx_size, options.batch_size, options.threads);
+  with.baseline = subjects.open_baseline(with.plan.context);
+  with.contexts = subjects.open(variants, with.plan.context);
   with.variants = &variants;
   with.options = &options;
   return with;
@@ -125,20 +74,15 @@ ChunkResult summarize(int text, int chunk, std::span<const TokenScore> scores) {
 
 // The sums over a text or over all.
 struct TextSums {
-  Moments baseline_nll;
-  std::int64_t scored = 0;
+  BaselineSums baseline;
   std::vector<ScoreStatistics> variants;
 
   void add(const ChunkScores& chunk) {
-    Moments nll;
-    for (const double log_p : chunk.baseline_log_p) nll.add(-log_p);
-    baseline_nll.add(nll);
-    scored += static_cast<std::int64_t>(chunk.baseline_log_p.size());
+    baseline.add(sum_of_baseline(chunk.baseline_log_p));
     for (std::size_t v = 0; v < variants.size(); ++v) variants[v].add(chunk.variants[v]);
   }
   void add(const TextSums& other) {
-    baseline_nll.add(other.baseline_nll);
-    scored += other.scored;
+    baseline.add(other.baseline);
     for (std::size_t v = 0; v < variants.size(); ++v) variants[v].add(other.variants[v]);
   }
 };
@@ -171,7 +115,7 @@ struct Evaluation {
   TextSums total;
   std::vector<WorstTokens> worst;
 
-  TextSums no_sums() const { return {{}, 0, std::vector<ScoreStatistics>(with.variants->size())}; }
+  TextSums no_sums() const { return {{}, std::vector<ScoreStatistics>(with.variants->size())}; }
   void add_text(const std::string& file, std::size_t texts);
   void add_chunk(int text, int number, std::span<const Token> tokens, const ChunkScores& scores);
   void tell(double done, const TextSums& sums) const;
@@ -185,7 +129,7 @@ void Evaluation::add_text(const std::string& file, std::size_t texts) {
   text.name = file;
   auto sums = no_sums();
   while (const auto tokens = chunks.next()) {
-    const auto scores = score_chunk(with, text.chunks, *tokens);
+    const auto scores = score(with, {text.chunks, *tokens});
     result.is_interrupted = !scores.has_value();
     if (result.is_interrupted) break;
     sums.add(*scores);
@@ -198,8 +142,8 @@ void Evaluation::add_text(const std::string& file, std::size_t texts) {
   if (text.chunks == 0) return;
   total.add(sums);
   text.tokens_in_text = chunks.tokens_in_text();
-  text.tokens_scored = sums.scored;
-  text.baseline_ppl = perplexity(sums.baseline_nll, sums.scored);
+  text.tokens_scored = sums.baseline.count;
+  text.baseline_ppl = perplexity(sums.baseline.nll, sums.baseline.count);
   for (const auto& variant : sums.variants) text.variants.push_back(variant.figures());
   result.texts.push_back(std::move(text));
 }
@@ -209,7 +153,7 @@ void Evaluation::add_chunk(int text, int number, std::span<const Token> tokens, 
   for (std::size_t v = 0; v < result.variants.size(); ++v) {
     auto& variant = result.variants[v];
     variant.chunks.push_back(summarize(text, number, scores.variants[v]));
-    worst[v].add(text, number, tokens, with.shape.first_scored(), scores.variants[v]);
+    worst[v].add(text, number, tokens, with.plan.shape.first_scored(), scores.variants[v]);
     variant.sites = with.contexts[v]->counters();
   }
 }
@@ -229,8 +173,8 @@ void Evaluation::tell(double done, const TextSums& sums) const {
 void Evaluation::finish() {
   if (result.chunks == 0) return;
   result.tokens_evaluated = std::int64_t{result.chunks} * result.ctx_size;
-  result.tokens_scored = total.scored;
-  result.baseline_ppl = perplexity(total.baseline_nll, total.scored);
+  result.tokens_scored = total.baseline.count;
+  result.baseline_ppl = perplexity(total.baseline.nll, total.baseline.count);
   for (std::size_t v = 0; v < result.variants.size(); ++v) {
     result.variants[v].figures = total.variants[v].figures();
     result.variants[v].worst_tokens = worst[v].in_words(model);
@@ -250,7 +194,7 @@ EvalResult evaluate(const std::vector<std::string>& model_files, const std::vect
   auto& result = evaluation.result;
   result.model = model_files.front();
   result.threads = options.threads;
-  result.ctx_size = static_cast<int>(with.shape.ctx_size);
+  result.ctx_size = static_cast<int>(with.plan.shape.ctx_size);
   result.batch_size = with.baseline->batch_size();
   for (const auto& variant : variants) {
     result.variants.push_back({variant.name, variant.recipe, variant.other_model, {}, {}, {}, {}, {}});

@@ -62,14 +62,30 @@ void ScoreSums::add(const ScoreSums& other) {
   top10_common += other.top10_common;
 }
 
-void ScoreStatistics::add(std::span<const TokenScore> scores) {
+ScoreSums sum_of(std::span<const TokenScore> scores) {
   ScoreSums sums;
+  for (const auto& score : scores) sums.add(score);
+  return sums;
+}
+
+void BaselineSums::add(const BaselineSums& other) {
+  count += other.count;
+  nll.add(other.nll);
+}
+
+BaselineSums sum_of_baseline(std::span<const double> log_p) {
+  BaselineSums sums;
+  sums.count = static_cast<std::int64_t>(log_p.size());
+  for (const double value : log_p) sums.nll.add(-value);
+  return sums;
+}
+
+void ScoreStatistics::add(std::span<const TokenScore> scores) {
+  sums_.add(sum_of(scores));
   for (const auto& score : scores) {
-    sums.add(score);
     klds_.push_back(score.kld);
     delta_ps_.push_back(score.delta_p());
   }
-  sums_.add(sums);
 }
 
 void ScoreStatistics::add(const ScoreStatistics& other) {
@@ -78,13 +94,14 @@ void ScoreStatistics::add(const ScoreStatistics& other) {
   delta_ps_.insert(delta_ps_.end(), other.delta_ps_.begin(), other.delta_ps_.end());
 }
 
-DivergenceFigures ScoreStatistics::figures() const {
-  const auto count = sums_.count;
+DivergenceFigures figures_of(const ScoreSums& sums) {
+  const auto count = sums.count;
   const auto n = static_cast<double>(std::max<std::int64_t>(count, 1));
-  const auto nll = sums_.nll.mean(count), nll_baseline = sums_.nll_baseline.mean(count);
+  const auto nll = sums.nll.mean(count), nll_baseline = sums.nll_baseline.mean(count);
   DivergenceFigures figures;
-  figures.ppl = perplexity(sums_.nll, count);
-  figures.log_ppl_ratio = sums_.nll_change.mean(count);
+  figures.kld_at = figures.delta_p_at = quantiles({});
+  figures.ppl = perplexity(sums.nll, count);
+  figures.log_ppl_ratio = sums.nll_change.mean(count);
   const double ratio = std::exp(figures.log_ppl_ratio.value);
   figures.ppl_ratio = {ratio, ratio * figures.log_ppl_ratio.error};
   // var(a - b) = var(a) + var(b) - 2 cov(a, b)
@@ -97,17 +114,22 @@ DivergenceFigures ScoreStatistics::figures() const {
       ppl * ppl * variance + ppl_baseline * ppl_baseline * variance_baseline - 2 * ppl * ppl_baseline * covariance;
   figures.ppl_difference = {ppl - ppl_baseline, variance_change > 0 ? root(difference_variance) : 0};
 
-  figures.kld = sums_.kld.mean(count);
-  figures.kld_at = quantiles(klds_);
-  figures.delta_p = sums_.delta_p.mean(count);
-  figures.delta_p_at = quantiles(delta_ps_);
-  const auto mean_square = sums_.delta_p2.mean(count);
-  const double rms = root(sums_.delta_p.sum2 / n);
+  figures.kld = sums.kld.mean(count);
+  figures.delta_p = sums.delta_p.mean(count);
+  const auto mean_square = sums.delta_p2.mean(count);
+  const double rms = root(sums.delta_p.sum2 / n);
   figures.delta_p_rms = {rms, rms > 0 ? mean_square.error / (2 * rms) : 0};
-  const double same = static_cast<double>(sums_.same_top) / n;
+  const double same = static_cast<double>(sums.same_top) / n;
   figures.top1_agreement = {same, count > 1 ? root(same * (1 - same) / (n - 1)) : 0};
-  figures.top5_overlap = static_cast<double>(sums_.top5_common) / (5 * n);
-  figures.top10_overlap = static_cast<double>(sums_.top10_common) / (10 * n);
+  figures.top5_overlap = static_cast<double>(sums.top5_common) / (5 * n);
+  figures.top10_overlap = static_cast<double>(sums.top10_common) / (10 * n);
+  return figures;
+}
+
+DivergenceFigures ScoreStatistics::figures() const {
+  auto figures = figures_of(sums_);
+  figures.kld_at = quantiles(klds_);
+  figures.delta_p_at = quantiles(delta_ps_);
   return figures;
 }
 

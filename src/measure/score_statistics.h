@@ -35,6 +35,23 @@ struct ScoreSums {
   void add(const ScoreSums& other);
 };
 
+// The sums of a chunk's predictions.
+ScoreSums sum_of(std::span<const TokenScore> scores);
+
+// The figures that follow from the sums alone: all but the quantiles, which are not numbers.
+DivergenceFigures figures_of(const ScoreSums& sums);
+
+// What the baseline's predictions of a chunk, or of several, add up to.
+struct BaselineSums {
+  std::int64_t count = 0;
+  Moments nll;
+
+  void add(const BaselineSums& other);
+};
+
+// Of a chunk, from the logarithms of the probabilities of the tokens that came.
+BaselineSums sum_of_baseline(std::span<const double> log_p);
+
 // The sums, and the values whose quantiles are asked for.
 class ScoreStatistics {
  public:

@@ -1,0 +1,79 @@
+#include "measure/chunk_scoring.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "error.h"
+#include "parallel.h"
+
+namespace fakequant {
+namespace {
+
+// The place in the chunk of the first token whose prediction is scored.
+std::size_t first_place(const ChunkSlice& slice) { return slice.begin + slice.outputs.first; }
+
+// Throws when a prediction is not a distribution; `token` is its place in the chunk.
+void check(double log_sum, const std::string& who, int chunk, std::size_t token) {
+  if (!std::isfinite(log_sum)) {
+    throw Error(fmt::format("a logit of the {} is not a number: chunk {}, token {}", who, chunk, token));
+  }
+}
+
+// Evaluates a slice; returns its logits, which are valid until the context's next evaluation.
+Logits run(Context& context, const Chunk& chunk, const ChunkSlice& slice) {
+  context.evaluate(chunk.tokens.subspan(slice.begin, slice.size()), slice.outputs);
+  Logits logits;
+  for (std::size_t i = 0; i < slice.outputs.count; ++i) logits.push_back(context.logits(slice.outputs.first + i));
+  return logits;
+}
+
+}  // namespace
+
+ChunkPlan plan_chunks(const Model& model, int ctx_size, int batch_size, int threads) {
+  const int size = choose_chunk_size(model, ctx_size);
+  ChunkPlan plan;
+  plan.shape = {static_cast<std::size_t>(size)};
+  plan.slices = plan.shape.slices(model.vocabulary_size());
+  plan.context = {size, threads, batch_size};
+  for (const auto& slice : plan.slices) {
+    plan.context.most_outputs = std::max(plan.context.most_outputs, static_cast<int>(slice.outputs.count));
+  }
+  return plan;
+}
+
+BaselineSlice predict_slice(Context& baseline, const Chunk& chunk, const ChunkSlice& slice, int threads) {
+  const auto first = first_place(slice);
+  BaselineSlice result;
+  result.logits = run(baseline, chunk, slice);
+  result.predictions.resize(result.logits.size());
+  parallel_for(static_cast<std::int64_t>(slice.outputs.count), threads, [&](std::int64_t i) {
+    const auto place = static_cast<std::size_t>(i);
+    result.predictions[place] = predict(result.logits[place]);
+    check(result.predictions[place].log_sum, "baseline", chunk.number, first + place);
+  });
+  for (std::size_t i = 0; i < result.logits.size(); ++i) {
+    result.log_p.push_back(log_probability(result.logits[i], result.predictions[i], chunk.tokens[first + i + 1]));
+  }
+  return result;
+}
+
+void score_slice(Context& variant, const std::string& name, const Chunk& chunk, const ChunkSlice& slice,
+                 const BaselineSlice& baseline, int threads, std::vector<TokenScore>& scores) {
+  const auto first = first_place(slice);
+  const auto logits = run(variant, chunk, slice);
+  const auto before = scores.size();
+  scores.resize(before + logits.size());
+  parallel_for(static_cast<std::int64_t>(slice.outputs.count), threads, [&](std::int64_t i) {
+    const auto place = static_cast<std::size_t>(i);
+    auto& score = scores[before + place];
+    score = score_token(baseline.logits[place], baseline.predictions[place], logits[place],
+                        chunk.tokens[first + place + 1]);
+    if (!std::isfinite(score.kld)) {
+      check(predict(logits[place]).log_sum, "variant '" + name + "'", chunk.number, first + place);
+    }
+  });
+}
+
+}  // namespace fakequant
