@@ -27,6 +27,7 @@ class Arguments {
   // the help shows for the value. A value out of range is refused with the range.
   void positional(const std::string& name, std::string& value, const std::string& help,
                   Required required = Required::yes);
+  void positionals(const std::string& name, std::vector<std::string>& values, const std::string& help);  // one at least
   void text(const std::string& flags, const std::string& type, std::string& value, const std::string& help,
             Required required = Required::no);
   void texts(const std::string& flags, const std::string& type, std::vector<std::string>& values,

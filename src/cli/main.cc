@@ -77,6 +77,8 @@ int main(int argc, char** argv) {
     fakequant::add_bench(program.app(), line);
     fakequant::add_calibrate(program.app(), line);
     fakequant::add_experiment(program.app(), line);
+    fakequant::add_sweep(program.app(), line);
+    fakequant::add_study(program.app(), line);
     fakequant::add_formats(program.app(), line);
     return program.run(argc, argv);
   } catch (const fakequant::Error& error) {

@@ -1,0 +1,43 @@
+// fakequant study merge: studies of the same model and texts, united.
+#include <fmt/format.h>
+
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "error.h"
+#include "report/sweep_report.h"
+#include "study/merge_studies.h"
+
+namespace fakequant {
+namespace {
+
+struct StudyCommandOptions : CommonOptions {
+  std::string action, output;
+  std::vector<std::string> studies;
+};
+
+void study(const StudyCommandOptions& options) {
+  if (options.action != "merge") {
+    throw usage_error(fmt::format("unknown action '{}': write fakequant study merge OUT.db A.db B.db", options.action));
+  }
+  auto files = options.studies;
+  files.push_back(options.output);
+  ResultOutput output(options, files);
+  const auto result = merge_studies(options.output, options.studies);
+  output.write(to_text(result), to_json(result, provenance_of(options, false)));
+}
+
+}  // namespace
+
+void add_study(CLI::App& program, const std::string& command_line) {
+  Arguments arguments(program, "study", "Unite studies that sweep made");
+  auto options = std::make_shared<StudyCommandOptions>();
+  options->command_line = command_line;
+  arguments.positional("ACTION", options->action, "merge");
+  arguments.positional("OUT.db", options->output, "The study that all are added to; made where there is none");
+  arguments.positionals("STUDY.db", options->studies, "Studies of the same model and texts");
+  add_common_options(arguments, *options);
+  arguments.footer("Example: fakequant study merge all.db shard1.db shard2.db");
+  arguments.run([options] { study(*options); });
+}
+
+}  // namespace fakequant

@@ -1,0 +1,115 @@
+// fakequant sweep: what every site loses in every format and layer, in a study that grows.
+#include "study/sweep.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "cli/commands.h"
+#include "cli/interruption.h"
+#include "cli/options.h"
+#include "error.h"
+#include "report/sweep_report.h"
+#include "text_file.h"
+
+namespace fakequant {
+namespace {
+
+struct SweepCommandOptions : CommonOptions {
+  SweepRequest request;
+  StorageOptions storage;
+  std::string shard, precision;
+};
+
+// "2/8".
+void parse_shard(const std::string& text, SweepRequest& request) {
+  if (text.empty()) return;
+  const auto* end = text.data() + text.size();
+  const auto [slash, fault] = std::from_chars(text.data(), end, request.shard);
+  if (fault == std::errc{} && slash != end && *slash == '/') {
+    const auto [stop, second] = std::from_chars(slash + 1, end, request.shards);
+    if (second == std::errc{} && stop == end && request.shard >= 1 && request.shard <= request.shards) return;
+  }
+  throw usage_error(fmt::format("--shard {} is none: write I/N, such as 2/8 for the second of eight", text));
+}
+
+// "5%" or "0.05".
+double parse_precision(const std::string& text) {
+  if (text.empty()) return 0;
+  double value = 0;
+  const auto* end = text.data() + text.size();
+  const auto [stop, fault] = std::from_chars(text.data(), end, value);
+  const bool is_percent = stop + 1 == end && *stop == '%';
+  if (is_percent) value /= 100;
+  if (fault != std::errc{} || (stop != end && !is_percent) || !(value > 0) || !(value < 1)) {
+    throw usage_error(fmt::format("--precision {} is none: write a part of the mean, such as 5%", text));
+  }
+  return value;
+}
+
+void sweep(SweepCommandOptions& options) {
+  auto& request = options.request;
+  request.storage = settings_of(options.storage);
+  parse_shard(options.shard, request);
+  request.precision = parse_precision(options.precision);
+  const GgufModel model(request.model);
+  for (const auto& text : request.texts) check_readable(text);
+  const auto provenance = provenance_of(options, request.devices);
+  auto inputs = model.paths();
+  inputs.insert(inputs.end(), request.texts.begin(), request.texts.end());
+  refuse_overwriting(inputs, request.study);
+  inputs.push_back(request.study);
+  ResultOutput output(options, inputs);
+  request.threads = options.threads;
+  request.is_stopped = Interruption::is_asked_for;
+  const auto result = [&] {
+    const Interruption interruption;
+    ProgressLine line(options, "sweep");
+    request.progress = [&](const SweepProgress& progress) {
+      line.show(progress.done, fmt::format("[{}] {}", progress.measured, progress.variant));
+    };
+    return fakequant::sweep(request);
+  }();
+  output.write(to_text(result), to_json(result, provenance));
+}
+
+}  // namespace
+
+void add_sweep(CLI::App& program, const std::string& command_line) {
+  Arguments arguments(program, "sweep", "What every site loses in every format and layer, in a study that grows");
+  auto options = std::make_shared<SweepCommandOptions>();
+  options->command_line = command_line;
+  auto& request = options->request;
+  arguments.positional("MODEL", request.model, "A GGUF file");
+  arguments.texts("-f,--file", "FILE", request.texts, "A text to evaluate; repeatable", Required::yes);
+  arguments.texts("--site", "SITE", request.question.sites,
+                  "What to round, as in rules: a:ffn_input, w:ffn_norm; repeatable", Required::yes);
+  arguments.texts("--format", "FORMAT", request.question.formats,
+                  "A format, as in rules: bf16, or int4,per=block,block=32; repeatable", Required::yes);
+  arguments.flag("--layers", request.question.by_layer, "Each layer by itself [all that a site names together]");
+  arguments.text("-o,--output", "STUDY.db", request.study, "The study: made, or gone on with", Required::yes);
+  arguments.number("--ctx-size", request.ctx_size, 4, 1 << 24,
+                   "Tokens of a chunk [min(512, what the model was trained for)]");
+  arguments.number("--batch-size", request.batch_size, 1, 1 << 24,
+                   "Tokens that go through the model together, at most [512]");
+  arguments.number("--chunks", request.chunks, 1, 1 << 30, "Evaluate at most N chunks of each text [all]");
+  arguments.text("--precision", "PART", options->precision,
+                 "End a variant when its divergence's standard error is below this part of it: 5%");
+  arguments.text("--shard", "I/N", options->shard, "Measure the Ith of N shares of the variants");
+  arguments.flag("--dry-run", request.dry_run, "Only print the variants, and what the study has of them");
+  add_storage_options(arguments, options->storage);
+  add_device_options(arguments, request.devices);
+  add_common_options(arguments, *options);
+  arguments.footer(
+      "Typed again, the command goes on where it was stopped; with more formats, sites, texts or chunks the study\n"
+      "grows. The study is a SQLite database, which docs/studies.md describes.\n"
+      "Ctrl-C ends with what has been measured so far.\n"
+      "Example: fakequant sweep model.gguf -f text.txt --site a:ffn_input --format bf16 --format e4m3 --layers -o "
+      "study.db");
+  arguments.run([options] {
+    sweep(*options);
+    if (Interruption::is_asked_for()) Interruption::leave();
+  });
+}
+
+}  // namespace fakequant

@@ -1,0 +1,61 @@
+#include "study/merge_studies.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "error.h"
+#include "study/study_database.h"
+
+namespace fakequant {
+namespace {
+
+void add_study(const StudyDatabase& study, StudyDatabase& output) {
+  const auto baseline = study.baseline();
+  for (const auto& [id, variant] : study.variants()) {
+    const auto added = output.add_variant(variant);
+    for (const auto& [place, score] : study.scores(id)) {
+      const auto chunk = baseline.find(place);
+      if (chunk == baseline.end()) throw Error("a score is there whose chunk is not: the study is damaged");
+      output.add_score(added, place, chunk->second, score);
+    }
+    if (variant.start) output.set_start(added, *variant.start);
+  }
+}
+
+}  // namespace
+
+MergeResult merge_studies(const std::string& output, const std::vector<std::string>& studies) {
+  for (const auto& path : studies) {
+    std::error_code ignored;
+    if (std::filesystem::equivalent(path, output, ignored)) {
+      throw usage_error(fmt::format("{} is both the output and a study to be added to it: name it once", path));
+    }
+    if (!StudyDatabase(path, StudyAccess::read).subject()) {
+      throw Error(fmt::format("{} is empty: there is no study in it", path));
+    }
+  }
+  MergeResult result;
+  result.study = output;
+  result.merged = studies;
+  StudyDatabase united(output, StudyAccess::write);
+  united.transaction([&] {
+    for (const auto& path : studies) {
+      about(path, [&] {
+        const StudyDatabase study(path, StudyAccess::read);
+        united.set_subject(*study.subject());
+        add_study(study, united);
+      });
+    }
+  });
+  const auto subject = united.subject();
+  result.model = subject->model;
+  for (const auto& text : subject->texts) result.texts.push_back(text.name);
+  for (const auto& [id, variant] : united.variants()) {
+    ++result.variants;
+    result.scores += static_cast<std::int64_t>(united.scores(id).size());
+  }
+  return result;
+}
+
+}  // namespace fakequant

@@ -1,0 +1,243 @@
+#include "study/study_database.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+
+#include "error.h"
+#include "study/merge_studies.h"
+#include "text_file.h"
+
+namespace fakequant {
+namespace {
+
+class StudyDatabases : public testing::Test {
+ protected:
+  StudyDatabases() : folder_(std::filesystem::temp_directory_path() / ("fakequant-study-" + std::to_string(getpid()))) {
+    std::filesystem::create_directories(folder_);
+  }
+  ~StudyDatabases() override { std::filesystem::remove_all(folder_); }
+
+  std::string path(const std::string& name) const { return (folder_ / name).string(); }
+
+  static StudySubject subject(int texts = 1) {
+    StudySubject subject{"model.gguf", "abcdef", 1234, 2, 512, 512, "0.1", "llama 1", "CPU", {}};
+    for (int t = 0; t < texts; ++t) subject.texts.push_back({std::to_string(t) + ".txt", std::to_string(t)});
+    return subject;
+  }
+
+  static StudyVariant variant(int layer) {
+    return {"a:ffn_norm@" + std::to_string(layer) + "=bf16", "a:ffn_norm", "bf16", layer, "", "", {}};
+  }
+
+  // Sums with bits in all places.
+  static StudyScore score(int seed) {
+    StudyScore score;
+    double x = std::sqrt(2.0 + seed);
+    score.sums.count = 100 + seed;
+    for (auto* moments : {&score.sums.nll, &score.sums.nll_baseline, &score.sums.nll_change, &score.sums.kld,
+                          &score.sums.delta_p, &score.sums.delta_p2}) {
+      moments->sum = x = std::sin(x * 1000) * 1e-3;
+      moments->sum2 = x = std::cos(x * 1000) * 1e17;
+    }
+    score.sums.same_top = 7;
+    score.sums.top5_common = 8;
+    score.sums.top10_common = 9;
+    score.kld_max = 1.0 / 3;
+    return score;
+  }
+  static BaselineSums baseline(int seed) { return {100, {std::sqrt(3.0 + seed), 0.1}}; }
+
+  // A study of a layer's variant on chunks 0 to `chunks` - 1.
+  void make(const std::string& name, int layer, int chunks, const StudySubject& of = subject()) const {
+    StudyDatabase study(path(name), StudyAccess::write);
+    study.transaction([&] {
+      study.set_subject(of);
+      const auto id = study.add_variant(variant(layer));
+      for (int chunk = 0; chunk < chunks; ++chunk) {
+        study.add_score(id, {0, chunk}, baseline(chunk), score(chunk + 10 * layer));
+      }
+      study.set_start(id, {layer, layer == 0 ? "so" : ""});
+    });
+  }
+
+  template <typename Work>
+  static std::string message_of(const Work& work) {
+    try {
+      work();
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "no error";
+  }
+
+  std::filesystem::path folder_;
+};
+
+void expect_same(const StudyScore& a, const StudyScore& b) {
+  EXPECT_EQ(std::memcmp(&a.sums, &b.sums, sizeof(a.sums)), 0);
+  EXPECT_EQ(a.kld_max, b.kld_max);
+}
+
+TEST_F(StudyDatabases, GiveBackWhatWasWrittenToTheBit) {
+  make("a.db", 1, 3);
+  const StudyDatabase study(path("a.db"), StudyAccess::read);
+  const auto of = study.subject();
+  ASSERT_TRUE(of.has_value());
+  EXPECT_EQ(of->model, "model.gguf");
+  EXPECT_EQ(of->texts.size(), 1u);
+  ASSERT_EQ(study.variants().size(), 1u);
+  const auto& [id, known] = *study.variants().begin();
+  EXPECT_EQ(known.recipe, "a:ffn_norm@1=bf16");
+  EXPECT_EQ(known.layer, 1);
+  EXPECT_EQ(known.start->layer, 1);
+  const auto scores = study.scores(id);
+  ASSERT_EQ(scores.size(), 3u);
+  for (int chunk = 0; chunk < 3; ++chunk) {
+    expect_same(scores.at({0, chunk}), score(chunk + 10));
+    EXPECT_EQ(study.baseline().at({0, chunk}).nll.sum, baseline(chunk).nll.sum);
+  }
+}
+
+TEST_F(StudyDatabases, KeepNumbersThatAreNone) {
+  StudyDatabase study(path("a.db"), StudyAccess::write);
+  auto odd = score(1);
+  odd.sums.nll.sum = std::numeric_limits<double>::infinity();
+  odd.sums.nll_change.sum = std::numeric_limits<double>::quiet_NaN();
+  std::int64_t id = 0;
+  for (int twice = 0; twice < 2; ++twice) {
+    study.transaction([&] {
+      study.set_subject(subject());
+      id = study.add_variant(variant(0));
+      study.add_score(id, {0, 0}, baseline(0), odd);
+    });
+  }
+  EXPECT_EQ(study.scores(id).at({0, 0}).sums.nll.sum, odd.sums.nll.sum);
+  EXPECT_TRUE(std::isnan(study.scores(id).at({0, 0}).sums.nll_change.sum));
+}
+
+TEST_F(StudyDatabases, WriteAllOrNothing) {
+  make("a.db", 1, 1);
+  StudyDatabase study(path("a.db"), StudyAccess::write);
+  EXPECT_THROW(study.transaction([&] {
+    const auto id = study.add_variant(variant(2));
+    study.add_score(id, {0, 0}, baseline(0), score(20));
+    throw Error("stopped");
+  }),
+               Error);
+  EXPECT_EQ(study.variants().size(), 1u);
+}
+
+TEST_F(StudyDatabases, GoOnAndGrowByTexts) {
+  make("a.db", 1, 2);
+  make("a.db", 1, 3, subject(2));
+  make("a.db", 0, 1);  // fewer texts than it has
+  const StudyDatabase study(path("a.db"), StudyAccess::read);
+  EXPECT_EQ(study.subject()->texts.size(), 2u);
+  EXPECT_EQ(study.variants().size(), 2u);
+  EXPECT_EQ(study.scores(study.variants().begin()->first).size(), 3u);
+}
+
+TEST_F(StudyDatabases, RefuseWhatIsNotTheirs) {
+  make("a.db", 1, 1);
+  const StudyDatabase study(path("a.db"), StudyAccess::read);
+  const auto refusal = [&](const auto& change) {
+    auto other = subject();
+    change(other);
+    return message_of([&] { study.check_subject(other); });
+  };
+  EXPECT_THAT(refusal([](auto& s) { s.model_sha256 = "other"; }),
+              testing::HasSubstr("a study of the model model.gguf"));
+  EXPECT_THAT(refusal([](auto& s) { s.texts[0].sha256 = "other"; }), testing::HasSubstr("a study on the text 0.txt"));
+  EXPECT_THAT(refusal([](auto& s) { s.ctx_size = 100; }), testing::HasSubstr("chunks of 512 tokens, and not 100"));
+  EXPECT_THAT(refusal([](auto& s) { s.batch_size = 9; }), testing::HasSubstr("batches of 512 tokens, and not 9"));
+  EXPECT_THAT(refusal([](auto& s) { s.backends = "GPU"; }), testing::HasSubstr("differ in the last digits"));
+  EXPECT_EQ(refusal([](auto& s) { s.model = "elsewhere.gguf"; }), "no error");
+}
+
+TEST_F(StudyDatabases, RefuseOtherFiguresForTheSame) {
+  make("a.db", 1, 1);
+  StudyDatabase study(path("a.db"), StudyAccess::write);
+  const auto id = study.variants().begin()->first;
+  const auto refusal = [&](const BaselineSums& of_baseline, const StudyScore& of_variant) {
+    return message_of([&] { study.transaction([&] { study.add_score(id, {0, 0}, of_baseline, of_variant); }); });
+  };
+  EXPECT_EQ(refusal(baseline(0), score(10)), "no error");
+  EXPECT_THAT(refusal(baseline(1), score(10)), testing::HasSubstr("the baseline's figures for chunk 0 of text 0"));
+  EXPECT_THAT(refusal(baseline(0), score(11)), testing::HasSubstr("the variant's figures for chunk 0 of text 0"));
+  auto other = variant(1);
+  other.files_sha256 = "ranges";
+  EXPECT_THAT(message_of([&] { study.transaction([&] { study.add_variant(other); }); }),
+              testing::HasSubstr("has changed since"));
+}
+
+TEST_F(StudyDatabases, AreUnited) {
+  make("a.db", 0, 2);
+  make("b.db", 1, 3);
+  make("b.db", 0, 1);
+  make("whole.db", 0, 2);
+  make("whole.db", 1, 3);
+  for (const auto* twice : {"first", "again"}) {
+    const auto result = merge_studies(path("united.db"), {path("a.db"), path("b.db")});
+    EXPECT_EQ(result.variants, 2) << twice;
+    EXPECT_EQ(result.scores, 5);
+  }
+  const StudyDatabase united(path("united.db"), StudyAccess::read), whole(path("whole.db"), StudyAccess::read);
+  const auto scores_of = [](const StudyDatabase& study) {
+    std::map<std::string, std::map<ChunkPlace, StudyScore>> scores;
+    for (const auto& [id, known] : study.variants()) {
+      scores[known.recipe + known.start->why_whole] = study.scores(id);
+    }
+    return scores;
+  };
+  const auto one = scores_of(united), other = scores_of(whole);
+  ASSERT_EQ(one.size(), other.size());
+  for (const auto& [recipe, scores] : one) {
+    ASSERT_TRUE(other.contains(recipe)) << recipe;
+    ASSERT_EQ(scores.size(), other.at(recipe).size());
+    for (const auto& [place, own] : scores) expect_same(own, other.at(recipe).at(place));
+  }
+}
+
+TEST_F(StudyDatabases, AreNotUnitedWithOthers) {
+  make("a.db", 0, 2);
+  auto other = subject();
+  other.model_sha256 = "other";
+  make("b.db", 1, 3, other);
+  EXPECT_THAT(message_of([&] {
+                merge_studies(path("out.db"), {path("a.db"), path("b.db")});
+              }),
+              testing::HasSubstr("a study of the model"));
+  EXPECT_FALSE(StudyDatabase(path("out.db"), StudyAccess::read).subject().has_value());  // nothing was added
+  EXPECT_THAT(message_of([&] { merge_studies(path("a.db"), {path("a.db")}); }), testing::HasSubstr("name it once"));
+  EXPECT_THAT(message_of([&] { merge_studies(path("out.db"), {path("none.db")}); }), testing::HasSubstr("cannot open"));
+}
+
+TEST_F(StudyDatabases, ThatAreDamagedAreRefused) {
+  make("a.db", 1, 400);
+  const auto bytes = read_text(path("a.db"));
+  ASSERT_GT(bytes.size(), 40000u);
+  const auto refusal = [&](std::string damaged) {
+    std::ofstream(path("b.db"), std::ios::binary) << damaged;
+    return message_of([&] { StudyDatabase(path("b.db"), StudyAccess::write); });
+  };
+  EXPECT_THAT(refusal("no database, but long enough to be looked at as one, as it seems"),
+              testing::HasSubstr("damaged"));
+  EXPECT_THAT(refusal(bytes.substr(0, bytes.size() / 2)), testing::HasSubstr("damaged"));
+  EXPECT_THAT(refusal(bytes.substr(0, 100) + std::string(4000, 'x') + bytes.substr(4100)),
+              testing::HasSubstr("damaged"));
+  auto middle = bytes;
+  middle.replace(20000, 9000, std::string(9000, '\x55'));
+  EXPECT_THAT(refusal(middle), testing::HasSubstr("damaged"));
+  EXPECT_EQ(refusal(bytes), "no error");
+  EXPECT_THAT(message_of([&] { StudyDatabase(folder_.string(), StudyAccess::write); }),
+              testing::HasSubstr("is a folder"));
+}
+
+}  // namespace
+}  // namespace fakequant

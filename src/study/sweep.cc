@@ -1,0 +1,382 @@
+#include "study/sweep.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <set>
+
+#include "error.h"
+#include "gguf/gguf_model.h"
+#include "gguf/model_hash.h"
+#include "gguf/sha256.h"
+#include "gguf/tensor_type.h"
+#include "measure/kept_baseline.h"
+#include "study/environment.h"
+#include "study/prepared_variants.h"
+#include "study/study_database.h"
+
+namespace fakequant {
+namespace {
+
+constexpr std::size_t kMostKept = std::size_t{512} << 20;  // bytes of what the baseline computed
+
+// A chunk of a text.
+struct TextChunk {
+  ChunkPlace place;
+  std::vector<Token> tokens;
+};
+
+// A variant while it is measured.
+struct Work {
+  PlannedVariant planned;
+  std::string name;  // its rule
+  StudyDatabase::VariantId id = 0;
+  std::map<ChunkPlace, StudyScore> scores;  // of the chunks that are asked for
+  std::size_t found = 0;                    // of them, that the study had before
+  std::optional<StartingPoint> start;
+  bool is_precise = false;
+
+  bool is_weight() const { return planned.rule.kind == SiteKind::weight; }
+};
+
+// As `eval` adds up: the chunks of a text in their order, then the texts.
+template <typename Sums, typename Scores, typename Get>
+Sums total_of(const Scores& scores, const Get& get) {
+  Sums total;
+  for (auto score = scores.begin(); score != scores.end();) {
+    Sums text;
+    const int number = score->first.text;
+    for (; score != scores.end() && score->first.text == number; ++score) text.add(get(score->second));
+    total.add(text);
+  }
+  return total;
+}
+
+ScoreSums total_of(const std::map<ChunkPlace, StudyScore>& scores) {
+  return total_of<ScoreSums>(scores, [](const StudyScore& score) -> const ScoreSums& { return score.sums; });
+}
+
+StudyScore study_score(std::span<const TokenScore> scores) {
+  StudyScore score{sum_of(scores), scores.front().kld};
+  for (const auto& token : scores) score.kld_max = std::max(score.kld_max, token.kld);
+  return score;
+}
+
+std::string storage_text(const ApplySettings& storage) {
+  if (storage.promote_to) return "promote " + type_name(*storage.promote_to);
+  return storage.requantize ? "requantize" : "";
+}
+
+std::string files_hash(const Format& format) {
+  const auto& file = format.importance_file.empty() ? format.range.file : format.importance_file;
+  return file.empty() ? "" : sha256_of_file(file);
+}
+
+class Sweep {
+ public:
+  explicit Sweep(const SweepRequest& request)
+      : request_(request),
+        file_(request.model),
+        model_(file_.paths(), request.devices),
+        plan_(plan_chunks(model_, request.ctx_size, request.batch_size, request.threads)),
+        context_(model_, plan_.context, {}) {}
+
+  SweepResult run() {
+    const auto begin = std::chrono::steady_clock::now();
+    plan_variants();
+    read_texts();
+    open_study();
+    if (!request_.dry_run) measure();
+    fill_in();
+    result_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    return std::move(result_);
+  }
+
+ private:
+  void plan_variants();
+  void check_rules();
+  void read_texts();
+  StudySubject subject();
+  void open_study();
+  StudyVariant study_variant(const Work& work) const;
+  void take_what_is_there();
+  void measure();
+  bool is_stopped() { return result_.is_interrupted = request_.is_stopped && request_.is_stopped(); }
+  bool needs(const Work& work, const ChunkPlace& place) const {
+    return !work.is_precise && !work.scores.contains(place);
+  }
+  bool is_needed(const ChunkPlace& place) const;
+  std::vector<KeptBaseline> keep_block(std::vector<TextChunk>::const_iterator& next);
+  void measure_block(Work& work, const std::vector<KeptBaseline>& block);
+  void measure_chunks(Work& work, Context& context, const std::vector<KeptBaseline>& block);
+  void look_whether_precise(Work& work) const;
+  double cost(const Work& work) const;
+  void plan_progress();
+  void tell(const Work& work, double cost);
+  void fill_in();
+
+  const SweepRequest& request_;
+  GgufModel file_;
+  Model model_;
+  ChunkPlan plan_;
+  Context context_;
+  std::vector<TextChunk> chunks_;
+  std::map<const Token*, ChunkPlace> places_;  // of the chunks, by where their tokens lie
+  std::vector<Work> works_;
+  std::optional<StudyDatabase> study_;
+  double to_do_ = 0, done_ = 0;  // passes of the whole model
+  SweepResult result_;
+};
+
+void Sweep::plan_variants() {
+  ModelSites sites;
+  for (const auto& tensor : file_.tensors()) sites.weights.push_back({tensor.name, layer_of_tensor(tensor.name)});
+  for (const auto& activation : context_.sites()) sites.activations.push_back(activation.site);
+  sites.weight_layers = layer_count(file_.tensors());
+  sites.activation_layers = model_.layers();
+  auto plan = plan_sweep(request_.question, sites);
+  take_shard(plan, request_.shard, request_.shards);
+  result_.notes = std::move(plan.notes);
+  for (auto& planned : plan.variants) {
+    auto& work = works_.emplace_back();
+    work.planned = std::move(planned);
+    work.name = to_string(work.planned.rule);
+  }
+  check_rules();
+}
+
+// What cannot be measured is known before the work begins.
+void Sweep::check_rules() {
+  for (const auto& work : works_) {
+    if (work.is_weight()) {
+      plan_rounding(file_, {work.planned.rule}, request_.storage);
+    } else {
+      context_.set_recipe({work.planned.rule});
+    }
+  }
+  context_.set_recipe({});
+}
+
+void Sweep::read_texts() {
+  for (std::size_t t = 0; t < request_.texts.size(); ++t) {
+    TextChunks chunks(model_, request_.texts[t], static_cast<int>(plan_.shape.ctx_size), request_.chunks);
+    auto& text = result_.texts.emplace_back(request_.texts[t]);
+    while (auto tokens = chunks.next()) {
+      chunks_.push_back({{static_cast<int>(t), text.chunks++}, std::move(*tokens)});
+    }
+  }
+  for (const auto& chunk : chunks_) places_[chunk.tokens.data()] = chunk.place;
+}
+
+StudySubject Sweep::subject() {
+  const auto environment = describe_environment(request_.threads, request_.devices);
+  StudySubject subject{file_.path(),
+                       sha256_of(file_, Hashed::files),
+                       file_.size(),
+                       model_.layers(),
+                       static_cast<int>(plan_.shape.ctx_size),
+                       context_.batch_size(),
+                       environment.version,
+                       environment.engine,
+                       fmt::format("{}", fmt::join(environment.backends, ", ")),
+                       {}};
+  std::set<std::string> hashes;
+  for (const auto& text : request_.texts) {
+    subject.texts.push_back({text, sha256_of_file(text)});
+    if (!hashes.insert(subject.texts.back().sha256).second) {
+      throw usage_error(fmt::format("the text {} is given twice: name it once", text));
+    }
+  }
+  return subject;
+}
+
+void Sweep::open_study() {
+  std::error_code ignored;
+  if (request_.dry_run && !std::filesystem::exists(request_.study, ignored)) return;
+  study_.emplace(request_.study, request_.dry_run ? StudyAccess::read : StudyAccess::write);
+  const auto asked = subject();
+  if (request_.dry_run) {
+    study_->check_subject(asked);
+  } else {
+    study_->check_subject(asked);  // before anything is written
+    study_->transaction([&] {
+      study_->set_subject(asked);
+      for (auto& work : works_) work.id = study_->add_variant(study_variant(work));
+    });
+  }
+  take_what_is_there();
+}
+
+StudyVariant Sweep::study_variant(const Work& work) const {
+  const auto& planned = work.planned;
+  return {work.name,
+          planned.site,
+          planned.format,
+          planned.layer,
+          work.is_weight() ? storage_text(request_.storage) : "",
+          files_hash(planned.rule.format),
+          {}};
+}
+
+void Sweep::take_what_is_there() {
+  const auto variants = study_->variants();
+  for (auto& work : works_) {
+    const auto own = study_variant(work);
+    const auto known = std::find_if(variants.begin(), variants.end(), [&](const auto& entry) {
+      return entry.second.recipe == own.recipe && entry.second.storage == own.storage;
+    });
+    if (known == variants.end()) continue;
+    work.start = known->second.start;
+    const auto scores = study_->scores(known->first);
+    for (const auto& chunk : chunks_) {
+      if (const auto score = scores.find(chunk.place); score != scores.end()) work.scores.insert(*score);
+    }
+    work.found = work.scores.size();
+    look_whether_precise(work);
+  }
+}
+
+void Sweep::look_whether_precise(Work& work) const {
+  if (request_.precision <= 0 || work.scores.empty()) return;
+  const auto sums = total_of(work.scores);
+  const auto kld = sums.kld.mean(sums.count);
+  work.is_precise = kld.error < request_.precision * kld.value;
+}
+
+// Of a chunk, in passes of the whole model.
+double Sweep::cost(const Work& work) const {
+  const int first = work.start ? work.start->layer : work.planned.lowest_layer;
+  const int layers = std::max(1, model_.layers());
+  constexpr double kScoring = 0.02;
+  return kScoring + static_cast<double>(layers - std::min(first, layers)) / layers;
+}
+
+void Sweep::plan_progress() {
+  for (const auto& chunk : chunks_) {
+    if (is_needed(chunk.place)) to_do_ += 1;
+    for (const auto& work : works_) {
+      if (needs(work, chunk.place)) to_do_ += cost(work);
+    }
+  }
+}
+
+void Sweep::tell(const Work& work, double cost) {
+  done_ += cost;
+  if (request_.progress) request_.progress({std::min(1.0, done_ / to_do_), work.name, result_.measured});
+}
+
+bool Sweep::is_needed(const ChunkPlace& place) const {
+  return std::any_of(works_.begin(), works_.end(), [&](const Work& work) { return needs(work, place); });
+}
+
+void Sweep::measure() {
+  plan_progress();
+  for (auto next = chunks_.cbegin(); next != chunks_.cend() && !result_.is_interrupted;) {
+    const auto block = keep_block(next);
+    for (auto& work : works_) {
+      if (result_.is_interrupted) break;
+      if (!block.empty()) measure_block(work, block);
+    }
+  }
+}
+
+// What the baseline computes for the next chunks that are needed, as many as can be kept.
+std::vector<KeptBaseline> Sweep::keep_block(std::vector<TextChunk>::const_iterator& next) {
+  std::vector<KeptBaseline> block;
+  context_.set_recipe({});
+  for (std::size_t bytes = 0; next != chunks_.end() && bytes < kMostKept && !is_stopped(); ++next) {
+    if (!is_needed(next->place)) continue;
+    block.push_back(keep_baseline(context_, plan_, {next->place.chunk, next->tokens}));
+    bytes += block.back().bytes();
+    done_ += 1;
+  }
+  return block;
+}
+
+void Sweep::measure_block(Work& work, const std::vector<KeptBaseline>& block) {
+  const bool is_needed = std::any_of(block.begin(), block.end(), [&](const KeptBaseline& baseline) {
+    return needs(work, places_.at(baseline.chunk.tokens.data()));
+  });
+  if (!is_needed || is_stopped()) return;
+  if (!work.is_weight()) {
+    context_.set_recipe({work.planned.rule});
+    return measure_chunks(work, context_, block);
+  }
+  PreparedVariants prepared(file_, request_.storage, request_.threads);
+  prepared.add(work.name, {work.planned.rule});
+  const Model rounded(prepared.variants().front().model, request_.devices);
+  Context context(rounded, plan_.context, {});
+  measure_chunks(work, context, block);
+}
+
+void Sweep::measure_chunks(Work& work, Context& context, const std::vector<KeptBaseline>& block) {
+  const int unchanged = work.is_weight() ? work.planned.lowest_layer : std::numeric_limits<int>::max();
+  for (const auto& baseline : block) {
+    const auto place = places_.at(baseline.chunk.tokens.data());
+    if (!needs(work, place)) continue;
+    if (is_stopped()) return;
+    const double expected = cost(work);
+    auto scored = score_chunk(context, work.name, plan_, baseline, unchanged);
+    if (work.is_weight() && !work.planned.is_layered) scored.start.why_whole = "it changes weights outside the layers";
+    const auto score = study_score(scored.scores);
+    study_->transaction([&] {
+      study_->add_score(work.id, place, baseline.sums, score);
+      if (!work.start) study_->set_start(work.id, scored.start);
+    });
+    if (!work.start) work.start = scored.start;
+    work.scores[place] = score;
+    ++result_.measured;
+    look_whether_precise(work);
+    tell(work, expected);
+  }
+}
+
+void Sweep::fill_in() {
+  auto& result = result_;
+  result.model = request_.model;
+  result.study = request_.study;
+  result.layers = model_.layers();
+  result.ctx_size = static_cast<int>(plan_.shape.ctx_size);
+  result.batch_size = context_.batch_size();
+  result.threads = request_.threads;
+  result.shard = request_.shard;
+  result.shards = request_.shards;
+  result.precision = request_.precision;
+  result.is_by_layer = request_.question.by_layer;
+  result.is_dry_run = request_.dry_run;
+  if (study_) {
+    std::map<ChunkPlace, BaselineSums> asked;
+    const auto known = study_->baseline();
+    for (const auto& chunk : chunks_) {
+      if (const auto found = known.find(chunk.place); found != known.end()) asked.insert(*found);
+    }
+    const auto sums = total_of<BaselineSums>(asked, [](const BaselineSums& own) -> const BaselineSums& { return own; });
+    result.baseline_ppl = perplexity(sums.nll, sums.count);
+  }
+  for (const auto& work : works_) {
+    SweepVariant variant{work.name, work.planned.site, work.planned.format, work.planned.layer, {}, {}, {}, {}, {}, {},
+                         {}};
+    variant.storage = study_variant(work).storage;
+    variant.chunks = static_cast<int>(work.scores.size());
+    variant.chunks_found = static_cast<int>(work.found);
+    variant.figures = figures_of(total_of(work.scores));
+    double most = 0;
+    for (const auto& [place, score] : work.scores) most = std::max(most, score.kld_max);
+    variant.figures.kld_at.max = most;
+    if (work.start) {
+      variant.first_layer = work.start->layer;
+      variant.why_whole = work.start->why_whole;
+    }
+    variant.is_precise = work.is_precise;
+    result.variants.push_back(std::move(variant));
+  }
+}
+
+}  // namespace
+
+SweepResult sweep(const SweepRequest& request) { return Sweep(request).run(); }
+
+}  // namespace fakequant

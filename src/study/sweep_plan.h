@@ -1,0 +1,44 @@
+// The variants of a sweep: every site in every format, and, where asked for, in every layer by itself.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "recipe/rule.h"
+#include "recipe/site_match.h"
+
+namespace fakequant {
+
+struct SweepQuestion {
+  std::vector<std::string> sites;    // "a:ffn_input", "w:ffn_norm": a rule's part before the '='
+  std::vector<std::string> formats;  // "int4,per=block,block=32": its part behind it
+  bool by_layer = false;
+};
+
+// The sites that a model has.
+struct ModelSites {
+  std::vector<Site> weights, activations;
+  int weight_layers = 0, activation_layers = 0;  // how many layers there are, by the file and by llama.cpp
+};
+
+struct PlannedVariant {
+  Rule rule;
+  std::string site, format;
+  std::optional<int> layer;
+  int lowest_layer = 0;     // that it changes; 0 also where it changes what belongs to none
+  bool is_layered = false;  // all that it changes belongs to layers
+};
+
+struct SweepPlan {
+  std::vector<PlannedVariant> variants;  // by site, format and layer, as they were asked for; none twice
+  std::vector<std::string> notes;        // which layers have nothing that a site names
+};
+
+// Throws a usage error when a site or format cannot be understood, they do not go together, or a site matches nothing.
+SweepPlan plan_sweep(const SweepQuestion& question, const ModelSites& model);
+
+// Every `count`th variant, from the `shard`th (counted from 1) on.
+void take_shard(SweepPlan& plan, int shard, int count);
+
+}  // namespace fakequant

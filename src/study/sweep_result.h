@@ -1,0 +1,59 @@
+// What `sweep` finds, and what `study merge` did: plain data.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "measure/eval_result.h"
+
+namespace fakequant {
+
+struct SweepVariant {
+  std::string recipe;
+  std::string site, format;
+  std::optional<int> layer;        // none: all that the site names
+  std::string storage;             // of quantized weights, as the study has it
+  int chunks = 0;                  // that were measured, of those asked for
+  int chunks_found = 0;            // of them, that the study had before
+  DivergenceFigures figures;       // over these; of the quantiles only the largest divergence
+  std::optional<int> first_layer;  // the first that was computed; none while nothing was
+  std::string why_whole;           // where that is 0
+  bool is_precise = false;         // it ended early because its divergence is known well enough
+};
+
+struct SweepText {
+  std::string name;
+  int chunks = 0;  // asked for
+};
+
+struct SweepResult {
+  std::string model;
+  std::string study;  // the database's path
+  std::vector<SweepText> texts;
+  int layers = 0;
+  int ctx_size = 0, batch_size = 0;  // tokens
+  int threads = 0;
+  int shard = 1, shards = 1;
+  double precision = 0;      // of the mean divergence, relative; 0: every chunk is measured
+  bool is_by_layer = false;  // a variant has one layer
+  bool is_dry_run = false;   // nothing was measured
+  bool is_interrupted = false;
+  std::int64_t measured = 0;  // chunks of variants, now
+  double seconds = 0;         // that took
+  Estimate baseline_ppl;      // over all chunks that are in the study and were asked for
+  std::vector<SweepVariant> variants;
+  std::vector<std::string> notes;  // what was left out, in sentences
+};
+
+struct MergeResult {
+  std::string study;
+  std::vector<std::string> merged;
+  std::string model;
+  std::vector<std::string> texts;
+  int variants = 0;         // in the study now
+  std::int64_t scores = 0;  // chunks of variants
+};
+
+}  // namespace fakequant
