@@ -91,8 +91,9 @@ TEST_F(StudyDatabases, GiveBackWhatWasWrittenToTheBit) {
   ASSERT_TRUE(of.has_value());
   EXPECT_EQ(of->model, "model.gguf");
   EXPECT_EQ(of->texts.size(), 1u);
-  ASSERT_EQ(study.variants().size(), 1u);
-  const auto& [id, known] = *study.variants().begin();
+  const auto variants = study.variants();
+  ASSERT_EQ(variants.size(), 1u);
+  const auto& [id, known] = *variants.begin();
   EXPECT_EQ(known.recipe, "a:ffn_norm@1=bf16");
   EXPECT_EQ(known.layer, 1);
   EXPECT_EQ(known.start->layer, 1);

@@ -32,7 +32,7 @@ std::vector<std::string> names(const SweepPlan& plan) {
 }
 
 TEST(SweepPlan, TakesEverySiteInEveryFormat) {
-  const auto plan = plan_sweep({{"a:ffn_out", "w:ffn_down@1-"}, {"bf16", "int4,per=block,block=64"}}, model());
+  const auto plan = plan_sweep({{"a:ffn_out", "w:ffn_down@1-2"}, {"bf16", "int4,per=block,block=64"}}, model());
   EXPECT_THAT(names(plan), ElementsAre("a:ffn_out=bf16", "a:ffn_out=int4,per=block,block=64", "w:ffn_down@1-2=bf16",
                                        "w:ffn_down@1-2=int4,per=block,block=64"));
   EXPECT_EQ(plan.variants[0].lowest_layer, 0);
