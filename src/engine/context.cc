@@ -37,6 +37,11 @@ Context::Context(const Model& model, const ContextOptions& options, const Recipe
 
 void Context::set_recipe(const Recipe& recipe, Observer observer) { tap_->set_recipe(recipe, std::move(observer)); }
 
+const Graph& Context::graph(const GraphShape& shape) {
+  if (!tap_->has_watched(shape)) show_graph(shape);
+  return tap_->graph(shape);
+}
+
 void Context::open(const ContextOptions& options) {
   auto parameters = llama_context_default_params();
   parameters.n_ctx = static_cast<std::uint32_t>(options.ctx_size);

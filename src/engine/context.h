@@ -43,11 +43,18 @@ class Context {
   // error when a rule matches nothing.
   void set_recipe(const Recipe& recipe, Observer observer = {});
 
+  // Likewise: shows `viewer`, from the next evaluation on and beside whatever the recipe does, the values of the sites
+  // that `is_shown` picks, as those who read them find them: behind the rounding. Without a viewer nothing is shown.
+  void show_values(SiteFilter is_shown, Observer viewer) { tap_->show_values(std::move(is_shown), std::move(viewer)); }
+
   // Of a context with a tap: the activations that a rule can name, in the graph's order.
   const std::vector<ActivationSite>& sites() const { return tap_->sites(); }
 
   // Likewise: the graph of one token.
   const Graph& graph() const { return tap_->graph(); }
+
+  // Likewise: that of so many tokens and outputs together. What the context holds stays as it is.
+  const Graph& graph(const GraphShape& shape);
 
   // Forgets all tokens. Those that follow belong to the sequence of this number, which only stochastic rounding looks
   // at.

@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <cstdlib>
+#include <map>
 #include <set>
 
 #include "error.h"
@@ -148,6 +149,46 @@ TEST(Context, ShowsAnObserverWhatIsComputed) {
   EXPECT_EQ(logits_of(context, some_tokens(40), 40), baseline());
   EXPECT_EQ(seen, 40u * (6 * 256 + static_cast<std::size_t>(demo_model().vocabulary_size())));
   EXPECT_EQ(sites.size(), 7u);
+}
+
+TEST(Context, ShowsAViewerWhatIsLeftBehindTheRounding) {
+  const auto rules = recipe_of({"a:ffn_norm@1=int2", "a:ffn_inp@tokens:3-5=bf16"});
+  Context context(demo_model(), {kContext, 2}, rules);
+  std::map<std::string, std::vector<float>> seen;
+  const auto view = [&](const ActivationSite& site, std::span<const float> values, std::int64_t columns) {
+    EXPECT_EQ(columns, 256);
+    auto& all = seen[site.site.name];
+    all.insert(all.end(), values.begin(), values.end());
+  };
+  context.show_values([](const ActivationSite& site) { return site.site.name.starts_with("ffn_norm"); }, view);
+  const auto expected = logits_under({"a:ffn_norm@1=int2", "a:ffn_inp@tokens:3-5=bf16"}, 40);
+  EXPECT_EQ(logits_of(context, some_tokens(40), 16), expected);  // seeing changes nothing
+  ASSERT_EQ(seen.size(), 6u);
+  for (const auto& [name, values] : seen) {
+    ASSERT_EQ(values.size(), 40u * 256) << name;
+    const std::set<float> codes(values.begin(), values.begin() + 256);  // of one token
+    EXPECT_EQ(codes.size() == 3, name == "ffn_norm-1") << name;
+  }
+  EXPECT_EQ(context.counters().size(), 7u);
+
+  // Without rules, and then not at all.
+  seen.clear();
+  context.set_recipe({});
+  EXPECT_EQ(logits_of(context, some_tokens(40), 40), baseline());
+  EXPECT_EQ(seen.size(), 6u);
+  seen.clear();
+  context.show_values({}, {});
+  EXPECT_EQ(logits_of(context, some_tokens(40), 40), baseline());
+  EXPECT_TRUE(seen.empty());
+}
+
+TEST(Context, PassesOnWhatAViewerThrows) {
+  Context context(demo_model(), {kContext, 1}, {});
+  context.show_values([](const ActivationSite& site) { return site.site.name == "ffn_norm-3"; },
+                      [](const ActivationSite&, std::span<const float>, std::int64_t) { throw Error("seen enough"); });
+  EXPECT_THROW(logits_of(context, some_tokens(40), 40), Error);
+  context.show_values({}, {});
+  EXPECT_EQ(logits_of(context, some_tokens(40), 40), baseline());
 }
 
 TEST(Context, KnowsWhoReadsAValueAndWhatTheKernelsRoundItTo) {

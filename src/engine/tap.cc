@@ -48,6 +48,11 @@ const ActivationSite* find_site(const std::vector<ActivationSite>& sites, const 
   return found == sites.end() ? nullptr : &*found;
 }
 
+void check_lies_together(const ggml_tensor* node, const std::string& site) {
+  if (ggml_is_contiguous(node)) return;
+  throw Error(fmt::format("the values of {} do not lie together: this activation cannot be rounded or shown", site));
+}
+
 // Throws where what a rule asks for is the tokens' own, and they cannot be told apart.
 void check_tokens(const TokenDimension& dimension, const Rule& rule, bool is_observed) {
   if (dimension.kind == TokenDimension::found) return;
@@ -101,7 +106,8 @@ void Tap::end_watching(const GraphShape& shape, int layers) {
   if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
   plan.sites = find_activation_sites(plan.graph, layers);
   assign(plan);
-  plans_[shape] = std::move(plan);
+  auto& kept = plans_[shape] = std::move(plan);
+  assign_shown(kept);
   if (shape == shapes_to_begin_with().back()) sites_ = all_sites();
 }
 
@@ -177,6 +183,23 @@ void Tap::assign(Plan& plan) {
   }
 }
 
+void Tap::assign_shown(Plan& plan) const {
+  plan.shown.assign(plan.graph.size(), nullptr);
+  plan.shown_count = 0;
+  if (!viewer_) return;
+  for (const auto& site : plan.sites) {
+    if (!is_shown_(site)) continue;
+    plan.shown[static_cast<std::size_t>(site.node)] = &site;
+    ++plan.shown_count;
+  }
+}
+
+void Tap::show_values(SiteFilter is_shown, Observer viewer) {
+  is_shown_ = std::move(is_shown);
+  viewer_ = std::move(viewer);
+  for (auto& [shape, plan] : plans_) assign_shown(plan);
+}
+
 void Tap::set_recipe(const Recipe& recipe, Observer observer) {
   std::vector<Site> sites;
   for (const auto& site : sites_) sites.push_back(site.site);
@@ -209,7 +232,7 @@ bool Tap::wants(ggml_tensor* node) {
     if (plan_ != nullptr) finish_batch();
     if (batch_ == batches_.size()) refuse_graph("a graph was computed more often than there are batches");
     plan_ = &plans_.at(shape_of(batches_[batch_]));
-    asked_ = dealt_with_ = 0;
+    asked_ = dealt_with_ = shown_ = 0;
     if (skip_.is_active()) skip_.begin_batch(batches_[batch_], boundaries_of(*plan_));
   }
   const auto& expected = plan_->graph[asked_];
@@ -218,8 +241,9 @@ bool Tap::wants(ggml_tensor* node) {
                              ggml_op_desc(node), expected.name, expected.operation));
   }
   const bool is_of_skip = skip_.ask(asked_, node);
-  wanted_ = plan_->targets[asked_++];
-  return wanted_ != nullptr || is_of_skip;
+  wanted_ = plan_->targets[asked_];
+  shown_next_ = plan_->shown[asked_++];
+  return wanted_ != nullptr || shown_next_ != nullptr || is_of_skip;
 }
 
 void Tap::deal_with(ggml_tensor* node) {
@@ -227,14 +251,12 @@ void Tap::deal_with(ggml_tensor* node) {
   if (expected.name != node->name)
     refuse_graph(fmt::format("{} came where {} was asked for", node->name, expected.name));
   if (wanted_ != nullptr) round_node(*wanted_, node);
+  if (shown_next_ != nullptr) show_node(*shown_next_, node);
   skip_.deal_with(asked_ - 1, node);  // what is kept is what the rest of the model sees
 }
 
 void Tap::round_node(Target& target, ggml_tensor* node) {
-  if (!ggml_is_contiguous(node)) {
-    throw Error(
-        fmt::format("the values of {} do not lie together: this activation cannot be rounded", target.counters.site));
-  }
+  check_lies_together(node, target.counters.site);
   if (!target.refusal.empty()) throw usage_error(target.refusal);
   ++dealt_with_;
   ++target.counters.evaluations;
@@ -248,6 +270,20 @@ void Tap::round_node(Target& target, ggml_tensor* node) {
   ggml_backend_tensor_get(node, staging_.data(), 0, ggml_nbytes(node));
   round_values(target, staging_.data(), shape);
   if (!observer_) ggml_backend_tensor_set(node, staging_.data(), 0, ggml_nbytes(node));
+}
+
+void Tap::show_node(const ActivationSite& site, ggml_tensor* node) {
+  check_lies_together(node, site.site.name);
+  ++shown_;
+  const auto count = static_cast<std::size_t>(ggml_nelements(node));
+  if (count == 0) return;
+  const auto* values = static_cast<const float*>(node->data);
+  if (!ggml_backend_buffer_is_host(node->buffer)) {
+    staging_.resize(count);
+    ggml_backend_tensor_get(node, staging_.data(), 0, ggml_nbytes(node));
+    values = staging_.data();
+  }
+  viewer_(site, {values, count}, node->ne[0]);
 }
 
 void Tap::round_values(Target& target, float* values, const NodeShape& shape) {
@@ -354,8 +390,9 @@ void Tap::begin_evaluation(std::vector<TokenBatch> batches) {
   for (const auto& batch : batches) {
     if (skip_.layer() == 0) break;
     auto& plan = plans_.at(shape_of(batch));
-    if (plan.first_target() <= boundaries_of(plan)[static_cast<std::size_t>(skip_.layer()) - 1].last) {
-      throw Error(fmt::format("the recipe now rounds below layer {}, where this text was begun", skip_.layer()));
+    if (plan.first_looked_at() <= boundaries_of(plan)[static_cast<std::size_t>(skip_.layer()) - 1].last) {
+      throw Error(fmt::format("below layer {}, where this text was begun, something is now to be rounded or shown",
+                              skip_.layer()));
     }
   }
   batches_ = std::move(batches);
@@ -368,10 +405,10 @@ const std::vector<LayerBoundary>& Tap::boundaries_of(Plan& plan) {
   return *plan.boundaries;
 }
 
-int Tap::Plan::first_target() const {
-  return static_cast<int>(
-      std::find_if(targets.begin(), targets.end(), [](const Target* target) { return target != nullptr; }) -
-      targets.begin());
+int Tap::Plan::first_looked_at() const {
+  std::size_t node = 0;
+  while (node < targets.size() && targets[node] == nullptr && shown[node] == nullptr) ++node;
+  return static_cast<int>(node);
 }
 
 StartingPoint Tap::begin_from(const HiddenStates& states, int unchanged) {
@@ -380,7 +417,7 @@ StartingPoint Tap::begin_from(const HiddenStates& states, int unchanged) {
   for (const auto& batch : states.batches) {
     auto& plan = plans_.at(shape_of(batch.tokens));
     boundaries.push_back(&boundaries_of(plan));
-    first_changed.push_back(plan.first_target());
+    first_changed.push_back(plan.first_looked_at());
   }
   auto start = find_starting_point(states, boundaries, first_changed, unchanged);
   skip_.stop();
@@ -390,9 +427,9 @@ StartingPoint Tap::begin_from(const HiddenStates& states, int unchanged) {
 
 // At the end of a batch's graph.
 void Tap::finish_batch() {
-  if (asked_ != plan_->graph.size() || dealt_with_ != plan_->target_count) {
-    refuse_graph(fmt::format("{} of {} nodes were asked for and {} of {} sites dealt with", asked_, plan_->graph.size(),
-                             dealt_with_, plan_->target_count));
+  if (asked_ != plan_->graph.size() || dealt_with_ != plan_->target_count || shown_ != plan_->shown_count) {
+    refuse_graph(fmt::format("{} of {} nodes were asked for, {} of {} sites dealt with and {} of {} shown", asked_,
+                             plan_->graph.size(), dealt_with_, plan_->target_count, shown_, plan_->shown_count));
   }
   plan_ = nullptr;
   ++batch_;

@@ -34,8 +34,9 @@ struct ggml_tensor;
 
 namespace fakequant {
 
-// Sees values of a site, as they were computed: whole rows of `columns`.
+// Sees values of a site: whole rows of `columns`.
 using Observer = std::function<void(const ActivationSite& site, std::span<const float> values, std::int64_t columns)>;
+using SiteFilter = std::function<bool(const ActivationSite& site)>;
 
 class Tap {
  public:
@@ -60,13 +61,18 @@ class Tap {
   // for several.
   const std::vector<ActivationSite>& sites() const { return sites_; }
 
-  // That graph.
-  const Graph& graph() const { return plans_.at({1, 1}).graph; }
+  // The graph of a shape that has been watched.
+  const Graph& graph(const GraphShape& shape = {1, 1}) const { return plans_.at(shape).graph; }
 
-  // Rounds by these activation rules from now on, or, with an observer, shows it what they name and rounds nothing; all
-  // counters start at zero. Throws as match_sites does, when a row cannot be held in its format, when a scale would
-  // span several tokens, and when a file of ranges cannot be read or has none for a site; then all stays as it was.
+  // Rounds by these activation rules from now on, or, with an observer, shows it what they name, as it was computed,
+  // and rounds nothing; all counters start at zero. Throws as match_sites does, when a row cannot be held in its
+  // format, when a scale would span several tokens, and when a file of ranges cannot be read or has none for a site;
+  // then all stays as it was.
   void set_recipe(const Recipe& recipe, Observer observer = {});
+
+  // Shows `viewer` from now on, beside whatever the recipe does, all values of the sites that `is_shown` picks, once in
+  // each evaluation: as those who read them find them, behind the rounding. Without a viewer nothing is shown.
+  void show_values(SiteFilter is_shown, Observer viewer);
 
   // At the beginning of a text, whose first batch comes next: keeps the hidden states of its evaluations, or begins
   // from those that were kept of the same batches, the graphs of which have been watched. What the layers below
@@ -105,13 +111,16 @@ class Tap {
     std::vector<ActivationSite> sites;
     std::vector<Target*> targets;  // for each node of the graph, null for those that are left alone
     std::size_t target_count = 0;
+    std::vector<const ActivationSite*> shown;  // likewise, of `sites`: what the viewer sees
+    std::size_t shown_count = 0;
     std::optional<std::vector<LayerBoundary>> boundaries;  // once they were asked for
 
-    int first_target() const;
+    int first_looked_at() const;  // that is rounded or shown; the size of the graph where none is
   };
 
-  bool has_work() const { return !targets_.empty() || skip_.is_active(); }
+  bool has_work() const { return !targets_.empty() || viewer_ || skip_.is_active(); }
   void assign(Plan& plan);
+  void assign_shown(Plan& plan) const;
   static const std::vector<LayerBoundary>& boundaries_of(Plan& plan);
   std::vector<ActivationSite> all_sites() const;
   bool is_always_named(const std::string& site) const;
@@ -119,6 +128,7 @@ class Tap {
   bool wants(ggml_tensor* node);
   void deal_with(ggml_tensor* node);
   void round_node(Target& target, ggml_tensor* node);
+  void show_node(const ActivationSite& site, ggml_tensor* node);
   void finish_batch();
   void round_values(Target& target, float* values, const NodeShape& shape);
   void round_rows(Target& target, float* values, const NodeShape& shape);
@@ -133,6 +143,8 @@ class Tap {
   std::map<GraphShape, Plan> plans_;  // their targets point into targets_
   Recipe recipe_;
   Observer observer_;
+  SiteFilter is_shown_;
+  Observer viewer_;
   std::map<std::string, Target> targets_;       // by the site's name
   std::map<std::string, StaticRanges> ranges_;  // by their file
   LayerSkip skip_;
@@ -141,9 +153,11 @@ class Tap {
   std::vector<TokenBatch> batches_;
   std::size_t batch_ = 0;
   Plan* plan_ = nullptr;
-  std::size_t asked_ = 0;       // nodes of the batch's graph
-  std::size_t dealt_with_ = 0;  // targets of the batch's graph
-  Target* wanted_ = nullptr;    // whose data comes next
+  std::size_t asked_ = 0;                       // nodes of the batch's graph
+  std::size_t dealt_with_ = 0;                  // targets of the batch's graph
+  std::size_t shown_ = 0;                       // likewise
+  Target* wanted_ = nullptr;                    // whose data comes next
+  const ActivationSite* shown_next_ = nullptr;  // likewise
   std::vector<float> staging_;
   std::exception_ptr error_;
 };
