@@ -36,12 +36,17 @@ std::unique_ptr<Context> Subjects::open_baseline(const ContextOptions& options) 
   return std::make_unique<Context>(*baseline_, options);
 }
 
-std::unique_ptr<Context> Subjects::open(const Variant& variant, const ContextOptions& options) {
+const Model& Subjects::model_of(const Variant& variant) {
   const auto& model = load(variant.model);
   if (const auto difference = vocabulary_difference(*baseline_, model); !difference.empty()) {
     throw Error(fmt::format("{} and {} have different vocabularies, so that they cannot be compared: {}", model.path(),
                             baseline_->path(), difference));
   }
+  return model;
+}
+
+std::unique_ptr<Context> Subjects::open(const Variant& variant, const ContextOptions& options) {
+  const auto& model = model_of(variant);
   if (variant.taps.empty()) return std::make_unique<Context>(model, options);
   return std::make_unique<Context>(model, options, variant.taps);
 }

@@ -36,6 +36,9 @@ class Subjects {
   std::vector<std::unique_ptr<Context>> open(const std::vector<Variant>& variants, const ContextOptions& options);
   std::unique_ptr<Context> open(const Variant& variant, const ContextOptions& options);
 
+  // Loads a variant's model. Throws an Error when its vocabulary is not the baseline's.
+  const Model& model_of(const Variant& variant);
+
  private:
   const Model& load(const std::vector<std::string>& parts);
 

@@ -50,6 +50,14 @@ std::optional<double> value_of(const Json& object, const std::string& field) {
   return std::nullopt;
 }
 
+// What an entry of a list is called.
+std::string name_of(const Json& entry) {
+  for (const auto* field : {"name", "node"}) {
+    if (entry.contains(field) && entry[field].is_string()) return entry[field];
+  }
+  return entry.contains("layer") ? "layer " + entry["layer"].dump() : "";
+}
+
 }  // namespace
 
 Condition parse_condition(const std::string& text, const std::vector<std::string>& fields) {
@@ -88,7 +96,7 @@ std::optional<std::string> find_condition(const Condition& condition, const Json
       all += value.has_value();
       if (!value || !holds(*value, condition)) continue;
       if (++found == 1 || (is_worse_above ? *value > worst_value : *value < worst_value)) {
-        worst = entry.value("name", "");
+        worst = name_of(entry);
         worst_value = *value;
       }
     }

@@ -1,0 +1,340 @@
+#include "measure/drift.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <unordered_map>
+
+#include "engine/residual_stream.h"
+#include "engine/site_sources.h"
+#include "error.h"
+#include "measure/score_statistics.h"
+#include "measure/text_chunks.h"
+#include "parallel.h"
+#include "recipe/selector.h"
+
+namespace fakequant {
+namespace {
+
+constexpr std::size_t kTogether = 64;
+
+// Of a chunk of so many tokens.
+std::vector<ChunkSlice> slices_of(std::size_t ctx_size) {
+  const auto pieces = std::max<std::size_t>(1, ctx_size / kTogether);
+  std::vector<ChunkSlice> slices;
+  for (std::size_t piece = 0; piece < pieces; ++piece) {
+    const auto begin = ctx_size * piece / pieces, end = ctx_size * (piece + 1) / pieces;
+    slices.push_back({begin, end, {0, end - begin}});
+  }
+  return slices;
+}
+
+// The baseline's graph, and which of its nodes are looked at.
+struct Subject {
+  std::vector<ActivationSite> sites;
+  std::vector<SiteSources> sources;
+  std::vector<LayerStream> streams;
+  std::vector<bool> is_listed;  // of each site
+  std::set<std::string> compared;
+
+  // The place among the sites of a node of the graph; none for one that is no site.
+  std::optional<std::size_t> place_of(int node) const {
+    const auto found = std::find_if(sites.begin(), sites.end(), [&](const auto& site) { return site.node == node; });
+    if (node < 0 || found == sites.end()) return std::nullopt;
+    return static_cast<std::size_t>(found - sites.begin());
+  }
+};
+
+std::vector<std::int64_t> shape_of(const ActivationSite& site) {
+  std::vector<std::int64_t> shape(site.shape.begin(), site.shape.end());
+  while (shape.size() > 1 && shape.back() == 1) shape.pop_back();
+  return shape;
+}
+
+// Which nodes of both are compared: what fits the pattern, what that is made of, the stream and the logits. Says in
+// `result` what cannot be.
+Subject choose_nodes(Context& baseline, Context& variant, const GraphShape& shape, const std::string& pattern,
+                     DriftResult& result) {
+  Subject subject;
+  const auto& graph = baseline.graph(shape);
+  subject.sites = find_activation_sites(graph, baseline.model().layers());
+  subject.sources = find_site_sources(graph, subject.sites);
+  subject.streams = find_residual_stream(graph);
+  std::set<std::string> wanted;
+  for (std::size_t s = 0; s < subject.sites.size(); ++s) {
+    const auto& site = subject.sites[s].site;
+    subject.is_listed.push_back(glob_match(pattern, site.name));
+    if (site.is_logits) wanted.insert(site.name);
+    if (!subject.is_listed[s]) continue;
+    wanted.insert(site.name);
+    for (const auto source : subject.sources[s].sites) wanted.insert(subject.sites[source].site.name);
+  }
+  if (std::find(subject.is_listed.begin(), subject.is_listed.end(), true) == subject.is_listed.end()) {
+    throw usage_error(fmt::format("no node fits --nodes '{}': 'fakequant sites --all' lists them", pattern));
+  }
+  for (const auto& stream : subject.streams) {
+    for (const int node : {stream.output, stream.attention, stream.ffn}) {
+      if (const auto place = subject.place_of(node)) wanted.insert(subject.sites[*place].site.name);
+    }
+  }
+  std::unordered_map<std::string, std::vector<std::int64_t>> of_variant;
+  for (const auto& site : find_activation_sites(variant.graph(shape), variant.model().layers())) {
+    of_variant[site.site.name] = shape_of(site);
+    const bool is_in_both = std::any_of(subject.sites.begin(), subject.sites.end(),
+                                        [&](const auto& other) { return other.site.name == site.site.name; });
+    if (!is_in_both && glob_match(pattern, site.site.name)) result.only_in_variant.push_back(site.site.name);
+  }
+  for (std::size_t s = 0; s < subject.sites.size(); ++s) {
+    const auto& name = subject.sites[s].site.name;
+    const auto found = of_variant.find(name);
+    const auto own_shape = shape_of(subject.sites[s]);
+    if (found != of_variant.end() && found->second == own_shape) {
+      if (wanted.contains(name)) subject.compared.insert(name);
+    } else if (subject.is_listed[s] && found == of_variant.end()) {
+      result.only_in_baseline.push_back(name);
+    } else if (subject.is_listed[s]) {
+      result.reshaped.push_back({name, own_shape, found->second});
+    }
+  }
+  return subject;
+}
+
+// Keeps the baseline's values of a slice, and compares the variant's with them.
+class Lockstep {
+ public:
+  explicit Lockstep(int threads) : threads_(threads) {}
+
+  void keep(const ActivationSite& site, std::span<const float> values) {
+    auto& kept = kept_[site.site.name];
+    kept.values.assign(values.begin(), values.end());
+    kept.is_new = true;
+    bytes_ += values.size_bytes();
+    most_bytes_ = std::max(most_bytes_, bytes_);
+  }
+
+  void compare(const ActivationSite& site, std::span<const float> values, std::int64_t columns) {
+    const auto& name = site.site.name;
+    const auto kept = kept_.find(name);
+    if (kept == kept_.end() || !kept->second.is_new || kept->second.values.size() != values.size()) {
+      throw Error(fmt::format("{} has {} values in the variant and {} in the baseline: these models cannot be compared",
+                              name, values.size(), kept == kept_.end() ? 0 : kept->second.values.size()));
+    }
+    const auto difference = difference_between(kept->second.values, values, columns, threads_);
+    kept->second.is_new = false;
+    bytes_ -= values.size_bytes();
+    differences_[name].add(difference);
+    const FirstOdd here{name, site.site.layer.value_or(-1), chunk_};
+    if (difference.odd_baseline > 0 && !first_odd_baseline_) first_odd_baseline_ = here;
+    if (difference.odd_variant > 0 && !first_odd_variant_) first_odd_variant_ = here;
+  }
+
+  // At the beginning of a slice: what the variant did not compute is forgotten.
+  void begin_slice(int chunk) {
+    chunk_ = chunk;
+    bytes_ = 0;
+    for (auto& [name, kept] : kept_) kept.is_new = false;
+  }
+
+  // None for what never came by.
+  const NodeDifference* difference(const std::string& node) const {
+    const auto found = differences_.find(node);
+    return found == differences_.end() ? nullptr : &found->second;
+  }
+
+  std::uint64_t most_bytes() const { return most_bytes_; }
+  const std::optional<FirstOdd>& first_odd_baseline() const { return first_odd_baseline_; }
+  const std::optional<FirstOdd>& first_odd_variant() const { return first_odd_variant_; }
+
+ private:
+  struct Kept {
+    std::vector<float> values;
+    bool is_new = false;
+  };
+  int threads_;
+  int chunk_ = 0;
+  std::uint64_t bytes_ = 0, most_bytes_ = 0;
+  std::unordered_map<std::string, Kept> kept_;  // by the node's name, whose memory is used again
+  std::unordered_map<std::string, NodeDifference> differences_;
+  std::optional<FirstOdd> first_odd_baseline_, first_odd_variant_;
+};
+
+// The predictions that eval would score, as it scores them.
+class Scores {
+ public:
+  explicit Scores(std::size_t ctx_size, int threads) : shape_{ctx_size}, threads_(threads) {}
+
+  void add_slice(const Context& baseline, const Context& variant, std::span<const Token> tokens,
+                 const ChunkSlice& slice) {
+    const auto first = std::max(slice.begin, shape_.first_scored());
+    const auto end = std::min(slice.end, shape_.ctx_size - 1);
+    if (first >= end) return;
+    std::vector<std::span<const float>> of_baseline, of_variant;
+    for (auto token = first; token < end; ++token) {
+      of_baseline.push_back(baseline.logits(token - slice.begin));
+      of_variant.push_back(variant.logits(token - slice.begin));
+    }
+    const auto before = scores_.size();
+    scores_.resize(before + of_baseline.size());
+    parallel_for(static_cast<std::int64_t>(of_baseline.size()), threads_, [&](std::int64_t i) {
+      const auto place = static_cast<std::size_t>(i);
+      scores_[before + place] =
+          score_token(of_baseline[place], predict(of_baseline[place]), of_variant[place], tokens[first + place + 1]);
+    });
+  }
+
+  void end_chunk() {
+    are_finite_ =
+        are_finite_ && std::all_of(scores_.begin(), scores_.end(), [](const TokenScore& score) {
+          return std::isfinite(score.kld) && std::isfinite(score.log_p_baseline) && std::isfinite(score.log_p_variant);
+        });
+    if (are_finite_) statistics_.add(scores_);
+    scores_.clear();
+  }
+
+  void report(DriftResult& result) const {
+    if (!are_finite_) return;
+    result.divergence = statistics_.figures();
+    result.baseline_ppl = perplexity(statistics_.sums().nll_baseline, statistics_.sums().count);
+  }
+
+ private:
+  ChunkShape shape_;
+  int threads_;
+  std::vector<TokenScore> scores_;  // of the chunk
+  ScoreStatistics statistics_;
+  bool are_finite_ = true;
+};
+
+// What became of the error in each node that was compared, by its place among the sites.
+std::vector<std::optional<NodeDrift>> follow_error(const Subject& subject, const Lockstep& lockstep,
+                                                   const std::vector<SiteCounters>& counters,
+                                                   const std::set<std::string>& changed_weights) {
+  std::unordered_map<std::string, std::string> formats;
+  for (const auto& site : counters) formats[site.site] = site.format;
+  std::vector<std::optional<NodeDrift>> nodes;
+  for (std::size_t s = 0; s < subject.sites.size(); ++s) {
+    const auto& site = subject.sites[s];
+    const auto* difference = lockstep.difference(site.site.name);
+    auto& node = nodes.emplace_back();
+    if (difference == nullptr) continue;
+    node = NodeDrift{site.site.name, site.site.layer.value_or(-1), site.operation, *difference, {}, {}, {}, {}, 0, {}};
+    if (const auto format = formats.find(node->node); format != formats.end()) node->format = format->second;
+    for (const auto& weight : subject.sources[s].weights) {
+      if (changed_weights.contains(weight)) node->changed_weights.push_back(weight);
+    }
+    for (const auto source : subject.sources[s].sites) {
+      const auto& name = subject.sites[source].site.name;
+      node->made_of.push_back(name);
+      const auto* of_source = lockstep.difference(name);
+      if (of_source == nullptr || of_source->relative_error() <= node->input_error) continue;
+      node->input_error = of_source->relative_error();
+      node->largest_input = name;
+    }
+    node->role = role_of(node->error(), node->input_error, !node->format.empty() || !node->changed_weights.empty());
+  }
+  return nodes;
+}
+
+void add_to_layer(LayerDrift& layer, const NodeDrift& node) {
+  ++layer.nodes;
+  layer.all_nodes.add(node.difference);
+  layer.entered += node.role == DriftRole::entered;
+  layer.grown += node.role == DriftRole::grown;
+  layer.died += node.role == DriftRole::died;
+}
+
+void tell(const Subject& subject, const std::vector<std::optional<NodeDrift>>& nodes, DriftResult& result) {
+  for (const auto& stream : subject.streams) {
+    LayerDrift layer;
+    layer.layer = stream.layer;
+    const auto node_at = [&](int node) {
+      const auto place = subject.place_of(node);
+      return place ? nodes[*place] : std::nullopt;
+    };
+    layer.output = node_at(stream.output);
+    layer.attention = node_at(stream.attention);
+    layer.ffn = node_at(stream.ffn);
+    result.layers.push_back(std::move(layer));
+  }
+  for (std::size_t s = 0; s < nodes.size(); ++s) {
+    if (!nodes[s]) continue;
+    if (subject.sites[s].site.is_logits) result.logits = nodes[s];
+    if (!subject.is_listed[s]) continue;
+    result.odd_baseline += nodes[s]->difference.odd_baseline;
+    result.odd_variant += nodes[s]->difference.odd_variant;
+    for (auto& layer : result.layers) {
+      if (layer.layer == nodes[s]->layer) add_to_layer(layer, *nodes[s]);
+    }
+    result.nodes.push_back(*nodes[s]);
+  }
+}
+
+}  // namespace
+
+DriftRole role_of(double error, double before, bool is_changed_here) {
+  if (error == 0) return before == 0 ? DriftRole::exact : DriftRole::died;
+  if (is_changed_here || before == 0) return DriftRole::entered;
+  if (error >= kGrownBy * before) return DriftRole::grown;
+  return error <= before / kGrownBy ? DriftRole::died : DriftRole::carried;
+}
+
+DriftResult measure_drift(const std::vector<std::string>& model_files, const Variant& variant, const std::string& text,
+                          const DriftOptions& options, const Progress& progress) {
+  Subjects subjects(model_files, options.devices);
+  const auto& model = subjects.baseline();
+  const int ctx_size = choose_chunk_size(model, options.ctx_size);
+  TextChunks chunks(model, text, ctx_size, options.chunks);
+  const auto slices = slices_of(static_cast<std::size_t>(ctx_size));
+  ContextOptions context_options{ctx_size, options.threads};
+  for (const auto& slice : slices) {
+    context_options.most_outputs = std::max(context_options.most_outputs, static_cast<int>(slice.size()));
+  }
+  Context baseline(model, context_options, {});
+  Context changed(subjects.model_of(variant), context_options, variant.taps);
+
+  DriftResult result;
+  result.model = model.path();
+  result.text = text;
+  result.recipe = variant.recipe;
+  result.other_model = variant.other_model;
+  result.pattern = options.nodes;
+  result.threads = options.threads;
+  result.ctx_size = ctx_size;
+  result.tokens_together = context_options.most_outputs;
+  const GraphShape shape{slices.front().size(), slices.front().size()};
+  const auto subject = choose_nodes(baseline, changed, shape, options.nodes, result);
+  Lockstep lockstep(options.threads);
+  const auto is_compared = [&](const ActivationSite& site) { return subject.compared.contains(site.site.name); };
+  baseline.show_values(is_compared, [&](const ActivationSite& site, std::span<const float> values, std::int64_t) {
+    lockstep.keep(site, values);
+  });
+  changed.show_values(is_compared, [&](const ActivationSite& site, std::span<const float> values,
+                                       std::int64_t columns) { lockstep.compare(site, values, columns); });
+
+  Scores scores(static_cast<std::size_t>(ctx_size), options.threads);
+  while (const auto tokens = chunks.next()) {
+    const auto sequence = static_cast<std::uint32_t>(result.chunks);
+    baseline.clear(sequence);
+    changed.clear(sequence);
+    for (const auto& slice : slices) {
+      lockstep.begin_slice(result.chunks);
+      const auto of_slice = std::span(*tokens).subspan(slice.begin, slice.size());
+      baseline.evaluate(of_slice, slice.outputs);
+      changed.evaluate(of_slice, slice.outputs);
+      scores.add_slice(baseline, changed, *tokens, slice);
+    }
+    scores.end_chunk();
+    ++result.chunks;
+    if (progress) progress(static_cast<double>(result.chunks) / chunks.expected());
+  }
+  result.tokens = static_cast<std::int64_t>(result.chunks) * ctx_size;
+  result.kept_bytes = lockstep.most_bytes();
+  result.first_odd_baseline = lockstep.first_odd_baseline();
+  result.first_odd_variant = lockstep.first_odd_variant();
+  scores.report(result);
+  tell(subject, follow_error(subject, lockstep, changed.counters(), options.changed_weights), result);
+  return result;
+}
+
+}  // namespace fakequant

@@ -1,0 +1,24 @@
+#include "measure/drift.h"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+
+namespace fakequant {
+namespace {
+
+TEST(Drift, SaysWhatBecameOfAnError) {
+  EXPECT_EQ(role_of(0, 0, false), DriftRole::exact);
+  EXPECT_EQ(role_of(0, 0, true), DriftRole::exact);  // the rounding changed nothing
+  EXPECT_EQ(role_of(0.1, 0, false), DriftRole::entered);
+  EXPECT_EQ(role_of(0.1, 0.1, true), DriftRole::entered);
+  EXPECT_EQ(role_of(0.2, 0.1, false), DriftRole::grown);
+  EXPECT_EQ(role_of(0.19, 0.1, false), DriftRole::carried);
+  EXPECT_EQ(role_of(0.051, 0.1, false), DriftRole::carried);
+  EXPECT_EQ(role_of(0.05, 0.1, false), DriftRole::died);
+  EXPECT_EQ(role_of(0, 0.1, true), DriftRole::died);
+  EXPECT_EQ(role_of(std::numeric_limits<double>::infinity(), 0.1, false), DriftRole::grown);
+}
+
+}  // namespace
+}  // namespace fakequant
