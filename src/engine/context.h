@@ -43,9 +43,9 @@ class Context {
   // error when a rule matches nothing.
   void set_recipe(const Recipe& recipe, Observer observer = {});
 
-  // Likewise: shows `viewer`, from the next evaluation on and beside whatever the recipe does, the values of the sites
-  // that `is_shown` picks, as those who read them find them: behind the rounding. Without a viewer nothing is shown.
-  void show_values(SiteFilter is_shown, Observer viewer) { tap_->show_values(std::move(is_shown), std::move(viewer)); }
+  // Likewise: shows `viewer`, from the next evaluation on and beside whatever the recipe does, the values of the nodes
+  // that are chosen, as those who read them find them: behind the rounding. Without a viewer nothing is shown.
+  void show_values(SiteChoice choose, Observer viewer) { tap_->show_values(std::move(choose), std::move(viewer)); }
 
   // Of a context with a tap: the activations that a rule can name, in the graph's order.
   const std::vector<ActivationSite>& sites() const { return tap_->sites(); }

@@ -151,6 +151,17 @@ TEST(Context, ShowsAnObserverWhatIsComputed) {
   EXPECT_EQ(sites.size(), 7u);
 }
 
+// The sites whose names begin so.
+SiteChoice sites_with(const std::string& beginning) {
+  return [beginning](const Graph&, const std::vector<ActivationSite>& sites) {
+    std::vector<ActivationSite> chosen;
+    for (const auto& site : sites) {
+      if (site.site.name.starts_with(beginning)) chosen.push_back(site);
+    }
+    return chosen;
+  };
+}
+
 TEST(Context, ShowsAViewerWhatIsLeftBehindTheRounding) {
   const auto rules = recipe_of({"a:ffn_norm@1=int2", "a:ffn_inp@tokens:3-5=bf16"});
   Context context(demo_model(), {kContext, 2}, rules);
@@ -160,7 +171,7 @@ TEST(Context, ShowsAViewerWhatIsLeftBehindTheRounding) {
     auto& all = seen[site.site.name];
     all.insert(all.end(), values.begin(), values.end());
   };
-  context.show_values([](const ActivationSite& site) { return site.site.name.starts_with("ffn_norm"); }, view);
+  context.show_values(sites_with("ffn_norm"), view);
   const auto expected = logits_under({"a:ffn_norm@1=int2", "a:ffn_inp@tokens:3-5=bf16"}, 40);
   EXPECT_EQ(logits_of(context, some_tokens(40), 16), expected);  // seeing changes nothing
   ASSERT_EQ(seen.size(), 6u);
@@ -184,7 +195,7 @@ TEST(Context, ShowsAViewerWhatIsLeftBehindTheRounding) {
 
 TEST(Context, PassesOnWhatAViewerThrows) {
   Context context(demo_model(), {kContext, 1}, {});
-  context.show_values([](const ActivationSite& site) { return site.site.name == "ffn_norm-3"; },
+  context.show_values(sites_with("ffn_norm-3"),
                       [](const ActivationSite&, std::span<const float>, std::int64_t) { throw Error("seen enough"); });
   EXPECT_THROW(logits_of(context, some_tokens(40), 40), Error);
   context.show_values({}, {});

@@ -205,6 +205,24 @@ TEST(HiddenStates, AreLookedAtOnlyBelowTheLayerThatIsUnchanged) {
   EXPECT_EQ(context.begin_from({}).why_whole, "no hidden states were kept");
 }
 
+TEST(HiddenStates, LeaveWhatIsToBeShownToBeComputed) {
+  const auto states = states_of(kTokens);
+  auto context = context_with(rule_at(4));
+  std::size_t seen = 0;
+  const auto choose = [](const Graph&, const std::vector<ActivationSite>& sites) {
+    std::vector<ActivationSite> chosen;
+    for (const auto& site : sites) {
+      if (site.site.name == "ffn_norm-2") chosen.push_back(site);
+    }
+    return chosen;
+  };
+  const auto expected = read_from(context, states, 4, kTokens);
+  context.show_values(
+      choose, [&](const ActivationSite&, std::span<const float> values, std::int64_t) { seen += values.size(); });
+  EXPECT_EQ(read_from(context, states, 2, kTokens), expected);
+  EXPECT_EQ(seen, kTokens * kWidth);
+}
+
 TEST(HiddenStates, AreNotForOtherTokens) {
   const auto states = states_of(16);
   auto tokens = some_tokens();

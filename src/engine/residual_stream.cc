@@ -1,5 +1,6 @@
 #include "engine/residual_stream.h"
 
+#include <fmt/format.h>
 #include <ggml.h>
 
 #include <algorithm>
@@ -122,6 +123,30 @@ std::vector<LayerStream> find_residual_stream(const Graph& graph) {
     layers.push_back(stream);
   }
   return layers;
+}
+
+std::vector<ActivationSite> unnamed_nodes(const std::vector<LayerStream>& stream, const Graph& graph,
+                                          const std::vector<ActivationSite>& sites) {
+  std::set<int> known;
+  for (const auto& site : sites) known.insert(site.node);
+  std::vector<ActivationSite> unnamed;
+  const auto add = [&](const char* what, int layer, int index) {
+    if (index < 0 || !known.insert(index).second) return;
+    const auto& node = graph[static_cast<std::size_t>(index)];
+    ActivationSite site;
+    site.site.name = fmt::format("{} of layer {}", what, layer);
+    site.site.layer = layer;
+    site.node = index;
+    site.shape = node.shape;
+    site.operation = node.operation;
+    unnamed.push_back(std::move(site));
+  };
+  for (const auto& layer : stream) {
+    add("attention", layer.layer, layer.attention);
+    add("FFN", layer.layer, layer.ffn);
+    add("output", layer.layer, layer.output);
+  }
+  return unnamed;
 }
 
 }  // namespace fakequant

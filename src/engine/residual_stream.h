@@ -9,7 +9,7 @@
 
 #include <vector>
 
-#include "engine/graph.h"
+#include "engine/activation_sites.h"
 
 namespace fakequant {
 
@@ -23,5 +23,10 @@ struct LayerStream {
 
 // One for each layer that the graph has.
 std::vector<LayerStream> find_residual_stream(const Graph& graph);
+
+// Those of its nodes that are none of the graph's `sites`, as llama.cpp gave them no name, made such: "attention of
+// layer 3". No rule can name them.
+std::vector<ActivationSite> unnamed_nodes(const std::vector<LayerStream>& stream, const Graph& graph,
+                                          const std::vector<ActivationSite>& sites);
 
 }  // namespace fakequant

@@ -185,17 +185,12 @@ void Tap::assign(Plan& plan) {
 
 void Tap::assign_shown(Plan& plan) const {
   plan.shown.assign(plan.graph.size(), nullptr);
-  plan.shown_count = 0;
-  if (!viewer_) return;
-  for (const auto& site : plan.sites) {
-    if (!is_shown_(site)) continue;
-    plan.shown[static_cast<std::size_t>(site.node)] = &site;
-    ++plan.shown_count;
-  }
+  plan.shown_sites = viewer_ ? choose_shown_(plan.graph, plan.sites) : std::vector<ActivationSite>{};
+  for (const auto& site : plan.shown_sites) plan.shown[static_cast<std::size_t>(site.node)] = &site;
 }
 
-void Tap::show_values(SiteFilter is_shown, Observer viewer) {
-  is_shown_ = std::move(is_shown);
+void Tap::show_values(SiteChoice choose, Observer viewer) {
+  choose_shown_ = std::move(choose);
   viewer_ = std::move(viewer);
   for (auto& [shape, plan] : plans_) assign_shown(plan);
 }
@@ -427,9 +422,9 @@ StartingPoint Tap::begin_from(const HiddenStates& states, int unchanged) {
 
 // At the end of a batch's graph.
 void Tap::finish_batch() {
-  if (asked_ != plan_->graph.size() || dealt_with_ != plan_->target_count || shown_ != plan_->shown_count) {
+  if (asked_ != plan_->graph.size() || dealt_with_ != plan_->target_count || shown_ != plan_->shown_sites.size()) {
     refuse_graph(fmt::format("{} of {} nodes were asked for, {} of {} sites dealt with and {} of {} shown", asked_,
-                             plan_->graph.size(), dealt_with_, plan_->target_count, shown_, plan_->shown_count));
+                             plan_->graph.size(), dealt_with_, plan_->target_count, shown_, plan_->shown_sites.size()));
   }
   plan_ = nullptr;
   ++batch_;

@@ -36,7 +36,10 @@ namespace fakequant {
 
 // Sees values of a site: whole rows of `columns`.
 using Observer = std::function<void(const ActivationSite& site, std::span<const float> values, std::int64_t columns)>;
-using SiteFilter = std::function<bool(const ActivationSite& site)>;
+
+// Picks nodes of a graph, whose sites are given: some of these, or others that compute, under names of its own.
+using SiteChoice =
+    std::function<std::vector<ActivationSite>(const Graph& graph, const std::vector<ActivationSite>& sites)>;
 
 class Tap {
  public:
@@ -70,9 +73,9 @@ class Tap {
   // then all stays as it was.
   void set_recipe(const Recipe& recipe, Observer observer = {});
 
-  // Shows `viewer` from now on, beside whatever the recipe does, all values of the sites that `is_shown` picks, once in
-  // each evaluation: as those who read them find them, behind the rounding. Without a viewer nothing is shown.
-  void show_values(SiteFilter is_shown, Observer viewer);
+  // Shows `viewer` from now on, beside whatever the recipe does, all values of the nodes that are chosen in each graph,
+  // once in each evaluation: as those who read them find them, behind the rounding. Without a viewer nothing is shown.
+  void show_values(SiteChoice choose, Observer viewer);
 
   // At the beginning of a text, whose first batch comes next: keeps the hidden states of its evaluations, or begins
   // from those that were kept of the same batches, the graphs of which have been watched. What the layers below
@@ -111,8 +114,8 @@ class Tap {
     std::vector<ActivationSite> sites;
     std::vector<Target*> targets;  // for each node of the graph, null for those that are left alone
     std::size_t target_count = 0;
-    std::vector<const ActivationSite*> shown;  // likewise, of `sites`: what the viewer sees
-    std::size_t shown_count = 0;
+    std::vector<ActivationSite> shown_sites;
+    std::vector<const ActivationSite*> shown;              // for each node, likewise: what the viewer sees
     std::optional<std::vector<LayerBoundary>> boundaries;  // once they were asked for
 
     int first_looked_at() const;  // that is rounded or shown; the size of the graph where none is
@@ -143,7 +146,7 @@ class Tap {
   std::map<GraphShape, Plan> plans_;  // their targets point into targets_
   Recipe recipe_;
   Observer observer_;
-  SiteFilter is_shown_;
+  SiteChoice choose_shown_;
   Observer viewer_;
   std::map<std::string, Target> targets_;       // by the site's name
   std::map<std::string, StaticRanges> ranges_;  // by their file

@@ -30,13 +30,26 @@ std::vector<ChunkSlice> slices_of(std::size_t ctx_size) {
   return slices;
 }
 
+// The nodes of a graph that can be compared: those that a rule can name, and those of the stream that it cannot.
+std::vector<ActivationSite> nodes_of(const Graph& graph, std::vector<ActivationSite> sites) {
+  const auto unnamed = unnamed_nodes(find_residual_stream(graph), graph, sites);
+  sites.insert(sites.end(), unnamed.begin(), unnamed.end());
+  return sites;
+}
+
 // The baseline's graph, and which of its nodes are looked at.
 struct Subject {
-  std::vector<ActivationSite> sites;
+  std::vector<ActivationSite> sites;  // those of the stream that no rule can name at the end
   std::vector<SiteSources> sources;
   std::vector<LayerStream> streams;
   std::vector<bool> is_listed;  // of each site
   std::set<std::string> compared;
+
+  std::vector<ActivationSite> choose(const Graph& graph, const std::vector<ActivationSite>& of_graph) const {
+    auto nodes = nodes_of(graph, of_graph);
+    std::erase_if(nodes, [&](const ActivationSite& node) { return !compared.contains(node.site.name); });
+    return nodes;
+  }
 
   // The place among the sites of a node of the graph; none for one that is no site.
   std::optional<std::size_t> place_of(int node) const {
@@ -58,13 +71,15 @@ Subject choose_nodes(Context& baseline, Context& variant, const GraphShape& shap
                      DriftResult& result) {
   Subject subject;
   const auto& graph = baseline.graph(shape);
-  subject.sites = find_activation_sites(graph, baseline.model().layers());
-  subject.sources = find_site_sources(graph, subject.sites);
+  const auto named = find_activation_sites(graph, baseline.model().layers());
+  subject.sites = nodes_of(graph, named);
+  subject.sources = find_site_sources(graph, named);
+  subject.sources.resize(subject.sites.size());
   subject.streams = find_residual_stream(graph);
   std::set<std::string> wanted;
   for (std::size_t s = 0; s < subject.sites.size(); ++s) {
     const auto& site = subject.sites[s].site;
-    subject.is_listed.push_back(glob_match(pattern, site.name));
+    subject.is_listed.push_back(s < named.size() && glob_match(pattern, site.name));
     if (site.is_logits) wanted.insert(site.name);
     if (!subject.is_listed[s]) continue;
     wanted.insert(site.name);
@@ -79,7 +94,8 @@ Subject choose_nodes(Context& baseline, Context& variant, const GraphShape& shap
     }
   }
   std::unordered_map<std::string, std::vector<std::int64_t>> of_variant;
-  for (const auto& site : find_activation_sites(variant.graph(shape), variant.model().layers())) {
+  const auto& other_graph = variant.graph(shape);
+  for (const auto& site : nodes_of(other_graph, find_activation_sites(other_graph, variant.model().layers()))) {
     of_variant[site.site.name] = shape_of(site);
     const bool is_in_both = std::any_of(subject.sites.begin(), subject.sites.end(),
                                         [&](const auto& other) { return other.site.name == site.site.name; });
@@ -305,12 +321,15 @@ DriftResult measure_drift(const std::vector<std::string>& model_files, const Var
   const GraphShape shape{slices.front().size(), slices.front().size()};
   const auto subject = choose_nodes(baseline, changed, shape, options.nodes, result);
   Lockstep lockstep(options.threads);
-  const auto is_compared = [&](const ActivationSite& site) { return subject.compared.contains(site.site.name); };
-  baseline.show_values(is_compared, [&](const ActivationSite& site, std::span<const float> values, std::int64_t) {
+  const auto choose = [&](const Graph& graph, const std::vector<ActivationSite>& sites) {
+    return subject.choose(graph, sites);
+  };
+  baseline.show_values(choose, [&](const ActivationSite& site, std::span<const float> values, std::int64_t) {
     lockstep.keep(site, values);
   });
-  changed.show_values(is_compared, [&](const ActivationSite& site, std::span<const float> values,
-                                       std::int64_t columns) { lockstep.compare(site, values, columns); });
+  changed.show_values(choose, [&](const ActivationSite& site, std::span<const float> values, std::int64_t columns) {
+    lockstep.compare(site, values, columns);
+  });
 
   Scores scores(static_cast<std::size_t>(ctx_size), options.threads);
   while (const auto tokens = chunks.next()) {
