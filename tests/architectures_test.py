@@ -93,6 +93,51 @@ class ArchitecturesTest(ProgramTest):
                     residuals += any(reader["operation"] == "ADD" for entry in rounded for reader in entry["also_read_by"])
         self.assertGreater(residuals, 0)
 
+    def test_drift_follows_an_error_from_where_it_enters(self):
+        text = self.path("text.txt")
+        with open(text, "w", encoding="utf-8") as file:
+            file.write("What is to be read? " * 60)
+        arguments = ("-f", text, "--ctx-size", 64, "--chunks", 1, "--threads", 1)
+        followed = layers = outputs = parts = 0
+        for name in self.models[::6]:
+            with self.subTest(name):
+                done = run("drift", self.path(name), *arguments, "--json", "-")
+                if done.returncode != 0:
+                    self.assertRegex(done.stderr, r"^fakequant: .* does not predict the next token: fakequant measures models "
+                                                  r"that do\n$")
+                    continue
+                itself = json.loads(done.stdout)
+                self.assertEqual([node["node"] for node in itself["nodes"] if node["changed"] or node["role"] != "exact"], [])
+                drifted = self.measure("drift", self.path(name), *arguments, "--rule", "a:in(*)@1=e4m3")
+                for node in drifted["nodes"]:
+                    # Everything that differs is rounded, or is made of what differs.
+                    self.assertEqual(node["role"] == "entered", node["format"] is not None, node["node"])
+                    if node["layer"] == 0:
+                        self.assertEqual(node["changed"], 0, node["node"])
+                followed += 1
+                layers += len(itself["layers"])
+                outputs += sum(layer["output"] is not None for layer in itself["layers"])
+                parts += sum(layer[part] is not None for layer in itself["layers"] for part in ("attention", "ffn"))
+        self.assertGreater(followed, 18)
+        self.assertGreater(outputs, 0.9 * layers)
+        self.assertGreater(parts, 0.7 * 2 * layers)
+
+    def test_drift_says_what_another_architecture_does_not_have(self):
+        text = self.path("text.txt")
+        with open(text, "w", encoding="utf-8") as file:
+            file.write("What is to be read? " * 60)
+        arguments = ("-f", text, "--ctx-size", 64, "--chunks", 1, "--threads", 1)
+        llama, gemma = self.path("llama-dense.gguf"), self.path("gemma2-dense.gguf")
+        result = self.measure("drift", llama, *arguments, "--against", gemma)
+        compared = {node["node"] for node in result["nodes"]}
+        own = {entry["site"] for entry in self.measure("sites", llama)["activations"]}
+        others = {entry["site"] for entry in self.measure("sites", gemma)["activations"]}
+        reshaped = {node["node"] for node in result["reshaped"]}
+        self.assertEqual(compared | reshaped, own & others)
+        self.assertEqual(set(result["only_in_baseline"]), own - others)
+        self.assertEqual(set(result["only_in_variant"]), others - own)
+        self.assertIn("only in the variant, not compared: ", run("drift", llama, *arguments, "--against", gemma).stdout)
+
     def test_ranges_go_with_graphs_that_are_others_for_one_token(self):
         model, text, ranges = self.path("minimax-m3-moe.gguf"), self.path("text.txt"), self.path("ranges.json")
         with open(text, "w", encoding="utf-8") as file:
