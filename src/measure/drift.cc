@@ -243,11 +243,12 @@ std::vector<std::optional<NodeDrift>> follow_error(const Subject& subject, const
       const auto& name = subject.sites[source].site.name;
       node->made_of.push_back(name);
       const auto* of_source = lockstep.difference(name);
-      if (of_source == nullptr || of_source->relative_error() <= node->input_error) continue;
-      node->input_error = of_source->relative_error();
+      if (of_source == nullptr || of_source->relative_harm() <= node->input_error) continue;
+      node->input_error = of_source->relative_harm();
       node->largest_input = name;
     }
-    node->role = role_of(node->error(), node->input_error, !node->format.empty() || !node->changed_weights.empty());
+    node->role = role_of(difference->relative_harm(), node->input_error,
+                         !node->format.empty() || !node->changed_weights.empty());
   }
   return nodes;
 }
@@ -291,6 +292,7 @@ void tell(const Subject& subject, const std::vector<std::optional<NodeDrift>>& n
 DriftRole role_of(double error, double before, bool is_changed_here) {
   if (error == 0) return before == 0 ? DriftRole::exact : DriftRole::died;
   if (is_changed_here || before == 0) return DriftRole::entered;
+  if (std::isinf(before)) return std::isinf(error) ? DriftRole::carried : DriftRole::died;
   if (error >= kGrownBy * before) return DriftRole::grown;
   return error <= before / kGrownBy ? DriftRole::died : DriftRole::carried;
 }

@@ -22,7 +22,8 @@ enum class DriftRole {
 
 inline constexpr double kGrownBy = 2;
 
-// `error` and `before` are relative errors; `before` is 0 where it is made of nothing that was compared.
+// `error` and `before` are relative errors, infinite where values became NaN; `before` is 0 where it is made of nothing
+// that was compared.
 DriftRole role_of(double error, double before, bool is_changed_here);
 
 struct NodeDrift {
@@ -34,11 +35,11 @@ struct NodeDrift {
   std::vector<std::string> changed_weights;  // that it reads, and that are others in the variant
   std::vector<std::string> made_of;          // nodes
   std::string largest_input;                 // that of them with the largest relative error; empty where all are exact
-  double input_error = 0;                    // its relative error
+  double input_error = 0;                    // its relative error; infinite where it has become NaN or infinite
   DriftRole role = DriftRole::exact;
 
   double error() const { return difference.relative_error(); }
-  double growth() const { return error() / input_error; }  // not finite where nothing came in
+  double growth() const { return difference.relative_harm() / input_error; }  // not finite where nothing came in
 };
 
 struct LayerDrift {

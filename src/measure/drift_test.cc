@@ -17,7 +17,11 @@ TEST(Drift, SaysWhatBecameOfAnError) {
   EXPECT_EQ(role_of(0.051, 0.1, false), DriftRole::carried);
   EXPECT_EQ(role_of(0.05, 0.1, false), DriftRole::died);
   EXPECT_EQ(role_of(0, 0.1, true), DriftRole::died);
-  EXPECT_EQ(role_of(std::numeric_limits<double>::infinity(), 0.1, false), DriftRole::grown);
+  constexpr double kNoNumber = std::numeric_limits<double>::infinity();
+  EXPECT_EQ(role_of(kNoNumber, 0, true), DriftRole::entered);
+  EXPECT_EQ(role_of(kNoNumber, 0.1, false), DriftRole::grown);
+  EXPECT_EQ(role_of(kNoNumber, kNoNumber, false), DriftRole::carried);
+  EXPECT_EQ(role_of(0.1, kNoNumber, false), DriftRole::died);
 }
 
 }  // namespace

@@ -59,6 +59,10 @@ double NodeDifference::relative_error() const {
   return std::sqrt(errors.sum_error2 / errors.sum_signal2);
 }
 
+double NodeDifference::relative_harm() const {
+  return odd_variant == odd_baseline ? relative_error() : std::numeric_limits<double>::infinity();
+}
+
 NodeDifference difference_between(std::span<const float> baseline, std::span<const float> variant, std::int64_t columns,
                                   int threads) {
   const auto count = static_cast<std::int64_t>(baseline.size());

@@ -27,6 +27,9 @@ struct NodeDifference {
 
   // 0 where nothing differs; infinite where the baseline is all 0 and the variant is not.
   double relative_error() const;
+
+  // The same, but infinite where values became NaN or infinite, or finite again.
+  double relative_harm() const;
 };
 
 // Of values of one size, in whole rows of `columns`. Serial where there are few.

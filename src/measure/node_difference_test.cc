@@ -85,6 +85,14 @@ TEST(NodeDifference, CountsWhatIsNotFiniteAndLeavesItOut) {
   EXPECT_EQ(found.errors.absmax, 4);
 }
 
+TEST(NodeDifference, HarmIsInfiniteWhereValuesAreNoNumbersAnyMore) {
+  const std::vector<float> a = {1, 2}, b = {1, kNan};
+  EXPECT_EQ(difference_between(a, b, 2, 1).relative_error(), 0);
+  EXPECT_EQ(difference_between(a, b, 2, 1).relative_harm(), kInfinity);
+  EXPECT_EQ(difference_between(b, b, 2, 1).relative_harm(), 0);
+  EXPECT_EQ(difference_between(a, {{1, 3}}, 2, 1).relative_harm(), std::sqrt(1.0 / 5));
+}
+
 TEST(NodeDifference, FromNothingIsInfinite) {
   EXPECT_EQ(difference_between(std::vector<float>{0, 0}, std::vector<float>{0, 1}, 2, 1).relative_error(), kInfinity);
 }
