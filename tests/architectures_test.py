@@ -122,6 +122,41 @@ class ArchitecturesTest(ProgramTest):
         self.assertGreater(outputs, 0.9 * layers)
         self.assertGreater(parts, 0.7 * 2 * layers)
 
+    def test_a_sweep_says_what_eval_says(self):
+        text = self.path("text.txt")
+        with open(text, "w", encoding="utf-8") as file:
+            file.write("What is to be read? " * 60)
+        arguments = ("-f", text, "--ctx-size", 64, "--chunks", 1, "--threads", 1)
+        # Of hrm-text the graph cannot be entered between two layers.
+        models = sorted({*self.models[3::6], *(name for name in self.models if name.startswith("hrm"))})
+        measured = skipped = 0
+        whole = set()
+        for name in models:
+            with self.subTest(name):
+                study = self.path(f"{name}.db")
+                command = ("sweep", self.path(name), *arguments, "--site", "a:in(*)", "--site", "w:blk.*.weight", "--format",
+                           "e4m3", "--layers", "-o", study)
+                done = run(*command, "--json", "-")
+                if done.returncode != 0:
+                    self.assertRegex(done.stderr, r"^fakequant: .* does not predict the next token: fakequant measures models "
+                                                  r"that do\n$")
+                    self.assertFalse(os.path.exists(study))
+                    continue
+                measured += 1
+                for variant in json.loads(done.stdout)["variants"]:
+                    of_eval = self.measure("eval", self.path(name), *arguments, "--rule", variant["recipe"])["variants"][0]
+                    for figure in ("mean", "error", "max"):
+                        self.assertEqual(variant["kld"][figure], of_eval["kld"][figure], variant["recipe"])
+                    self.assertEqual(variant["ppl"], of_eval["ppl"], variant["recipe"])
+                    self.assertEqual(variant["first_layer"] > 0, variant["why_whole"] is None, variant["recipe"])
+                    if variant["layer"] == 1:
+                        skipped += variant["first_layer"] == 1
+                        if variant["first_layer"] == 0:
+                            whole.add(name)
+        self.assertGreaterEqual(measured, 20)
+        self.assertGreater(skipped, measured)
+        self.assertEqual({name for name in whole if not name.startswith("hrm")}, set())
+
     def test_drift_says_what_another_architecture_does_not_have(self):
         text = self.path("text.txt")
         with open(text, "w", encoding="utf-8") as file:
