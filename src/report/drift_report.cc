@@ -96,7 +96,10 @@ Json logits_json(const DriftResult& result) {
   return json;
 }
 
-std::string error_text(const std::optional<NodeDrift>& part) { return part ? relative_text(part->error()) : "-"; }
+// Infinite where values became NaN or infinite, and beside a baseline of zeros.
+std::string error_text(double harm) { return std::isinf(harm) ? "∞" : relative_text(harm); }
+
+double harm_of(const std::optional<NodeDrift>& part) { return part ? part->difference.relative_harm() : kNan; }
 
 std::string sqnr_text(const NodeDifference& difference) {
   const double sqnr = difference.errors.sqnr_db();
@@ -133,7 +136,7 @@ std::string reason(const NodeDrift& node) {
 
 // How much there is to say of a node in its role.
 double weight_of(const NodeDrift& node) {
-  if (node.role == DriftRole::entered) return node.error();
+  if (node.role == DriftRole::entered) return node.difference.relative_harm();
   if (node.role == DriftRole::grown) return node.growth();
   return node.error() == 0 ? std::numeric_limits<double>::infinity() : 1 / node.growth();
 }
@@ -238,9 +241,9 @@ Table layers_table(const DriftResult& result) {
   Table table({"layer", "attention adds", "FFN adds", "its output", "growth<", "0.001 % to 100 %, logarithmic<"});
   double before = kNan;
   for (const auto& layer : result.layers) {
-    const double error = layer.output ? layer.output->error() : kNan;
-    table.add_row({fmt::format("{}", layer.layer), error_text(layer.attention), error_text(layer.ffn),
-                   error_text(layer.output), growth_text(error / before), bar(error)});
+    const double error = harm_of(layer.output);
+    table.add_row({fmt::format("{}", layer.layer), error_text(harm_of(layer.attention)), error_text(harm_of(layer.ffn)),
+                   error_text(error), growth_text(error / before), bar(error)});
     before = error;
   }
   return table;
@@ -257,8 +260,8 @@ Table nodes_table(const DriftResult& result, DriftRole role, std::size_t most) {
       enters ? std::vector<std::string>{"node<", "operation<", "came in", "relative error", "SQNR", "max abs", "why<"}
              : std::vector<std::string>{"node<", "operation<", "came in", "relative error", "growth<", "came from<"});
   for (const auto* node : nodes) {
-    std::vector<std::string> row = {node->node, node->operation, relative_text(node->input_error),
-                                    relative_text(node->error())};
+    std::vector<std::string> row = {node->node, node->operation, error_text(node->input_error),
+                                    error_text(node->difference.relative_harm())};
     if (enters) {
       row.insert(row.end(), {sqnr_text(node->difference), value_text(node->difference.errors.max_abs), reason(*node)});
     } else {
