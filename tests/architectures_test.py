@@ -149,13 +149,14 @@ class ArchitecturesTest(ProgramTest):
                         self.assertEqual(variant["kld"][figure], of_eval["kld"][figure], variant["recipe"])
                     self.assertEqual(variant["ppl"], of_eval["ppl"], variant["recipe"])
                     self.assertEqual(variant["first_layer"] > 0, variant["why_whole"] is None, variant["recipe"])
-                    if variant["layer"] == 1:
+                    # What the second layer reads first may be what the first has left (without a norm): rounded there.
+                    if variant["layer"] == 1 and variant["site"].startswith("w:"):
                         skipped += variant["first_layer"] == 1
                         if variant["first_layer"] == 0:
                             whole.add(name)
         self.assertGreaterEqual(measured, 20)
-        self.assertGreater(skipped, measured)
-        self.assertEqual({name for name in whole if not name.startswith("hrm")}, set())
+        self.assertEqual(whole, {name for name in models if name.startswith("hrm")})
+        self.assertEqual(skipped, measured - len(whole))
 
     def test_drift_says_what_another_architecture_does_not_have(self):
         text = self.path("text.txt")
