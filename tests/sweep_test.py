@@ -28,6 +28,8 @@ def contents(path):
         rows["chunks"] = [dict(row) for row in study.execute("SELECT * FROM chunks ORDER BY text, chunk")]
         rows["variants"] = sorted(({**dict(row), "id": 0} for row in study.execute("SELECT * FROM variants")),
                                   key=lambda row: (row["recipe"], row["storage"]))
+        rows["sites"] = sorted(({**dict(row), "variant": names[row["variant"]]} for row in study.execute("SELECT * FROM variant_sites")),
+                               key=lambda row: (row["variant"], row["name"]))
         rows["scores"] = sorted(({**dict(row), "variant": names[row["variant"]]} for row in study.execute("SELECT * FROM scores")),
                                 key=lambda row: (row["variant"], row["text"], row["chunk"]))
     study.close()

@@ -14,6 +14,7 @@ void add_study(const StudyDatabase& study, StudyDatabase& output) {
   const auto baseline = study.baseline();
   for (const auto& [id, variant] : study.variants()) {
     const auto added = output.add_variant(variant);
+    output.set_sites(added, study.sites(id));
     for (const auto& [place, score] : study.scores(id)) {
       const auto chunk = baseline.find(place);
       if (chunk == baseline.end()) throw Error("a score is there whose chunk is not: the study is damaged");

@@ -82,6 +82,18 @@ CREATE VIEW figures AS
   FROM variants JOIN scores ON scores.variant = variants.id GROUP BY variants.id;
 )sql";
 
+// By itself: a study that was begun without it gets it when a sweep goes on with it.
+constexpr auto kSiteSchema = R"sql(
+CREATE TABLE IF NOT EXISTS variant_sites (
+  variant INTEGER NOT NULL REFERENCES variants (id),
+  name TEXT NOT NULL,
+  rows INTEGER NOT NULL,
+  row_length INTEGER NOT NULL,
+  bits INTEGER NOT NULL,
+  PRIMARY KEY (variant, name)
+) WITHOUT ROWID;
+)sql";
+
 // The places of a score's REAL columns, in their order.
 constexpr std::array kMoments = {&ScoreSums::nll, &ScoreSums::nll_baseline, &ScoreSums::nll_change,
                                  &ScoreSums::kld, &ScoreSums::delta_p,      &ScoreSums::delta_p2};
@@ -238,12 +250,10 @@ std::optional<StudySubject> StudyDatabase::subject() const {
   });
 }
 
-void StudyDatabase::check_subject(const StudySubject& asked) const {
+void StudyDatabase::check_subject(const StudySubject& asked, const std::string& advice) const {
   const auto own = subject();
   if (!own) return;
-  const auto refuse = [&](const std::string& why) {
-    return usage_error(fmt::format("{} {}: name another file for this study", path_, why));
-  };
+  const auto refuse = [&](const std::string& why) { return usage_error(fmt::format("{} {}: {}", path_, why, advice)); };
   if (own->model_sha256 != asked.model_sha256) {
     throw refuse(fmt::format("is a study of the model {} (SHA-256 {}...), and {} is another ({}...)", own->model,
                              own->model_sha256.substr(0, 12), asked.model, asked.model_sha256.substr(0, 12)));
@@ -291,6 +301,7 @@ void StudyDatabase::set_subject(const StudySubject& asked) {
       insert.bind(10, asked.backends);
       insert.exec();
     }
+    database_->exec(kSiteSchema);
     for (auto i = known; i < asked.texts.size(); ++i) {
       SQLite::Statement insert(*database_, "INSERT INTO texts VALUES (?, ?, ?)");
       insert.bind(1, static_cast<std::int64_t>(i));
@@ -380,6 +391,37 @@ void StudyDatabase::set_start(VariantId variant, const StartingPoint& start) {
     update.bind(2, start.why_whole);
     update.bind(3, variant);
     update.exec();
+  });
+}
+
+void StudyDatabase::set_sites(VariantId variant, const std::vector<StudySite>& sites) {
+  guarded([&] {
+    SQLite::Statement insert(*database_, "INSERT OR IGNORE INTO variant_sites VALUES (?, ?, ?, ?, ?)");
+    for (const auto& site : sites) {
+      insert.bind(1, variant);
+      insert.bind(2, site.name);
+      insert.bind(3, site.values.rows);
+      insert.bind(4, site.values.length);
+      insert.bind(5, site.bits);
+      insert.exec();
+      insert.reset();
+    }
+  });
+}
+
+std::vector<StudySite> StudyDatabase::sites(VariantId variant) const {
+  return guarded([&] {
+    std::vector<StudySite> sites;
+    if (!database_->tableExists("variant_sites")) return sites;
+    SQLite::Statement rows(*database_,
+                           "SELECT name, rows, row_length, bits FROM variant_sites WHERE variant = ? ORDER BY name");
+    rows.bind(1, variant);
+    while (rows.executeStep()) {
+      sites.push_back({rows.getColumn(0).getString(),
+                       {rows.getColumn(1).getInt64(), rows.getColumn(2).getInt64()},
+                       rows.getColumn(3).getInt64()});
+    }
+    return sites;
   });
 }
 

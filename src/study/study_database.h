@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "engine/hidden_states.h"
+#include "format/storage_bits.h"
 #include "measure/score_statistics.h"
 
 namespace SQLite {
@@ -51,6 +52,15 @@ struct StudyVariant {
   std::optional<StartingPoint> start;  // once it has been measured
 };
 
+// A weight, or an activation for one token, that a variant rounds.
+struct StudySite {
+  std::string name;  // the whole one, "blk.3.ffn_down.weight" or "ffn_norm-3"
+  ValueRows values;
+  std::int64_t bits = 0;  // that they take in the untouched model
+
+  bool operator==(const StudySite&) const = default;
+};
+
 // A chunk by its text's place among the study's and its number in it.
 struct ChunkPlace {
   int text = 0;
@@ -84,9 +94,9 @@ class StudyDatabase {
   // All that `work` writes is written, or, when it throws, nothing.
   void transaction(const std::function<void()>& work);
 
-  // Throws a usage error when the study is one of another subject. The texts must begin as the study's do, or the
-  // study's as these.
-  void check_subject(const StudySubject& subject) const;
+  // Throws a usage error, which ends with what to do, when the study is one of another subject. The texts must begin as
+  // the study's do, or the study's as these.
+  void check_subject(const StudySubject& subject, const std::string& advice = "name another file for this study") const;
 
   // The following are called in a transaction.
   // Makes this its subject, or checks that it is and adds texts.
@@ -96,8 +106,12 @@ class StudyDatabase {
   // Throws an Error where the study has other sums for it.
   void add_score(VariantId variant, const ChunkPlace& place, const BaselineSums& baseline, const StudyScore& score);
   void set_start(VariantId variant, const StartingPoint& start);
+  // Says what the variant rounds; that it is said once more changes nothing.
+  void set_sites(VariantId variant, const std::vector<StudySite>& sites);
 
   std::map<VariantId, StudyVariant> variants() const;
+  // What a variant rounds, by name; empty where the study does not say.
+  std::vector<StudySite> sites(VariantId variant) const;
   std::map<ChunkPlace, StudyScore> scores(VariantId variant) const;
   std::map<ChunkPlace, BaselineSums> baseline() const;
 

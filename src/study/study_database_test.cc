@@ -35,6 +35,8 @@ class StudyDatabases : public testing::Test {
     return {"a:ffn_norm@" + std::to_string(layer) + "=bf16", "a:ffn_norm", "bf16", layer, "", "", {}};
   }
 
+  static std::vector<StudySite> sites(int layer) { return {{"ffn_norm-" + std::to_string(layer), {1, 256}, 256 * 32}}; }
+
   // Sums with bits in all places.
   static StudyScore score(int seed) {
     StudyScore score;
@@ -59,6 +61,7 @@ class StudyDatabases : public testing::Test {
     study.transaction([&] {
       study.set_subject(of);
       const auto id = study.add_variant(variant(layer));
+      study.set_sites(id, sites(layer));
       for (int chunk = 0; chunk < chunks; ++chunk) {
         study.add_score(id, {0, chunk}, baseline(chunk), score(chunk + 10 * layer));
       }
@@ -97,6 +100,7 @@ TEST_F(StudyDatabases, GiveBackWhatWasWrittenToTheBit) {
   EXPECT_EQ(known.recipe, "a:ffn_norm@1=bf16");
   EXPECT_EQ(known.layer, 1);
   EXPECT_EQ(known.start->layer, 1);
+  EXPECT_EQ(study.sites(id), sites(1));
   const auto scores = study.scores(id);
   ASSERT_EQ(scores.size(), 3u);
   for (int chunk = 0; chunk < 3; ++chunk) {
@@ -193,6 +197,7 @@ TEST_F(StudyDatabases, AreUnited) {
     std::map<std::string, std::map<ChunkPlace, StudyScore>> scores;
     for (const auto& [id, known] : study.variants()) {
       scores[known.recipe + known.start->why_whole] = study.scores(id);
+      EXPECT_EQ(study.sites(id), sites(*known.layer));
     }
     return scores;
   };

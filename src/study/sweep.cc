@@ -12,11 +12,12 @@
 #include "gguf/gguf_model.h"
 #include "gguf/model_hash.h"
 #include "gguf/sha256.h"
-#include "gguf/tensor_type.h"
 #include "measure/kept_baseline.h"
 #include "study/environment.h"
 #include "study/prepared_variants.h"
 #include "study/study_database.h"
+#include "study/study_storage.h"
+#include "study/study_totals.h"
 
 namespace fakequant {
 namespace {
@@ -42,37 +43,10 @@ struct Work {
   bool is_weight() const { return planned.rule.kind == SiteKind::weight; }
 };
 
-// As `eval` adds up: the chunks of a text in their order, then the texts.
-template <typename Sums, typename Scores, typename Get>
-Sums total_of(const Scores& scores, const Get& get) {
-  Sums total;
-  for (auto score = scores.begin(); score != scores.end();) {
-    Sums text;
-    const int number = score->first.text;
-    for (; score != scores.end() && score->first.text == number; ++score) text.add(get(score->second));
-    total.add(text);
-  }
-  return total;
-}
-
-ScoreSums total_of(const std::map<ChunkPlace, StudyScore>& scores) {
-  return total_of<ScoreSums>(scores, [](const StudyScore& score) -> const ScoreSums& { return score.sums; });
-}
-
 StudyScore study_score(std::span<const TokenScore> scores) {
   StudyScore score{sum_of(scores), scores.front().kld};
   for (const auto& token : scores) score.kld_max = std::max(score.kld_max, token.kld);
   return score;
-}
-
-std::string storage_text(const ApplySettings& storage) {
-  if (storage.promote_to) return "promote " + type_name(*storage.promote_to);
-  return storage.requantize ? "requantize" : "";
-}
-
-std::string files_hash(const Format& format) {
-  const auto& file = format.importance_file.empty() ? format.range.file : format.importance_file;
-  return file.empty() ? "" : sha256_of_file(file);
 }
 
 class Sweep {
@@ -102,6 +76,7 @@ class Sweep {
   StudySubject subject();
   void open_study();
   StudyVariant study_variant(const Work& work) const;
+  std::vector<StudySite> study_sites(const PlannedVariant& planned) const;
   void take_what_is_there();
   void measure();
   bool is_stopped() { return result_.is_interrupted = request_.is_stopped && request_.is_stopped(); }
@@ -204,7 +179,10 @@ void Sweep::open_study() {
     study_->check_subject(asked);  // before anything is written
     study_->transaction([&] {
       study_->set_subject(asked);
-      for (auto& work : works_) work.id = study_->add_variant(study_variant(work));
+      for (auto& work : works_) {
+        work.id = study_->add_variant(study_variant(work));
+        study_->set_sites(work.id, study_sites(work.planned));
+      }
     });
   }
   take_what_is_there();
@@ -219,6 +197,23 @@ StudyVariant Sweep::study_variant(const Work& work) const {
           work.is_weight() ? storage_text(request_.storage) : "",
           files_hash(planned.rule.format),
           {}};
+}
+
+std::vector<StudySite> Sweep::study_sites(const PlannedVariant& planned) const {
+  std::vector<StudySite> sites;
+  for (const auto place : planned.sites) {
+    if (planned.rule.kind == SiteKind::weight) {
+      const auto& tensor = file_.tensors()[place];
+      const auto length = std::max<std::int64_t>(1, row_elements(tensor));
+      sites.push_back({tensor.name, {tensor.elements / length, length}, static_cast<std::int64_t>(tensor.size) * 8});
+    } else {
+      const auto& activation = context_.sites()[place];
+      const auto values = elements_of(activation.shape);
+      const auto length = std::max<std::int64_t>(1, activation.shape[0]);
+      sites.push_back({activation.site.name, {values / length, length}, values * 32});
+    }
+  }
+  return sites;
 }
 
 void Sweep::take_what_is_there() {
@@ -353,7 +348,7 @@ void Sweep::fill_in() {
     for (const auto& chunk : chunks_) {
       if (const auto found = known.find(chunk.place); found != known.end()) asked.insert(*found);
     }
-    const auto sums = total_of<BaselineSums>(asked, [](const BaselineSums& own) -> const BaselineSums& { return own; });
+    const auto sums = total_of(asked);
     result.baseline_ppl = perplexity(sums.nll, sums.count);
   }
   for (const auto& work : works_) {

@@ -41,19 +41,19 @@ class RuleSites {
   // Throws where it names nothing.
   void check(const Rule& rule) const { match_sites({rule}, sites_, layers_); }
 
-  // Sets lowest_layer and is_layered; false where the rule names nothing.
+  // Sets what the variant changes; false where the rule names nothing.
   bool look_at(PlannedVariant& variant) const {
     const auto winners = winning_rules({variant.rule}, sites_, layers_);
-    bool is_any = false;
+    variant.sites.clear();
     variant.is_layered = true;
     variant.lowest_layer = layers_;
     for (std::size_t i = 0; i < winners.size(); ++i) {
       if (!winners[i]) continue;
-      is_any = true;
+      variant.sites.push_back(i);
       variant.is_layered = variant.is_layered && sites_[i].layer.has_value();
       variant.lowest_layer = std::min(variant.lowest_layer, sites_[i].layer.value_or(0));
     }
-    return is_any;
+    return !variant.sites.empty();
   }
 
  private:
@@ -74,7 +74,7 @@ std::vector<PlannedVariant> by_layer(const Rule& rule, const RuleSites& sites, s
   std::vector<int> empty;
   for (int layer = 0; layer < sites.layers(); ++layer) {
     if (!rule.layers.contains(layer, sites.layers())) continue;
-    PlannedVariant variant{at_layer(rule, layer), site, to_string(rule.format), layer};
+    PlannedVariant variant{at_layer(rule, layer), site, to_string(rule.format), layer, 0, false, {}};
     if (sites.look_at(variant)) {
       variants.push_back(std::move(variant));
     } else {
@@ -107,7 +107,7 @@ SweepPlan plan_sweep(const SweepQuestion& question, const ModelSites& model) {
       notes.clear();  // they are the same for every format
       auto variants = question.by_layer ? by_layer(rule, sites, notes) : std::vector<PlannedVariant>{};
       if (variants.empty()) {
-        variants.push_back({rule, site_text(rule), to_string(rule.format), {}});
+        variants.push_back({rule, site_text(rule), to_string(rule.format), {}, 0, false, {}});
         sites.look_at(variants.back());
       }
       for (auto& variant : variants) add(std::move(variant));

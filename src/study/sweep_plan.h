@@ -26,8 +26,9 @@ struct PlannedVariant {
   Rule rule;
   std::string site, format;
   std::optional<int> layer;
-  int lowest_layer = 0;     // that it changes; 0 also where it changes what belongs to none
-  bool is_layered = false;  // all that it changes belongs to layers
+  int lowest_layer = 0;            // that it changes; 0 also where it changes what belongs to none
+  bool is_layered = false;         // all that it changes belongs to layers
+  std::vector<std::size_t> sites;  // what it changes, by its place among the model's sites of the rule's kind
 };
 
 struct SweepPlan {

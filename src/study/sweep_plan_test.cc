@@ -39,6 +39,7 @@ TEST(SweepPlan, TakesEverySiteInEveryFormat) {
   EXPECT_EQ(plan.variants[2].lowest_layer, 1);
   EXPECT_EQ(plan.variants[2].site, "w:ffn_down@1-2");
   EXPECT_FALSE(plan.variants[2].layer.has_value());
+  EXPECT_THAT(plan.variants[2].sites, ElementsAre(1u, 2u));
 }
 
 TEST(SweepPlan, TakesEachLayerByItselfAndSaysWhichHaveNone) {
@@ -50,6 +51,7 @@ TEST(SweepPlan, TakesEachLayerByItselfAndSaysWhichHaveNone) {
   EXPECT_EQ(plan.variants[1].layer, 2);
   EXPECT_EQ(plan.variants[1].lowest_layer, 2);
   EXPECT_TRUE(plan.variants[1].is_layered);
+  EXPECT_THAT(plan.variants[1].sites, ElementsAre(3u));
 }
 
 TEST(SweepPlan, TakesWhatBelongsToNoLayerAsOne) {

@@ -1,0 +1,55 @@
+#include "format/storage_bits.h"
+
+#include <gtest/gtest.h>
+
+#include "format/format_facts.h"
+
+namespace fakequant {
+namespace {
+
+constexpr ValueRows kMatrix{10, 256};
+
+std::int64_t weight(const char* format, const ValueRows& values = kMatrix) {
+  return storage_bits(parse_format(format), values, ScaledAs::weight);
+}
+std::int64_t activation(const char* format, const ValueRows& values = kMatrix) {
+  return storage_bits(parse_format(format), values, ScaledAs::activation);
+}
+
+TEST(StorageBits, CountTheCodesAndTheScalesBesideThem) {
+  EXPECT_EQ(weight("bf16"), 2560 * 16);
+  EXPECT_EQ(weight("e4m3"), 2560 * 8);
+  EXPECT_EQ(weight("mantissa7"), 2560 * 16);
+  EXPECT_EQ(weight("int4"), 2560 * 4 + 10 * 32);
+  EXPECT_EQ(weight("int4,per=tensor"), 2560 * 4 + 32);
+  EXPECT_EQ(weight("int4,per=block,block=64"), 2560 * 4 + 40 * 32);
+  EXPECT_EQ(weight("int4,mode=asym"), 2560 * 4 + 10 * 36);
+  EXPECT_EQ(weight("mxfp4"), 2560 * 4 + 80 * 8);
+  EXPECT_EQ(weight("nvfp4"), 2560 * 4 + 160 * 8 + 32);
+  EXPECT_EQ(weight("q4_k"), 10 * 144 * 8);
+}
+
+TEST(StorageBits, OfAnActivationAreThoseOfOneToken) {
+  EXPECT_EQ(activation("int8"), 2560 * 8 + 32);
+  EXPECT_EQ(activation("int8,per=row"), 2560 * 8 + 10 * 32);
+  EXPECT_EQ(activation("int8,range=static:ranges.json"), 2560 * 8);
+  EXPECT_EQ(activation("nvfp4,range=static:ranges.json"), 2560 * 4 + 160 * 8);
+}
+
+TEST(StorageBits, CountABlockThatARowsEndCutsShortAsOne) {
+  EXPECT_EQ(weight("mxfp4", {3, 40}), 120 * 4 + 6 * 8);
+  EXPECT_EQ(weight("int4,per=block,block=32", {3, 40}), 120 * 4 + 6 * 32);
+}
+
+// Without the scales of rows, tensors and tokens, that is what `formats` says of a value.
+TEST(StorageBits, AreThoseOfTheFormatsFacts) {
+  for (const auto& facts : all_format_facts()) {
+    const auto format = parse_format(facts.name);
+    const std::int64_t outer = format.family == Family::integer ? 10 * 32 : format.family == Family::nvfp4 ? 32 : 0;
+    EXPECT_EQ(static_cast<double>(storage_bits(format, kMatrix, ScaledAs::weight) - outer), 2560 * facts.bits)
+        << facts.name;
+  }
+}
+
+}  // namespace
+}  // namespace fakequant

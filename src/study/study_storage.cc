@@ -1,0 +1,36 @@
+#include "study/study_storage.h"
+
+#include <cctype>
+
+#include "gguf/sha256.h"
+#include "gguf/tensor_type.h"
+
+namespace fakequant {
+namespace {
+
+const std::string kPromote = "promote ", kRequantize = "requantize";
+
+}  // namespace
+
+std::string storage_text(const ApplySettings& storage) {
+  if (storage.promote_to) return kPromote + type_name(*storage.promote_to);
+  return storage.requantize ? kRequantize : "";
+}
+
+ApplySettings storage_of_text(const std::string& text) {
+  ApplySettings storage;
+  storage.requantize = text == kRequantize;
+  if (text.starts_with(kPromote)) {
+    auto type = text.substr(kPromote.size());
+    for (auto& letter : type) letter = static_cast<char>(std::tolower(static_cast<unsigned char>(letter)));
+    storage.promote_to = plain_float_type(type);
+  }
+  return storage;
+}
+
+std::string files_hash(const Format& format) {
+  const auto& file = format.importance_file.empty() ? format.range.file : format.importance_file;
+  return file.empty() ? "" : sha256_of_file(file);
+}
+
+}  // namespace fakequant

@@ -1,0 +1,13 @@
+// What the chunks of a study add up to, as `eval` adds up: the chunks of a text in their order, then the texts.
+#pragma once
+
+#include <map>
+
+#include "study/study_database.h"
+
+namespace fakequant {
+
+ScoreSums total_of(const std::map<ChunkPlace, StudyScore>& scores);
+BaselineSums total_of(const std::map<ChunkPlace, BaselineSums>& chunks);
+
+}  // namespace fakequant
