@@ -8,6 +8,7 @@
 
 #include "report/census_classes.h"
 #include "report/numbers.h"
+#include "weights/narrower_formats.h"
 
 namespace fakequant {
 namespace {
@@ -28,43 +29,26 @@ std::string list_classes(const std::vector<const TensorCensus*>& tensors) {
   return fmt::format("{} and {}", fmt::join(parts, ", "), last);
 }
 
-// The formats of the fewest bits that hold every value, where they have fewer than the type the tensor is stored in.
-std::vector<std::string> narrowest_formats(const TensorCensus& tensor) {
-  static const std::map<std::string, int> bits_of_type = {{"F32", 32}, {"F16", 16}, {"BF16", 16}};
-  static const std::map<std::string, int> bits_of_format = {{"bf16", 16}, {"f16", 16}, {"e4m3", 8}, {"e5m2", 8}};
-  const auto type = bits_of_type.find(tensor.type);
-  if (type == bits_of_type.end() || tensor.elements == 0) return {};
-  int fewest = type->second;
-  std::vector<std::string> narrowest;
-  for (const auto& format : tensor.lossless_in) {
-    const auto found = bits_of_format.find(format);
-    if (found == bits_of_format.end() || found->second > fewest || found->second == type->second) continue;
-    if (found->second < fewest) narrowest.clear();
-    fewest = found->second;
-    narrowest.push_back(format);
-  }
-  return narrowest;
+// "6 ffn_norm, stored as F32, fit in f16 without loss: 6.1 kB in place of 12.3 kB."
+std::string suggestion_text(const Census& census, const NarrowerFormats& group) {
+  std::vector<const TensorCensus*> tensors;
+  for (const auto place : group.tensors) tensors.push_back(&census.tensors[place]);
+  return fmt::format("{}, stored as {}, {} in {} without loss: {} in place of {}.", list_classes(tensors), group.type,
+                     tensors.size() == 1 ? "fits" : "fit", fmt::join(group.formats, " or "),
+                     bytes_text(group.narrower_bytes), bytes_text(group.bytes));
 }
 
-// "6 ffn_norm (F32) fit in f16 without loss"; nothing about what BF16 alone would do for F32, which is said elsewhere.
-std::vector<std::string> wider_than_needed(const Census& census) {
-  using Fit = std::pair<std::string, std::vector<std::string>>;  // a type, and the formats that would do
-  std::vector<Fit> order;
-  std::map<Fit, std::vector<const TensorCensus*>> groups;
-  for (const auto& tensor : census.tensors) {
-    const auto narrowest = narrowest_formats(tensor);
-    if (narrowest.empty() || (is_bf16_already(tensor) && narrowest.front() == "bf16")) continue;
-    auto& group = groups[{tensor.type, narrowest}];
-    if (group.empty()) order.emplace_back(tensor.type, narrowest);
-    group.push_back(&tensor);
-  }
-  std::vector<std::string> texts;
-  for (const auto& fit : order) {
-    const auto& group = groups[fit];
-    texts.push_back(fmt::format("{} ({}) {} in {} without loss", list_classes(group), fit.first,
-                                group.size() == 1 ? "fits" : "fit", fmt::join(fit.second, " or ")));
-  }
-  return texts;
+Json suggestion_json(const Census& census, const NarrowerFormats& group) {
+  Json json;
+  json["type"] = group.type;
+  json["formats"] = group.formats;
+  json["bits"] = group.bits;
+  json["tensors"] = Json::array();
+  for (const auto place : group.tensors) json["tensors"].push_back(census.tensors[place].name);
+  json["bytes"] = group.bytes;
+  json["narrower_bytes"] = group.narrower_bytes;
+  json["text"] = suggestion_text(census, group);
+  return json;
 }
 
 std::string are(std::size_t count) { return count == 1 ? "is" : "are"; }
@@ -100,6 +84,8 @@ Json to_json(const Census& census, const Provenance& provenance) {
     entry["kurtosis"] = tensor.kurtosis;
     json["tensors"].push_back(std::move(entry));
   }
+  json["suggestions"] = Json::array();
+  for (const auto& group : narrower_formats(census)) json["suggestions"].push_back(suggestion_json(census, group));
   return json;
 }
 
@@ -161,9 +147,7 @@ std::vector<std::string> census_findings(const Census& census) {
                                      printable(tensor->name), percent_text(*tensor->low16_zero)));
     }
   }
-  if (const auto texts = wider_than_needed(census); !texts.empty()) {
-    findings.push_back(fmt::format("Stored wider than they need to be: {}.", fmt::join(texts, "; ")));
-  }
+  for (const auto& group : narrower_formats(census)) findings.push_back(suggestion_text(census, group));
   for (const auto& tensor : census.tensors) {
     if (tensor.nans + tensor.infs > 0) {
       findings.push_back(fmt::format("{} holds {} and {}.", printable(tensor.name), plural(tensor.nans, "NaN"),

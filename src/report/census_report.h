@@ -18,7 +18,8 @@ Table census_table(const Census& census);
 // A row a class of tensors, its layers together.
 Table folded_census_table(const Census& census);
 
-// What the census found about the F32 tensors, in sentences: which of them were BF16 already, which were not.
+// What the census found, in sentences: which of the F32 tensors were BF16 already, which were not, and which tensors
+// are stored wider than they need to be.
 std::vector<std::string> census_findings(const Census& census);
 
 enum class Layers { folded, all };

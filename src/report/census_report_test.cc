@@ -40,6 +40,28 @@ TEST(CensusReport, SaysWhichTensorsWereBf16Already) {
   EXPECT_THAT(census_findings(census), ElementsAre("No tensor is stored as F32."));
 }
 
+TEST(CensusReport, SaysWhatIsStoredWiderThanItNeedsToBe) {
+  Census census;
+  census.tensors = {norm("blk.0.ffn_norm.weight", 0, 1), norm("output_norm.weight", {}, 0),
+                    norm("token_embd.weight", {}, 0)};
+  census.tensors[0].lossless_in = {"bf16", "tf32", "e5m2", "mantissa2"};
+  census.tensors[1].lossless_in = {"f16", "tf32"};
+  census.tensors[2] = census.tensors[1];
+  census.tensors[2].type = "F16";
+  for (auto& tensor : census.tensors) tensor.bytes = tensor.type == "F16" ? 8 : 16;
+  census.tensors.push_back(census.tensors[0]);
+  census.tensors.back().name = "blk.1.ffn_norm.weight";
+  const auto findings = census_findings(census);
+  EXPECT_THAT(findings,
+              testing::Contains("2 ffn_norm, stored as F32, fit in e5m2 without loss: 8 B in place of 32 B."));
+  EXPECT_THAT(findings,
+              testing::Contains("output_norm, stored as F32, fits in f16 without loss: 8 B in place of 16 B."));
+  const auto json = to_json(census, {});
+  ASSERT_EQ(json["suggestions"].size(), 2u);  // the F16 tensor needs its bits
+  EXPECT_EQ(json["suggestions"][0]["tensors"], Json({"blk.0.ffn_norm.weight", "blk.1.ffn_norm.weight"}));
+  EXPECT_EQ(json["suggestions"][0]["narrower_bytes"], 8);
+}
+
 TEST(CensusReport, FoldsLayersOfOneTypeAndShape) {
   Census census;
   census.tensors = {norm("output_norm.weight", {}, 0), norm("blk.0.ffn_norm.weight", 0, 1),
