@@ -20,6 +20,7 @@ void add_calibrate(CLI::App& program, const std::string& command_line);
 void add_experiment(CLI::App& program, const std::string& command_line);
 void add_sweep(CLI::App& program, const std::string& command_line);
 void add_study(CLI::App& program, const std::string& command_line);
+void add_plan(CLI::App& program, const std::string& command_line);
 void add_drift(CLI::App& program, const std::string& command_line);
 void add_formats(CLI::App& program, const std::string& command_line);
 

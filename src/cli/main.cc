@@ -79,6 +79,7 @@ int main(int argc, char** argv) {
     fakequant::add_experiment(program.app(), line);
     fakequant::add_sweep(program.app(), line);
     fakequant::add_study(program.app(), line);
+    fakequant::add_plan(program.app(), line);
     fakequant::add_drift(program.app(), line);
     fakequant::add_formats(program.app(), line);
     return program.run(argc, argv);
