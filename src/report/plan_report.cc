@@ -98,7 +98,7 @@ std::string layers_text(const std::vector<int>& layers) {
 }
 
 std::string place_text(const PlanSuggestion::Place& place) {
-  const auto site = printable(place.site);
+  auto site = printable(place.site);
   if (place.layers.empty()) return site;
   return fmt::format("{} in {} {}", site, place.layers.size() == 1 ? "layer" : "layers", layer_ranges(place.layers));
 }

@@ -116,6 +116,80 @@ void check_apart(const std::vector<PlanPart>& parts) {
   }
 }
 
+// What is to be said of variants that are left out or not quite comparable. `chunks`: of each that was measured.
+std::vector<std::string> notes_on(const std::vector<std::size_t>& chunks, std::size_t not_measured) {
+  std::vector<std::string> notes;
+  const auto known = chunks.size();
+  if (not_measured > 0) {
+    notes.push_back(
+        fmt::format("{} of {} variants have not been measured, and are left out.", not_measured, known + not_measured));
+  }
+  const auto most = *std::max_element(chunks.begin(), chunks.end());
+  const auto fewer = std::count_if(chunks.begin(), chunks.end(), [&](std::size_t count) { return count < most; });
+  if (fewer > 0) {
+    notes.push_back(
+        fmt::format("{} of {} variants were measured on fewer than {} chunks: their figures are compared with those "
+                    "over other predictions.",
+                    fewer, known, most));
+  }
+  return notes;
+}
+
+PlanPart& part_of(std::vector<PlanPart>& parts, const Rule& rule, const StudyVariant& variant,
+                  const std::vector<StudySite>& sites) {
+  const auto part = std::find_if(parts.begin(), parts.end(), [&](const PlanPart& other) {
+    return other.site == variant.site && other.layer == variant.layer;
+  });
+  return part != parts.end() ? *part : parts.emplace_back(new_part(rule, variant, sites));
+}
+
+// All parts, by site and layer.
+void read_parts(const StudyDatabase& study, PlanCosts& costs) {
+  auto& parts = costs.parts;
+  std::vector<std::size_t> chunks;
+  std::size_t not_measured = 0;
+  for (const auto& [id, variant] : study.variants()) {
+    const auto rule = parse_rule(variant.recipe);
+    if (rule.kind == SiteKind::weight && variant.storage != costs.storage) continue;
+    const auto cost = cost_of(study, id);
+    if (!cost || !std::isfinite(cost->kld.value)) {
+      ++not_measured;
+      continue;
+    }
+    const auto sites = study.sites(id);
+    if (sites.empty()) {
+      throw Error(
+          "the study does not say how many values its sites hold: type its sweep's command once more, which adds that "
+          "and measures nothing again");
+    }
+    part_of(parts, rule, variant, sites)
+        .options.push_back(
+            {rule, variant.format, bits_in(rule.format, rule.kind, sites), cost->kld.value, cost->kld.error});
+    chunks.push_back(cost->chunks);
+  }
+  if (chunks.empty()) throw Error("nothing has been measured in the study: let sweep go on with it");
+  costs.notes = notes_on(chunks, not_measured);
+  std::vector<std::string> order;  // of sites
+  for (const auto& part : parts) {
+    if (std::find(order.begin(), order.end(), part.site) == order.end()) order.push_back(part.site);
+  }
+  const auto place_of = [&](const PlanPart& part) { return std::find(order.begin(), order.end(), part.site); };
+  std::stable_sort(parts.begin(), parts.end(), [&](const PlanPart& a, const PlanPart& b) {
+    return place_of(a) != place_of(b) ? place_of(a) < place_of(b) : a.layer < b.layer;
+  });
+}
+
+void take_sites(PlanCosts& costs, const std::vector<std::string>& sites, int layers) {
+  std::set<std::size_t> chosen;
+  for (const auto& site : sites) {
+    const auto places = parts_at(costs.parts, site, layers);
+    chosen.insert(places.begin(), places.end());
+  }
+  std::vector<PlanPart> parts;
+  for (const auto place : chosen) parts.push_back(std::move(costs.parts[place]));
+  costs.parts = std::move(parts);
+}
+
 }  // namespace
 
 std::vector<std::size_t> parts_at(const std::vector<PlanPart>& parts, const std::string& site, int layers) {
@@ -151,62 +225,8 @@ PlanCosts plan_costs(const StudyDatabase& study, const std::vector<std::string>&
   const bool has_weights = sites.empty() || std::any_of(sites.begin(), sites.end(),
                                                         [](const std::string& site) { return site.starts_with("w:"); });
   if (has_weights) costs.storage = storage_of_parts(study, storage);
-  const auto layers = study.subject()->layers;
-  std::vector<std::string> order;  // of sites
-  std::size_t most_chunks = 0, known = 0, not_measured = 0, fewer = 0;
-  std::vector<std::size_t> chunks;
-  for (const auto& [id, variant] : study.variants()) {
-    const auto rule = parse_rule(variant.recipe);
-    if (rule.kind == SiteKind::weight && variant.storage != costs.storage) continue;
-    const auto cost = cost_of(study, id);
-    if (!cost || !std::isfinite(cost->kld.value)) {
-      ++not_measured;
-      continue;
-    }
-    const auto of_sites = study.sites(id);
-    if (of_sites.empty()) {
-      throw Error(
-          "the study does not say how many values its sites hold: type its sweep's command once more, which adds that "
-          "and measures nothing again");
-    }
-    auto part = std::find_if(costs.parts.begin(), costs.parts.end(), [&](const PlanPart& other) {
-      return other.site == variant.site && other.layer == variant.layer;
-    });
-    if (part == costs.parts.end()) part = costs.parts.insert(part, new_part(rule, variant, of_sites));
-    part->options.push_back(
-        {rule, variant.format, bits_in(rule.format, rule.kind, of_sites), cost->kld.value, cost->kld.error});
-    if (std::find(order.begin(), order.end(), variant.site) == order.end()) order.push_back(variant.site);
-    ++known;
-    chunks.push_back(cost->chunks);
-    most_chunks = std::max(most_chunks, cost->chunks);
-  }
-  if (known == 0) throw Error("nothing has been measured in the study: let sweep go on with it");
-  fewer = static_cast<std::size_t>(
-      std::count_if(chunks.begin(), chunks.end(), [&](std::size_t count) { return count < most_chunks; }));
-  if (not_measured > 0) {
-    costs.notes.push_back(
-        fmt::format("{} of {} variants have not been measured, and are left out.", not_measured, known + not_measured));
-  }
-  if (fewer > 0) {
-    costs.notes.push_back(
-        fmt::format("{} of {} variants were measured on fewer than {} chunks: their figures are compared with those "
-                    "over other predictions.",
-                    fewer, known, most_chunks));
-  }
-  const auto place_of = [&](const PlanPart& part) { return std::find(order.begin(), order.end(), part.site); };
-  std::stable_sort(costs.parts.begin(), costs.parts.end(), [&](const PlanPart& a, const PlanPart& b) {
-    return place_of(a) != place_of(b) ? place_of(a) < place_of(b) : a.layer < b.layer;
-  });
-  if (!sites.empty()) {
-    std::set<std::size_t> chosen;
-    for (const auto& site : sites) {
-      const auto places = parts_at(costs.parts, site, layers);
-      chosen.insert(places.begin(), places.end());
-    }
-    std::vector<PlanPart> parts;
-    for (const auto place : chosen) parts.push_back(std::move(costs.parts[place]));
-    costs.parts = std::move(parts);
-  }
+  read_parts(study, costs);
+  if (!sites.empty()) take_sites(costs, sites, study.subject()->layers);
   drop_whole_sites(costs);
   check_apart(costs.parts);
   return costs;
