@@ -5,13 +5,13 @@
 // may read and write a study at once. A program that is killed loses nothing but the transaction that it was in.
 #pragma once
 
-#include <compare>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/hidden_states.h"
@@ -66,7 +66,7 @@ struct ChunkPlace {
   int text = 0;
   int chunk = 0;
 
-  auto operator<=>(const ChunkPlace&) const = default;
+  bool operator<(const ChunkPlace& other) const { return std::pair(text, chunk) < std::pair(other.text, other.chunk); }
 };
 
 // What a variant's predictions of a chunk add up to, and the largest divergence among them.
