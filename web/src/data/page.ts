@@ -1,0 +1,55 @@
+// What fakequant wrote into the page: the results of its commands as their JSON has them, told apart by their schema.
+import type { BenchResult } from "./bench";
+import type { CompareResult } from "./compare";
+import type { DriftResult } from "./drift";
+import type { EvalResult } from "./eval";
+import type { GenerateResult } from "./generate";
+import type { EnvironmentResult, InspectResult } from "./inspect";
+import type { PlanResult } from "./plan";
+import type { SweepResult } from "./sweep";
+
+// The fields that all results share.
+export interface ResultHead {
+  model: string;
+  command: string;
+  version: string;
+  backends: string[];
+}
+
+// A number that is not finite is null in JSON.
+export type Figure = number | null;
+
+export type Result =
+  | BenchResult
+  | CompareResult
+  | DriftResult
+  | EnvironmentResult
+  | EvalResult
+  | GenerateResult
+  | InspectResult
+  | PlanResult
+  | SweepResult;
+
+export interface PageData {
+  schema: "fakequant.page/1";
+  source: string; // the study or folder that it was made of
+  command: string;
+  version: string;
+  results: { file: string; result: Result }[];
+  left_out: { file: string; why: string }[];
+}
+
+// A result, and the file that it came from.
+export interface From<R> {
+  file: string;
+  result: R;
+}
+
+// The results of one schema, in the files' order.
+export function resultsOf<S extends Result["schema"]>(page: PageData, schema: S): From<Extract<Result, { schema: S }>>[] {
+  const found: From<Extract<Result, { schema: S }>>[] = [];
+  for (const { file, result } of page.results) {
+    if (result.schema === schema) found.push({ file, result: result as Extract<Result, { schema: S }> });
+  }
+  return found;
+}

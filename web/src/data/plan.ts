@@ -1,0 +1,14 @@
+// The best mixes of formats: for each number of bits the least divergence that was predicted.
+import type { Figure, ResultHead } from "./page";
+
+export interface ParetoPoint {
+  bits: Figure;
+  kld: Figure; // predicted
+  name?: string;
+  measured_kld?: Figure;
+}
+
+export interface PlanResult extends ResultHead {
+  schema: "fakequant.plan/1";
+  pareto: ParetoPoint[];
+}

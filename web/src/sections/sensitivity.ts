@@ -1,0 +1,120 @@
+// A study: which layers mind which format, as maps, curves and a table.
+import { heatLegend, heatMap, variantInWords } from "../charts/heat_map";
+import { layerCurves } from "../charts/layer_curves";
+import { intervalDots } from "../charts/interval_dots";
+import { seriesColour, seriesDash } from "../colours";
+import { resultsOf, type From, type PageData } from "../data/page";
+import type { SweepResult } from "../data/sweep";
+import { code, element, paragraph, type Child } from "../element";
+import { figure } from "../figure";
+import { intervalFromZero } from "../interval";
+import { logRange, type LogRange } from "../log_axis";
+import { changeText, countText, estimateText, fileName, percentText, plural, valueText } from "../numbers";
+import { siteInWords, studyOf, type Measured, type Site, type Study } from "../study";
+import { table, type Column } from "../table";
+import { origin, type Section } from "./section";
+
+const kColumns: Column<Measured>[] = [
+  { title: "site", value: (v) => v.site, code: true },
+  { title: "layer", value: (v) => v.layer, text: (v) => (v.layer === null ? "all" : String(v.layer)) },
+  { title: "format", value: (v) => v.name, code: true },
+  { title: "KL divergence, nats", value: (v) => v.mean, text: (v) => estimateText(v.mean, v.kld.error) },
+  { title: "± standard error", value: (v) => v.kld.error, text: (v) => valueText(v.kld.error, 2) },
+  { title: "perplexity", value: (v) => v.ppl_ratio, text: (v) => changeText(v.ppl_ratio) },
+  { title: "same top token", value: (v) => v.top1_agreement, text: (v) => percentText(v.top1_agreement) },
+  { title: "chunks", value: (v) => v.chunks, text: (v) => countText(v.chunks) },
+  {
+    title: "computed from layer",
+    value: (v) => v.first_layer,
+    text: (v) => (v.first_layer === null ? "–" : `${v.first_layer}${v.why_whole ? `: ${v.why_whole}` : ""}`),
+  },
+];
+
+function heading(sweep: SweepResult): Child {
+  const texts = sweep.texts.map((text) => `${fileName(text.text)} (${plural(text.chunks, "chunk")})`).join(", ");
+  return paragraph(
+    `Each variant is `, code(fileName(sweep.model)), ` with one site rounded to one format, held against the model untouched `,
+    `(perplexity ${estimateText(sweep.baseline.ppl, sweep.baseline.ppl_error)}) on ${texts}, in chunks of ${sweep.ctx_size} tokens. `,
+    `The KL divergence says how far its predictions move, in nats: 0 means the same predictions everywhere.`,
+  );
+}
+
+function curvesOf(site: Site, study: Study, range: LogRange | null): HTMLElement {
+  const points = [...site.byLayer].sort((a, b) => a.layer - b.layer).map((variant) => ({
+    series: variant.name,
+    x: variant.layer,
+    y: variant.mean,
+    ...intervalFromZero(variant.mean, variant.kld.error),
+    words: variantInWords(variant),
+  }));
+  const place = (name: string): number => study.formats.indexOf(name);
+  points.sort((a, b) => place(a.series) - place(b.series));
+  const chart = layerCurves(points, {
+    xLabel: "layer",
+    yLabel: "KL divergence, nats",
+    colour: (name) => seriesColour(place(name)),
+    dash: (name) => seriesDash(place(name)),
+    range,
+  });
+  return figure("curves", siteInWords(site.site), chart);
+}
+
+function wholeSites(study: Study, range: LogRange | null): HTMLElement | null {
+  const whole = study.variants.filter((variant) => variant.layer === null);
+  if (whole.length === 0) return null;
+  const dots = whole.map((variant) => ({
+    row: `${variant.site} ${variant.name}`,
+    value: variant.mean,
+    ...intervalFromZero(variant.mean, variant.kld.error),
+    text: variant.mean > 0 ? valueText(variant.mean) : "0: changes nothing",
+    words: variantInWords(variant),
+    colour: seriesColour(study.formats.indexOf(variant.name)),
+  }));
+  return figure("whole", "All that a site names at once",
+    intervalDots(dots, { label: "KL divergence, nats", log: range, width: 760 }));
+}
+
+function sectionOf({ file, result }: From<SweepResult>, count: number): Child[] {
+  const study = studyOf(result);
+  const layered = study.sites.filter((site) => site.byLayer.length > 0);
+  const range = logRange(study.variants.flatMap((variant) => [variant.mean, variant.mean - 1.96 * (variant.kld.error ?? 0)]
+    .filter((value) => value > variant.mean / 30)));
+  const heat = spread(layered.flatMap((site) => site.byLayer.map((variant) => variant.mean)));
+  const content: Child[] = [origin(count, file), heading(result)];
+  if (layered.length > 0) {
+    content.push(
+      element("h3", {}, "Which layer minds which format"),
+      paragraph("Every row is a layer rounded by itself, every column a format, the gentlest first. ",
+        "All maps share their colours, so that they can be compared."),
+      heatLegend(heat),
+      element("div", { class: "charts" },
+        ...layered.map((site) => figure("heat", siteInWords(site.site), heatMap(site, study.formats, heat)))),
+      element("h3", {}, "The same as curves"),
+      paragraph("With 95 % intervals, which say how much the choice of text may move a value. ",
+        "Where intervals lie apart, so do the layers. A value of 0 has no place on a logarithmic axis: there the line breaks."),
+      element("div", { class: "charts" }, ...layered.map((site) => curvesOf(site, study, range))),
+    );
+  }
+  content.push(wholeSites(study, range));
+  const worst = [...study.variants].sort((a, b) => b.mean - a.mean);
+  content.push(table(`${plural(study.variants.length, "variant")}, the most harmful first`, kColumns, worst));
+  const notes = result.notes ?? [];
+  if (notes.length > 0) content.push(element("ul", {}, ...notes.map((note) => element("li", {}, note))));
+  return content;
+}
+
+// The least and the most above zero.
+function spread(values: number[]): LogRange | null {
+  const above = values.filter((value) => value > 0);
+  return above.length > 0 ? { low: Math.min(...above), high: Math.max(...above) } : null;
+}
+
+export function sensitivity(page: PageData): Section | null {
+  const sweeps = resultsOf(page, "fakequant.sweep/1");
+  if (sweeps.length === 0) return null;
+  return {
+    id: "sensitivity",
+    title: "Which layers mind which format",
+    content: sweeps.flatMap((sweep) => sectionOf(sweep, sweeps.length)),
+  };
+}

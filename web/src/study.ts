@@ -1,0 +1,47 @@
+// A study as the page shows it: by site, with formats in the order of the harm they do.
+import type { SweepResult, SweepVariant } from "./data/sweep";
+
+// A variant that was measured.
+export interface Measured extends SweepVariant {
+  name: string; // of its format, and how quantized weights are stored
+  mean: number;
+}
+
+export interface Site {
+  site: string;
+  byLayer: (Measured & { layer: number })[];
+  whole: Measured[]; // all that the site names at once
+}
+
+export interface Study {
+  formats: string[]; // the least harmful first
+  sites: Site[];
+  variants: Measured[];
+}
+
+const median = (values: number[]): number => values.sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+
+export function studyOf(sweep: SweepResult): Study {
+  const variants: Measured[] = [];
+  for (const variant of sweep.variants) {
+    if (variant.kld.mean === null) continue;
+    const name = variant.storage ? `${variant.format} (${variant.storage})` : variant.format;
+    variants.push({ ...variant, name, mean: variant.kld.mean });
+  }
+  const harm = new Map<string, number>();
+  for (const name of new Set(variants.map((variant) => variant.name))) {
+    harm.set(name, median(variants.filter((variant) => variant.name === name).map((variant) => variant.mean)));
+  }
+  const sites = [...new Set(variants.map((variant) => variant.site))].map((site): Site => {
+    const own = variants.filter((variant) => variant.site === site);
+    const byLayer = own.filter((variant): variant is Measured & { layer: number } => variant.layer !== null);
+    return { site, byLayer, whole: own.filter((variant) => variant.layer === null) };
+  });
+  return { formats: [...harm.keys()].sort((a, b) => (harm.get(a) ?? 0) - (harm.get(b) ?? 0)), sites, variants };
+}
+
+// "weights ffn_down": what a site's name means.
+export function siteInWords(site: string): string {
+  const [kind, name] = [site.slice(0, 1), site.slice(2)];
+  return kind === "w" ? `weights ${name}` : kind === "a" ? `activations ${name}` : site;
+}
