@@ -51,7 +51,7 @@ export function table<Row>(caption: string, columns: Column<Row>[], rows: Row[],
   }
 
   const headers = columns.map((column, index) => {
-    const header = element("th", { scope: "col", ...(isNumber[index] ? { class: "number" } : {}) });
+    const header = element("th", { scope: "col", "data-title": column.title, ...(isNumber[index] ? { class: "number" } : {}) });
     const sort = (): void => {
       const before = header.getAttribute("aria-sort");
       const direction: Direction = before ? (before === "ascending" ? "descending" : "ascending")

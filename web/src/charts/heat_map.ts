@@ -25,9 +25,9 @@ export function heatMap(site: Site, formats: string[], range: LogRange | null): 
   const cells = site.byLayer;
   const names = formats.filter((name) => cells.some((cell) => cell.name === name));
   const layers = [...new Set(cells.map((cell) => cell.layer))].sort((a, b) => a - b);
-  const column = Math.min(kMost, Math.max(kLeast, widest(names) + 10));
   const turned = widest(names) > kMost;
-  const marginTop = turned ? 30 + widest(names) * 0.6 : 30;
+  const column = turned ? kLeast : Math.max(kLeast, widest(names) + 10);
+  const marginTop = turned ? 24 + widest(names) * 0.6 : 24;
   const step = (cell: Measured): number | null =>
     cell.mean > 0 && range ? heatStep(cell.mean, range.low, range.high) : null;
   return Plot.plot({
@@ -39,8 +39,9 @@ export function heatMap(site: Site, formats: string[], range: LogRange | null): 
     marginTop,
     marginBottom: 4,
     x: { domain: names, axis: "top", label: null, tickSize: 0, padding: 0.04, tickRotate: turned ? -30 : 0 },
-    y: { domain: layers, label: "layer", labelAnchor: "top", labelArrow: "none", tickSize: 0, padding: 0.06 },
+    y: { domain: layers, label: null, tickSize: 0, padding: 0.06 },
     marks: [
+      Plot.text(["layer"], { frameAnchor: "top-left", textAnchor: "end", lineAnchor: "bottom", dx: -9, dy: -6, fill: "var(--soft)" }),
       Plot.cell(cells, {
         x: "name",
         y: "layer",

@@ -37,16 +37,16 @@ export function intervalDots(dots: Dot[], options: DotOptions): Element {
     marginBottom: 46,
     x: log
       ? { type: "log", domain: [log.low, log.high], label: null }
-      : { label: options.label, labelAnchor: "center", labelArrow: "none", nice: true, ticks: 6, inset: 20,
+      : { label: options.label, labelAnchor: "center", labelArrow: "none", nice: true, ticks: 4, inset: 20, labelOffset: 38,
           ...(options.tickFormat ? { tickFormat: options.tickFormat } : {}) },
     y: { domain: rows, label: null, tickSize: 0 },
     marks: [
       ...(log
         ? [
             Plot.gridX(logTicks(log), kGrid),
-            Plot.axisX(logTicks(log), { tickFormat: logTickText, label: options.label, labelAnchor: "center", labelArrow: "none" }),
+            Plot.axisX(logTicks(log), { text: logTickText, label: options.label, labelAnchor: "center", labelArrow: "none", labelOffset: 38 }),
           ]
-        : [Plot.gridX({ ...kGrid, ticks: 6 })]),
+        : [Plot.gridX({ ...kGrid, ticks: 4 })]),
       ...(options.middle === undefined ? [] : [Plot.ruleX([options.middle], { stroke: "var(--soft)", strokeDasharray: "3 3" })]),
       Plot.ruleY(shown, {
         y: "row",

@@ -26,6 +26,8 @@ export interface CurveOptions {
 }
 
 const kLetters = 14; // pixels between labels
+const kMany = 24; // points of a line that are drawn small
+const kWide = 110; // pixels of labels beside which there is no room for a second chart
 
 export function layerCurves(points: CurvePoint[], options: CurveOptions): Element {
   const range = options.range ?? logRange(points.map((point) => point.y)) ?? { low: 0.1, high: 1 };
@@ -36,16 +38,16 @@ export function layerCurves(points: CurvePoint[], options: CurveOptions): Elemen
   const domain: [number, number] = [Math.min(...xs), Math.max(...xs)];
   if (domain[0] === domain[1]) domain[1] += 1;
   const height = options.height ?? 300;
-  const [marginTop, marginBottom] = [28, 40];
+  const [marginTop, marginBottom] = [26, 44];
   const labels = endLabels(shown, series, range, { top: marginTop, bottom: height - marginBottom });
   const low = (point: CurvePoint): number => Math.max(range.low, point.low ?? point.y);
   const high = (point: CurvePoint): number => Math.min(range.high, point.high ?? point.y);
   return Plot.plot({
     ...kFrame,
-    width: options.width ?? 500,
+    width: options.width ?? (domain[1] - domain[0] > kMany || widest(series) > kWide ? 1040 : 500),
     height,
     marginLeft: 58,
-    marginRight: 14 + widest(series),
+    marginRight: 20 + 1.15 * widest(series),
     marginTop,
     marginBottom,
     x: {
@@ -53,13 +55,14 @@ export function layerCurves(points: CurvePoint[], options: CurveOptions): Elemen
       label: options.xLabel,
       labelAnchor: "center",
       labelArrow: "none",
+      labelOffset: 36,
       ...(domain[1] - domain[0] <= 12 ? { ticks: domain[1] - domain[0] } : {}),
       tickFormat: options.tickOfX ?? ((x: number) => (Number.isInteger(x) ? String(x) : "")),
     },
     y: { type: "log", domain: [range.low, range.high], label: null },
     marks: [
       Plot.gridY(logTicks(range), kGrid),
-      Plot.axisY(logTicks(range), { tickFormat: logTickText, tickSize: 0, label: options.yLabel, labelArrow: "none" }),
+      Plot.axisY(logTicks(range), { text: logTickText, tickSize: 0, label: options.yLabel, labelArrow: "none" }),
       Plot.areaY(intervals, {
         x: "x",
         y1: low,
@@ -87,7 +90,7 @@ export function layerCurves(points: CurvePoint[], options: CurveOptions): Elemen
       Plot.dot(shown, {
         x: "x",
         y: "y",
-        r: 2.5,
+        r: domain[1] - domain[0] > kMany ? 1.4 : 2.5,
         fill: (point: CurvePoint) => options.colour(point.series),
       }),
       ...labels.map(({ name, shift }) =>

@@ -61,7 +61,7 @@ export function nodeErrors(nodes: DriftNode[]): Element {
     y: { type: "log", domain: [range.low, range.high], label: null },
     marks: [
       Plot.gridY(logTicks(range), kGrid),
-      Plot.axisY(logTicks(range), { tickFormat: logTickText, tickSize: 0, label: "relative error", labelArrow: "none" }),
+      Plot.axisY(logTicks(range), { text: logTickText, tickSize: 0, label: "relative error", labelArrow: "none" }),
       Plot.ruleX(begins, { x: "place", stroke: "var(--grid)" }),
       Plot.text(begins.filter((_, index) => index % every === 0), {
         x: "place",

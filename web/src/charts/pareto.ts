@@ -38,11 +38,11 @@ export function paretoChart(mixes: Mix[]): Element {
     marginRight: 20,
     marginTop: 28,
     marginBottom: 42,
-    x: { label: "bits a value", labelAnchor: "center", labelArrow: "none", inset: 12 },
+    x: { label: "bits a value", labelAnchor: "center", labelArrow: "none", labelOffset: 36, inset: 12 },
     y: { type: "log", domain: [range.low, range.high], label: null },
     marks: [
       Plot.gridY(logTicks(range), kGrid),
-      Plot.axisY(logTicks(range), { tickFormat: logTickText, tickSize: 0, label: "KL divergence, nats", labelArrow: "none" }),
+      Plot.axisY(logTicks(range), { text: logTickText, tickSize: 0, label: "KL divergence, nats", labelArrow: "none" }),
       Plot.line(above, { x: "bits", y: "kld", curve: "step-after", stroke: "var(--series-0)", strokeWidth: 1.6 }),
       Plot.dot(above, { x: "bits", y: "kld", r: 3.5, fill: "var(--series-0)" }),
       Plot.link(measured.filter((mix) => mix.kld > 0), {

@@ -83,13 +83,14 @@ function alongTheText(result: EvalResult): HTMLElement | null {
   return figure("chunks", "Along the text", chart, "The mean of each chunk. Peaks show which passages a rounding touches.");
 }
 
-const quoted = (text: string): string => `“${text}”`;
+const oneLine = (text: string): string => text.replace(/\s*\n\s*/g, " ⏎ ");
+const quoted = (text: string): string => `“${text.replaceAll("\n", "⏎")}”`;
 
 function worstTokens(variant: EvalVariant): HTMLElement | null {
   if (variant.worst_tokens.length === 0) return null;
   return table(`${variant.name}: the predictions that changed most`, [
     { title: "KL divergence", value: (t: WorstToken) => t.kld, text: (t) => valueText(t.kld) },
-    { title: "after", value: (t) => t.context, text: (t) => `…${t.context.slice(-40)}` },
+    { title: "after", value: (t) => t.context, text: (t) => oneLine(`…${t.context.slice(-48)}`) },
     { title: "came", value: (t) => t.token, text: (t) => quoted(t.token) },
     { title: "baseline: p", value: (t) => t.p_baseline, text: (t) => percentText(t.p_baseline) },
     { title: "expects", value: (t) => t.top_baseline, text: (t) => quoted(t.top_baseline) },

@@ -5,7 +5,7 @@ import { plural } from "../numbers";
 import type { Section } from "./section";
 
 export function provenance(page: PageData): Section {
-  const versions = new Set(page.results.map(({ result }) => `fakequant ${result.version}, back ends: ${(result.backends ?? []).join(", ") || "none"}`));
+  const versions = new Set(page.results.map(({ result }) => `fakequant ${result.version}, back ends: ${(result.backends ?? []).join(", ") || "none used"}`));
   const commands = new Map<string, string[]>();
   for (const { file, result } of page.results) {
     if (result.command) commands.set(result.command, [...(commands.get(result.command) ?? []), file]);

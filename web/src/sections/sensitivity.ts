@@ -18,16 +18,12 @@ const kColumns: Column<Measured>[] = [
   { title: "site", value: (v) => v.site, code: true },
   { title: "layer", value: (v) => v.layer, text: (v) => (v.layer === null ? "all" : String(v.layer)) },
   { title: "format", value: (v) => v.name, code: true },
-  { title: "KL divergence, nats", value: (v) => v.mean, text: (v) => estimateText(v.mean, v.kld.error) },
-  { title: "± standard error", value: (v) => v.kld.error, text: (v) => valueText(v.kld.error, 2) },
+  { title: "KL divergence, nats", value: (v) => v.mean, text: (v) => valueText(v.mean) },
+  { title: "±", value: (v) => v.kld.error, text: (v) => valueText(v.kld.error, 2) },
   { title: "perplexity", value: (v) => v.ppl_ratio, text: (v) => changeText(v.ppl_ratio) },
   { title: "same top token", value: (v) => v.top1_agreement, text: (v) => percentText(v.top1_agreement) },
   { title: "chunks", value: (v) => v.chunks, text: (v) => countText(v.chunks) },
-  {
-    title: "computed from layer",
-    value: (v) => v.first_layer,
-    text: (v) => (v.first_layer === null ? "–" : `${v.first_layer}${v.why_whole ? `: ${v.why_whole}` : ""}`),
-  },
+  { title: "computed from layer", value: (v) => v.first_layer },
 ];
 
 function heading(sweep: SweepResult): Child {
@@ -83,13 +79,13 @@ function sectionOf({ file, result }: From<SweepResult>, count: number): Child[] 
   const content: Child[] = [origin(count, file), heading(result)];
   if (layered.length > 0) {
     content.push(
-      element("h3", {}, "Which layer minds which format"),
+      element("h3", {}, "Layer by format"),
       paragraph("Every row is a layer rounded by itself, every column a format, the gentlest first. ",
         "All maps share their colours, so that they can be compared."),
       heatLegend(heat),
       element("div", { class: "charts" },
         ...layered.map((site) => figure("heat", siteInWords(site.site), heatMap(site, study.formats, heat)))),
-      element("h3", {}, "The same as curves"),
+      element("h3", {}, "Layer by layer"),
       paragraph("With 95 % intervals, which say how much the choice of text may move a value. ",
         "Where intervals lie apart, so do the layers. A value of 0 has no place on a logarithmic axis: there the line breaks."),
       element("div", { class: "charts" }, ...layered.map((site) => curvesOf(site, study, range))),
@@ -97,7 +93,7 @@ function sectionOf({ file, result }: From<SweepResult>, count: number): Child[] 
   }
   content.push(wholeSites(study, range));
   const worst = [...study.variants].sort((a, b) => b.mean - a.mean);
-  content.push(table(`${plural(study.variants.length, "variant")}, the most harmful first`, kColumns, worst));
+  content.push(table(`${plural(study.variants.length, "variant")}, the most harmful first (± is one standard error)`, kColumns, worst));
   const notes = result.notes ?? [];
   if (notes.length > 0) content.push(element("ul", {}, ...notes.map((note) => element("li", {}, note))));
   return content;
@@ -114,7 +110,7 @@ export function sensitivity(page: PageData): Section | null {
   if (sweeps.length === 0) return null;
   return {
     id: "sensitivity",
-    title: "Which layers mind which format",
+    title: "Sensitivity: which layers mind which format",
     content: sweeps.flatMap((sweep) => sectionOf(sweep, sweeps.length)),
   };
 }

@@ -2,7 +2,7 @@
 import { resultsOf, type Figure, type PageData } from "../data/page";
 import type { SweepResult } from "../data/sweep";
 import { code, element, paragraph, type Child } from "../element";
-import { changeText, estimateText, fileName, listText, percentText, plural, valueText } from "../numbers";
+import { changeText, countText, estimateText, fileName, listText, percentText, plural, valueText } from "../numbers";
 import { studyOf, type Measured } from "../study";
 import { table } from "../table";
 import type { Section } from "./section";
@@ -31,7 +31,7 @@ function ofStudy(sweep: SweepResult): Child[] {
   const gentlest = above[above.length - 1];
   if (gentlest && gentlest !== worst) {
     items.push(element("li", {}, "The gentlest that changes anything is ", ...variantName(gentlest),
-      `, with ${valueText(gentlest.mean)} nats: ${valueText(worst.mean / gentlest.mean, 2)} times less.`));
+      `, with ${valueText(gentlest.mean)} nats: ${countText(Number((worst.mean / gentlest.mean).toPrecision(2)))} times less.`));
   }
   const unchanged = variants.length - above.length;
   if (unchanged > 0) items.push(element("li", {}, `${plural(unchanged, "variant")} changed nothing at all.`));
