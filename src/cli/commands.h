@@ -22,6 +22,7 @@ void add_sweep(CLI::App& program, const std::string& command_line);
 void add_study(CLI::App& program, const std::string& command_line);
 void add_plan(CLI::App& program, const std::string& command_line);
 void add_drift(CLI::App& program, const std::string& command_line);
+void add_report(CLI::App& program, const std::string& command_line);
 void add_formats(CLI::App& program, const std::string& command_line);
 
 }  // namespace fakequant

@@ -32,14 +32,6 @@ std::set<std::string> weights_that_differ(const GgufModel& a, const GgufModel& b
   return names;
 }
 
-std::set<std::string> weights_that_differ(const ApplyResult& rounding) {
-  std::set<std::string> names;
-  for (const auto& tensor : rounding.tensors) {
-    if (tensor.errors.changed > 0 || tensor.stored_as != tensor.type) names.insert(tensor.name);
-  }
-  return names;
-}
-
 void run_drift(DriftCommandOptions& options) {
   const auto recipe = recipe_of(options.rules);
   const auto storage = settings_of(options.storage);
@@ -66,7 +58,7 @@ void run_drift(DriftCommandOptions& options) {
     prepared.add_model("variant", *other);
     options.drift.changed_weights = weights_that_differ(model, *other, options.threads);
   } else if (const auto rounding = prepared.add("variant", recipe)) {
-    options.drift.changed_weights = weights_that_differ(*rounding);
+    options.drift.changed_weights = changed_tensors(*rounding);
   }
   options.drift.threads = options.threads;
   options.drift.devices = options.devices;

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <filesystem>
 
@@ -16,9 +17,11 @@
 #include "report/bench_report.h"
 #include "report/census_report.h"
 #include "report/compare_report.h"
+#include "report/drift_report.h"
 #include "report/eval_report.h"
 #include "report/experiment_report.h"
 #include "report/generation_report.h"
+#include "report/page.h"
 #include "text_file.h"
 
 namespace fakequant {
@@ -44,8 +47,9 @@ void make_folder(const fs::path& folder) {
   }
 }
 
-constexpr std::array kResultNames = {"recipe.yaml", "command.txt",   "environment.json", "inspect.json", "compare.json",
-                                     "eval.json",   "generate.json", "bench.json",       "report.md"};
+constexpr std::array kResultNames = {"recipe.yaml",   "command.txt", "environment.json",   "inspect.json",
+                                     "compare.json",  "eval.json",   "drift-weights.json", "drift-activations.json",
+                                     "generate.json", "bench.json",  "report.md",          "report.html"};
 
 // Removes what an earlier run left: results of two runs must not lie beside each other.
 void remove_results(const fs::path& folder) {
@@ -63,12 +67,34 @@ Json step_json(ExperimentStep step, const ExperimentResult& result, const Proven
       return to_json(*result.comparison, provenance);
     case ExperimentStep::eval:
       return to_json(result.eval, provenance);
+    case ExperimentStep::drift:
+      break;  // a file for each variant
     case ExperimentStep::generate:
       return to_json(result.generation, provenance);
     case ExperimentStep::bench:
       return to_json(result.bench, provenance);
   }
   return {};
+}
+
+void write_step(const fs::path& folder, ExperimentStep step, const ExperimentResult& result,
+                const Provenance& provenance) {
+  if (step != ExperimentStep::drift) {
+    write_file(folder / fmt::format("{}.json", step_name(step)), to_text(step_json(step, result, provenance)));
+    return;
+  }
+  for (std::size_t v = 0; v < result.drifts.size(); ++v) {
+    write_file(folder / fmt::format("drift-{}.json", result.eval.variants[v].name),
+               to_text(to_json(result.drifts[v], provenance)));
+  }
+}
+
+// Writes the page beside the report; says where it is, or why it is not.
+std::string write_page(const fs::path& folder, const Provenance& provenance) {
+  if (page_template().html.empty()) return fmt::format("No page: {}", page_template().missing);
+  const auto path = folder / "report.html";
+  write_file(path, to_page(read_page_results(folder.string()), folder.string(), provenance));
+  return fmt::format("The same with charts, for any browser: {}", path.string());
 }
 
 void experiment(ExperimentOptions& options) {
@@ -78,6 +104,10 @@ void experiment(ExperimentOptions& options) {
   request.prompts = prompts_of(options.prompts);
   if (request.prompts.empty()) request.prompts = default_prompts();
   for (const auto& text : request.texts) check_readable(text);
+  request.drift.ctx_size = request.eval.ctx_size;
+  if (request.eval.chunks > 0) request.drift.chunks = std::min(request.drift.chunks, request.eval.chunks);
+  request.drift.threads = options.threads;
+  request.drift.devices = options.devices;
   request.threads = request.eval.threads = request.generate.threads = request.bench.threads = options.threads;
   request.devices = request.eval.devices = request.generate.devices = request.bench.devices = options.devices;
   const GgufModel model(request.model);
@@ -117,7 +147,7 @@ void experiment(ExperimentOptions& options) {
   };
   const auto step_done = [&](ExperimentStep step, const ExperimentResult& result) {
     line.reset();
-    write_file(folder / fmt::format("{}.json", step_name(step)), to_text(step_json(step, result, provenance)));
+    write_step(folder, step, result, provenance);
   };
   const auto result = run_experiment(request, step_done, progress);
   const auto report = to_markdown(result, provenance);
@@ -127,9 +157,12 @@ void experiment(ExperimentOptions& options) {
   json["folder"] = options.output;
   json["recipe"] = to_string(request.recipe);
   json["eval"] = to_json(result.eval, provenance);
+  json["drift"] = Json::array();
+  for (const auto& drift : result.drifts) json["drift"].push_back(to_json(drift, provenance));
   json["generate"] = to_json(result.generation, provenance);
   json["bench"] = to_json(result.bench, provenance);
-  output.write(report + fmt::format("\n(This report: {})\n", (folder / "report.md").string()), json);
+  const auto page = write_page(folder, provenance);
+  output.write(report + fmt::format("\n(This report: {}. {})\n", (folder / "report.md").string(), page), json);
 }
 
 }  // namespace

@@ -81,6 +81,7 @@ int main(int argc, char** argv) {
     fakequant::add_study(program.app(), line);
     fakequant::add_plan(program.app(), line);
     fakequant::add_drift(program.app(), line);
+    fakequant::add_report(program.app(), line);
     fakequant::add_formats(program.app(), line);
     return program.run(argc, argv);
   } catch (const fakequant::Error& error) {

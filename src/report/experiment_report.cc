@@ -12,6 +12,7 @@
 #include "report/apply_report.h"
 #include "report/bench_report.h"
 #include "report/census_report.h"
+#include "report/drift_report.h"
 #include "report/eval_report.h"
 #include "report/generation_report.h"
 #include "report/numbers.h"
@@ -172,6 +173,21 @@ std::string perplexity_and_divergence(const ExperimentResult& result) {
   return text;
 }
 
+std::string where_the_error_enters(const ExperimentResult& result) {
+  std::string text =
+      "## Where the error enters, grows and dies\n\n"
+      "Each activation of a variant held against the baseline's: the length of the difference by that of the value, "
+      "in what each layer's attention and FFN add, and in what leaves it. Every node is in `drift-*.json`.\n\n";
+  for (std::size_t v = 0; v < result.drifts.size(); ++v) {
+    const auto& drift = result.drifts[v];
+    const bool differs = std::any_of(drift.nodes.begin(), drift.nodes.end(),
+                                     [](const NodeDrift& node) { return node.role != DriftRole::exact; });
+    text += differs ? fmt::format("**{}**:\n\n{}\n", result.eval.variants[v].name, layers_table(drift).to_markdown())
+                    : fmt::format("**{}**: nothing differs anywhere.\n\n", result.eval.variants[v].name);
+  }
+  return text;
+}
+
 std::string prompts_side_by_side(const ExperimentResult& result) {
   const auto& generation = result.generation;
   auto text = fmt::format(
@@ -281,8 +297,8 @@ Json to_json(const Environment& environment, const std::string& model, const Pro
 std::string to_markdown(const ExperimentResult& result, const Provenance& provenance) {
   return fmt::format("# What rounding costs: {}\n\n", std::filesystem::path(result.model).filename().string()) +
          question(result) + in_short(result) + precision_before(result) + what_changed(result) +
-         perplexity_and_divergence(result) + prompts_side_by_side(result) + speed(result) + meaning(result) +
-         how_to_repeat(result, provenance);
+         perplexity_and_divergence(result) + where_the_error_enters(result) + prompts_side_by_side(result) +
+         speed(result) + meaning(result) + how_to_repeat(result, provenance);
 }
 
 }  // namespace fakequant

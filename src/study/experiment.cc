@@ -15,6 +15,8 @@ std::string_view step_name(ExperimentStep step) {
       return "compare";
     case ExperimentStep::eval:
       return "eval";
+    case ExperimentStep::drift:
+      return "drift";
     case ExperimentStep::generate:
       return "generate";
     case ExperimentStep::bench:
@@ -66,6 +68,15 @@ ExperimentResult run_experiment(const ExperimentRequest& request, const StepDone
     auto options = request.eval;
     options.progress = [&](const EvalProgress& progress) { p(progress.done); };
     result.eval = evaluate(model.paths(), variants, request.texts, options);
+  });
+  run(ExperimentStep::drift, [&](const Progress& p) {
+    for (const auto& variant : variants) {
+      auto options = request.drift;
+      if (result.rounding && variant.taps.empty()) options.changed_weights = changed_tensors(*result.rounding);
+      const auto before = static_cast<double>(result.drifts.size()), all = static_cast<double>(variants.size());
+      result.drifts.push_back(measure_drift(model.paths(), variant, request.texts.front(), options,
+                                            [&](double fraction) { p((before + fraction) / all); }));
+    }
   });
   run(ExperimentStep::generate, [&](const Progress& p) {
     result.generation = generate(model.paths(), variants, request.prompts, request.generate, p);

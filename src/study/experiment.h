@@ -1,5 +1,6 @@
 // The whole experiment on one model: what its weights hold, what the rounding changes in them, and what it costs in
-// perplexity, divergence, text and speed. Weight rules and activation rules are measured as two variants.
+// perplexity, divergence, text and speed, and where its error enters. Weight rules and activation rules are measured as
+// two variants.
 #pragma once
 
 #include <functional>
@@ -8,13 +9,14 @@
 #include <vector>
 
 #include "measure/bench.h"
+#include "measure/drift.h"
 #include "measure/eval.h"
 #include "measure/generate.h"
 #include "study/experiment_result.h"
 
 namespace fakequant {
 
-enum class ExperimentStep { inspect, compare, eval, generate, bench };
+enum class ExperimentStep { inspect, compare, eval, drift, generate, bench };
 
 std::string_view step_name(ExperimentStep step);
 
@@ -25,6 +27,7 @@ struct ExperimentRequest {
   std::vector<std::string> texts;  // files
   std::vector<std::string> prompts;
   EvalOptions eval;
+  DriftOptions drift;  // of the first text
   GenerateOptions generate;
   BenchOptions bench;
   int threads = 1;

@@ -3,8 +3,10 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "measure/bench_result.h"
+#include "measure/drift_result.h"
 #include "measure/eval_result.h"
 #include "measure/generation_result.h"
 #include "recipe/rule.h"
@@ -23,6 +25,7 @@ struct ExperimentResult {
   std::optional<ApplyResult> rounding;   // of the weights; none when the recipe has no weight rule
   std::optional<Comparison> comparison;  // of the model with its rounded copy, likewise
   EvalResult eval;
+  std::vector<DriftResult> drifts;  // of the variants, in the order that eval has them
   GenerationResult generation;
   BenchResult bench;
 };

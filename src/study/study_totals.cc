@@ -1,5 +1,7 @@
 #include "study/study_totals.h"
 
+#include <algorithm>
+
 namespace fakequant {
 namespace {
 
@@ -23,6 +25,13 @@ ScoreSums total_of(const std::map<ChunkPlace, StudyScore>& scores) {
 
 BaselineSums total_of(const std::map<ChunkPlace, BaselineSums>& chunks) {
   return total_of_texts<BaselineSums>(chunks, [](const BaselineSums& own) -> const BaselineSums& { return own; });
+}
+
+DivergenceFigures figures_of(const std::map<ChunkPlace, StudyScore>& scores) {
+  auto figures = figures_of(total_of(scores));
+  figures.kld_at.max = 0;
+  for (const auto& [place, score] : scores) figures.kld_at.max = std::max(figures.kld_at.max, score.kld_max);
+  return figures;
 }
 
 }  // namespace fakequant

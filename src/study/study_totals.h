@@ -10,4 +10,7 @@ namespace fakequant {
 ScoreSums total_of(const std::map<ChunkPlace, StudyScore>& scores);
 BaselineSums total_of(const std::map<ChunkPlace, BaselineSums>& chunks);
 
+// A variant's figures over these chunks; of the quantiles only the largest divergence.
+DivergenceFigures figures_of(const std::map<ChunkPlace, StudyScore>& scores);
+
 }  // namespace fakequant

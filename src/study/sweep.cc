@@ -358,10 +358,7 @@ void Sweep::fill_in() {
     variant.storage = study_variant(work).storage;
     variant.chunks = static_cast<int>(work.scores.size());
     variant.chunks_found = static_cast<int>(work.found);
-    variant.figures = figures_of(total_of(work.scores));
-    double most = 0;
-    for (const auto& [place, score] : work.scores) most = std::max(most, score.kld_max);
-    variant.figures.kld_at.max = most;
+    variant.figures = figures_of(work.scores);
     if (work.start) {
       variant.first_layer = work.start->layer;
       variant.why_whole = work.start->why_whole;

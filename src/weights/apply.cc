@@ -125,6 +125,14 @@ std::vector<PlannedRounding> plan_rounding(const GgufModel& model, const Recipe&
   return plan;
 }
 
+std::set<std::string> changed_tensors(const ApplyResult& rounding) {
+  std::set<std::string> names;
+  for (const auto& tensor : rounding.tensors) {
+    if (tensor.errors.changed > 0 || tensor.stored_as != tensor.type) names.insert(tensor.name);
+  }
+  return names;
+}
+
 Recipe default_weight_recipe() { return {parse_rule("w:ffn_norm=bf16,round=zero")}; }
 
 ApplyResult apply_to_targets(const GgufModel& model, const Recipe& recipe, const ApplySettings& settings,

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -47,6 +48,9 @@ struct ApplyResult {
   std::int64_t tensors_copied = 0;      // the others
   std::uint64_t output_size = 0;
 };
+
+// The tensors that are others than they were: with another value, or of another type.
+std::set<std::string> changed_tensors(const ApplyResult& rounding);
 
 // What `apply` does without rules, as the reference experiment's script did: FFN norms to BF16 by truncation.
 Recipe default_weight_recipe();

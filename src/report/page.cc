@@ -1,0 +1,50 @@
+#include "report/page.h"
+
+#include "error.h"
+
+namespace fakequant {
+namespace {
+
+// What the results take the place of.
+constexpr std::string_view kPlace = R"(<script type="application/json" id="fakequant-data">null</script>)";
+constexpr std::string_view kNull = "null";
+
+std::string script_text(const Json& json) {
+  std::string text;
+  for (const char c : json.dump(-1, ' ', false, Json::error_handler_t::replace)) {
+    if (c == '<') {
+      text += "\\u003c";
+    } else {
+      text += c;
+    }
+  }
+  return text;
+}
+
+}  // namespace
+
+void check_page(const PageTemplate& page) {
+  if (page.html.empty()) throw Error(std::string(page.missing));
+}
+
+std::string to_page(const PageResults& results, const std::string& source, const Provenance& provenance,
+                    const PageTemplate& page) {
+  check_page(page);
+  const auto place = page.html.find(kPlace);
+  if (place == std::string_view::npos)
+    throw Error("the page that was built in has no place for results: build it again");
+  Json json;
+  json["schema"] = "fakequant.page/1";
+  json["source"] = source;
+  json["command"] = provenance.command;
+  json["version"] = provenance.version;
+  json["results"] = Json::array();
+  for (const auto& [file, result] : results.shown) json["results"].push_back({{"file", file}, {"result", result}});
+  json["left_out"] = Json::array();
+  for (const auto& [file, why] : results.left_out) json["left_out"].push_back({{"file", file}, {"why", why}});
+  const auto null = place + kPlace.find(kNull);
+  return std::string(page.html.substr(0, null)) + script_text(json) +
+         std::string(page.html.substr(null + kNull.size()));
+}
+
+}  // namespace fakequant
