@@ -19,7 +19,7 @@ demo: ## run the whole experiment on the demo model and show its report
 	$(BUILD)/fakequant experiment demo/fakequant-demo-4m-f16.gguf -o demo/results -f demo/heldout.txt --prompt-file demo/prompts.txt --chunks 40
 
 build: ## build the program and its tests (PRESET=release, debug or asan)
-	@scripts/install-deps build test
+	@scripts/install-deps build page test browser
 	@$(CONFIGURE) -DFAKEQUANT_TESTS=ON >/dev/null
 	@cmake --build $(BUILD)
 
@@ -41,8 +41,8 @@ fuzz: ## let libFuzzer look for files that break the readers (FUZZ_SECONDS=60 fo
 	    -artifact_prefix=build/fuzz/$$reader- build/fuzz/found/$$reader tests/fuzz/corpus/$$reader || exit 1; \
 	done
 
-lint: ## check format, style, scripts and which folder includes which
-	@scripts/install-deps build test lint
+lint: ## check format, style, types of the page, scripts and which folder includes which
+	@scripts/install-deps build page test lint
 	@scripts/lint
 
 format: ## lay out the sources as clang-format has it
