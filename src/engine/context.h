@@ -47,6 +47,10 @@ class Context {
   // that are chosen, as those who read them find them: behind the rounding. Without a viewer nothing is shown.
   void show_values(SiteChoice choose, Observer viewer) { tap_->show_values(std::move(choose), std::move(viewer)); }
 
+  // Likewise: rounds, from the next evaluation on, copies of the values that the rules name, each rule by itself, and
+  // shows them to `viewer`. What the model computes stays as it is. Without rules nothing is copied.
+  void round_copies(const Recipe& rules, CopyViewer viewer) { tap_->round_copies(rules, std::move(viewer)); }
+
   // Of a context with a tap: the activations that a rule can name, in the graph's order.
   const std::vector<ActivationSite>& sites() const { return tap_->sites(); }
 

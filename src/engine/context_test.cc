@@ -193,6 +193,38 @@ TEST(Context, ShowsAViewerWhatIsLeftBehindTheRounding) {
   EXPECT_TRUE(seen.empty());
 }
 
+TEST(Context, RoundsCopiesBesideWhatIsComputed) {
+  // Each by itself, as a rule alone would: in layer 0 what comes in is the baseline's. Each value that a rule does not
+  // name stays as it is in its copy.
+  const std::vector<std::string> rules = {"a:ffn_input@0=int4", "a:ffn_input@0=int8", "a:in(attn_q)@0@tokens:3-9=e4m3",
+                                          "a:kqv_out@0=mxfp4"};
+  Context context(demo_model(), {kContext, 2}, {});
+  std::vector<double> errors(rules.size());
+  std::vector<std::size_t> values(rules.size());
+  context.round_copies(recipe_of(rules),
+                       [&](std::size_t rule, const ActivationSite& site, std::span<const float> before,
+                           std::span<const float> after, std::int64_t columns) {
+                         EXPECT_EQ(site.site.layer, 0);
+                         EXPECT_EQ(columns, rule == 3 ? 64 : 256);
+                         for (std::size_t i = 0; i < before.size(); ++i)
+                           errors[rule] += std::pow(after[i] - before[i], 2);
+                         values[rule] += before.size();
+                       });
+  EXPECT_EQ(logits_of(context, some_tokens(40), 16), baseline());
+  for (std::size_t r = 0; r < rules.size(); ++r) {
+    EXPECT_EQ(values[r], 40u * 256) << rules[r];
+    Context alone(demo_model(), {kContext, 2}, recipe_of({rules[r]}));
+    logits_of(alone, some_tokens(40), 16);
+    ASSERT_EQ(alone.counters().size(), 1u);
+    EXPECT_GT(errors[r], 0);
+    EXPECT_NEAR(errors[r] / alone.counters()[0].errors.sum_error2, 1, 1e-5) << rules[r];
+  }
+  values.assign(rules.size(), 0);
+  context.round_copies({}, {});
+  EXPECT_EQ(logits_of(context, some_tokens(40), 40), baseline());
+  EXPECT_EQ(values[0], 0u);
+}
+
 TEST(Context, PassesOnWhatAViewerThrows) {
   Context context(demo_model(), {kContext, 1}, {});
   context.show_values(sites_with("ffn_norm-3"),

@@ -108,6 +108,7 @@ void Tap::end_watching(const GraphShape& shape, int layers) {
   assign(plan);
   auto& kept = plans_[shape] = std::move(plan);
   assign_shown(kept);
+  assign_copies(kept);
   if (shape == shapes_to_begin_with().back()) sites_ = all_sites();
 }
 
@@ -195,6 +196,27 @@ void Tap::show_values(SiteChoice choose, Observer viewer) {
   for (auto& [shape, plan] : plans_) assign_shown(plan);
 }
 
+void Tap::assign_copies(Plan& plan) {
+  plan.copies.clear();
+  std::vector<Site> sites;
+  for (const auto& site : plan.sites) sites.push_back(site.site);
+  for (std::size_t r = 0; r < copy_rules_.size(); ++r) {
+    const auto winners = winning_rules({copy_rules_[r]}, sites, layers_);
+    for (std::size_t s = 0; s < sites.size(); ++s) {
+      if (!winners[s]) continue;
+      auto target = make_target(plan.sites[s], copy_rules_[r]);
+      if (!target.refusal.empty()) continue;
+      plan.copies[static_cast<std::size_t>(plan.sites[s].node)].push_back({r, std::move(target)});
+    }
+  }
+}
+
+void Tap::round_copies(const Recipe& rules, CopyViewer viewer) {
+  copy_rules_ = rules;
+  copy_viewer_ = rules.empty() ? CopyViewer{} : std::move(viewer);
+  for (auto& [shape, plan] : plans_) assign_copies(plan);
+}
+
 void Tap::set_recipe(const Recipe& recipe, Observer observer) {
   std::vector<Site> sites;
   for (const auto& site : sites_) sites.push_back(site.site);
@@ -237,14 +259,17 @@ bool Tap::wants(ggml_tensor* node) {
   }
   const bool is_of_skip = skip_.ask(asked_, node);
   wanted_ = plan_->targets[asked_];
-  shown_next_ = plan_->shown[asked_++];
-  return wanted_ != nullptr || shown_next_ != nullptr || is_of_skip;
+  shown_next_ = plan_->shown[asked_];
+  const auto copies = plan_->copies.find(asked_++);
+  copied_next_ = copies == plan_->copies.end() ? nullptr : &copies->second;
+  return wanted_ != nullptr || shown_next_ != nullptr || copied_next_ != nullptr || is_of_skip;
 }
 
 void Tap::deal_with(ggml_tensor* node) {
   const auto& expected = plan_->graph[asked_ - 1];
   if (expected.name != node->name)
     refuse_graph(fmt::format("{} came where {} was asked for", node->name, expected.name));
+  if (copied_next_ != nullptr) show_copies(*copied_next_, node);
   if (wanted_ != nullptr) round_node(*wanted_, node);
   if (shown_next_ != nullptr) show_node(*shown_next_, node);
   skip_.deal_with(asked_ - 1, node);  // what is kept is what the rest of the model sees
@@ -279,6 +304,20 @@ void Tap::show_node(const ActivationSite& site, ggml_tensor* node) {
     values = staging_.data();
   }
   viewer_(site, {values, count}, node->ne[0]);
+}
+
+void Tap::show_copies(std::vector<Copy>& copies, ggml_tensor* node) {
+  const auto& site = copies.front().target.site;
+  check_lies_together(node, site.site.name);
+  const auto count = static_cast<std::size_t>(ggml_nelements(node));
+  if (count == 0) return;
+  staging_.resize(count);
+  ggml_backend_tensor_get(node, staging_.data(), 0, ggml_nbytes(node));
+  for (auto& copy : copies) {
+    copy_ = staging_;
+    round_values(copy.target, copy_.data(), shape_of(node));
+    copy_viewer_(copy.rule, site, staging_, copy_, node->ne[0]);
+  }
 }
 
 void Tap::round_values(Target& target, float* values, const NodeShape& shape) {
@@ -402,7 +441,7 @@ const std::vector<LayerBoundary>& Tap::boundaries_of(Plan& plan) {
 
 int Tap::Plan::first_looked_at() const {
   std::size_t node = 0;
-  while (node < targets.size() && targets[node] == nullptr && shown[node] == nullptr) ++node;
+  while (node < targets.size() && targets[node] == nullptr && shown[node] == nullptr && !copies.contains(node)) ++node;
   return static_cast<int>(node);
 }
 

@@ -37,6 +37,11 @@ namespace fakequant {
 // Sees values of a site: whole rows of `columns`.
 using Observer = std::function<void(const ActivationSite& site, std::span<const float> values, std::int64_t columns)>;
 
+// Sees what rounding would make of values of a site: whole rows of `columns`, as they are and as they would be. `rule`
+// is the place of the rule by which they were rounded.
+using CopyViewer = std::function<void(std::size_t rule, const ActivationSite& site, std::span<const float> before,
+                                      std::span<const float> after, std::int64_t columns)>;
+
 // Picks nodes of a graph, whose sites are given: some of these, or others that compute, under names of its own.
 using SiteChoice =
     std::function<std::vector<ActivationSite>(const Graph& graph, const std::vector<ActivationSite>& sites)>;
@@ -77,6 +82,11 @@ class Tap {
   // once in each evaluation: as those who read them find them, behind the rounding. Without a viewer nothing is shown.
   void show_values(SiteChoice choose, Observer viewer);
 
+  // Rounds from now on copies of the values that the rules name, each rule by itself and all in one evaluation, and
+  // shows them to `viewer`; what the model computes stays as it is. The rules are such as set_recipe() has taken; what
+  // one cannot round in some graph is left out there. Not beside an observer. Without rules nothing is copied.
+  void round_copies(const Recipe& rules, CopyViewer viewer);
+
   // At the beginning of a text, whose first batch comes next: keeps the hidden states of its evaluations, or begins
   // from those that were kept of the same batches, the graphs of which have been watched. What the layers below
   // `unchanged` compute is the same but for the recipe; that is looked at here. The states must live until the text
@@ -109,6 +119,10 @@ class Tap {
     std::string refusal;        // why it cannot be rounded, said when it is computed; empty where it can
     std::int64_t computed = 0;  // values that were to be rounded, by ggml's own count
   };
+  struct Copy {
+    std::size_t rule;
+    Target target;
+  };
   struct Plan {
     Graph graph;
     std::vector<ActivationSite> sites;
@@ -116,14 +130,16 @@ class Tap {
     std::size_t target_count = 0;
     std::vector<ActivationSite> shown_sites;
     std::vector<const ActivationSite*> shown;              // for each node, likewise: what the viewer sees
+    std::map<std::size_t, std::vector<Copy>> copies;       // of a node's values
     std::optional<std::vector<LayerBoundary>> boundaries;  // once they were asked for
 
     int first_looked_at() const;  // that is rounded or shown; the size of the graph where none is
   };
 
-  bool has_work() const { return !targets_.empty() || viewer_ || skip_.is_active(); }
+  bool has_work() const { return !targets_.empty() || viewer_ || copy_viewer_ || skip_.is_active(); }
   void assign(Plan& plan);
   void assign_shown(Plan& plan) const;
+  void assign_copies(Plan& plan);
   static const std::vector<LayerBoundary>& boundaries_of(Plan& plan);
   std::vector<ActivationSite> all_sites() const;
   bool is_always_named(const std::string& site) const;
@@ -132,6 +148,7 @@ class Tap {
   void deal_with(ggml_tensor* node);
   void round_node(Target& target, ggml_tensor* node);
   void show_node(const ActivationSite& site, ggml_tensor* node);
+  void show_copies(std::vector<Copy>& copies, ggml_tensor* node);
   void finish_batch();
   void round_values(Target& target, float* values, const NodeShape& shape);
   void round_rows(Target& target, float* values, const NodeShape& shape);
@@ -148,6 +165,8 @@ class Tap {
   Observer observer_;
   SiteChoice choose_shown_;
   Observer viewer_;
+  Recipe copy_rules_;
+  CopyViewer copy_viewer_;
   std::map<std::string, Target> targets_;       // by the site's name
   std::map<std::string, StaticRanges> ranges_;  // by their file
   LayerSkip skip_;
@@ -161,7 +180,8 @@ class Tap {
   std::size_t shown_ = 0;                       // likewise
   Target* wanted_ = nullptr;                    // whose data comes next
   const ActivationSite* shown_next_ = nullptr;  // likewise
-  std::vector<float> staging_;
+  std::vector<Copy>* copied_next_ = nullptr;    // likewise
+  std::vector<float> staging_, copy_;
   std::exception_ptr error_;
 };
 
