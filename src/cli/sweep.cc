@@ -47,11 +47,25 @@ double parse_precision(const std::string& text) {
   return value;
 }
 
+void check_prediction(const SweepRequest& request) {
+  if (!request.predicts) {
+    if (request.budget > 0) throw usage_error("--budget is what --predict may cost: give that too");
+    return;
+  }
+  if (request.shards > 1) {
+    throw usage_error("--predict tells of variants from others, and --shard parts them: leave one out");
+  }
+  if (request.precision > 0) {
+    throw usage_error("--predict says itself which chunks are measured, as --precision does: leave one out");
+  }
+}
+
 void sweep(SweepCommandOptions& options) {
   auto& request = options.request;
   request.storage = settings_of(options.storage);
   parse_shard(options.shard, request);
   request.precision = parse_precision(options.precision);
+  check_prediction(request);
   const GgufModel model(request.model);
   for (const auto& text : request.texts) check_readable(text);
   const auto provenance = provenance_of(options, request.devices);
@@ -96,6 +110,10 @@ void add_sweep(CLI::App& program, const std::string& command_line) {
   arguments.text("--precision", "PART", options->precision,
                  "End a variant when its divergence's standard error is below this part of it: 5%");
   arguments.text("--shard", "I/N", options->shard, "Measure the Ith of N shares of the variants");
+  arguments.flag("--predict", request.predicts,
+                 "Measure some variants on some chunks only, and predict the others from them");
+  arguments.number("--budget", request.budget, 0, 1e9,
+                   "Passes of the model over the text that --predict may cost [a tenth of the sweep]");
   arguments.flag("--dry-run", request.dry_run, "Only print the variants, and what the study has of them");
   add_storage_options(arguments, options->storage);
   add_device_options(arguments, request.devices);

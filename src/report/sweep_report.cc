@@ -14,10 +14,23 @@ namespace {
 
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
 
+bool is_measured(const SweepVariant& variant) { return variant.chunks > 0; }
+
+// Measured or, where it was not, predicted; NaN where neither is known.
+double kld_of(const SweepVariant& variant) {
+  if (is_measured(variant)) return variant.figures.kld.value;
+  return variant.predicted ? variant.predicted->kld : kNone;
+}
+
+Json prediction_json(const std::optional<PredictedDivergence>& prediction) {
+  if (!prediction) return nullptr;
+  return {{"kld", prediction->kld}, {"low", prediction->low}, {"high", prediction->high}};
+}
+
 Json variant_json(const SweepVariant& variant) {
   const auto& figures = variant.figures;
   // Nothing is known of what was not measured.
-  const auto known = [&](double value) { return variant.chunks > 0 ? Json(value) : Json(nullptr); };
+  const auto known = [&](double value) { return is_measured(variant) ? Json(value) : Json(nullptr); };
   Json json;
   json["name"] = variant.recipe;
   json["recipe"] = variant.recipe;
@@ -30,6 +43,7 @@ Json variant_json(const SweepVariant& variant) {
   json["first_layer"] = variant.first_layer ? Json(*variant.first_layer) : Json(nullptr);
   json["why_whole"] = variant.why_whole.empty() ? Json(nullptr) : Json(variant.why_whole);
   json["precise"] = variant.is_precise;
+  json["predicted"] = prediction_json(variant.predicted);
   json["ppl"] = known(figures.ppl.value);
   json["ppl_error"] = known(figures.ppl.error);
   json["ppl_ratio"] = known(figures.ppl_ratio.value);
@@ -64,8 +78,9 @@ std::vector<const SweepVariant*> most_harmful_first(const SweepResult& result) {
       }
       std::stable_sort(variants.begin() + static_cast<std::ptrdiff_t>(begin), variants.end(),
                        [](const SweepVariant* a, const SweepVariant* b) {
-                         if ((a->chunks > 0) != (b->chunks > 0)) return a->chunks > 0;
-                         return a->figures.kld.value > b->figures.kld.value;
+                         const double of_a = kld_of(*a), of_b = kld_of(*b);
+                         if (std::isnan(of_a) || std::isnan(of_b)) return std::isnan(of_b) && !std::isnan(of_a);
+                         return of_a > of_b;
                        });
     }
   }
@@ -78,6 +93,14 @@ std::string layer_text(const SweepVariant& variant) {
 
 std::string first_layer_text(const SweepVariant& variant) {
   return variant.first_layer ? fmt::format("{}", *variant.first_layer) : "-";
+}
+
+// "1.2e-05 ± 1e-06" where it was measured, "~1.2e-05 (9e-06 to 1.5e-05)" where it was predicted.
+std::string kld_text(const SweepVariant& variant) {
+  if (is_measured(variant)) return estimate_text(variant.figures.kld);
+  if (!variant.predicted) return "-";
+  const auto& [kld, low, high] = *variant.predicted;
+  return fmt::format("~{:.2g} ({:.2g} to {:.2g})", kld, low, high);
 }
 
 // The least and the most of what is above zero.
@@ -124,6 +147,60 @@ std::string precision_note(const SweepResult& result) {
                      parts.empty() ? "none of the variants" : fmt::format("{}", fmt::join(parts, ", ")));
 }
 
+Json quality_json(const PredictionQuality& quality) {
+  return {{"compared", quality.compared},
+          {"spearman", quality.rank_correlation},
+          {"median_error", quality.median_error},
+          {"largest_error", quality.largest_error},
+          {"within_interval", quality.within}};
+}
+
+int count_predicted(const SweepResult& result) {
+  return static_cast<int>(std::count_if(result.variants.begin(), result.variants.end(), [](const auto& variant) {
+    return !is_measured(variant) && variant.predicted.has_value();
+  }));
+}
+
+Json prediction_json(const SweepResult& result) {
+  const auto& cost = result.prediction_cost;
+  const int predicted = count_predicted(result);
+  if (!cost && predicted == 0 && result.prediction_quality.compared == 0) return nullptr;
+  Json json;
+  json["variants"] = predicted;
+  json["passes"] = cost ? Json(cost->passes) : Json(nullptr);
+  json["passes_of_all"] = cost ? Json(cost->passes_of_all) : Json(nullptr);
+  json["probes"] = cost ? Json(cost->probes) : Json(nullptr);
+  json["probe_chunks"] = cost ? Json(cost->probe_chunks) : Json(nullptr);
+  json["quality"] = quality_json(result.prediction_quality);
+  return json;
+}
+
+std::string prediction_note(const SweepResult& result) {
+  std::string text;
+  const int predicted = count_predicted(result);
+  if (predicted > 0) {
+    text += fmt::format("Predicted, and marked by ~ with an interval of 95 %: {} of {}.\n", predicted,
+                        plural(static_cast<std::int64_t>(result.variants.size()), "variant"));
+  }
+  if (const auto& cost = result.prediction_cost) {
+    text += fmt::format(
+        "Measured for that: {} on {}. With the baseline {:.3g} passes of the model now; all would take "
+        "{:.3g}.\n",
+        plural(cost->probes, "variant"), plural(cost->probe_chunks, "chunk"), cost->passes, cost->passes_of_all);
+  }
+  const auto& quality = result.prediction_quality;
+  if (quality.compared == 0) return text;
+  text += fmt::format(
+      "How good: {} predicted before {} measured: median error {}, the largest {}, {} within the "
+      "interval",
+      plural(quality.compared, "variant"), quality.compared == 1 ? "it was" : "they were",
+      relative_text(quality.median_error), relative_text(quality.largest_error), percent_text(quality.within));
+  if (std::isfinite(quality.rank_correlation)) {
+    text += fmt::format(", rank correlation {:.3f}", quality.rank_correlation);
+  }
+  return text + ".\n";
+}
+
 std::string head(const SweepResult& result) {
   std::vector<std::string> texts;
   for (const auto& text : result.texts) {
@@ -155,6 +232,7 @@ Json to_json(const SweepResult& result, const Provenance& provenance) {
   json["baseline"] = {{"ppl", result.baseline_ppl.value}, {"ppl_error", result.baseline_ppl.error}};
   json["variants"] = Json::array();
   for (const auto& variant : result.variants) json["variants"].push_back(variant_json(variant));
+  json["prediction"] = prediction_json(result);
   json["notes"] = result.notes;
   return json;
 }
@@ -164,8 +242,8 @@ Table sweep_table(const SweepResult& result) {
                "from layer"});
   for (const auto* variant : most_harmful_first(result)) {
     const auto& figures = variant->figures;
-    const auto known = [&](const std::string& text) { return variant->chunks > 0 ? text : "-"; };
-    table.add_row({printable(variant->site), layer_text(*variant), variant->format, known(estimate_text(figures.kld)),
+    const auto known = [&](const std::string& text) { return is_measured(*variant) ? text : "-"; };
+    table.add_row({printable(variant->site), layer_text(*variant), variant->format, kld_text(*variant),
                    known(estimate_text(figures.ppl_ratio)), known(percent_text(figures.top1_agreement.value)),
                    count_text(variant->chunks), first_layer_text(*variant)});
   }
@@ -174,22 +252,27 @@ Table sweep_table(const SweepResult& result) {
 
 Table heat_table(const SweepResult& result, const std::string& site) {
   const auto formats = in_order(result, &SweepVariant::format);
-  std::map<int, std::map<std::string, double>> kld;  // by layer and format
+  std::map<int, std::map<std::string, const SweepVariant*>> known;  // by layer and format
   Spread spread;
   for (const auto& variant : result.variants) {
-    if (variant.site != site || !variant.layer || variant.chunks == 0) continue;
-    kld[*variant.layer][variant.format] = variant.figures.kld.value;
-    spread.add(variant.figures.kld.value);
+    if (variant.site != site || !variant.layer || std::isnan(kld_of(variant))) continue;
+    known[*variant.layer][variant.format] = &variant;
+    spread.add(kld_of(variant));
   }
   std::vector<std::string> headers = {"layer"};
   headers.insert(headers.end(), formats.begin(), formats.end());
   Table table(headers);
-  for (const auto& [layer, of_format] : kld) {
+  for (const auto& [layer, of_format] : known) {
     std::vector<std::string> cells = {fmt::format("{}", layer)};
     for (const auto& format : formats) {
       const auto found = of_format.find(format);
-      cells.push_back(
-          found == of_format.end() ? "-" : fmt::format("{} {}", value_text(found->second), spread.mark(found->second)));
+      if (found == of_format.end()) {
+        cells.emplace_back("-");
+        continue;
+      }
+      const auto& variant = *found->second;
+      cells.push_back(fmt::format("{}{} {}", is_measured(variant) ? "" : "~", value_text(kld_of(variant)),
+                                  spread.mark(kld_of(variant))));
     }
     table.add_row(std::move(cells));
   }
@@ -201,7 +284,7 @@ std::string to_text(const SweepResult& result) {
   for (const auto& note : result.notes) text += printable(note) + "\n";
   text += "\n" + sweep_table(result).to_text();
   if (result.is_dry_run) return text + "\nNothing was measured: this is what the study has.\n";
-  text += "  (± is one standard error)\n" + whole_notes(result) + precision_note(result);
+  text += "  (± is one standard error)\n" + whole_notes(result) + precision_note(result) + prediction_note(result);
   if (result.is_by_layer) {
     for (const auto& site : in_order(result, &SweepVariant::site)) {
       const auto table = heat_table(result, site);

@@ -12,6 +12,7 @@ namespace {
 
 void add_study(const StudyDatabase& study, StudyDatabase& output) {
   const auto baseline = study.baseline();
+  const auto predictions = study.predictions();
   for (const auto& [id, variant] : study.variants()) {
     const auto added = output.add_variant(variant);
     output.set_sites(added, study.sites(id));
@@ -21,6 +22,9 @@ void add_study(const StudyDatabase& study, StudyDatabase& output) {
       output.add_score(added, place, chunk->second, score);
     }
     if (variant.start) output.set_start(added, *variant.start);
+    if (const auto found = predictions.find(id); found != predictions.end()) {
+      output.set_prediction(added, found->second);
+    }
   }
 }
 

@@ -94,6 +94,16 @@ CREATE TABLE IF NOT EXISTS variant_sites (
 ) WITHOUT ROWID;
 )sql";
 
+// Studies that were made before there were predictions get the table when they are next written to.
+constexpr auto kPredictionsSchema = R"sql(
+CREATE TABLE IF NOT EXISTS predictions (
+  variant INTEGER PRIMARY KEY REFERENCES variants (id),
+  kld REAL NOT NULL,
+  low REAL NOT NULL,
+  high REAL NOT NULL
+);
+)sql";
+
 // The places of a score's REAL columns, in their order.
 constexpr std::array kMoments = {&ScoreSums::nll, &ScoreSums::nll_baseline, &ScoreSums::nll_change,
                                  &ScoreSums::kld, &ScoreSums::delta_p,      &ScoreSums::delta_p2};
@@ -207,6 +217,8 @@ bool StudyDatabase::has_tables() const {
   return database_->execAndGet("SELECT count(*) FROM sqlite_master").getInt64() > 0;
 }
 
+bool StudyDatabase::has_predictions() const { return database_->tableExists("predictions"); }
+
 void StudyDatabase::check_is_study() const {
   if (!has_tables()) return;
   if (database_->execAndGet("PRAGMA application_id").getInt64() != kApplicationId) {
@@ -302,6 +314,7 @@ void StudyDatabase::set_subject(const StudySubject& asked) {
       insert.exec();
     }
     database_->exec(kSiteSchema);
+    database_->exec(kPredictionsSchema);
     for (auto i = known; i < asked.texts.size(); ++i) {
       SQLite::Statement insert(*database_, "INSERT INTO texts VALUES (?, ?, ?)");
       insert.bind(1, static_cast<std::int64_t>(i));
@@ -425,6 +438,17 @@ std::vector<StudySite> StudyDatabase::sites(VariantId variant) const {
   });
 }
 
+void StudyDatabase::set_prediction(VariantId variant, const PredictedDivergence& prediction) {
+  guarded([&] {
+    SQLite::Statement insert(*database_, "INSERT OR REPLACE INTO predictions VALUES (?, ?, ?, ?)");
+    insert.bind(1, variant);
+    insert.bind(2, prediction.kld);
+    insert.bind(3, prediction.low);
+    insert.bind(4, prediction.high);
+    insert.exec();
+  });
+}
+
 std::map<StudyDatabase::VariantId, StudyVariant> StudyDatabase::variants() const {
   return guarded([&] {
     std::map<VariantId, StudyVariant> variants;
@@ -470,6 +494,19 @@ std::map<ChunkPlace, BaselineSums> StudyDatabase::baseline() const {
       chunks[{rows.getColumn(0).getInt(), rows.getColumn(1).getInt()}] = read_baseline(rows, 2);
     }
     return chunks;
+  });
+}
+
+std::map<StudyDatabase::VariantId, PredictedDivergence> StudyDatabase::predictions() const {
+  return guarded([&] {
+    std::map<VariantId, PredictedDivergence> predictions;
+    if (!has_predictions()) return predictions;
+    SQLite::Statement rows(*database_, "SELECT variant, kld, low, high FROM predictions");
+    while (rows.executeStep()) {
+      predictions[rows.getColumn(0).getInt64()] = {rows.getColumn(1).getDouble(), rows.getColumn(2).getDouble(),
+                                                   rows.getColumn(3).getDouble()};
+    }
+    return predictions;
   });
 }
 

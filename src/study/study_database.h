@@ -75,6 +75,13 @@ struct StudyScore {
   double kld_max = 0;
 };
 
+// The mean divergence of a variant that was not measured, in nats: the likely value, and the ends of the interval that
+// should hold it in 95 of 100 cases.
+struct PredictedDivergence {
+  double kld = 0;
+  double low = 0, high = 0;
+};
+
 enum class StudyAccess { read, write };
 
 class StudyDatabase {
@@ -108,6 +115,8 @@ class StudyDatabase {
   void set_start(VariantId variant, const StartingPoint& start);
   // Says what the variant rounds; that it is said once more changes nothing.
   void set_sites(VariantId variant, const std::vector<StudySite>& sites);
+  // In place of the one before, if there was one.
+  void set_prediction(VariantId variant, const PredictedDivergence& prediction);
 
   std::map<VariantId, StudyVariant> variants() const;
   // What a variant rounds, by name; empty where the study does not say.
@@ -115,11 +124,15 @@ class StudyDatabase {
   std::map<ChunkPlace, StudyScore> scores(VariantId variant) const;
   std::map<ChunkPlace, BaselineSums> baseline() const;
 
+  // What was predicted, also of variants that have been measured since: what was measured goes before it.
+  std::map<VariantId, PredictedDivergence> predictions() const;
+
  private:
   template <typename Work>
   auto guarded(const Work& work) const;
   void check_is_study() const;
   bool has_tables() const;
+  bool has_predictions() const;
 
   std::string path_;
   std::unique_ptr<SQLite::Database> database_;

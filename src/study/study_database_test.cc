@@ -1,5 +1,6 @@
 #include "study/study_database.h"
 
+#include <SQLiteCpp/SQLiteCpp.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -85,6 +86,44 @@ class StudyDatabases : public testing::Test {
 void expect_same(const StudyScore& a, const StudyScore& b) {
   EXPECT_EQ(std::memcmp(&a.sums, &b.sums, sizeof(a.sums)), 0);
   EXPECT_EQ(a.kld_max, b.kld_max);
+}
+
+TEST_F(StudyDatabases, KeepPredictionsAndUniteThem) {
+  make("a.db", 1, 2);
+  StudyDatabase::VariantId id = 0;
+  {
+    StudyDatabase study(path("a.db"), StudyAccess::write);
+    EXPECT_TRUE(study.predictions().empty());
+    study.transaction([&] {
+      id = study.add_variant(variant(0));
+      study.set_prediction(id, {2e-6, 1e-6, 5e-6});
+      study.set_prediction(id, {3e-6, 1e-6, 5e-6});
+    });
+  }
+  const StudyDatabase study(path("a.db"), StudyAccess::read);
+  ASSERT_EQ(study.predictions().size(), 1u);
+  EXPECT_DOUBLE_EQ(study.predictions().at(id).kld, 3e-6);
+  EXPECT_DOUBLE_EQ(study.predictions().at(id).high, 5e-6);
+  make("b.db", 2, 1);
+  merge_studies(path("all.db"), {path("b.db"), path("a.db")});
+  const StudyDatabase all(path("all.db"), StudyAccess::read);
+  ASSERT_EQ(all.predictions().size(), 1u);
+  EXPECT_EQ(all.variants().at(all.predictions().begin()->first).recipe, "a:ffn_norm@0=bf16");
+}
+
+TEST_F(StudyDatabases, WithoutATableOfPredictionsGetOneWhenTheyAreWrittenTo) {
+  make("old.db", 1, 1);
+  {
+    SQLite::Database old(path("old.db"), SQLite::OPEN_READWRITE);
+    old.exec("DROP TABLE predictions");
+  }
+  EXPECT_TRUE(StudyDatabase(path("old.db"), StudyAccess::read).predictions().empty());
+  StudyDatabase study(path("old.db"), StudyAccess::write);
+  study.transaction([&] {
+    study.set_subject(subject());
+    study.set_prediction(study.add_variant(variant(1)), {1e-6, 0, 1});
+  });
+  EXPECT_EQ(study.predictions().size(), 1u);
 }
 
 TEST_F(StudyDatabases, GiveBackWhatWasWrittenToTheBit) {

@@ -6,14 +6,18 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <numeric>
 #include <set>
 
 #include "error.h"
+#include "format/random_words.h"
 #include "gguf/gguf_model.h"
 #include "gguf/model_hash.h"
 #include "gguf/sha256.h"
 #include "measure/kept_baseline.h"
 #include "study/environment.h"
+#include "study/local_errors.h"
+#include "study/predict_divergence.h"
 #include "study/prepared_variants.h"
 #include "study/study_database.h"
 #include "study/study_storage.h"
@@ -23,6 +27,14 @@ namespace fakequant {
 namespace {
 
 constexpr std::size_t kMostKept = std::size_t{512} << 20;  // bytes of what the baseline computed
+
+// Of a prediction: what it may cost unless that is said, as a part of the whole sweep, and what it is spent on.
+constexpr double kBudget = 0.1;
+constexpr double kWidePart = 0.2;             // cheap variants on all chunks, which tell how these differ,
+constexpr double kProbesPart = 0.7;           // of the rest, variants that tell of the others on some chunks,
+constexpr double kChecksPart = 0.5;           // and, of what is left then, those drawn by lot
+constexpr double kBaselinePasses = 3;         // of such a chunk: for the local errors, and twice to be compared with
+constexpr std::size_t kLocalErrorChunks = 4;  // at most
 
 // A chunk of a text.
 struct TextChunk {
@@ -39,6 +51,8 @@ struct Work {
   std::size_t found = 0;                    // of them, that the study had before
   std::optional<StartingPoint> start;
   bool is_precise = false;
+  bool is_probed = false;  // while only some variants are measured,
+  bool is_wide = false;    // and this one on all chunks
 
   bool is_weight() const { return planned.rule.kind == SiteKind::weight; }
 };
@@ -47,6 +61,21 @@ StudyScore study_score(std::span<const TokenScore> scores) {
   StudyScore score{sum_of(scores), scores.front().kld};
   for (const auto& token : scores) score.kld_max = std::max(score.kld_max, token.kld);
   return score;
+}
+
+using Predictions = std::vector<std::optional<PredictedDivergence>>;
+
+// How much it matters that each variant is known: those that lose more than most count alike, the others the less, the
+// less they lose.
+std::vector<double> weights_of(const Predictions& predictions) {
+  std::vector<double> klds;
+  for (const auto& prediction : predictions) klds.push_back(prediction ? prediction->kld : 0);
+  auto sorted = klds;
+  std::sort(sorted.begin(), sorted.end());
+  const double middle = sorted[sorted.size() / 2];
+  std::vector<double> weights;
+  for (const double kld : klds) weights.push_back(middle > 0 ? std::min(1.0, kld / middle) : 1.0);
+  return weights;
 }
 
 class Sweep {
@@ -63,7 +92,12 @@ class Sweep {
     plan_variants();
     read_texts();
     open_study();
-    if (!request_.dry_run) measure();
+    if (request_.dry_run) {
+    } else if (request_.predicts) {
+      predict();
+    } else {
+      measure();
+    }
     fill_in();
     result_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     return std::move(result_);
@@ -81,6 +115,7 @@ class Sweep {
   void measure();
   bool is_stopped() { return result_.is_interrupted = request_.is_stopped && request_.is_stopped(); }
   bool needs(const Work& work, const ChunkPlace& place) const {
+    if (is_predicting_ && !(work.is_probed && (work.is_wide || probe_places_.contains(place)))) return false;
     return !work.is_precise && !work.scores.contains(place);
   }
   bool is_needed(const ChunkPlace& place) const;
@@ -89,6 +124,15 @@ class Sweep {
   void measure_chunks(Work& work, Context& context, const std::vector<KeptBaseline>& block);
   void look_whether_precise(Work& work) const;
   double cost(const Work& work) const;
+  void predict();
+  std::vector<std::size_t> shuffled() const;
+  void plan_probes();
+  void choose_wide();
+  std::vector<VariantEvidence> find_evidence();
+  void take_scores(std::vector<VariantEvidence>& evidence, bool only_probes) const;
+  void probe(const std::vector<std::size_t>& chosen);
+  std::vector<std::size_t> draw_checks(const ProbeChoice& choice) const;
+  void write_predictions(const Predictions& predictions);
   void plan_progress();
   void tell(const Work& work, double cost);
   void fill_in();
@@ -102,7 +146,10 @@ class Sweep {
   std::map<const Token*, ChunkPlace> places_;  // of the chunks, by where their tokens lie
   std::vector<Work> works_;
   std::optional<StudyDatabase> study_;
-  double to_do_ = 0, done_ = 0;  // passes of the whole model
+  double to_do_ = 0, done_ = 0;  // passes of the whole model over a chunk
+  bool is_predicting_ = false;
+  std::set<ChunkPlace> probe_places_;  // then: the chunks that most variants are measured on
+  double probe_budget_ = 0;            // of each of them, in passes
   SweepResult result_;
 };
 
@@ -225,6 +272,7 @@ void Sweep::take_what_is_there() {
       return entry.second.recipe == own.recipe && entry.second.storage == own.storage;
     });
     if (known == variants.end()) continue;
+    work.id = known->first;
     work.start = known->second.start;
     const auto scores = study_->scores(known->first);
     for (const auto& chunk : chunks_) {
@@ -269,7 +317,7 @@ bool Sweep::is_needed(const ChunkPlace& place) const {
 }
 
 void Sweep::measure() {
-  plan_progress();
+  if (!is_predicting_) plan_progress();
   for (auto next = chunks_.cbegin(); next != chunks_.cend() && !result_.is_interrupted;) {
     const auto block = keep_block(next);
     for (auto& work : works_) {
@@ -330,6 +378,170 @@ void Sweep::measure_chunks(Work& work, Context& context, const std::vector<KeptB
   }
 }
 
+// The variants in an order that is drawn by lot, the same each time.
+std::vector<std::size_t> Sweep::shuffled() const {
+  std::vector<std::size_t> order(works_.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return random_key(0, works_[a].name) < random_key(0, works_[b].name);
+  });
+  return order;
+}
+
+// What it may cost, in passes of the whole model over a chunk, and the chunks that it is spent on: so many that a
+// variant of each site and layer and one of each site and format can be measured on them. Where these are not all, the
+// cheapest variants are measured on all.
+void Sweep::plan_probes() {
+  const auto chunks = static_cast<double>(chunks_.size());
+  double whole = 1;
+  std::map<std::string, double> cheapest;  // of each site and layer, and of each site and format
+  for (const auto& work : works_) {
+    const double passes = cost(work);
+    whole += passes;
+    const auto& planned = work.planned;
+    for (const auto& part : {fmt::format("{} {}", planned.site, planned.layer.value_or(-1)),
+                             fmt::format("{}={}", planned.site, planned.format)}) {
+      const auto found = cheapest.try_emplace(part, passes).first;
+      found->second = std::min(found->second, passes);
+    }
+  }
+  to_do_ = chunks * (request_.budget > 0 ? request_.budget : kBudget * whole);
+  double wanted = kBaselinePasses;
+  for (const auto& [part, passes] : cheapest) wanted += passes / kProbesPart;
+  probe_budget_ = to_do_;
+  if (to_do_ < wanted * chunks) choose_wide();
+  const auto count = static_cast<std::size_t>(std::clamp(probe_budget_ / wanted, 1.0, chunks));
+  probe_budget_ = probe_budget_ / static_cast<double>(count) - kBaselinePasses;
+  for (std::size_t i = 0; i < count; ++i) {
+    probe_places_.insert(chunks_[(2 * i + 1) * chunks_.size() / (2 * count)].place);
+  }
+  result_.prediction_cost = PredictionCost{0, whole, 0, static_cast<int>(count)};
+}
+
+void Sweep::choose_wide() {
+  const auto chunks = static_cast<double>(chunks_.size());
+  auto order = shuffled();
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return cost(works_[a]) < cost(works_[b]); });
+  double left = kWidePart * to_do_ - chunks;  // of the baseline
+  for (const auto i : order) {
+    left -= chunks * cost(works_[i]);
+    if (left < 0) break;
+    works_[i].is_wide = works_[i].is_probed = true;
+    probe_budget_ -= chunks * cost(works_[i]);
+  }
+  const bool is_any = std::any_of(works_.begin(), works_.end(), [](const Work& work) { return work.is_wide; });
+  if (is_any) probe_budget_ -= chunks;
+}
+
+// What is known of the variants: their local errors, and what the study has of them.
+std::vector<VariantEvidence> Sweep::find_evidence() {
+  std::vector<Chunk> chunks;
+  for (const auto& chunk : chunks_) {
+    if (probe_places_.contains(chunk.place) && chunks.size() < kLocalErrorChunks) {
+      chunks.push_back({chunk.place.chunk, chunk.tokens});
+    }
+  }
+  std::vector<Rule> rules;
+  for (const auto& work : works_) rules.push_back(work.planned.rule);
+  const LocalErrorRequest request{file_, request_.storage, plan_, request_.threads};
+  const auto errors = find_local_errors(request, context_, chunks, rules);
+  done_ += static_cast<double>(chunks.size());
+  std::map<std::string, int> sites, formats;
+  std::vector<VariantEvidence> evidence;
+  for (std::size_t i = 0; i < works_.size(); ++i) {
+    const auto& planned = works_[i].planned;
+    const int site = sites.try_emplace(planned.site, static_cast<int>(sites.size())).first->second;
+    const int format = formats.try_emplace(planned.format, static_cast<int>(formats.size())).first->second;
+    evidence.push_back({{site, planned.layer.value_or(-1), format}, errors[i]});
+  }
+  return evidence;
+}
+
+void Sweep::take_scores(std::vector<VariantEvidence>& evidence, bool only_probes) const {
+  for (std::size_t i = 0; i < works_.size(); ++i) {
+    if (only_probes && !works_[i].is_probed && works_[i].found < chunks_.size()) continue;
+    for (const auto& [place, score] : works_[i].scores) {
+      evidence[i].klds[place] = score.sums.kld.sum / static_cast<double>(score.sums.count);
+    }
+  }
+}
+
+void Sweep::probe(const std::vector<std::size_t>& chosen) {
+  for (const auto work : chosen) works_[work].is_probed = true;
+  result_.prediction_cost->probes =
+      static_cast<int>(std::count_if(works_.begin(), works_.end(), [](const Work& work) { return work.is_probed; }));
+  measure();
+}
+
+// Drawn by lot, as many as a part of the budget pays for.
+std::vector<std::size_t> Sweep::draw_checks(const ProbeChoice& choice) const {
+  std::vector<std::size_t> drawn;
+  double budget = kChecksPart * choice.budget;
+  for (const auto i : shuffled()) {
+    if (choice.is_known[i]) continue;
+    budget -= choice.costs[i];
+    if (budget < 0) break;
+    drawn.push_back(i);
+  }
+  return drawn;
+}
+
+// Of what has not been measured.
+void Sweep::write_predictions(const Predictions& predictions) {
+  study_->transaction([&] {
+    for (std::size_t i = 0; i < works_.size(); ++i) {
+      if (works_[i].scores.empty() && predictions[i]) study_->set_prediction(works_[i].id, *predictions[i]);
+    }
+  });
+}
+
+// Measures some variants on some chunks, and predicts the others from them: first those that tell most of the others;
+// then some drawn by lot, by which one sees how good it is, and those whose prediction matters and is unsure. Which
+// they are follows from the question and from what came out before them: so the same command, typed again, goes on
+// where it was stopped.
+void Sweep::predict() {
+  is_predicting_ = true;
+  plan_probes();
+  auto evidence = find_evidence();
+  ProbeChoice choice;
+  choice.weights.assign(works_.size(), 1);
+  for (const auto& work : works_) {
+    choice.costs.push_back(cost(work));
+    choice.is_known.push_back(work.is_wide || work.found == chunks_.size());
+  }
+  double left = probe_budget_;
+  const auto take = [&](const std::vector<std::size_t>& chosen) {
+    for (const auto v : chosen) {
+      choice.is_known[v] = true;
+      left -= choice.costs[v];
+    }
+    choice.budget = left;
+  };
+  choice.budget = kProbesPart * left;
+  const auto probes = choose_probes(evidence, choice);
+  take(probes);
+  probe(probes);
+  if (result_.is_interrupted) return;
+  take_scores(evidence, true);
+  const auto predictions = predict_divergence(evidence, chunks_.size());
+  write_predictions(predictions);
+
+  auto checks = draw_checks(choice);
+  take(checks);
+  choice.weights = weights_of(predictions);
+  const auto unsure = choose_probes(evidence, choice);
+  checks.insert(checks.end(), unsure.begin(), unsure.end());
+  probe(checks);
+  if (result_.is_interrupted) return;
+  take_scores(evidence, false);
+  const auto last = predict_divergence(evidence, chunks_.size());
+  write_predictions(last);
+  if (std::none_of(last.begin(), last.end(), [](const auto& prediction) { return prediction.has_value(); })) {
+    result_.notes.emplace_back("Nothing can be predicted, because nothing could be measured: give a larger --budget.");
+  }
+}
+
 void Sweep::fill_in() {
   auto& result = result_;
   result.model = request_.model;
@@ -352,9 +564,14 @@ void Sweep::fill_in() {
     const auto sums = total_of(asked);
     result.baseline_ppl = perplexity(sums.nll, sums.count);
   }
+  std::vector<PredictedAndMeasured> foretold;
+  const auto predictions = study_ ? study_->predictions() : std::map<StudyDatabase::VariantId, PredictedDivergence>{};
   for (const auto& work : works_) {
-    SweepVariant variant{work.name, work.planned.site, work.planned.format, work.planned.layer, {}, {}, {}, {}, {}, {},
-                         {}};
+    SweepVariant variant;
+    variant.recipe = work.name;
+    variant.site = work.planned.site;
+    variant.format = work.planned.format;
+    variant.layer = work.planned.layer;
     variant.storage = study_variant(work).storage;
     variant.chunks = static_cast<int>(work.scores.size());
     variant.chunks_found = static_cast<int>(work.found);
@@ -364,8 +581,15 @@ void Sweep::fill_in() {
       variant.why_whole = work.start->why_whole;
     }
     variant.is_precise = work.is_precise;
+    if (const auto found = predictions.find(work.id); found != predictions.end()) {
+      variant.predicted = found->second;
+      const auto& [kld, low, high] = found->second;
+      if (variant.chunks > 0) foretold.push_back({kld, low, high, variant.figures.kld.value});
+    }
     result.variants.push_back(std::move(variant));
   }
+  result.prediction_quality = quality_of(foretold);
+  if (result.prediction_cost) result.prediction_cost->passes = done_ / static_cast<double>(chunks_.size());
 }
 
 }  // namespace

@@ -35,8 +35,10 @@ struct SweepRequest {
   int chunks = 0;      // of each text, at most; 0: all that it has
   int threads = 1;
   int shard = 1, shards = 1;
-  double precision = 0;  // a variant is done when its divergence's standard error is below this part of it; 0: never
-  bool dry_run = false;  // only says what would be measured, and what the study has
+  double precision = 0;   // a variant is done when its divergence's standard error is below this part of it; 0: never
+  bool predicts = false;  // measures some variants on some chunks, and predicts the others from them
+  double budget = 0;  // then: passes of the model over all chunks that this may cost, in all; 0: a tenth of the sweep
+  bool dry_run = false;                                // only says what would be measured, and what the study has
   std::function<void(const SweepProgress&)> progress;  // told after each chunk of a variant; may be empty
   std::function<bool()> is_stopped;  // asked before each: whether to end with what there is; may be empty
 };

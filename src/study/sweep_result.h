@@ -7,20 +7,31 @@
 #include <vector>
 
 #include "measure/eval_result.h"
+#include "study/prediction_quality.h"
+#include "study/study_database.h"
 
 namespace fakequant {
 
 struct SweepVariant {
   std::string recipe;
   std::string site, format;
-  std::optional<int> layer;        // none: all that the site names
-  std::string storage;             // of quantized weights, as the study has it
-  int chunks = 0;                  // that were measured, of those asked for
-  int chunks_found = 0;            // of them, that the study had before
-  DivergenceFigures figures;       // over these; of the quantiles only the largest divergence
-  std::optional<int> first_layer;  // the first that was computed; none while nothing was
-  std::string why_whole;           // where that is 0
-  bool is_precise = false;         // it ended early because its divergence is known well enough
+  std::optional<int> layer;                      // none: all that the site names
+  std::string storage;                           // of quantized weights, as the study has it
+  int chunks = 0;                                // that were measured, of those asked for
+  int chunks_found = 0;                          // of them, that the study had before
+  DivergenceFigures figures;                     // over these; of the quantiles only the largest divergence
+  std::optional<int> first_layer;                // the first that was computed; none while nothing was
+  std::string why_whole;                         // where that is 0
+  std::optional<PredictedDivergence> predicted;  // before it was measured, where it was
+  bool is_precise = false;                       // it ended early because its divergence is known well enough
+};
+
+// What was spent on predictions.
+struct PredictionCost {
+  double passes = 0;         // of the whole model over all chunks
+  double passes_of_all = 0;  // that the whole sweep takes
+  int probes = 0;            // variants that were measured to tell of the others
+  int probe_chunks = 0;      // on so many chunks
 };
 
 struct SweepText {
@@ -44,7 +55,9 @@ struct SweepResult {
   double seconds = 0;         // that took
   Estimate baseline_ppl;      // over all chunks that are in the study and were asked for
   std::vector<SweepVariant> variants;
-  std::vector<std::string> notes;  // what was left out, in sentences
+  std::optional<PredictionCost> prediction_cost;  // where this sweep predicted
+  PredictionQuality prediction_quality;           // of the variants that were predicted before they were measured
+  std::vector<std::string> notes;                 // what was left out, in sentences
 };
 
 struct MergeResult {
