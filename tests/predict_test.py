@@ -1,18 +1,14 @@
 """Predictions on the demo model: what the variants lose that were not measured, held against measuring them all."""
 
-import json
-import os
-import shutil
 import sqlite3
-import subprocess
-import time
 import unittest
 
-from program import MODEL, PROGRAM, TEXT, ProgramTest, run
+from program import MODEL, TEXT, ProgramTest
 
-CHUNKS, CONTEXT = 10, 256
-SITES = ("a:ffn_input", "a:attn_input", "a:ffn_down_input", "w:ffn_down")
-FORMATS = ("bf16", "e4m3", "e5m2", "int8", "int4", "mxfp8", "mxfp4", "nvfp4")
+# bench/prediction_bench.py asks more, of more of the text.
+CHUNKS, CONTEXT = 6, 256
+SITES = ("a:ffn_input", "w:ffn_down")
+FORMATS = ("e4m3", "int8", "int4", "mxfp4", "nvfp4")
 USAGE = 2
 
 
@@ -55,29 +51,40 @@ class PredictTest(ProgramTest):
     def sweep(self, *more, **options):
         return self.measure(*self.arguments(*more, **options))
 
-    def test_what_was_not_measured_is_predicted_for_a_tenth_of_the_passes(self):
-        told = self.sweep(*question(), "--predict")
+    def test_what_was_not_measured_is_predicted(self):
+        told = self.sweep(*question(), "--predict", "--budget", 7)
         unseen = [variant for variant in told["variants"] if variant["chunks"] == 0]
-        self.assertEqual(len(told["variants"]), 192)
-        self.assertGreater(len(unseen), 96)
+        self.assertEqual(len(told["variants"]), 60)
+        self.assertGreater(len(unseen), 15)
         cost = told["prediction"]
         self.assertEqual(cost["variants"], len(unseen))
-        self.assertLessEqual(cost["passes"], 0.1 * cost["passes_of_all"])
+        self.assertEqual(cost["probes"], 60 - len(unseen))
+        self.assertLessEqual(cost["passes"], 7)
         # What it says it cost is what the study has: a chunk of a variant takes the layers from the first that is changed.
         passes = sum(0.02 + (6 - first) / 6 for first, in rows_of(self.study, "SELECT first_layer FROM scores JOIN variants ON variant = id"))
         self.assertGreater(cost["passes"] * CHUNKS, passes)
         self.assertLess(cost["passes"] * CHUNKS, passes + 4 * CHUNKS)
-        self.assertGreater(cost["quality"]["compared"], 2)
+        self.assertGreater(cost["quality"]["compared"], 0)
+        for variant in told["variants"]:
+            self.assertTrue(variant["chunks"] > 0 or variant["predicted"])
+            if variant["predicted"]:
+                self.assertLess(variant["predicted"]["low"], variant["predicted"]["kld"])
+                self.assertLess(variant["predicted"]["kld"], variant["predicted"]["high"])
+
+        # Typed again, it measures nothing, and says the same.
+        again = self.sweep(*question(), "--predict", "--budget", 7)
+        self.assertEqual(again["measured"], 0)
+        self.assertEqual([variant["predicted"] for variant in again["variants"]], [variant["predicted"] for variant in told["variants"]])
 
         measured = self.sweep(*question())
         self.assertTrue(all(variant["chunks"] == CHUNKS for variant in measured["variants"]))
         found = {variant["recipe"]: variant["kld"]["mean"] for variant in measured["variants"]}
         predicted = [variant["predicted"]["kld"] for variant in unseen]
         truth = [found[variant["recipe"]] for variant in unseen]
-        self.assertGreaterEqual(spearman(predicted, truth), 0.95)
-        self.assertLessEqual(median([abs(p - t) / t for p, t in zip(predicted, truth)]), 0.25)
+        self.assertGreaterEqual(spearman(predicted, truth), 0.9)
+        self.assertLessEqual(median([abs(p - t) / t for p, t in zip(predicted, truth)]), 0.5)
         within = [variant["predicted"]["low"] <= found[variant["recipe"]] <= variant["predicted"]["high"] for variant in unseen]
-        self.assertGreater(sum(within), 0.8 * len(within))
+        self.assertGreater(sum(within), 0.7 * len(within))
         # The study remembers what was predicted of each before it was measured, and says how good that was.
         quality = measured["prediction"]["quality"]
         before = dict(rows_of(self.study, "SELECT recipe, kld FROM predictions JOIN variants ON variant = id"))
@@ -85,6 +92,19 @@ class PredictTest(ProgramTest):
         self.assertGreaterEqual(len(before), len(unseen))
         self.assertAlmostEqual(quality["spearman"], spearman(list(before.values()), [found[name] for name in before]), 9)
         self.assertAlmostEqual(quality["median_error"], median([abs(kld - found[name]) / found[name] for name, kld in before.items()]), 9)
+
+    def test_a_rounding_that_changes_nothing_is_known_to_cost_nothing(self):
+        # What reads the FFN's input rounds it to F16 itself.
+        told = self.sweep(*question(("a:ffn_input",), ("f16", "e4m3")), "--predict", "--budget", 1.5, chunks=2, ctx_size=64)
+        for variant in told["variants"]:
+            if variant["format"] == "f16" and variant["chunks"] == 0:
+                self.assertEqual(variant["predicted"], {"kld": 0, "low": 0, "high": 0})
+
+    def test_refuses_what_does_not_go_together(self):
+        few = question(("a:ffn_input@5",), ("e4m3",))
+        self.refuse(USAGE, "--budget is what --predict may cost", *self.arguments(*few, "--budget", 3))
+        self.refuse(USAGE, "--shard parts them", *self.arguments(*few, "--predict", "--shard", "1/2"))
+        self.refuse(USAGE, "as --precision does", *self.arguments(*few, "--predict", "--precision", "5%"))
 
 
 if __name__ == "__main__":

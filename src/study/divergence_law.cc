@@ -16,7 +16,7 @@ constexpr double kFormat = 0.2;      // f
 constexpr double kSiteFormat = 0.1;  // sf
 constexpr double kSlope = 0.05;      // b
 constexpr double kSiteSlope = 0.03;  // bs
-constexpr double kRest = 0.25;       // r
+constexpr double kRest = 0.3;        // r
 
 }  // namespace
 

@@ -12,6 +12,7 @@ constexpr double kProbeVariance = 0.07;  // of the log of what a probe is going 
 constexpr int kRounds = 20;
 constexpr int kFloorSteps = 12;      // floors that are tried beside none, each
 constexpr double kFloorRatio = 0.7;  // of the one before
+constexpr double kFloorDoubt = 3;    // by so much likelier must one be than none
 
 // The law's variants are those whose rounding changes something.
 std::vector<std::size_t> with_error(const std::vector<VariantEvidence>& variants) {
@@ -102,13 +103,17 @@ DivergenceLaw fit_law(const std::vector<VariantEvidence>& variants, const std::v
   const auto level = [&](std::size_t i) { return factors.levels[places[i]]; };
   std::stable_sort(measured.begin(), measured.end(), [&](auto a, auto b) { return level(a) > level(b); });
   std::optional<DivergenceLaw> best;
+  double most = 0;
   for (int step = 0; step <= kFloorSteps; ++step) {
-    const double floor = step == 0 ? 0 : 1.5 * level(measured.back()) * std::pow(kFloorRatio, step - 1);
+    const double floor = step == 0 ? 0 : level(measured.back()) * std::pow(kFloorRatio, step);
     auto law = law_of(variants, places, floor);
     for (const auto i : measured) {
       law.observe(i, std::log(level(i)), factors.rest / static_cast<double>(variants[places[i]].klds.size()));
     }
-    if (!best || law.likelihood() > best->likelihood()) best = std::move(law);
+    const double likelihood = law.likelihood() - (step == 0 ? 0 : kFloorDoubt);
+    if (best && likelihood <= most) continue;
+    most = likelihood;
+    best = std::move(law);
   }
   return *best;
 }

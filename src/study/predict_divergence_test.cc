@@ -34,17 +34,33 @@ void measure(VariantEvidence& variant, int begin, int end) {
   for (int chunk = begin; chunk < end; ++chunk) variant.klds[{0, chunk}] = level(variant) * factor(chunk);
 }
 
-TEST(PredictDivergence, FollowsTheLawFromAVariantOfEachSiteAndLayer) {
+TEST(PredictDivergence, FollowsTheLawFromHalfOfTheVariants) {
   auto variants = grid();
-  for (std::size_t v = 1; v < variants.size(); v += 3) measure(variants[v], 0, kChunks);
+  for (std::size_t v = 0; v < variants.size(); v += 2) measure(variants[v], 0, kChunks);
   const auto predictions = predict_divergence(variants, kChunks);
   double mean = 0;
   for (int chunk = 0; chunk < kChunks; ++chunk) mean += factor(chunk) / kChunks;
   for (std::size_t v = 0; v < variants.size(); ++v) {
     const double expected = level(variants[v]) * mean;
-    EXPECT_NEAR(predictions[v]->kld / expected, 1, 0.1) << v;
+    EXPECT_NEAR(predictions[v]->kld / expected, 1, 0.2) << v;
     EXPECT_LT(predictions[v]->low, expected);
     EXPECT_GT(predictions[v]->high, expected);
+  }
+}
+
+TEST(PredictDivergence, FindsTheFloorThatSmallErrorsDoNotFallBelow) {
+  auto variants = grid();
+  constexpr double kFloor = 3e-6;
+  const auto with_floor = [&](std::size_t v) { return level(variants[v]) + kFloor; };
+  for (std::size_t v = 0; v < variants.size(); ++v) {
+    const int layer = variants[v].traits.layer, format = variants[v].traits.format;
+    if (format == 0 && layer > 1) continue;
+    for (int chunk = 0; chunk < kChunks; ++chunk) variants[v].klds[{0, chunk}] = with_floor(v);
+  }
+  const auto predictions = predict_divergence(variants, kChunks);
+  for (std::size_t v = 0; v < variants.size(); ++v) {
+    if (!variants[v].klds.empty()) continue;
+    EXPECT_NEAR(predictions[v]->kld / with_floor(v), 1, 0.3) << v;
   }
 }
 
