@@ -12,7 +12,7 @@ constexpr double kProbeVariance = 0.07;  // of the log of what a probe is going 
 constexpr int kRounds = 20;
 constexpr int kFloorSteps = 12;      // floors that are tried beside none, each
 constexpr double kFloorRatio = 0.7;  // of the one before
-constexpr double kFloorDoubt = 3;    // by so much likelier must one be than none
+constexpr double kFloorDoubt = 1;    // by so much likelier must one be than none
 
 // The law's variants are those whose rounding changes something.
 std::vector<std::size_t> with_error(const std::vector<VariantEvidence>& variants) {

@@ -132,6 +132,7 @@ class Sweep {
   void take_scores(std::vector<VariantEvidence>& evidence, bool only_probes) const;
   void probe(const std::vector<std::size_t>& chosen);
   std::vector<std::size_t> draw_checks(const ProbeChoice& choice) const;
+  std::vector<std::size_t> least_of_sites(const Predictions& predictions, const ProbeChoice& choice) const;
   void write_predictions(const Predictions& predictions);
   void plan_progress();
   void tell(const Work& work, double cost);
@@ -487,6 +488,26 @@ std::vector<std::size_t> Sweep::draw_checks(const ProbeChoice& choice) const {
   return drawn;
 }
 
+// What is predicted to lose least at each of two sites: there one sees whether any change costs more than that.
+std::vector<std::size_t> Sweep::least_of_sites(const Predictions& predictions, const ProbeChoice& choice) const {
+  std::vector<std::size_t> order;
+  for (std::size_t i = 0; i < works_.size(); ++i) {
+    if (!choice.is_known[i] && predictions[i] && predictions[i]->kld > 0) order.push_back(i);
+  }
+  std::sort(order.begin(), order.end(),
+            [&](std::size_t a, std::size_t b) { return predictions[a]->kld < predictions[b]->kld; });
+  std::vector<std::size_t> least;
+  double budget = choice.budget;
+  for (const auto i : order) {
+    const bool is_new = least.empty() || works_[least.front()].planned.site != works_[i].planned.site;
+    if (!is_new || choice.costs[i] > budget) continue;
+    budget -= choice.costs[i];
+    least.push_back(i);
+    if (least.size() == 2) break;
+  }
+  return least;
+}
+
 // Of what has not been measured.
 void Sweep::write_predictions(const Predictions& predictions) {
   study_->transaction([&] {
@@ -527,8 +548,11 @@ void Sweep::predict() {
   const auto predictions = predict_divergence(evidence, chunks_.size());
   write_predictions(predictions);
 
-  auto checks = draw_checks(choice);
+  auto checks = least_of_sites(predictions, choice);
   take(checks);
+  const auto drawn = draw_checks(choice);
+  take(drawn);
+  checks.insert(checks.end(), drawn.begin(), drawn.end());
   choice.weights = weights_of(predictions);
   const auto unsure = choose_probes(evidence, choice);
   checks.insert(checks.end(), unsure.begin(), unsure.end());
