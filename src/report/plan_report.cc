@@ -40,6 +40,7 @@ Json assignment_json(const PlanAssignment& assignment) {
   json["values"] = assignment.values;
   json["bits"] = assignment.bits;
   json["kld"] = assignment.kld;
+  json["predicted"] = assignment.is_predicted;
   return json;
 }
 

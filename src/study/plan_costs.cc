@@ -14,17 +14,27 @@
 namespace fakequant {
 namespace {
 
+using Predictions = std::map<StudyDatabase::VariantId, PredictedDivergence>;
+
+constexpr double kErrorsIn95 = 1.96;  // standard errors from the middle of an interval of 95 % to its end
+
 struct Cost {
   Estimate kld;
-  std::size_t chunks = 0;
+  std::size_t chunks = 0;  // that it was measured on; 0: it is predicted
 };
 
-// What a variant costs in divergence: the one place that says so. None where that is not known.
-std::optional<Cost> cost_of(const StudyDatabase& study, StudyDatabase::VariantId variant) {
-  const auto scores = study.scores(variant);
-  if (scores.empty()) return std::nullopt;
-  const auto sums = total_of(scores);
-  return Cost{sums.kld.mean(sums.count), scores.size()};
+// What a variant costs in divergence: the one place that says so. What was measured goes before what was predicted.
+// None where that is not known.
+std::optional<Cost> cost_of(const StudyDatabase& study, const Predictions& predictions,
+                            StudyDatabase::VariantId variant) {
+  if (const auto scores = study.scores(variant); !scores.empty()) {
+    const auto sums = total_of(scores);
+    return Cost{sums.kld.mean(sums.count), scores.size()};
+  }
+  const auto found = predictions.find(variant);
+  if (found == predictions.end()) return std::nullopt;
+  const auto& [kld, low, high] = found->second;
+  return Cost{{kld, (high - low) / (2 * kErrorsIn95)}, 0};
 }
 
 std::int64_t bits_in(const Format& format, SiteKind kind, const std::vector<StudySite>& sites) {
@@ -116,7 +126,7 @@ void check_apart(const std::vector<PlanPart>& parts) {
   }
 }
 
-// What is to be said of variants that are left out or not quite comparable. `chunks`: of each that was measured.
+// What is to be said of variants that are left out or not quite comparable. `chunks`: that each was measured on.
 std::vector<std::string> notes_on(const std::vector<std::size_t>& chunks, std::size_t not_measured) {
   std::vector<std::string> notes;
   const auto known = chunks.size();
@@ -124,8 +134,13 @@ std::vector<std::string> notes_on(const std::vector<std::size_t>& chunks, std::s
     notes.push_back(
         fmt::format("{} of {} variants have not been measured, and are left out.", not_measured, known + not_measured));
   }
+  const auto predicted = std::count(chunks.begin(), chunks.end(), 0);
+  if (predicted > 0) {
+    notes.push_back(fmt::format("{} of {} variants have not been measured, and count as predicted.", predicted, known));
+  }
   const auto most = *std::max_element(chunks.begin(), chunks.end());
-  const auto fewer = std::count_if(chunks.begin(), chunks.end(), [&](std::size_t count) { return count < most; });
+  const auto fewer =
+      std::count_if(chunks.begin(), chunks.end(), [&](std::size_t count) { return count > 0 && count < most; });
   if (fewer > 0) {
     notes.push_back(
         fmt::format("{} of {} variants were measured on fewer than {} chunks: their figures are compared with those "
@@ -148,10 +163,11 @@ void read_parts(const StudyDatabase& study, PlanCosts& costs) {
   auto& parts = costs.parts;
   std::vector<std::size_t> chunks;
   std::size_t not_measured = 0;
+  const auto predictions = study.predictions();
   for (const auto& [id, variant] : study.variants()) {
     const auto rule = parse_rule(variant.recipe);
     if (rule.kind == SiteKind::weight && variant.storage != costs.storage) continue;
-    const auto cost = cost_of(study, id);
+    const auto cost = cost_of(study, predictions, id);
     if (!cost || !std::isfinite(cost->kld.value)) {
       ++not_measured;
       continue;
@@ -163,8 +179,8 @@ void read_parts(const StudyDatabase& study, PlanCosts& costs) {
           "and measures nothing again");
     }
     part_of(parts, rule, variant, sites)
-        .options.push_back(
-            {rule, variant.format, bits_in(rule.format, rule.kind, sites), cost->kld.value, cost->kld.error});
+        .options.push_back({rule, variant.format, bits_in(rule.format, rule.kind, sites), cost->kld.value,
+                            cost->kld.error, cost->chunks == 0});
     chunks.push_back(cost->chunks);
   }
   if (chunks.empty()) throw Error("nothing has been measured in the study: let sweep go on with it");

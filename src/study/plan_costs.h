@@ -13,11 +13,12 @@
 namespace fakequant {
 
 struct PlanOption {
-  std::optional<Rule> rule;  // none: the part stays as it is
-  std::string format;        // the rule's; empty for none
-  std::int64_t bits = 0;     // of all values of the part, their scales included
-  double kld = 0;            // nats, where nothing else is rounded
-  double kld_error = 0;      // its standard error
+  std::optional<Rule> rule;   // none: the part stays as it is
+  std::string format;         // the rule's; empty for none
+  std::int64_t bits = 0;      // of all values of the part, their scales included
+  double kld = 0;             // nats, where nothing else is rounded
+  double kld_error = 0;       // its standard error
+  bool is_predicted = false;  // from other variants, and not measured
 };
 
 // What gets one format: a site in a layer, or where it was measured as one, as a whole.

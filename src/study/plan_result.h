@@ -21,8 +21,9 @@ struct PlanAssignment {
   std::string format;        // empty: it stays as it is
   bool is_kept = false;      // because it was asked for
   std::int64_t values = 0;
-  double bits = 0;  // of a value
-  double kld = 0;   // nats, by itself
+  double bits = 0;            // of a value
+  double kld = 0;             // nats, by itself
+  bool is_predicted = false;  // from other variants, and not measured
 };
 
 // A mix of formats of which no other is better in bits and divergence, or one format for all.

@@ -111,6 +111,32 @@ TEST_F(Plans, GiveEachLayerTheFormatThatCostsLeastTogether) {
   EXPECT_TRUE(most.recipe.empty());
 }
 
+TEST_F(Plans, TakeWhatWasPredictedWhereNothingWasMeasured) {
+  add_norms();
+  study_->transaction([&] {
+    const auto predict = [&](int layer, const std::string& format, double kld) {
+      const auto at = "@" + std::to_string(layer);
+      const auto id = study_->add_variant({"a:ffn_norm" + at + "=" + format, "a:ffn_norm", format, layer, "", "", {}});
+      study_->set_sites(id, {{"ffn_norm-" + std::to_string(layer), {1, 256}, 256 * 32}});
+      study_->set_prediction(id, {kld, kld / 2, kld * 2});
+    };
+    for (int layer = 0; layer < kLayers; ++layer) predict(layer, "e5m2", 1e-7);
+    predict(0, "mxfp4", 0);  // measured as 0.01
+  });
+  const auto result = plan(under("8"));
+  EXPECT_EQ(to_string(result.recipe), "a:ffn_norm=e5m2");
+  EXPECT_NEAR(result.kld, 3e-7, 1e-15);
+  for (const auto& assignment : result.assignments) EXPECT_TRUE(assignment.is_predicted);
+  EXPECT_THAT(result.notes, ElementsAre("3 of 12 variants have not been measured, and count as predicted."));
+  // What was not measured is not said to lose nothing.
+  for (const auto& suggestion : result.suggestions) EXPECT_NE(suggestion.format, "e5m2");
+  for (const auto& assignment : plan(under("9.5")).assignments) {
+    if (assignment.format == "mxfp4") {
+      EXPECT_EQ(assignment.kld, 0.01);
+    }
+  }
+}
+
 TEST_F(Plans, HaveAsFrontWhatNoMixBeatsAndTheirBudgetsEitherWay) {
   add_norms();
   const auto whole = plan({});

@@ -66,7 +66,8 @@ void suggest_no_loss(const std::vector<const PlanPart*>& parts, double negligibl
   for (const auto* part : parts) {
     const PlanOption* best = nullptr;
     for (const auto& option : part->options) {
-      if (!option.rule || option.kld > negligible || option.bits >= part->options.front().bits) continue;
+      if (!option.rule || option.is_predicted || option.kld > negligible) continue;
+      if (option.bits >= part->options.front().bits) continue;
       const bool is_better =
           best == nullptr || option.bits < best->bits || (option.bits == best->bits && option.kld < best->kld);
       if (is_better) best = &option;
