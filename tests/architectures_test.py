@@ -115,11 +115,13 @@ class ArchitecturesTest(ProgramTest):
                     if node["layer"] == 0:
                         self.assertEqual(node["changed"], 0, node["node"])
                 followed += 1
+                if name.startswith("hrm"):  # computes its layers several times, so that none has one output
+                    continue
                 layers += len(itself["layers"])
                 outputs += sum(layer["output"] is not None for layer in itself["layers"])
                 parts += sum(layer[part] is not None for layer in itself["layers"] for part in ("attention", "ffn"))
         self.assertGreater(followed, 18)
-        self.assertGreater(outputs, 0.9 * layers)
+        self.assertEqual(outputs, layers)
         self.assertGreater(parts, 0.7 * 2 * layers)
 
     def test_a_sweep_says_what_eval_says(self):
