@@ -130,7 +130,8 @@ TEST_F(Plans, TakeWhatWasPredictedWhereNothingWasMeasured) {
   EXPECT_THAT(result.notes, ElementsAre("3 of 12 variants have not been measured, and count as predicted."));
   // What was not measured is not said to lose nothing.
   for (const auto& suggestion : result.suggestions) EXPECT_NE(suggestion.format, "e5m2");
-  for (const auto& assignment : plan(under("9.5")).assignments) {
+  const auto wider = plan(under("9.5"));
+  for (const auto& assignment : wider.assignments) {
     if (assignment.format == "mxfp4") {
       EXPECT_EQ(assignment.kld, 0.01);
     }
@@ -162,7 +163,7 @@ TEST_F(Plans, HaveAsFrontWhatNoMixBeatsAndTheirBudgetsEitherWay) {
 TEST_F(Plans, CompareWithOneFormatForAll) {
   add_norms();
   add_norm(0, "int8", 1e-4);  // not in all layers
-  const auto& uniform = plan(under("8")).kinds[0].uniform;
+  const auto uniform = plan(under("8")).kinds[0].uniform;
   ASSERT_EQ(uniform.size(), 3u);
   EXPECT_EQ(uniform[1].format, "e4m3");
   EXPECT_EQ(uniform[1].bits, 8);
