@@ -45,7 +45,8 @@ struct TextChunk {
 // A variant while it is measured.
 struct Work {
   PlannedVariant planned;
-  std::string name;  // its rule
+  std::string name;     // its rule
+  StudyVariant stored;  // as the study has it, but for where it starts
   StudyDatabase::VariantId id = 0;
   std::map<ChunkPlace, StudyScore> scores;  // of the chunks that are asked for
   std::size_t found = 0;                    // of them, that the study had before
@@ -92,11 +93,12 @@ class Sweep {
     plan_variants();
     read_texts();
     open_study();
-    if (request_.dry_run) {
-    } else if (request_.predicts) {
-      predict();
-    } else {
-      measure();
+    if (!request_.dry_run) {
+      if (request_.predicts) {
+        predict();
+      } else {
+        measure();
+      }
     }
     fill_in();
     result_.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
@@ -169,6 +171,8 @@ void Sweep::plan_variants() {
     work.name = to_string(work.planned.rule);
   }
   check_rules();
+  // This reads the files of ranges and importance.
+  for (auto& work : works_) work.stored = study_variant(work);
 }
 
 // What cannot be measured is known before the work begins.
@@ -229,7 +233,7 @@ void Sweep::open_study() {
     study_->transaction([&] {
       study_->set_subject(asked);
       for (auto& work : works_) {
-        work.id = study_->add_variant(study_variant(work));
+        work.id = study_->add_variant(work.stored);
         study_->set_sites(work.id, study_sites(work.planned));
       }
     });
@@ -268,7 +272,7 @@ std::vector<StudySite> Sweep::study_sites(const PlannedVariant& planned) const {
 void Sweep::take_what_is_there() {
   const auto variants = study_->variants();
   for (auto& work : works_) {
-    const auto own = study_variant(work);
+    const auto& own = work.stored;
     const auto known = std::find_if(variants.begin(), variants.end(), [&](const auto& entry) {
       return entry.second.recipe == own.recipe && entry.second.storage == own.storage;
     });
@@ -596,7 +600,7 @@ void Sweep::fill_in() {
     variant.site = work.planned.site;
     variant.format = work.planned.format;
     variant.layer = work.planned.layer;
-    variant.storage = study_variant(work).storage;
+    variant.storage = work.stored.storage;
     variant.chunks = static_cast<int>(work.scores.size());
     variant.chunks_found = static_cast<int>(work.found);
     variant.figures = figures_of(work.scores);
