@@ -6,7 +6,7 @@
 #include "cli/site_listing.h"
 #include "measure/paired_ratio.h"
 #include "report/bench_report.h"
-#include "study/prepared_variants.h"
+#include "measure/prepared_variants.h"
 
 namespace fakequant {
 namespace {

@@ -9,7 +9,7 @@
 #include "error.h"
 #include "measure/value_recorder.h"
 #include "report/calibration_report.h"
-#include "study/prepared_variants.h"
+#include "measure/prepared_variants.h"
 #include "text_file.h"
 
 namespace fakequant {

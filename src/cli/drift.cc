@@ -6,7 +6,7 @@
 #include "cli/site_listing.h"
 #include "error.h"
 #include "report/drift_report.h"
-#include "study/prepared_variants.h"
+#include "measure/prepared_variants.h"
 #include "text_file.h"
 #include "weights/compare.h"
 

@@ -14,7 +14,7 @@
 #include "error.h"
 #include "report/apply_report.h"
 #include "report/eval_report.h"
-#include "study/prepared_variants.h"
+#include "measure/prepared_variants.h"
 #include "text_file.h"
 
 namespace fakequant {

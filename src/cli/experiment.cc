@@ -1,5 +1,5 @@
 // fakequant experiment: all of it, and a report.
-#include "study/experiment.h"
+#include "experiment/experiment.h"
 
 #include <fmt/format.h>
 

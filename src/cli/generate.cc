@@ -7,7 +7,7 @@
 #include "cli/terminal.h"
 #include "error.h"
 #include "report/generation_report.h"
-#include "study/prepared_variants.h"
+#include "measure/prepared_variants.h"
 
 namespace fakequant {
 namespace {

@@ -1,5 +1,5 @@
 // fakequant plan: the best mix of formats that a study knows, under a budget.
-#include "study/plan.h"
+#include "plan/plan.h"
 
 #include <fmt/format.h>
 
@@ -12,7 +12,7 @@
 #include "recipe/recipe_yaml.h"
 #include "report/plan_report.h"
 #include "study/study_storage.h"
-#include "study/verify_plan.h"
+#include "plan/verify_plan.h"
 #include "text_file.h"
 
 namespace fakequant {

@@ -3,7 +3,7 @@
 #include "engine/context.h"
 #include "error.h"
 #include "report/site_report.h"
-#include "study/site_list.h"
+#include "measure/site_list.h"
 
 namespace fakequant {
 

@@ -1,5 +1,5 @@
 // fakequant sweep: what every site loses in every format and layer, in a study that grows.
-#include "study/sweep.h"
+#include "sweep/sweep.h"
 
 #include <fmt/format.h>
 

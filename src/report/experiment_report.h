@@ -4,7 +4,7 @@
 #include <string>
 
 #include "report/json_file.h"
-#include "study/experiment_result.h"
+#include "experiment/experiment_result.h"
 
 namespace fakequant {
 

@@ -9,7 +9,7 @@
 
 #include "error.h"
 #include "report/sweep_report.h"
-#include "study/read_study.h"
+#include "sweep/read_study.h"
 #include "text_file.h"
 
 namespace fakequant {

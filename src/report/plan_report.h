@@ -6,7 +6,7 @@
 
 #include "report/json_file.h"
 #include "report/table.h"
-#include "study/plan_result.h"
+#include "plan/plan_result.h"
 
 namespace fakequant {
 

@@ -5,7 +5,7 @@
 
 #include "report/census_report.h"
 #include "report/json_file.h"
-#include "study/site_list.h"
+#include "measure/site_list.h"
 
 namespace fakequant {
 

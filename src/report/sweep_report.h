@@ -5,7 +5,8 @@
 
 #include "report/json_file.h"
 #include "report/table.h"
-#include "study/sweep_result.h"
+#include "study/merge_studies.h"
+#include "sweep/sweep_result.h"
 
 namespace fakequant {
 

@@ -1,0 +1,89 @@
+#include "experiment/experiment.h"
+
+#include <fmt/format.h>
+
+#include "error.h"
+#include "measure/prepared_variants.h"
+
+namespace fakequant {
+
+std::string_view step_name(ExperimentStep step) {
+  switch (step) {
+    case ExperimentStep::inspect:
+      return "inspect";
+    case ExperimentStep::compare:
+      return "compare";
+    case ExperimentStep::eval:
+      return "eval";
+    case ExperimentStep::drift:
+      return "drift";
+    case ExperimentStep::generate:
+      return "generate";
+    case ExperimentStep::bench:
+      return "bench";
+  }
+  return {};
+}
+
+Recipe default_experiment_recipe() {
+  auto recipe = default_weight_recipe();
+  recipe.push_back(parse_rule("a:ffn_norm=bf16"));
+  return recipe;
+}
+
+std::vector<std::string> default_prompts() {
+  return {"What is 2+2?", "Hello, can you introduce yourself?", "Write a short story about a robot."};
+}
+
+ExperimentResult run_experiment(const ExperimentRequest& request, const StepDone& done, const StepProgress& progress) {
+  ExperimentResult result;
+  result.model = request.model;
+  result.recipe = request.recipe;
+  result.environment = describe_environment(request.threads, request.devices);
+
+  const GgufModel model(request.model);
+  PreparedVariants prepared(model, request.storage, request.threads);
+  const auto run = [&](ExperimentStep step, const auto& work) {
+    try {
+      work([&](double fraction) { progress(step, fraction); });
+      done(step, result);
+    } catch (const Error& error) {
+      throw Error(fmt::format("step {} failed: {}", step_name(step), error.what()), error.failure());
+    }
+  };
+
+  run(ExperimentStep::inspect, [&](const Progress& p) { result.census = take_census(model, "*", request.threads, p); });
+  if (const auto weights = rules_of_kind(request.recipe, SiteKind::weight); !weights.empty()) {
+    run(ExperimentStep::compare, [&](const Progress&) {
+      result.rounding = prepared.add("weights", weights);
+      result.comparison = compare(model, GgufModel(prepared.variants().back().model), request.threads);
+      result.comparison->b = fmt::format("{} under {}", model.path(), to_string(weights));
+    });
+  }
+  if (const auto taps = rules_of_kind(request.recipe, SiteKind::activation); !taps.empty()) {
+    prepared.add("activations", taps);
+  }
+  const auto& variants = prepared.variants();
+  run(ExperimentStep::eval, [&](const Progress& p) {
+    auto options = request.eval;
+    options.progress = [&](const EvalProgress& progress) { p(progress.done); };
+    result.eval = evaluate(model.paths(), variants, request.texts, options);
+  });
+  run(ExperimentStep::drift, [&](const Progress& p) {
+    for (const auto& variant : variants) {
+      auto options = request.drift;
+      if (result.rounding && variant.taps.empty()) options.changed_weights = changed_tensors(*result.rounding);
+      const auto before = static_cast<double>(result.drifts.size()), all = static_cast<double>(variants.size());
+      result.drifts.push_back(measure_drift(model.paths(), variant, request.texts.front(), options,
+                                            [&](double fraction) { p((before + fraction) / all); }));
+    }
+  });
+  run(ExperimentStep::generate, [&](const Progress& p) {
+    result.generation = generate(model.paths(), variants, request.prompts, request.generate, p);
+  });
+  run(ExperimentStep::bench,
+      [&](const Progress& p) { result.bench = bench(model.paths(), variants, request.bench, p); });
+  return result;
+}
+
+}  // namespace fakequant

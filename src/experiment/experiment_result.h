@@ -1,0 +1,33 @@
+// What an experiment finds: plain data, filled in step by step.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "measure/bench_result.h"
+#include "measure/drift_result.h"
+#include "measure/eval_result.h"
+#include "measure/generation_result.h"
+#include "recipe/rule.h"
+#include "engine/environment.h"
+#include "weights/apply.h"
+#include "weights/census.h"
+#include "weights/compare.h"
+
+namespace fakequant {
+
+struct ExperimentResult {
+  std::string model;
+  Recipe recipe;
+  Environment environment;
+  Census census;
+  std::optional<ApplyResult> rounding;   // of the weights; none when the recipe has no weight rule
+  std::optional<Comparison> comparison;  // of the model with its rounded copy, likewise
+  EvalResult eval;
+  std::vector<DriftResult> drifts;  // of the variants, in the order that eval has them
+  GenerationResult generation;
+  BenchResult bench;
+};
+
+}  // namespace fakequant

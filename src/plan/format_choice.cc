@@ -1,0 +1,273 @@
+#include "plan/format_choice.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace fakequant {
+namespace {
+
+constexpr std::size_t kFirstLook = 200;  // states, for a mix that is better than the one to begin with
+constexpr double kRounding = 1e-12;      // of sums in double, relative
+
+// A mix of the first parts.
+struct State {
+  std::int64_t bits = 0;
+  double kld = 0;
+  double above = 0;  // what it costs above the cheapest at the price
+  std::size_t before = 0, entry = 0;
+};
+
+// Leaves out what another has in no more bits with no more divergence.
+void keep_pareto(std::vector<State>& states) {
+  std::stable_sort(states.begin(), states.end(),
+                   [](const State& a, const State& b) { return a.bits != b.bits ? a.bits < b.bits : a.kld < b.kld; });
+  double least = std::numeric_limits<double>::infinity();
+  std::erase_if(states, [&](const State& state) {
+    if (state.kld >= least) return true;
+    least = state.kld;
+    return false;
+  });
+}
+
+// Leaves the `most` that cost least. Says whether any was left out.
+bool keep_cheapest(std::vector<State>& states, std::size_t most) {
+  if (states.size() <= most) return false;
+  const auto middle = states.begin() + static_cast<std::ptrdiff_t>(most);
+  std::nth_element(states.begin(), middle, states.end(), [](const State& a, const State& b) {
+    return a.above != b.above ? a.above < b.above : a.bits < b.bits;
+  });
+  states.erase(middle, states.end());
+  return true;
+}
+
+}  // namespace
+
+struct FormatChoice::Start {
+  Taken taken;
+  std::int64_t bits = 0;
+  double kld = 0;
+  double price = 0;  // nats for a bit
+  double bound = 0;  // no mix diverges less
+  bool is_best = false;
+};
+
+struct FormatChoice::Core {
+  struct Option {
+    std::size_t entry = 0;
+    double above = 0;
+  };
+  struct Part {
+    std::size_t part = 0;
+    std::vector<Option> options;  // cheapest at the price first
+    std::int64_t fewest_bits = 0;
+  };
+  std::vector<Part> parts;  // those that are left to be decided
+  Taken taken;              // the others
+  State fixed;              // what these add up to
+};
+
+FormatChoice::FormatChoice(std::vector<std::vector<FormatCost>> parts) : parts_(parts.size()) {
+  for (std::size_t p = 0; p < parts.size(); ++p) {
+    std::vector<Entry> all;
+    for (std::size_t o = 0; o < parts[p].size(); ++o) all.push_back({parts[p][o], o});
+    std::stable_sort(all.begin(), all.end(), [](const Entry& a, const Entry& b) {
+      return a.cost.bits != b.cost.bits ? a.cost.bits < b.cost.bits : a.cost.kld < b.cost.kld;
+    });
+    for (const auto& entry : all) {
+      if (parts_[p].empty() || entry.cost.kld < parts_[p].back().cost.kld) parts_[p].push_back(entry);
+    }
+    fewest_bits_ += parts_[p].front().cost.bits;
+    most_bits_ += parts_[p].back().cost.bits;
+    least_kld_ += parts_[p].back().cost.kld;
+    add_steps(p);
+  }
+  std::stable_sort(steps_.begin(), steps_.end(), [](const Step& a, const Step& b) { return a.saving > b.saving; });
+}
+
+// From each corner to the entry that saves most for each bit.
+void FormatChoice::add_steps(std::size_t part) {
+  const auto& entries = parts_[part];
+  for (std::size_t from = 0; from + 1 < entries.size();) {
+    Step best;
+    for (std::size_t to = from + 1; to < entries.size(); ++to) {
+      const auto bits = entries[to].cost.bits - entries[from].cost.bits;
+      const double saving = (entries[from].cost.kld - entries[to].cost.kld) / static_cast<double>(bits);
+      if (best.to == 0 || saving >= best.saving) best = {part, from, to, bits, saving};
+    }
+    // Rounding must not let a later step come before an earlier one.
+    if (from > 0) best.saving = std::min(best.saving, steps_.back().saving);
+    steps_.push_back(best);
+    from = best.to;
+  }
+}
+
+FormatMix FormatChoice::mix_of(const Taken& taken) const {
+  FormatMix mix;
+  for (std::size_t p = 0; p < parts_.size(); ++p) {
+    const auto& entry = parts_[p][taken[p]];
+    mix.bits += entry.cost.bits;
+    mix.kld += entry.cost.kld;
+    mix.options.push_back(entry.option);
+  }
+  return mix;
+}
+
+// The steps that fit, the best first; the first that does not fit has the price.
+FormatChoice::Start FormatChoice::start(std::int64_t budget) const {
+  Start start;
+  start.taken.assign(parts_.size(), 0);
+  start.bits = fewest_bits_;
+  start.is_best = true;
+  for (const auto& step : steps_) {
+    if (start.taken[step.part] != step.from) continue;
+    if (start.bits + step.bits > budget) {
+      if (start.is_best) start.price = step.saving;
+      start.is_best = false;
+      continue;
+    }
+    start.taken[step.part] = step.to;
+    start.bits += step.bits;
+  }
+  start.kld = mix_of(start.taken).kld;
+  start.bound = -start.price * static_cast<double>(budget);
+  for (const auto& entries : parts_) {
+    double cheapest = std::numeric_limits<double>::infinity();
+    for (const auto& [cost, option] : entries) {
+      cheapest = std::min(cheapest, cost.kld + start.price * static_cast<double>(cost.bits));
+    }
+    start.bound += cheapest;
+  }
+  return start;
+}
+
+// The options that cost no more above the cheapest of their part than the gap is wide.
+FormatChoice::Core FormatChoice::core(const Start& start, std::int64_t budget) const {
+  Core core;
+  core.taken.assign(parts_.size(), 0);
+  const double size = start.kld + start.price * static_cast<double>(budget);
+  const double gap = start.kld - start.bound + kRounding * size;
+  for (std::size_t p = 0; p < parts_.size(); ++p) {
+    const auto& entries = parts_[p];
+    std::vector<Core::Option> options;
+    for (std::size_t e = 0; e < entries.size(); ++e) {
+      options.push_back({e, entries[e].cost.kld + start.price * static_cast<double>(entries[e].cost.bits)});
+    }
+    std::stable_sort(options.begin(), options.end(), [](const auto& a, const auto& b) { return a.above < b.above; });
+    const double cheapest = options.front().above;
+    for (auto& option : options) option.above -= cheapest;
+    std::erase_if(options, [&](const auto& option) { return option.above > gap; });
+    if (options.size() == 1) {
+      const auto& cost = entries[options.front().entry].cost;
+      core.taken[p] = options.front().entry;
+      core.fixed.bits += cost.bits;
+      core.fixed.kld += cost.kld;
+      continue;
+    }
+    auto fewest = std::numeric_limits<std::int64_t>::max();
+    for (const auto& option : options) fewest = std::min(fewest, entries[option.entry].cost.bits);
+    core.parts.push_back({p, std::move(options), fewest});
+  }
+  // Where a second option is dear, few mixes go on.
+  std::stable_sort(core.parts.begin(), core.parts.end(),
+                   [](const auto& a, const auto& b) { return a.options[1].above > b.options[1].above; });
+  return core;
+}
+
+// Looks for a better mix. False when states were left out because they were too many: then there may be a better one.
+bool FormatChoice::improve(Start& start, std::int64_t budget, std::size_t most_states) const {
+  auto core = this->core(start, budget);
+  const double size = start.kld + start.price * static_cast<double>(budget);
+  const double gap = start.kld - start.bound + kRounding * size;
+  std::int64_t rest = 0;
+  for (const auto& part : core.parts) rest += part.fewest_bits;
+  bool is_all = true;
+  std::vector<std::vector<State>> stages = {{core.fixed}};
+  for (const auto& part : core.parts) {
+    rest -= part.fewest_bits;
+    std::vector<State> next;
+    for (std::size_t s = 0; s < stages.back().size(); ++s) {
+      const auto& state = stages.back()[s];
+      for (const auto& option : part.options) {
+        const double above = state.above + option.above;
+        if (above > gap) break;
+        const auto& cost = parts_[part.part][option.entry].cost;
+        if (state.bits + cost.bits + rest > budget) continue;
+        next.push_back({state.bits + cost.bits, state.kld + cost.kld, above, s, option.entry});
+      }
+    }
+    keep_pareto(next);
+    if (keep_cheapest(next, most_states)) is_all = false;
+    stages.push_back(std::move(next));
+  }
+  const auto& last = stages.back();
+  if (last.empty()) return is_all;
+  const auto best = std::min_element(last.begin(), last.end(), [](const State& a, const State& b) {
+    return a.kld != b.kld ? a.kld < b.kld : a.bits < b.bits;
+  });
+  auto at = static_cast<std::size_t>(best - last.begin());
+  for (std::size_t i = core.parts.size(); i > 0; --i) {
+    const auto& state = stages[i][at];
+    core.taken[core.parts[i - 1].part] = state.entry;
+    at = state.before;
+  }
+  const auto mix = mix_of(core.taken);
+  if (mix.kld < start.kld || (mix.kld == start.kld && mix.bits < start.bits)) {
+    start.taken = core.taken;
+    start.bits = mix.bits;
+    start.kld = mix.kld;
+  }
+  return is_all;
+}
+
+std::optional<FormatMix> FormatChoice::under_bits(std::int64_t most) const {
+  if (fewest_bits_ > most) return std::nullopt;
+  auto known = start(most);
+  if (!known.is_best && !improve(known, most, kFirstLook)) {
+    improve(known, most, std::numeric_limits<std::size_t>::max());
+  }
+  return mix_of(known.taken);
+}
+
+std::optional<FormatMix> FormatChoice::under_kld(double most) const {
+  auto best = under_bits(most_bits_);
+  if (best->kld > most) return std::nullopt;
+  // With `low` bits it cannot be had, with those of `best` it can.
+  for (auto low = fewest_bits_ - 1; low + 1 < best->bits;) {
+    const auto middle = low + (best->bits - low) / 2;
+    auto mix = under_bits(middle);
+    if (mix && mix->kld <= most) {
+      best = std::move(mix);
+    } else {
+      low = middle;
+    }
+  }
+  return best;
+}
+
+ParetoFront FormatChoice::front(std::size_t most) const {
+  ParetoFront front;
+  auto& mixes = front.mixes;
+  const auto add = [&](FormatMix mix) {
+    if (!mixes.empty() && mix.bits == mixes.back().bits) return;
+    while (!mixes.empty() && mix.kld <= mixes.back().kld) mixes.pop_back();  // equal but for rounding
+    mixes.push_back(std::move(mix));
+  };
+  for (auto mix = under_bits(most_bits_); mix; mix = under_bits(mixes.back().bits - 1)) {
+    add(std::move(*mix));
+    if (mixes.size() > most) break;
+  }
+  if (mixes.size() > most) {
+    front.is_whole = false;
+    mixes.clear();
+    const auto count = static_cast<std::int64_t>(std::max<std::size_t>(2, most / 2));
+    for (std::int64_t i = count - 1; i >= 0; --i) {
+      const double part = static_cast<double>(i) / static_cast<double>(count - 1);
+      add(*under_bits(fewest_bits_ + static_cast<std::int64_t>(static_cast<double>(most_bits_ - fewest_bits_) * part)));
+    }
+  }
+  std::reverse(mixes.begin(), mixes.end());
+  return front;
+}
+
+}  // namespace fakequant

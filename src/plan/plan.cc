@@ -1,0 +1,341 @@
+#include "plan/plan.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+#include "error.h"
+#include "plan/format_choice.h"
+#include "plan/plan_recipe.h"
+#include "plan/suggestions.h"
+
+namespace fakequant {
+namespace {
+
+constexpr std::size_t kMostOfFront = 400;  // mixes
+constexpr int kShown = 12;                 // of them, in a short table
+
+std::string word_of(SiteKind kind) { return kind == SiteKind::weight ? "weights" : "activations"; }
+std::string letter_of(SiteKind kind) { return kind == SiteKind::weight ? "w" : "a"; }
+
+double parse_bits(const std::string& text, std::string_view number) {
+  double value = 0;
+  const auto* end = number.data() + number.size();
+  const auto [stop, fault] = std::from_chars(number.data(), end, value);
+  if (fault != std::errc{} || stop != end || !(value > 0) || !(value < 1e6)) {
+    throw usage_error(
+        fmt::format("--bits {} is none: write a number of bits for each value, such as 5.0, w:4.5 or a:8", text));
+  }
+  return value;
+}
+
+// A kind while it is planned.
+struct Kind {
+  SiteKind kind;
+  std::vector<PlanPart> parts;
+  std::vector<std::vector<std::size_t>> allowed;  // of each part, its options that --keep leaves
+  std::vector<bool> is_kept;
+  std::int64_t values = 0;
+  std::optional<FormatChoice> choice;
+  std::optional<double> budget;  // bits
+  std::optional<FormatMix> chosen;
+
+  double mean(std::int64_t bits) const { return static_cast<double>(bits) / static_cast<double>(values); }
+  // Of each part the option that a mix takes.
+  std::vector<std::size_t> options_of(const FormatMix& mix) const {
+    std::vector<std::size_t> options;
+    for (std::size_t p = 0; p < parts.size(); ++p) options.push_back(allowed[p][mix.options[p]]);
+    return options;
+  }
+};
+
+// "w:ffn_down@0=bf16".
+struct Keep {
+  std::string site, format;  // "none" as format
+};
+
+Keep parse_keep(const std::string& text) {
+  const auto equals = text.find('=');
+  if (equals == 0 || equals == std::string::npos || equals + 1 == text.size()) {
+    throw usage_error(
+        fmt::format("--keep {} is none: write SITE=FORMAT, such as w:ffn_down@0=bf16, or SITE=none to "
+                    "leave it as it is",
+                    text));
+  }
+  auto format = text.substr(equals + 1);
+  if (format != "none") format = to_string(parse_format(format));
+  return {text.substr(0, equals), format};
+}
+
+std::size_t option_of(const PlanPart& part, const Keep& keep) {
+  std::vector<std::string> known;
+  for (std::size_t o = 0; o < part.options.size(); ++o) {
+    const auto name = part.options[o].rule ? part.options[o].format : "none";
+    if (name == keep.format) return o;
+    known.push_back(name);
+  }
+  throw usage_error(fmt::format("the study has {}{} in {}, and not in {}", part.site,
+                                part.layer ? fmt::format("@{}", *part.layer) : "", fmt::join(known, ", "),
+                                keep.format));
+}
+
+class Planner {
+ public:
+  Planner(const StudyDatabase& study, const PlanRequest& request) : request_(request), subject_(*study.subject()) {
+    auto costs = plan_costs(study, request.sites, request.storage);
+    result_.notes = std::move(costs.notes);
+    result_.storage = costs.storage;
+    result_.suggestions = suggestions(costs.parts, request.negligible_kld);
+    keep(costs.parts);
+    for (const auto kind : {SiteKind::weight, SiteKind::activation}) add_kind(kind, costs.parts);
+  }
+
+  PlanResult run() {
+    set_budgets();
+    choose();
+    for (auto& kind : kinds_) result_.kinds.push_back(kind_plan(kind));
+    fill_in();
+    return std::move(result_);
+  }
+
+ private:
+  void keep(const std::vector<PlanPart>& parts);
+  void add_kind(SiteKind kind, const std::vector<PlanPart>& parts);
+  void set_budgets();
+  void choose();
+  void choose_under_bits(Kind& kind) const;
+  void choose_under_kld(Kind& kind, double most) const;
+  KindPlan kind_plan(const Kind& kind) const;
+  std::vector<PlanPoint> uniform_plans(const Kind& kind) const;
+  void add_uniform_pair();
+  void fill_in();
+  std::string kept_note() const { return request_.keep.empty() ? "" : " with what --keep leaves"; }
+
+  const PlanRequest& request_;
+  StudySubject subject_;
+  std::vector<std::optional<std::size_t>> kept_;  // of each part of the study's
+  std::vector<Kind> kinds_;
+  PlanResult result_;
+};
+
+void Planner::keep(const std::vector<PlanPart>& parts) {
+  kept_.resize(parts.size());
+  for (const auto& text : request_.keep) {
+    const auto keep = parse_keep(text);
+    about("--keep " + text, [&] {
+      for (const auto place : parts_at(parts, keep.site, subject_.layers)) kept_[place] = option_of(parts[place], keep);
+    });
+  }
+}
+
+void Planner::add_kind(SiteKind which, const std::vector<PlanPart>& parts) {
+  Kind kind{which, {}, {}, {}, 0, {}, {}, {}};
+  std::vector<std::vector<FormatCost>> costs;
+  for (std::size_t p = 0; p < parts.size(); ++p) {
+    const auto& part = parts[p];
+    if (part.kind != which) continue;
+    auto& allowed = kind.allowed.emplace_back();
+    auto& cost = costs.emplace_back();
+    for (std::size_t o = 0; o < part.options.size(); ++o) {
+      if (kept_[p] && *kept_[p] != o) continue;
+      allowed.push_back(o);
+      cost.push_back({part.options[o].bits, part.options[o].kld});
+    }
+    kind.parts.push_back(part);
+    kind.is_kept.push_back(kept_[p].has_value());
+    kind.values += part.values;
+  }
+  if (kind.parts.empty()) return;
+  kind.values = std::max<std::int64_t>(1, kind.values);
+  kind.choice.emplace(std::move(costs));
+  kinds_.push_back(std::move(kind));
+}
+
+void Planner::set_budgets() {
+  for (const auto& text : request_.bits) {
+    bool is_for_any = false;
+    for (auto& kind : kinds_) {
+      const auto prefix = letter_of(kind.kind) + ":";
+      const bool has_prefix = text.starts_with("w:") || text.starts_with("a:");
+      if (has_prefix && !text.starts_with(prefix)) continue;
+      is_for_any = true;
+      if (kind.budget) throw usage_error(fmt::format("--bits gives {} two budgets: give one", word_of(kind.kind)));
+      kind.budget = parse_bits(text, std::string_view(text).substr(has_prefix ? prefix.size() : 0));
+    }
+    if (!is_for_any) {
+      throw usage_error(fmt::format("--bits {}: no {} are planned, the study has {} only", text,
+                                    text.starts_with("w:") ? "weights" : "activations", word_of(kinds_.front().kind)));
+    }
+  }
+  const auto has_none = [](const Kind& kind) { return !kind.budget; };
+  const auto without = std::count_if(kinds_.begin(), kinds_.end(), has_none);
+  result_.is_chosen = request_.most_kld || !request_.bits.empty();
+  if (!result_.is_chosen) return;
+  if (request_.most_kld) {
+    if (without == 0) throw usage_error("--bits and --max-kld are two budgets for the same: take one of them");
+    if (without == 1) return;
+    throw usage_error(
+        "--max-kld is for one kind, and the study has weights and activations: give one of them a budget of its own, "
+        "such as --bits a:8, or plan one kind with --site");
+  }
+  if (without > 0) {
+    const auto kind = std::find_if(kinds_.begin(), kinds_.end(), has_none)->kind;
+    throw usage_error(
+        fmt::format("{} have no budget: give them one, such as --bits {}:8, or leave them out with --site",
+                    word_of(kind), letter_of(kind)));
+  }
+}
+
+void Planner::choose_under_bits(Kind& kind) const {
+  const double most = std::floor(*kind.budget * static_cast<double>(kind.values) * (1 + 1e-12));
+  kind.chosen = kind.choice->under_bits(static_cast<std::int64_t>(std::min(most, 9e18)));
+  if (kind.chosen) return;
+  throw usage_error(
+      fmt::format("no plan holds the {} in {} bits: the fewest{} are {:.4f}, and {:.4f} leave them as "
+                  "they are best held",
+                  word_of(kind.kind), *kind.budget, kept_note(), kind.mean(kind.choice->fewest_bits()),
+                  kind.mean(kind.choice->most_bits())));
+}
+
+void Planner::choose_under_kld(Kind& kind, double most) const {
+  kind.chosen = kind.choice->under_kld(most);
+  if (kind.chosen) return;
+  const double others = *request_.most_kld - most;
+  throw usage_error(fmt::format("no plan keeps the divergence under {:.4g} nats: the least{}{} is {:.4g}",
+                                *request_.most_kld, kept_note(), others > 0 ? " under the other kind's budget" : "",
+                                kind.choice->least_kld() + others));
+}
+
+void Planner::choose() {
+  if (!result_.is_chosen) return;
+  for (auto& kind : kinds_) {
+    if (!kind.budget) continue;
+    choose_under_bits(kind);
+    result_.kld += kind.chosen->kld;
+  }
+  for (auto& kind : kinds_) {
+    if (kind.budget) continue;
+    choose_under_kld(kind, *request_.most_kld - result_.kld);
+    result_.kld += kind.chosen->kld;
+  }
+  for (const auto& kind : kinds_) {
+    const auto options = kind.options_of(*kind.chosen);
+    for (std::size_t p = 0; p < kind.parts.size(); ++p) {
+      const auto& part = kind.parts[p];
+      const auto& option = part.options[options[p]];
+      const auto values = static_cast<double>(std::max<std::int64_t>(1, part.values));
+      result_.assignments.push_back({kind.kind, part.site, part.layer, option.format, kind.is_kept[p], part.values,
+                                     static_cast<double>(option.bits) / values, option.kld, option.is_predicted});
+    }
+    const auto recipe = plan_recipe(kind.parts, options, subject_.layers);
+    result_.recipe.insert(result_.recipe.end(), recipe.begin(), recipe.end());
+  }
+}
+
+// The points nearest to places that lie one from the next by the same factor, and the one that was chosen.
+void show_some(std::vector<PlanPoint>& front) {
+  const double first = front.front().bits, last = front.back().bits;
+  for (int i = 0; i < kShown; ++i) {
+    const double bits = first * std::pow(last / first, static_cast<double>(i) / (kShown - 1));
+    std::min_element(front.begin(), front.end(), [&](const PlanPoint& a, const PlanPoint& b) {
+      return std::fabs(a.bits - bits) < std::fabs(b.bits - bits);
+    })->is_shown = true;
+  }
+  for (auto& point : front) point.is_shown = point.is_shown || point.is_chosen;
+}
+
+KindPlan Planner::kind_plan(const Kind& kind) const {
+  KindPlan plan;
+  plan.kind = kind.kind;
+  plan.parts = static_cast<int>(kind.parts.size());
+  plan.values = kind.values;
+  std::int64_t untouched = 0;
+  for (const auto& part : kind.parts) untouched += part.options.front().bits;
+  plan.untouched_bits = kind.mean(untouched);
+  auto front = kind.choice->front(kMostOfFront);
+  plan.is_front_whole = front.is_whole;
+  if (kind.chosen) {
+    plan.chosen_bits = kind.mean(kind.chosen->bits);
+    plan.chosen_kld = kind.chosen->kld;
+    const auto place = std::lower_bound(front.mixes.begin(), front.mixes.end(), kind.chosen->bits,
+                                        [](const FormatMix& mix, std::int64_t bits) { return mix.bits < bits; });
+    if (place == front.mixes.end() || place->bits != kind.chosen->bits) front.mixes.insert(place, *kind.chosen);
+  }
+  for (const auto& mix : front.mixes) {
+    PlanPoint point;
+    point.bits = kind.mean(mix.bits);
+    point.kld = mix.kld;
+    point.is_chosen = kind.chosen && mix.bits == kind.chosen->bits;
+    point.recipe = plan_recipe(kind.parts, kind.options_of(mix), subject_.layers);
+    plan.front.push_back(std::move(point));
+  }
+  show_some(plan.front);
+  plan.uniform = uniform_plans(kind);
+  return plan;
+}
+
+// Without a look at --keep.
+std::vector<PlanPoint> Planner::uniform_plans(const Kind& kind) const {
+  std::vector<PlanPoint> plans;
+  for (const auto& candidate : kind.parts.front().options) {
+    if (!candidate.rule) continue;
+    PlanPoint plan;
+    plan.format = candidate.format;
+    std::vector<std::size_t> options;
+    std::int64_t bits = 0;
+    for (const auto& part : kind.parts) {
+      const auto option = std::find_if(part.options.begin(), part.options.end(), [&](const PlanOption& other) {
+        return other.rule && other.format == candidate.format;
+      });
+      if (option == part.options.end()) break;
+      options.push_back(static_cast<std::size_t>(option - part.options.begin()));
+      bits += option->bits;
+      plan.kld += option->kld;
+    }
+    if (options.size() != kind.parts.size()) continue;
+    plan.bits = kind.mean(bits);
+    plan.recipe = plan_recipe(kind.parts, options, subject_.layers);
+    plan.is_shown = true;
+    plans.push_back(std::move(plan));
+  }
+  std::stable_sort(plans.begin(), plans.end(), [](const PlanPoint& a, const PlanPoint& b) { return a.bits < b.bits; });
+  return plans;
+}
+
+void Planner::add_uniform_pair() {
+  if (!result_.is_chosen || result_.kinds.size() < 2) return;
+  PlanPoint pair;
+  for (const auto& kind : result_.kinds) {
+    const PlanPoint* best = nullptr;
+    for (const auto& plan : kind.uniform) {
+      if (plan.bits <= *kind.chosen_bits && (best == nullptr || plan.kld < best->kld)) best = &plan;
+    }
+    if (best == nullptr) return;
+    pair.kld += best->kld;
+    pair.format += fmt::format("{}{}:{}", pair.format.empty() ? "" : " ", letter_of(kind.kind), best->format);
+    pair.recipe.insert(pair.recipe.end(), best->recipe.begin(), best->recipe.end());
+  }
+  result_.uniform_pair = std::move(pair);
+}
+
+void Planner::fill_in() {
+  add_uniform_pair();
+  result_.study = request_.study;
+  result_.model = subject_.model;
+  for (const auto& text : subject_.texts) result_.texts.push_back(text.name);
+  result_.layers = subject_.layers;
+  result_.negligible_kld = request_.negligible_kld;
+}
+
+}  // namespace
+
+PlanResult make_plan(const StudyDatabase& study, const PlanRequest& request) {
+  auto result = Planner(study, request).run();
+  result.chunks = static_cast<int>(study.baseline().size());
+  return result;
+}
+
+}  // namespace fakequant

@@ -1,0 +1,251 @@
+#include "plan/plan_costs.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "error.h"
+#include "recipe/nearest_words.h"
+#include "study/study_totals.h"
+
+namespace fakequant {
+namespace {
+
+using Predictions = std::map<StudyDatabase::VariantId, PredictedDivergence>;
+
+constexpr double kErrorsIn95 = 1.96;  // standard errors from the middle of an interval of 95 % to its end
+
+struct Cost {
+  Estimate kld;
+  std::size_t chunks = 0;  // that it was measured on; 0: it is predicted
+};
+
+// What a variant costs in divergence: the one place that says so. What was measured goes before what was predicted.
+// None where that is not known.
+std::optional<Cost> cost_of(const StudyDatabase& study, const Predictions& predictions,
+                            StudyDatabase::VariantId variant) {
+  if (const auto scores = study.scores(variant); !scores.empty()) {
+    const auto sums = total_of(scores);
+    return Cost{sums.kld.mean(sums.count), scores.size()};
+  }
+  const auto found = predictions.find(variant);
+  if (found == predictions.end()) return std::nullopt;
+  const auto& [kld, low, high] = found->second;
+  return Cost{{kld, (high - low) / (2 * kErrorsIn95)}, 0};
+}
+
+std::int64_t bits_in(const Format& format, SiteKind kind, const std::vector<StudySite>& sites) {
+  std::int64_t bits = 0;
+  for (const auto& site : sites) {
+    bits += storage_bits(format, site.values, kind == SiteKind::weight ? ScaledAs::weight : ScaledAs::activation);
+  }
+  return bits;
+}
+
+// The rule that a site would begin, in any format.
+Rule rule_at(const std::string& site) {
+  if (site.find('=') != std::string::npos) {
+    throw usage_error(fmt::format("'{}' is a whole rule: name the site only, what stands before its '='", site));
+  }
+  return parse_rule(site + "=bf16");
+}
+
+std::string site_of(const Rule& rule) {
+  const auto text = to_string(rule);
+  return text.substr(0, text.find('='));
+}
+
+// A site that belongs to the same part in all its formats.
+std::string part_name(const PlanPart& part) {
+  return part.layer ? fmt::format("{}@{}", part.site, *part.layer) : part.site;
+}
+
+PlanPart new_part(const Rule& rule, const StudyVariant& variant, const std::vector<StudySite>& sites) {
+  PlanPart part;
+  part.kind = rule.kind;
+  part.site = variant.site;
+  part.layer = variant.layer;
+  PlanOption untouched;
+  for (const auto& site : sites) {
+    part.names.push_back(site.name);
+    part.values += site.values.values();
+    untouched.bits += site.bits;
+  }
+  part.options.push_back(untouched);
+  return part;
+}
+
+// Of quantized weights; the only one where none was asked for.
+std::string storage_of_parts(const StudyDatabase& study, const std::optional<std::string>& asked) {
+  std::set<std::string> known;
+  for (const auto& [id, variant] : study.variants()) {
+    if (parse_rule(variant.recipe).kind == SiteKind::weight) known.insert(variant.storage);
+  }
+  const auto shown = [](const std::string& storage) { return storage.empty() ? "none" : "'" + storage + "'"; };
+  if (asked) {
+    if (!known.contains(*asked)) {
+      throw usage_error(
+          fmt::format("the study has no weights stored so ({}): leave out --promote and --requantize", shown(*asked)));
+    }
+    return *asked;
+  }
+  if (known.size() > 1) {
+    throw usage_error(
+        fmt::format("the study has weights stored in {} ways, {} and {}: say which with --promote or "
+                    "--requantize, or plan other sites with --site",
+                    known.size(), shown(*known.begin()), shown(*known.rbegin())));
+  }
+  return known.empty() ? "" : *known.begin();
+}
+
+// Where a site was measured layer by layer, its variants that round all of it at once are no parts of a plan.
+void drop_whole_sites(PlanCosts& costs) {
+  std::set<std::string> layered;
+  for (const auto& part : costs.parts) {
+    if (part.layer) layered.insert(part.site);
+  }
+  const auto dropped =
+      std::erase_if(costs.parts, [&](const PlanPart& part) { return !part.layer && layered.contains(part.site); });
+  if (dropped > 0) costs.notes.emplace_back("Sites that were also measured whole are planned by their layers.");
+}
+
+void check_apart(const std::vector<PlanPart>& parts) {
+  std::map<std::pair<SiteKind, std::string>, const PlanPart*> owners;
+  for (const auto& part : parts) {
+    for (const auto& name : part.names) {
+      const auto [owner, is_new] = owners.emplace(std::pair(part.kind, name), &part);
+      if (is_new) continue;
+      throw usage_error(
+          fmt::format("{} and {} both round {}, and a plan gives it one format: say which sites to plan "
+                      "with --site",
+                      part_name(*owner->second), part_name(part), name));
+    }
+  }
+}
+
+// What is to be said of variants that are left out or not quite comparable. `chunks`: that each was measured on.
+std::vector<std::string> notes_on(const std::vector<std::size_t>& chunks, std::size_t not_measured) {
+  std::vector<std::string> notes;
+  const auto known = chunks.size();
+  if (not_measured > 0) {
+    notes.push_back(
+        fmt::format("{} of {} variants have not been measured, and are left out.", not_measured, known + not_measured));
+  }
+  const auto predicted = std::count(chunks.begin(), chunks.end(), 0);
+  if (predicted > 0) {
+    notes.push_back(fmt::format("{} of {} variants have not been measured, and count as predicted.", predicted, known));
+  }
+  const auto most = *std::max_element(chunks.begin(), chunks.end());
+  const auto fewer =
+      std::count_if(chunks.begin(), chunks.end(), [&](std::size_t count) { return count > 0 && count < most; });
+  if (fewer > 0) {
+    notes.push_back(
+        fmt::format("{} of {} variants were measured on fewer than {} chunks: their figures are compared with those "
+                    "over other predictions.",
+                    fewer, known, most));
+  }
+  return notes;
+}
+
+PlanPart& part_of(std::vector<PlanPart>& parts, const Rule& rule, const StudyVariant& variant,
+                  const std::vector<StudySite>& sites) {
+  const auto part = std::find_if(parts.begin(), parts.end(), [&](const PlanPart& other) {
+    return other.site == variant.site && other.layer == variant.layer;
+  });
+  return part != parts.end() ? *part : parts.emplace_back(new_part(rule, variant, sites));
+}
+
+// All parts, by site and layer.
+void read_parts(const StudyDatabase& study, PlanCosts& costs) {
+  auto& parts = costs.parts;
+  std::vector<std::size_t> chunks;
+  std::size_t not_measured = 0;
+  const auto predictions = study.predictions();
+  for (const auto& [id, variant] : study.variants()) {
+    const auto rule = parse_rule(variant.recipe);
+    if (rule.kind == SiteKind::weight && variant.storage != costs.storage) continue;
+    const auto cost = cost_of(study, predictions, id);
+    if (!cost || !std::isfinite(cost->kld.value)) {
+      ++not_measured;
+      continue;
+    }
+    const auto sites = study.sites(id);
+    if (sites.empty()) {
+      throw Error(
+          "the study does not say how many values its sites hold: type its sweep's command once more, which adds that "
+          "and measures nothing again");
+    }
+    part_of(parts, rule, variant, sites)
+        .options.push_back({rule, variant.format, bits_in(rule.format, rule.kind, sites), cost->kld.value,
+                            cost->kld.error, cost->chunks == 0});
+    chunks.push_back(cost->chunks);
+  }
+  if (chunks.empty()) throw Error("nothing has been measured in the study: let sweep go on with it");
+  costs.notes = notes_on(chunks, not_measured);
+  std::vector<std::string> order;  // of sites
+  for (const auto& part : parts) {
+    if (std::find(order.begin(), order.end(), part.site) == order.end()) order.push_back(part.site);
+  }
+  const auto place_of = [&](const PlanPart& part) { return std::find(order.begin(), order.end(), part.site); };
+  std::stable_sort(parts.begin(), parts.end(), [&](const PlanPart& a, const PlanPart& b) {
+    return place_of(a) != place_of(b) ? place_of(a) < place_of(b) : a.layer < b.layer;
+  });
+}
+
+void take_sites(PlanCosts& costs, const std::vector<std::string>& sites, int layers) {
+  std::set<std::size_t> chosen;
+  for (const auto& site : sites) {
+    const auto places = parts_at(costs.parts, site, layers);
+    chosen.insert(places.begin(), places.end());
+  }
+  std::vector<PlanPart> parts;
+  for (const auto place : chosen) parts.push_back(std::move(costs.parts[place]));
+  costs.parts = std::move(parts);
+}
+
+}  // namespace
+
+std::vector<std::size_t> parts_at(const std::vector<PlanPart>& parts, const std::string& site, int layers) {
+  auto rule = rule_at(site);
+  const auto whole = site_of(rule);
+  const auto of_layers = std::exchange(rule.layers, LayerSet{});
+  const auto bare = site_of(rule);
+  std::vector<std::size_t> places;
+  std::set<std::string> sites;
+  std::vector<int> known;  // layers
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    const auto& part = parts[i];
+    sites.insert(part.site);
+    if (part.site == bare && part.layer) known.push_back(*part.layer);
+    const bool is_in_layers = part.layer && part.site == bare && of_layers.contains(*part.layer, layers);
+    if (is_in_layers || (!part.layer && part.site == whole)) places.push_back(i);
+  }
+  if (places.empty() && !known.empty()) {
+    throw usage_error(fmt::format("the study has {} in {} {}, and not in {}", bare,
+                                  known.size() == 1 ? "layer" : "layers", fmt::join(known, ", "),
+                                  to_string(of_layers)));
+  }
+  if (places.empty()) {
+    throw usage_error(fmt::format("the study has nothing at {}: the nearest are {}", whole,
+                                  fmt::join(nearest_words(whole, sites), ", ")));
+  }
+  return places;
+}
+
+PlanCosts plan_costs(const StudyDatabase& study, const std::vector<std::string>& sites,
+                     const std::optional<std::string>& storage) {
+  PlanCosts costs;
+  const bool has_weights = sites.empty() || std::any_of(sites.begin(), sites.end(),
+                                                        [](const std::string& site) { return site.starts_with("w:"); });
+  if (has_weights) costs.storage = storage_of_parts(study, storage);
+  read_parts(study, costs);
+  if (!sites.empty()) take_sites(costs, sites, study.subject()->layers);
+  drop_whole_sites(costs);
+  check_apart(costs.parts);
+  return costs;
+}
+
+}  // namespace fakequant

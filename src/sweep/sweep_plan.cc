@@ -1,0 +1,128 @@
+#include "sweep/sweep_plan.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <set>
+
+#include "error.h"
+
+namespace fakequant {
+namespace {
+
+Rule rule_of(const std::string& site, const std::string& format) {
+  if (site.find('=') != std::string::npos) {
+    throw usage_error(fmt::format("--site {} is a whole rule: give what stands before its '=', and --format", site));
+  }
+  return parse_rule(site + "=" + format);
+}
+
+// The part of a rule that says where.
+std::string site_text(const Rule& rule) {
+  const auto text = to_string(rule);
+  return text.substr(0, text.find('='));
+}
+
+Rule at_layer(Rule rule, int layer) {
+  rule.layers.layers = std::vector<LayerSet::Range>{{layer, layer}};
+  return rule;
+}
+
+// The sites of a rule's kind, and what they say of it.
+class RuleSites {
+ public:
+  RuleSites(const Rule& rule, const ModelSites& model)
+      : sites_(rule.kind == SiteKind::weight ? model.weights : model.activations),
+        layers_(rule.kind == SiteKind::weight ? model.weight_layers : model.activation_layers) {}
+
+  int layers() const { return layers_; }
+
+  // Throws where it names nothing.
+  void check(const Rule& rule) const { match_sites({rule}, sites_, layers_); }
+
+  // Sets what the variant changes; false where the rule names nothing.
+  bool look_at(PlannedVariant& variant) const {
+    const auto winners = winning_rules({variant.rule}, sites_, layers_);
+    variant.sites.clear();
+    variant.is_layered = true;
+    variant.lowest_layer = layers_;
+    for (std::size_t i = 0; i < winners.size(); ++i) {
+      if (!winners[i]) continue;
+      variant.sites.push_back(i);
+      variant.is_layered = variant.is_layered && sites_[i].layer.has_value();
+      variant.lowest_layer = std::min(variant.lowest_layer, sites_[i].layer.value_or(0));
+    }
+    return !variant.sites.empty();
+  }
+
+ private:
+  const std::vector<Site>& sites_;
+  int layers_;
+};
+
+std::string layers_text(const std::vector<int>& layers) {
+  return fmt::format("{} {}", layers.size() == 1 ? "layer" : "layers", fmt::join(layers, ", "));
+}
+
+// The variants of a rule, one for each layer.
+std::vector<PlannedVariant> by_layer(const Rule& rule, const RuleSites& sites, std::vector<std::string>& notes) {
+  auto everywhere = rule;
+  everywhere.layers = {};
+  const auto site = site_text(everywhere);
+  std::vector<PlannedVariant> variants;
+  std::vector<int> empty;
+  for (int layer = 0; layer < sites.layers(); ++layer) {
+    if (!rule.layers.contains(layer, sites.layers())) continue;
+    PlannedVariant variant{at_layer(rule, layer), site, to_string(rule.format), layer, 0, false, {}};
+    if (sites.look_at(variant)) {
+      variants.push_back(std::move(variant));
+    } else {
+      empty.push_back(layer);
+    }
+  }
+  if (variants.empty()) {
+    notes.push_back(fmt::format("{} belongs to no layer, and is measured as one.", site));
+  } else if (!empty.empty()) {
+    notes.push_back(fmt::format("{} names nothing in {}, which {} left out.", site, layers_text(empty),
+                                empty.size() == 1 ? "is" : "are"));
+  }
+  return variants;
+}
+
+}  // namespace
+
+SweepPlan plan_sweep(const SweepQuestion& question, const ModelSites& model) {
+  SweepPlan plan;
+  std::set<std::string> seen;
+  const auto add = [&](PlannedVariant variant) {
+    if (seen.insert(to_string(variant.rule)).second) plan.variants.push_back(std::move(variant));
+  };
+  for (const auto& site : question.sites) {
+    std::vector<std::string> notes;
+    for (const auto& format : question.formats) {
+      const auto rule = rule_of(site, format);
+      const RuleSites sites(rule, model);
+      sites.check(rule);
+      notes.clear();  // they are the same for every format
+      auto variants = question.by_layer ? by_layer(rule, sites, notes) : std::vector<PlannedVariant>{};
+      if (variants.empty()) {
+        variants.push_back({rule, site_text(rule), to_string(rule.format), {}, 0, false, {}});
+        sites.look_at(variants.back());
+      }
+      for (auto& variant : variants) add(std::move(variant));
+    }
+    plan.notes.insert(plan.notes.end(), notes.begin(), notes.end());
+  }
+  return plan;
+}
+
+void take_shard(SweepPlan& plan, int shard, int count) {
+  std::vector<PlannedVariant> taken;
+  for (auto i = static_cast<std::size_t>(shard - 1); i < plan.variants.size(); i += static_cast<std::size_t>(count)) {
+    taken.push_back(std::move(plan.variants[i]));
+  }
+  plan.variants = std::move(taken);
+}
+
+}  // namespace fakequant

@@ -1,0 +1,87 @@
+#include "sweep/sweep_plan.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "error.h"
+
+namespace fakequant {
+namespace {
+
+using testing::ElementsAre;
+
+// Three layers: the second has no ffn_norm; ffn_out and its weight are in all.
+ModelSites model() {
+  ModelSites sites;
+  sites.weight_layers = sites.activation_layers = 3;
+  for (const int layer : {0, 1, 2}) {
+    const auto number = std::to_string(layer);
+    sites.weights.push_back({"blk." + number + ".ffn_down.weight", layer});
+    if (layer != 1) sites.activations.push_back({"ffn_norm-" + number, layer, {{"ffn_norm-" + number}}});
+    sites.activations.push_back({"ffn_out-" + number, layer, {{"ffn_out-" + number}}});
+  }
+  sites.weights.push_back({"output.weight", {}});
+  sites.activations.push_back({"result_output", {}, {{"result_output"}}, {}, true});
+  return sites;
+}
+
+std::vector<std::string> names(const SweepPlan& plan) {
+  std::vector<std::string> names;
+  for (const auto& variant : plan.variants) names.push_back(to_string(variant.rule));
+  return names;
+}
+
+TEST(SweepPlan, TakesEverySiteInEveryFormat) {
+  const auto plan = plan_sweep({{"a:ffn_out", "w:ffn_down@1-2"}, {"bf16", "int4,per=block,block=64"}}, model());
+  EXPECT_THAT(names(plan), ElementsAre("a:ffn_out=bf16", "a:ffn_out=int4,per=block,block=64", "w:ffn_down@1-2=bf16",
+                                       "w:ffn_down@1-2=int4,per=block,block=64"));
+  EXPECT_EQ(plan.variants[0].lowest_layer, 0);
+  EXPECT_EQ(plan.variants[2].lowest_layer, 1);
+  EXPECT_EQ(plan.variants[2].site, "w:ffn_down@1-2");
+  EXPECT_FALSE(plan.variants[2].layer.has_value());
+  EXPECT_THAT(plan.variants[2].sites, ElementsAre(1u, 2u));
+}
+
+TEST(SweepPlan, TakesEachLayerByItselfAndSaysWhichHaveNone) {
+  const auto plan = plan_sweep({{"a:ffn_norm", "a:ffn_out@1"}, {"bf16", "e4m3", "bf16"}, true}, model());
+  EXPECT_THAT(names(plan), ElementsAre("a:ffn_norm@0=bf16", "a:ffn_norm@2=bf16", "a:ffn_norm@0=e4m3",
+                                       "a:ffn_norm@2=e4m3", "a:ffn_out@1=bf16", "a:ffn_out@1=e4m3"));
+  EXPECT_THAT(plan.notes, ElementsAre("a:ffn_norm names nothing in layer 1, which is left out."));
+  EXPECT_EQ(plan.variants[1].site, "a:ffn_norm");
+  EXPECT_EQ(plan.variants[1].layer, 2);
+  EXPECT_EQ(plan.variants[1].lowest_layer, 2);
+  EXPECT_TRUE(plan.variants[1].is_layered);
+  EXPECT_THAT(plan.variants[1].sites, ElementsAre(3u));
+}
+
+TEST(SweepPlan, TakesWhatBelongsToNoLayerAsOne) {
+  const auto plan = plan_sweep({{"a:logits", "w:output"}, {"bf16"}, true}, model());
+  EXPECT_THAT(names(plan), ElementsAre("a:logits=bf16", "w:output=bf16"));
+  EXPECT_EQ(plan.notes.size(), 2u);
+  EXPECT_FALSE(plan.variants[1].is_layered);
+  EXPECT_EQ(plan.variants[1].lowest_layer, 0);
+}
+
+TEST(SweepPlan, IsDividedIntoShardsThatAreItWhole) {
+  const SweepQuestion question{{"a:ffn_out", "w:ffn_down"}, {"bf16", "e4m3"}, true};
+  const auto whole = names(plan_sweep(question, model()));
+  std::vector<std::string> all;
+  for (int shard = 1; shard <= 5; ++shard) {
+    auto plan = plan_sweep(question, model());
+    take_shard(plan, shard, 5);
+    EXPECT_LE(plan.variants.size(), 3u);
+    for (const auto& name : names(plan)) all.push_back(name);
+  }
+  EXPECT_THAT(all, testing::UnorderedElementsAreArray(whole));
+}
+
+TEST(SweepPlan, RefusesWhatCannotBeMeasured) {
+  EXPECT_THROW(plan_sweep({{"a:ffn_nrm"}, {"bf16"}, true}, model()), Error);
+  EXPECT_THROW(plan_sweep({{"a:ffn_out"}, {"bf61"}}, model()), Error);
+  EXPECT_THROW(plan_sweep({{"a:ffn_out=bf16"}, {"bf16"}}, model()), Error);
+  EXPECT_THROW(plan_sweep({{"a:ffn_out@7"}, {"bf16"}, true}, model()), Error);
+  EXPECT_THROW(plan_sweep({{"w:ffn_down"}, {"int8,per=token"}}, model()), Error);
+}
+
+}  // namespace
+}  // namespace fakequant
