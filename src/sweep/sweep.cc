@@ -55,7 +55,7 @@ struct Work {
   bool is_probed = false;  // while only some variants are measured,
   bool is_wide = false;    // and this one on all chunks
 
-  bool is_weight() const { return planned.rule.kind == SiteKind::weight; }
+  bool is_weight() const { return planned.rule.pattern.kind == SiteKind::weight; }
 };
 
 StudyScore study_score(std::span<const TokenScore> scores) {
@@ -255,7 +255,7 @@ StudyVariant Sweep::study_variant(const Work& work) const {
 std::vector<StudySite> Sweep::study_sites(const PlannedVariant& planned) const {
   std::vector<StudySite> sites;
   for (const auto place : planned.sites) {
-    if (planned.rule.kind == SiteKind::weight) {
+    if (planned.rule.pattern.kind == SiteKind::weight) {
       const auto& tensor = file_.tensors()[place];
       const auto length = std::max<std::int64_t>(1, row_elements(tensor));
       sites.push_back({tensor.name, {tensor.elements / length, length}, static_cast<std::int64_t>(tensor.size) * 8});
