@@ -67,14 +67,14 @@ ExperimentResult run_experiment(const ExperimentRequest& request, const StepDone
   run(ExperimentStep::eval, [&](const Progress& p) {
     auto options = request.eval;
     options.progress = [&](const EvalProgress& progress) { p(progress.done); };
-    result.eval = evaluate(model.paths(), variants, request.texts, options);
+    result.eval = evaluate(model.paths(), variants, text_files(request.texts), options);
   });
   run(ExperimentStep::drift, [&](const Progress& p) {
     for (const auto& variant : variants) {
       auto options = request.drift;
       if (result.rounding && variant.taps.empty()) options.changed_weights = changed_tensors(*result.rounding);
       const auto before = static_cast<double>(result.drifts.size()), all = static_cast<double>(variants.size());
-      result.drifts.push_back(measure_drift(model.paths(), variant, request.texts.front(), options,
+      result.drifts.push_back(measure_drift(model.paths(), variant, text_file(request.texts.front()), options,
                                             [&](double fraction) { p((before + fraction) / all); }));
     }
   });

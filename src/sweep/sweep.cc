@@ -189,7 +189,7 @@ void Sweep::check_rules() {
 
 void Sweep::read_texts() {
   for (std::size_t t = 0; t < request_.texts.size(); ++t) {
-    TextChunks chunks(model_, request_.texts[t], static_cast<int>(plan_.shape.ctx_size), request_.chunks);
+    TextChunks chunks(model_, text_file(request_.texts[t]), static_cast<int>(plan_.shape.ctx_size), request_.chunks);
     auto& text = result_.texts.emplace_back();
     text.name = request_.texts[t];
     while (auto tokens = chunks.next()) {
