@@ -1,5 +1,5 @@
 // Perplexity and divergence of variants beside one baseline.
-import type { Figure, ResultHead } from "./page";
+import type { Figure, ResultHead } from "./head";
 
 export type Quantile = "min" | "p1" | "p5" | "p10" | "median" | "p90" | "p95" | "p99" | "p999" | "max";
 

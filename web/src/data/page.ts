@@ -1,4 +1,4 @@
-// What fakequant wrote into the page: the results of its commands as their JSON has them, told apart by their schema.
+// The data that fakequant writes into the page: the JSON results of its commands, distinguished by their schema.
 import type { BenchResult } from "./bench";
 import type { CompareResult } from "./compare";
 import type { DriftResult } from "./drift";
@@ -7,17 +7,6 @@ import type { GenerateResult } from "./generate";
 import type { EnvironmentResult, InspectResult } from "./inspect";
 import type { PlanResult } from "./plan";
 import type { SweepResult } from "./sweep";
-
-// The fields that all results share.
-export interface ResultHead {
-  model: string;
-  command: string;
-  version: string;
-  backends: string[];
-}
-
-// A number that is not finite is null in JSON.
-export type Figure = number | null;
 
 export type Result =
   | BenchResult

@@ -1,5 +1,5 @@
 // A study: what each site loses in each format and layer.
-import type { Figure, ResultHead } from "./page";
+import type { Figure, ResultHead } from "./head";
 
 export interface SweepVariant {
   recipe: string;

@@ -1,5 +1,6 @@
 // The page in short: what was found, in sentences and one table.
-import { resultsOf, type Figure, type PageData } from "../data/page";
+import type { Figure } from "../data/head";
+import { resultsOf, type PageData } from "../data/page";
 import type { SweepResult } from "../data/sweep";
 import { code, element, paragraph, type Child } from "../element";
 import { changeText, countText, estimateText, fileName, listText, percentText, plural, valueText } from "../numbers";
