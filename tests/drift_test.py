@@ -54,11 +54,14 @@ class DriftTest(ProgramTest):
         for name in names[names.index("ffn_norm-3"):]:
             self.assertGreater(nodes[name]["relative_error"], 0, name)
             self.assertEqual(nodes[name]["role"] == "entered", name == "ffn_norm-3", name)
-        # Equal to the tap's own counters to the last bit: the same values, added in the same order.
+        # The same values as eval's counters. The order of the sums depends on the processor: sums of n values in double
+        # differ by at most n times the rounding unit, which is below 1e-9 here.
         site = self.measure("eval", MODEL, "-f", TEXT, *CHUNKS, *rule)["sites"][0]
         entered = nodes["ffn_norm-3"]
-        for field in ("elements", "changed", "sqnr_db", "cosine", "max_abs"):
+        for field in ("elements", "changed", "max_abs"):
             self.assertEqual(entered[field], site[field], field)
+        for field in ("sqnr_db", "cosine"):
+            self.assertAlmostEqual(entered[field], site[field], delta=1e-9 * abs(site[field]), msg=field)
         self.assertEqual(entered["absmax_baseline"], site["absmax"])
         self.assertEqual((entered["format"], entered["made_of"], entered["input_relative_error"]), ("int4", ["norm-3"], 0))
         self.assertAlmostEqual(entered["sqnr_db"], -20 * math.log10(entered["relative_error"]), places=9)

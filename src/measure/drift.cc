@@ -86,7 +86,7 @@ Subject choose_nodes(Context& baseline, Context& variant, const GraphShape& shap
     for (const auto source : subject.sources[s].sites) wanted.insert(subject.sites[source].site.name);
   }
   if (std::find(subject.is_listed.begin(), subject.is_listed.end(), true) == subject.is_listed.end()) {
-    throw usage_error(fmt::format("no node matches '{}': 'fakequant sites --all' lists them", pattern));
+    throw usage_error(fmt::format("no node matches '{}': fakequant sites lists their names", pattern));
   }
   for (const auto& stream : subject.streams) {
     for (const int node : {stream.output, stream.attention, stream.ffn}) {

@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "error.h"
+#include "format/format_properties.h"
 
 namespace fakequant {
 
@@ -27,7 +28,7 @@ void check_rule(const Rule& rule) {
   if (is_weight && format.per == Span::token) {
     throw usage_error("per=token is for activations: a weight's scale spans a row, a block or the tensor");
   }
-  const bool is_static = format.range.kind == RangeRule::static_range;
+  const bool is_static = has_static_range(format);
   if (!is_weight && format.per == Span::tensor && !is_static) {
     throw usage_error(
         "per=tensor is for weights: over the tokens of a batch a scale would depend on the batch; take per=token, row "
@@ -38,8 +39,7 @@ void check_rule(const Rule& rule) {
         "range=static is for activations: a weight's own range is always known; take range=absmax, or another that "
         "its values give");
   }
-  const bool needs_importance = format.family == Family::ggml && ggml_type_of_format(format).needs_importance;
-  if (!is_weight && needs_importance) {
+  if (!is_weight && needs_importance(format)) {
     throw usage_error(fmt::format(
         "{} is for weights: ggml quantizes to it only with an importance matrix, which weighs a weight's columns",
         format.name));

@@ -6,6 +6,7 @@ import type { EvalResult } from "./eval";
 import type { GenerateResult } from "./generate";
 import type { EnvironmentResult, InspectResult } from "./inspect";
 import type { PlanResult } from "./plan";
+import type { Quantity } from "./scores";
 import type { SweepResult } from "./sweep";
 
 export type Result =
@@ -21,9 +22,10 @@ export type Result =
 
 export interface PageData {
   schema: "fakequant.page/1";
-  source: string; // the study or folder that it was made of
+  source: string; // the study or folder that the page was made from
   command: string;
   version: string;
+  quantities: Quantity[]; // of all scores, in the order of their columns
   results: { file: string; result: Result }[];
   left_out: { file: string; why: string }[];
 }
