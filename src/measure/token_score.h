@@ -12,7 +12,8 @@ namespace fakequant {
 struct TokenScore {
   double log_p_baseline = 0;  // natural logarithms of the probability of the token that came
   double log_p_variant = 0;
-  double kld = 0;  // KL divergence of the variant from the baseline, nats: sum p log(p / q)
+  double kld = 0;          // KL(baseline || variant), nats: sum p log(p / q)
+  double reverse_kld = 0;  // KL(variant || baseline), nats: sum q log(q / p)
   std::int32_t top_baseline = 0;
   std::int32_t top_variant = 0;
   int top5_common = 0;  // tokens in both lists of the five most likely
