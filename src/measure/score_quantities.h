@@ -38,7 +38,7 @@ struct Quantiles {
          max = 0;
 };
 
-// Sums over the predictions of one or more chunks. nll is -log p of the token that came, in nats; delta_p is the change
+// Sums over the predictions of one or more chunks. nll is -log p of the actual next token, in nats; delta_p is the change
 // of its probability. A study that was made before a quantity existed has no sums of it: they are NaN here.
 struct ScoreSums {
   std::int64_t count = 0;  // predictions
@@ -62,7 +62,7 @@ struct DivergenceFigures {
   Quantiles kld_at;
   Estimate reverse_kld;  // mean KL(variant || baseline), nats
   Quantiles reverse_kld_at;
-  Estimate delta_p;  // mean change of the probability of the token that came
+  Estimate delta_p;  // mean change of the probability of the actual next token
   Quantiles delta_p_at;
   Estimate delta_p_rms;
   Estimate top1_agreement;                     // fraction of predictions with the same most likely token
