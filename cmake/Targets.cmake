@@ -17,16 +17,46 @@ add_library(fakequant_precompiled STATIC ${PROJECT_BINARY_DIR}/precompiled.cc)
 target_link_libraries(fakequant_precompiled PUBLIC fakequant_options)
 target_precompile_headers(fakequant_precompiled PRIVATE <algorithm> <cmath> <filesystem> <functional> <map> <memory> <string>
                           <vector> <fmt/format.h> <fmt/ranges.h> <nlohmann/json.hpp>)
+if(FAKEQUANT_TESTS)
+  add_library(fakequant_precompiled_test STATIC ${PROJECT_BINARY_DIR}/precompiled.cc)
+  target_link_libraries(fakequant_precompiled_test PUBLIC fakequant_options GTest::gmock)
+  target_precompile_headers(fakequant_precompiled_test PRIVATE <algorithm> <cmath> <string> <vector> <fmt/format.h>
+                            <gmock/gmock.h> <gtest/gtest.h> <nlohmann/json.hpp>)
+endif()
 
-# fakequant_library(NAME SOURCES ... TESTS ... DEPENDS ...): a library of a folder, and a test program of its unit tests.
+function(fakequant_cold target)
+  target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O1>)
+endfunction()
+
+function(fakequant_unity target)
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ${FAKEQUANT_UNITY} UNITY_BUILD_BATCH_SIZE 8)
+endfunction()
+
+# fakequant_library(NAME [COLD] SOURCES ... KERNELS ... TESTS ... DEPENDS ...): a library of a folder, and a test program of its
+# unit tests.
+#
+# SOURCES are compiled several at a time (a unity build), which halves the time of a build from nothing: names in
+# unnamed namespaces must differ within a folder. FAKEQUANT_UNITY=OFF compiles each by itself. KERNELS are compiled once
+# for each instruction set by Highway, and so always alone and without the precompiled headers, whose inline functions
+# would otherwise be compiled for one instruction set and linked into code for another.
+# COLD is for folders in which no time is spent: -O1 compiles a third faster.
 function(fakequant_library name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;TESTS;DEPENDS" ${ARGN})
-  add_library(fakequant_${name} STATIC ${ARG_SOURCES})
+  cmake_parse_arguments(ARG "COLD" "" "SOURCES;KERNELS;TESTS;DEPENDS" ${ARGN})
+  add_library(fakequant_${name} STATIC ${ARG_SOURCES} ${ARG_KERNELS})
   target_link_libraries(fakequant_${name} PUBLIC fakequant_options ${ARG_DEPENDS})
   target_precompile_headers(fakequant_${name} REUSE_FROM fakequant_precompiled)
+  fakequant_unity(fakequant_${name})
+  if(ARG_KERNELS)
+    set_source_files_properties(${ARG_KERNELS} PROPERTIES SKIP_PRECOMPILE_HEADERS ON SKIP_UNITY_BUILD_INCLUSION ON)
+  endif()
+  if(ARG_COLD)
+    fakequant_cold(fakequant_${name})
+  endif()
   if(FAKEQUANT_TESTS AND ARG_TESTS)
     add_executable(${name}_test ${ARG_TESTS})
     target_link_libraries(${name}_test PRIVATE fakequant_${name} GTest::gtest_main GTest::gmock)
+    target_precompile_headers(${name}_test REUSE_FROM fakequant_precompiled_test)
+    fakequant_cold(${name}_test)
     add_test(NAME unit/${name} COMMAND ${name}_test)
   endif()
 endfunction()

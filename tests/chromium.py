@@ -9,6 +9,7 @@ import json
 import os
 import select
 import shutil
+import signal
 import subprocess
 import time
 import unittest
@@ -47,7 +48,7 @@ class Browser:
             os.dup2(theirs_out, 4)
 
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, close_fds=False,
-                                        preexec_fn=connect)
+                                        preexec_fn=connect, start_new_session=True)
         os.close(theirs_in)
         os.close(theirs_out)
         self.out, self.input = ours_out, ours_in
@@ -60,10 +61,28 @@ class Browser:
         self.send("Emulation.setDeviceMetricsOverride", width=1280, height=900, deviceScaleFactor=1, mobile=False)
 
     def close(self):
-        self.process.kill()
+        """Ends the browser with all its processes: those that live on would still write to its folder."""
+        os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         os.close(self.out)
         os.close(self.input)
+        deadline = time.monotonic() + SECONDS
+        while self._has_processes() and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+    def _has_processes(self):
+        """Whether a process of its group lives. The dead that nobody has waited for yet are none that write."""
+        for entry in os.scandir("/proc"):
+            if not entry.name.isdigit():
+                continue
+            try:
+                with open(os.path.join(entry.path, "stat"), encoding="utf-8", errors="replace") as file:
+                    state, _, group = file.read().rsplit(")", 1)[1].split()[:3]
+            except OSError:
+                continue
+            if int(group) == self.process.pid and state != "Z":
+                return True
+        return False
 
     def _receive(self):
         deadline = time.monotonic() + SECONDS

@@ -54,11 +54,14 @@ class DriftTest(ProgramTest):
         for name in names[names.index("ffn_norm-3"):]:
             self.assertGreater(nodes[name]["relative_error"], 0, name)
             self.assertEqual(nodes[name]["role"] == "entered", name == "ffn_norm-3", name)
-        # What the tap itself counted, to the last bit: the values are the same, and added up in the same order.
+        # What eval counted. The values are the same. The sums are not added in the same order on every processor: n values
+        # in double differ by n times the rounding unit at most, which is below 1e-9 here.
         site = self.measure("eval", MODEL, "-f", TEXT, *CHUNKS, *rule)["sites"][0]
         entered = nodes["ffn_norm-3"]
-        for field in ("elements", "changed", "sqnr_db", "cosine", "max_abs"):
+        for field in ("elements", "changed", "max_abs"):
             self.assertEqual(entered[field], site[field], field)
+        for field in ("sqnr_db", "cosine"):
+            self.assertAlmostEqual(entered[field], site[field], delta=1e-9 * abs(site[field]), msg=field)
         self.assertEqual(entered["absmax_baseline"], site["absmax"])
         self.assertEqual((entered["format"], entered["made_of"], entered["input_relative_error"]), ("int4", ["norm-3"], 0))
         self.assertAlmostEqual(entered["sqnr_db"], -20 * math.log10(entered["relative_error"]), places=9)

@@ -178,7 +178,7 @@ class PlanTest(ProgramTest):
             self.refuse(USAGE, pattern, "plan", self.study, *arguments)
         self.assertFalse(os.path.exists(self.path("r.yaml")))
         self.refuse(WORK, "cannot open", "plan", self.path("none.db"), "--bits", 9)
-        self.refuse(WORK, "is no study", "plan", TEXT, "--bits", 9)
+        self.refuse(WORK, "is not a study", "plan", TEXT, "--bits", 9)
         other = self.path("other.txt")
         with open(TEXT, encoding="utf-8") as file, open(other, "w", encoding="utf-8") as part:
             part.write(file.read()[5000:40000])

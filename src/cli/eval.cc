@@ -14,6 +14,7 @@
 #include "error.h"
 #include "report/apply_report.h"
 #include "report/eval_report.h"
+#include "report/score_figures.h"
 #include "measure/prepared_variants.h"
 #include "text_file.h"
 
@@ -125,9 +126,7 @@ void add_eval(CLI::App& program, const std::string& command_line) {
   add_variant_options(arguments, options->variants);
   add_storage_options(arguments, options->storage);
   add_device_options(arguments, options->devices);
-  options->conditions.add_option(
-      arguments, {"kld.mean", "ppl", "ppl_ratio", "kld.median", "kld.p99", "kld.max", "delta_p.rms", "top1_agreement",
-                  "top5_overlap", "top10_overlap", "correlation"});
+  options->conditions.add_option(arguments, figure_fields());
   add_common_options(arguments, *options);
   arguments.footer(
       "Without rules the model is measured against itself: its perplexity, and a divergence of exactly 0.\n"

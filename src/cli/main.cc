@@ -13,6 +13,7 @@
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "error.h"
+#include "format/ggml_types.h"
 
 namespace {
 
@@ -65,6 +66,7 @@ void keep_freed_memory() {
 int main(int argc, char** argv) {
   occupy_standard_streams();
   keep_freed_memory();
+  fakequant::register_ggml_types();
   try {
     fakequant::Program program;
     const auto line = quoted(argc, argv);

@@ -9,6 +9,7 @@
 
 #include "error.h"
 #include "format/fake_quantize.h"
+#include "format/format_properties.h"
 #include "parallel.h"
 #include "recipe/site_match.h"
 
@@ -19,27 +20,6 @@ NodeShape shape_of(const ggml_tensor* node) { return {node->ne[0], node->ne[1], 
 
 [[noreturn]] void refuse_graph(const std::string& what) {
   throw Error(fmt::format("{}: this version of llama.cpp is not understood", what));
-}
-
-// The format with what is left out filled in for an activation.
-Format for_activation(Format format) {
-  if (format.family == Family::integer && !format.per) {
-    format.per = format.range.kind == RangeRule::static_range ? Span::tensor : Span::token;
-  }
-  return format;
-}
-
-// Whether each value is rounded by itself, wherever it stands.
-bool rounds_one_by_one(const Format& format) {
-  return format.rounding != Rounding::stochastic &&
-         (format.family == Family::element ||
-          (format.family == Family::integer && format.range.kind == RangeRule::static_range));
-}
-
-// Whether rounding a row needs to know which token it belongs to.
-bool asks_for_tokens(const Format& format) {
-  const bool shares_scale = format.family == Family::nvfp4 || format.per == Span::token;
-  return format.rounding == Rounding::stochastic || (shares_scale && format.range.kind != RangeRule::static_range);
 }
 
 const ActivationSite* find_site(const std::vector<ActivationSite>& sites, const std::string& name) {
@@ -63,7 +43,7 @@ void check_tokens(const TokenDimension& dimension, const Rule& rule, bool is_obs
                     "leave that out, {}",
                     kWayOut));
   }
-  if (dimension.kind == TokenDimension::none || is_observed || rounds_one_by_one(rule.format)) return;
+  if (dimension.kind == TokenDimension::none || is_observed || rounds_values_independently(rule.format)) return;
   throw usage_error(
       fmt::format("its rows hold values of several tokens, so that rounding to {} would depend on which are evaluated "
                   "together: give it a format without a scale and without chance, {}",
@@ -323,9 +303,9 @@ void Tap::show_copies(std::vector<Copy>& copies, ggml_tensor* node) {
 void Tap::round_values(Target& target, float* values, const NodeShape& shape) {
   about(target.counters.site, [&] {
     if (observer_) return observe(target, values, shape);
-    if (rounds_one_by_one(target.format) && target.tokens.is_all()) return round_rows(target, values, shape);
+    if (rounds_values_independently(target.format) && target.tokens.is_all()) return round_rows(target, values, shape);
     const auto layout = token_layout(shape, target.token_dimension, batches_[batch_]);
-    if (asks_for_tokens(target.format) || !target.tokens.is_all() || layout.inner < layout.row) {
+    if (needs_token_layout(target.format) || !target.tokens.is_all() || layout.inner < layout.row) {
       round_tokens(target, values, layout);
     } else {
       round_rows(target, values, shape);

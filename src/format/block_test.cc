@@ -171,13 +171,13 @@ TEST(MxBlocks, EqualTheReferenceOnEveryTarget) {
         auto expected = row;
         std::int64_t saturated = 0;
         for (std::size_t i = 0; i < row.size(); i += 32) {
-          saturated += round_mx_block(element, rounding, ScaleRounding::floor,
+          saturated += round_mx_block(element, rounding, ScaleRule::floor,
                                       std::span(expected).subspan(i, std::min<std::size_t>(32, row.size() - i)),
                                       random == nullptr ? nullptr : random + i);
         }
         on_every_target([&] {
           auto rounded = row;
-          ASSERT_EQ(round_to_mx(element, rounding, ScaleRounding::floor, rounded, random), saturated);
+          ASSERT_EQ(round_to_mx(element, rounding, ScaleRule::floor, rounded, random), saturated);
           for (std::size_t i = 0; i < row.size(); ++i) ASSERT_TRUE(same(rounded[i], expected[i]));
         });
       }

@@ -261,6 +261,7 @@ TEST(ScaleSearch, TakesTheBestOfTheRangesItTries) {
   const auto values = normal_floats(2000, 6);
   for (const char* text : {"int4,range=mse", "int3,range=mse,mode=asym", "int4,range=mse,round=zero"}) {
     const auto format = parse_format(text);
+    const int bits = format.element.bits();
     const auto range = range_of(values);
     double least = INFINITY;
     IntegerScale best;
@@ -268,7 +269,7 @@ TEST(ScaleSearch, TakesTheBestOfTheRangesItTries) {
       const auto part = [&](float x) { return static_cast<float>(static_cast<double>(x) * percent / 100); };
       const ValueRange tried = {part(range.low), part(range.high)};
       const auto scale =
-          format.asymmetric ? asymmetric_scale(format.bits, tried) : symmetric_scale(format.bits, tried.absmax());
+          format.asymmetric ? asymmetric_scale(bits, tried) : symmetric_scale(bits, tried.absmax());
       double error = 0;
       for (const float x : values) {
         const double difference = static_cast<double>(round_to_integer(scale, format.rounding, x).value) - x;

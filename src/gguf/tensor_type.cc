@@ -16,7 +16,7 @@ namespace {
 const ggml_type_traits& traits(int type) { return *ggml_get_type_traits(static_cast<ggml_type>(type)); }
 
 // Null for a type that ggml does not quantize to.
-const GgmlType* find_quantizer(int type) {
+const BlockType* find_quantizer(int type) {
   const auto& types = ggml_types();
   const auto found = std::find_if(types.begin(), types.end(), [&](const auto& known) { return known.id == type; });
   return found == types.end() ? nullptr : &*found;

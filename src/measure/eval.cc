@@ -61,15 +61,8 @@ Measurement prepare(Subjects& subjects, const std::vector<Variant>& variants, co
 }
 
 ChunkResult summarize(int text, int chunk, std::span<const TokenScore> scores) {
-  ScoreStatistics statistics;
-  statistics.add(scores);
-  const auto figures = statistics.figures();
-  return {text,
-          chunk,
-          figures.ppl.value / figures.ppl_ratio.value,
-          figures.ppl.value,
-          figures.kld.value,
-          figures.top1_agreement.value};
+  const auto figures = figures_of(sum_of(scores));
+  return {text, chunk, figures.ppl.value / figures.ppl_ratio.value, figures};
 }
 
 // The sums over a text or over all.
@@ -99,11 +92,13 @@ void take_macro_averages(EvalResult& result) {
       const auto& figures = text.variants[v];
       log_variant += std::log(figures.ppl.value) / texts;
       log_ratio += figures.log_ppl_ratio.value / texts;
-      macro.kld += figures.kld.value / texts;
-      macro.top1_agreement += figures.top1_agreement.value / texts;
+      for (const auto& quantity : kScoreQuantities) {
+        if (!quantity.is_compared) continue;
+        (macro.*quantity.estimate).value += (figures.*quantity.estimate).value / texts;
+      }
     }
-    macro.ppl = std::exp(log_variant);
-    macro.ppl_ratio = std::exp(log_ratio);
+    macro.ppl.value = std::exp(log_variant);
+    macro.ppl_ratio.value = std::exp(log_ratio);
   }
 }
 

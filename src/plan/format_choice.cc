@@ -5,25 +5,26 @@
 #include <limits>
 
 namespace fakequant {
-namespace {
-
-constexpr std::size_t kFirstLook = 200;  // states, for a mix that is better than the one to begin with
-constexpr double kRounding = 1e-12;      // of sums in double, relative
 
 // A mix of the first parts.
-struct State {
+struct PartialMix {
   std::int64_t bits = 0;
   double kld = 0;
   double above = 0;  // what it costs above the cheapest at the price
   std::size_t before = 0, entry = 0;
 };
 
+namespace {
+
+constexpr std::size_t kFirstLook = 200;  // states, for a mix that is better than the one to begin with
+constexpr double kRounding = 1e-12;      // of sums in double, relative
+
 // Leaves out what another has in no more bits with no more divergence.
-void keep_pareto(std::vector<State>& states) {
+void keep_pareto(std::vector<PartialMix>& states) {
   std::stable_sort(states.begin(), states.end(),
-                   [](const State& a, const State& b) { return a.bits != b.bits ? a.bits < b.bits : a.kld < b.kld; });
+                   [](const PartialMix& a, const PartialMix& b) { return a.bits != b.bits ? a.bits < b.bits : a.kld < b.kld; });
   double least = std::numeric_limits<double>::infinity();
-  std::erase_if(states, [&](const State& state) {
+  std::erase_if(states, [&](const PartialMix& state) {
     if (state.kld >= least) return true;
     least = state.kld;
     return false;
@@ -31,10 +32,10 @@ void keep_pareto(std::vector<State>& states) {
 }
 
 // Leaves the `most` that cost least. Says whether any was left out.
-bool keep_cheapest(std::vector<State>& states, std::size_t most) {
+bool keep_cheapest(std::vector<PartialMix>& states, std::size_t most) {
   if (states.size() <= most) return false;
   const auto middle = states.begin() + static_cast<std::ptrdiff_t>(most);
-  std::nth_element(states.begin(), middle, states.end(), [](const State& a, const State& b) {
+  std::nth_element(states.begin(), middle, states.end(), [](const PartialMix& a, const PartialMix& b) {
     return a.above != b.above ? a.above < b.above : a.bits < b.bits;
   });
   states.erase(middle, states.end());
@@ -64,7 +65,7 @@ struct FormatChoice::Core {
   };
   std::vector<Part> parts;  // those that are left to be decided
   Taken taken;              // the others
-  State fixed;              // what these add up to
+  PartialMix fixed;              // what these add up to
 };
 
 FormatChoice::FormatChoice(std::vector<std::vector<FormatCost>> parts) : parts_(parts.size()) {
@@ -182,10 +183,10 @@ bool FormatChoice::improve(Start& start, std::int64_t budget, std::size_t most_s
   std::int64_t rest = 0;
   for (const auto& part : core.parts) rest += part.fewest_bits;
   bool is_all = true;
-  std::vector<std::vector<State>> stages = {{core.fixed}};
+  std::vector<std::vector<PartialMix>> stages = {{core.fixed}};
   for (const auto& part : core.parts) {
     rest -= part.fewest_bits;
-    std::vector<State> next;
+    std::vector<PartialMix> next;
     for (std::size_t s = 0; s < stages.back().size(); ++s) {
       const auto& state = stages.back()[s];
       for (const auto& option : part.options) {
@@ -202,7 +203,7 @@ bool FormatChoice::improve(Start& start, std::int64_t budget, std::size_t most_s
   }
   const auto& last = stages.back();
   if (last.empty()) return is_all;
-  const auto best = std::min_element(last.begin(), last.end(), [](const State& a, const State& b) {
+  const auto best = std::min_element(last.begin(), last.end(), [](const PartialMix& a, const PartialMix& b) {
     return a.kld != b.kld ? a.kld < b.kld : a.bits < b.bits;
   });
   auto at = static_cast<std::size_t>(best - last.begin());

@@ -40,9 +40,9 @@ class Plans : public testing::Test {
       const auto id = study_->add_variant({site + at + "=" + format, site, format, layer, storage, "", {}});
       study_->set_sites(id, names);
       for (int chunk = 0; chunk < chunks; ++chunk) {
-        StudyScore score;
-        score.sums.count = 10;
-        score.sums.kld.sum = kld * 10 * (chunk == 0 ? 0.5 : 1.5);
+        ScoreSums score;
+        score.count = 10;
+        score.kld.sum = kld * 10 * (chunk == 0 ? 0.5 : 1.5);
         study_->add_score(id, {0, chunk}, {10, {1.0, 1.0}}, score);
       }
     });

@@ -61,7 +61,7 @@ Estimate divergence(const VariantResult& variant, const std::map<ChunkPlace, Bas
   std::size_t count = 0;
   for (const auto& chunk : variant.chunks) {
     if (!chunks.contains({chunk.text, chunk.chunk})) continue;
-    sum += chunk.kld;
+    sum += chunk.figures.kld.value;
     ++count;
   }
   if (count == variant.chunks.size()) return variant.figures.kld;

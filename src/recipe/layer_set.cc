@@ -10,7 +10,7 @@
 namespace fakequant {
 namespace {
 
-[[noreturn]] void refuse(std::string_view text) {
+[[noreturn]] void refuse_layers(std::string_view text) {
   throw usage_error(fmt::format("'{}' names no layers: write all, first:5, last:5 or numbers such as 0-4,10", text));
 }
 
@@ -18,7 +18,7 @@ int parse_number(std::string_view number, std::string_view whole) {
   int value = 0;
   const auto* end = number.data() + number.size();
   const auto [stop, fault] = std::from_chars(number.data(), end, value);
-  if (fault != std::errc{} || stop != end || value < 0) refuse(whole);
+  if (fault != std::errc{} || stop != end || value < 0) refuse_layers(whole);
   return value;
 }
 
@@ -29,7 +29,7 @@ LayerSet::Range parse_range(std::string_view part, std::string_view whole) {
     return {layer, layer};
   }
   const LayerSet::Range range{parse_number(part.substr(0, dash), whole), parse_number(part.substr(dash + 1), whole)};
-  if (range.first > range.last) refuse(whole);
+  if (range.first > range.last) refuse_layers(whole);
   return range;
 }
 
@@ -61,12 +61,12 @@ LayerSet parse_layers(std::string_view text) {
   if (text == "all") return {};
   if (text.starts_with("first:")) {
     const LayerSet::First first{parse_number(text.substr(6), text)};
-    if (first.count == 0) refuse(text);
+    if (first.count == 0) refuse_layers(text);
     return {first};
   }
   if (text.starts_with("last:")) {
     const LayerSet::Last last{parse_number(text.substr(5), text)};
-    if (last.count == 0) refuse(text);
+    if (last.count == 0) refuse_layers(text);
     return {last};
   }
   std::vector<LayerSet::Range> ranges;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "error.h"
+#include "format/format_properties.h"
 
 namespace fakequant {
 namespace {
@@ -67,7 +68,7 @@ void check_rule(const Rule& rule) {
   if (rule.kind == SiteKind::weight && format.per == Span::token) {
     throw usage_error("per=token is for activations: a weight's scale spans a row, a block or the tensor");
   }
-  const bool is_static = format.range.kind == RangeRule::static_range;
+  const bool is_static = has_static_range(format);
   if (rule.kind == SiteKind::activation && format.per == Span::tensor && !is_static) {
     throw usage_error(
         "per=tensor is for weights: over the tokens of a batch a scale would depend on the batch; take per=token, row "
@@ -78,8 +79,7 @@ void check_rule(const Rule& rule) {
         "range=static is for activations: a weight's own range is always known; take range=absmax, or another that "
         "its values give");
   }
-  const bool needs_importance = format.family == Family::ggml && ggml_type_of_format(format).needs_importance;
-  if (rule.kind == SiteKind::activation && needs_importance) {
+  if (rule.kind == SiteKind::activation && needs_importance(format)) {
     throw usage_error(fmt::format(
         "{} is for weights: ggml quantizes to it only with an importance matrix, which weighs a weight's columns",
         format.name));

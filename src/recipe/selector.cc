@@ -29,7 +29,7 @@ const std::vector<Role>& roles() {
   return all;
 }
 
-[[noreturn]] void refuse(std::string_view text, std::string_view why) {
+[[noreturn]] void refuse_selector(std::string_view text, std::string_view why) {
   throw usage_error(fmt::format("'{}' {}: write a name, a pattern with *, NAME#0 or in(WEIGHT)", text, why));
 }
 
@@ -52,7 +52,7 @@ bool plays_role(std::string_view role, std::string_view weight_word) {
 }
 
 Selector parse_selector(SiteKind kind, std::string_view text) {
-  if (text.empty()) refuse(text, "names no site");
+  if (text.empty()) refuse_selector(text, "names no site");
   if (text.find_first_of("@=") != std::string_view::npos) {
     throw usage_error(fmt::format("'{}' is more than a selector: name layers, tokens and the format beside it", text));
   }
@@ -64,9 +64,9 @@ Selector parse_selector(SiteKind kind, std::string_view text) {
     return {Selector::name, std::string(text), {}};
   }
   if (text.starts_with(kInputOf)) {
-    if (!text.ends_with(')')) refuse(text, "is not closed");
+    if (!text.ends_with(')')) refuse_selector(text, "is not closed");
     const auto weight = text.substr(kInputOf.size(), text.size() - kInputOf.size() - 1);
-    if (weight.empty() || weight.find_first_of("()#") != std::string_view::npos) refuse(text, "names no weight");
+    if (weight.empty() || weight.find_first_of("()#") != std::string_view::npos) refuse_selector(text, "names no weight");
     return {Selector::input_of, std::string(weight), {}};
   }
   if (std::find(role_names().begin(), role_names().end(), text) != role_names().end()) {
@@ -80,7 +80,7 @@ Selector parse_selector(SiteKind kind, std::string_view text) {
   int occurrence = 0;
   const auto [stop, fault] = std::from_chars(number.data(), number.data() + number.size(), occurrence);
   if (fault != std::errc{} || stop != number.data() + number.size() || occurrence < 0 || hash == 0) {
-    refuse(text, "has no number behind its #");
+    refuse_selector(text, "has no number behind its #");
   }
   return {Selector::name, std::string(text.substr(0, hash)), occurrence};
 }

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::uint32_t kNoEnd = std::numeric_limits<std::uint32_t>::max();
 
-[[noreturn]] void refuse(std::string_view text) {
+[[noreturn]] void refuse_tokens(std::string_view text) {
   throw usage_error(fmt::format(
       "'{}' names no tokens: write all or positions in the sequence, from 0, such as 0, 0-3, 1- or 0,4-7", text));
 }
@@ -22,17 +22,17 @@ std::uint32_t parse_position(std::string_view number, std::string_view whole) {
   std::uint32_t position = 0;
   const auto* end = number.data() + number.size();
   const auto [stop, fault] = std::from_chars(number.data(), end, position);
-  if (fault != std::errc{} || stop != end || position == kNoEnd) refuse(whole);
+  if (fault != std::errc{} || stop != end || position == kNoEnd) refuse_tokens(whole);
   return position;
 }
 
-TokenSet::Range parse_range(std::string_view part, std::string_view whole) {
+TokenSet::Range parse_token_range(std::string_view part, std::string_view whole) {
   const auto dash = part.find('-');
   const auto first = parse_position(part.substr(0, dash), whole);
   if (dash == std::string_view::npos) return {first, first};
   const auto end = part.substr(dash + 1);
   const TokenSet::Range range{first, end.empty() ? kNoEnd : parse_position(end, whole)};
-  if (range.first > range.last) refuse(whole);
+  if (range.first > range.last) refuse_tokens(whole);
   return range;
 }
 
@@ -48,7 +48,7 @@ TokenSet parse_tokens(std::string_view text) {
   if (text == "all") return tokens;
   for (auto rest = text;;) {
     const auto comma = rest.find(',');
-    tokens.ranges.push_back(parse_range(rest.substr(0, comma), text));
+    tokens.ranges.push_back(parse_token_range(rest.substr(0, comma), text));
     if (comma == std::string_view::npos) return tokens;
     rest = rest.substr(comma + 1);
   }

@@ -16,6 +16,7 @@
 #include "report/eval_report.h"
 #include "report/generation_report.h"
 #include "report/numbers.h"
+#include "report/score_figures.h"
 
 namespace fakequant {
 namespace {
@@ -86,13 +87,23 @@ std::string texts_alike(const ExperimentResult& result, const std::string& varia
 }
 
 std::string in_short(const ExperimentResult& result) {
-  Table table({"variant<", "change of perplexity", "KL divergence, nats", "same top token", "prompts answered alike"});
+  std::vector<const ScoreQuantity*> quantities;  // beside the perplexity
+  for (const auto* quantity : compared_quantities()) {
+    const bool is_perplexity =
+        quantity->estimate == &DivergenceFigures::ppl || quantity->estimate == &DivergenceFigures::ppl_ratio;
+    if (!is_perplexity) quantities.push_back(quantity);
+  }
+  std::vector<std::string> headers = {"variant<", "change of perplexity"};
+  for (const auto* quantity : quantities) headers.push_back(title_text(*quantity));
+  headers.emplace_back("identical answers");
+  Table table(headers);
   for (const auto& variant : result.eval.variants) {
-    const auto& figures = variant.figures;
-    table.add_row(
-        {variant.name,
-         fmt::format("{:+.4f} % ± {:.4f} %", 100 * (figures.ppl_ratio.value - 1), 100 * figures.ppl_ratio.error),
-         estimate_text(figures.kld), percent_text(figures.top1_agreement.value), texts_alike(result, variant.name)});
+    const auto& ratio = variant.figures.ppl_ratio;
+    std::vector<std::string> cells = {
+        variant.name, fmt::format("{:+.4f} % ± {:.4f} %", 100 * (ratio.value - 1), 100 * ratio.error)};
+    for (const auto* quantity : quantities) cells.push_back(figure_text(*quantity, variant.figures));
+    cells.push_back(texts_alike(result, variant.name));
+    table.add_row(std::move(cells));
   }
   return fmt::format("## In short\n\n{}\n", table.to_markdown()) +
          "Beside the model untouched: a KL divergence of 0 means the same predictions everywhere; what the figures "

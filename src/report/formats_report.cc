@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "format/format_properties.h"
 #include "report/numbers.h"
 #include "report/table.h"
 
@@ -23,12 +24,6 @@ std::string number_text(double value) {
 template <typename Number>
 std::string optional_text(const std::optional<Number>& value) {
   return value ? number_text(static_cast<double>(*value)) : "";
-}
-
-std::string code_text(const Format& format, const FormatExample& example) {
-  if (!example.code) return "none";
-  if (format.family == Family::integer) return std::to_string(*example.code);
-  return fmt::format("0x{:0{}x}", *example.code, (format.element.bits() + 3) / 4);
 }
 
 template <typename Number>
@@ -69,20 +64,20 @@ std::string to_text(const std::vector<FormatFacts>& formats) {
 }
 
 std::string examples_text(const Format& format, const std::vector<FormatExample>& examples) {
-  const bool has_codes = format.family != Family::ggml;
-  const bool has_scale = has_codes && format.family != Family::element;
+  const bool shows_codes = has_codes(format), shows_scale = has_scale(format);
   std::vector<std::string> headers = {"value", "becomes", "error"};
-  if (has_codes) headers.insert(headers.end(), {"code", "below", "above"});
-  if (has_scale) headers.emplace_back("scale");
+  if (shows_codes) headers.insert(headers.end(), {"code", "below", "above"});
+  if (shows_scale) headers.emplace_back("scale");
   Table table(headers);
   for (const auto& example : examples) {
     const double difference = example.rounded == example.value ? 0 : example.rounded - example.value;
     const auto error = std::isnan(difference) ? "NaN" : fmt::format("{:.6g}", difference);
     std::vector<std::string> row = {number_text(example.value), number_text(example.rounded), error};
-    if (has_codes) {
-      row.insert(row.end(), {code_text(format, example), optional_text(example.below), optional_text(example.above)});
+    if (shows_codes) {
+      const auto code = example.code ? code_text(format, *example.code) : "none";
+      row.insert(row.end(), {code, optional_text(example.below), optional_text(example.above)});
     }
-    if (has_scale) row.push_back(optional_text(example.scale));
+    if (shows_scale) row.push_back(optional_text(example.scale));
     table.add_row(std::move(row));
   }
   return fmt::format("{}\n", to_string(format)) + table.to_text();

@@ -28,4 +28,6 @@ void add_rounding_errors(Json& json, const RoundingErrors& errors) {
 
 std::string to_text(const Json& json) { return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"; }
 
+Json text_or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
+
 }  // namespace fakequant

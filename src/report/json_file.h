@@ -25,6 +25,9 @@ Json json_file(const std::string& command_name, const std::string& model, const 
 // cosine flushed.
 void add_rounding_errors(Json& json, const RoundingErrors& errors);
 
+// Null for an empty text.
+Json text_or_null(const std::string& text);
+
 // The text of a file, with a newline at its end. Bytes that are no UTF-8 become the replacement character.
 std::string to_text(const Json& json);
 

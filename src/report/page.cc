@@ -1,6 +1,7 @@
 #include "report/page.h"
 
 #include "error.h"
+#include "report/score_figures.h"
 
 namespace fakequant {
 namespace {
@@ -38,6 +39,7 @@ std::string to_page(const PageResults& results, const std::string& source, const
   json["source"] = source;
   json["command"] = provenance.command;
   json["version"] = provenance.version;
+  json["quantities"] = quantities_json();
   json["results"] = Json::array();
   for (const auto& [file, result] : results.shown) json["results"].push_back({{"file", file}, {"result", result}});
   json["left_out"] = Json::array();

@@ -36,8 +36,6 @@ std::vector<std::string> kernel_types(const std::vector<Reader>& readers) {
   return types;
 }
 
-Json text_or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
-
 }  // namespace
 
 std::string readers_text(const std::vector<Reader>& readers) {

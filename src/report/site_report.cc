@@ -18,8 +18,6 @@ using Row = std::vector<std::string>;
 
 Json layer_json(int layer) { return layer < 0 ? Json(nullptr) : Json(layer); }
 
-Json text_or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
-
 // "64x4": the values of one token, without the dimensions that are 1.
 std::string token_shape(const NodeShape& shape) {
   std::vector<std::int64_t> dimensions(shape.begin(), shape.end());

@@ -8,6 +8,7 @@
 #include <map>
 
 #include "report/numbers.h"
+#include "report/score_figures.h"
 
 namespace fakequant {
 namespace {
@@ -28,9 +29,6 @@ Json prediction_json(const std::optional<PredictedDivergence>& prediction) {
 }
 
 Json variant_json(const SweepVariant& variant) {
-  const auto& figures = variant.figures;
-  // Nothing is known of what was not measured.
-  const auto known = [&](double value) { return is_measured(variant) ? Json(value) : Json(nullptr); };
   Json json;
   json["name"] = variant.recipe;
   json["recipe"] = variant.recipe;
@@ -44,18 +42,7 @@ Json variant_json(const SweepVariant& variant) {
   json["why_whole"] = variant.why_whole.empty() ? Json(nullptr) : Json(variant.why_whole);
   json["precise"] = variant.is_precise;
   json["predicted"] = prediction_json(variant.predicted);
-  json["ppl"] = known(figures.ppl.value);
-  json["ppl_error"] = known(figures.ppl.error);
-  json["ppl_ratio"] = known(figures.ppl_ratio.value);
-  json["ppl_ratio_error"] = known(figures.ppl_ratio.error);
-  json["kld"] = {
-      {"mean", known(figures.kld.value)}, {"error", known(figures.kld.error)}, {"max", known(figures.kld_at.max)}};
-  json["delta_p"] = {{"mean", known(figures.delta_p.value)},
-                     {"error", known(figures.delta_p.error)},
-                     {"rms", known(figures.delta_p_rms.value)}};
-  json["top1_agreement"] = known(figures.top1_agreement.value);
-  json["top5_overlap"] = known(figures.top5_overlap);
-  json["top10_overlap"] = known(figures.top10_overlap);
+  add_figures_of_sums(json, is_measured(variant) ? &variant.figures : nullptr);
   return json;
 }
 
@@ -238,14 +225,26 @@ Json to_json(const SweepResult& result, const Provenance& provenance) {
 }
 
 Table sweep_table(const SweepResult& result) {
-  Table table({"site<", "layer", "format<", "KL divergence, nats", "ratio of perplexity", "same top token", "chunks",
-               "from layer"});
+  // Divergences come first: the rows are sorted by them.
+  std::vector<const ScoreQuantity*> quantities = compared_quantities();
+  std::erase_if(quantities, [](const ScoreQuantity* quantity) { return quantity->estimate == &DivergenceFigures::ppl; });
+  std::stable_partition(quantities.begin(), quantities.end(), [](const auto* quantity) { return is_divergence(*quantity); });
+  std::vector<std::string> headers = {"site<", "layer", "format<"};
+  for (const auto* quantity : quantities) headers.push_back(title_text(*quantity));
+  headers.insert(headers.end(), {"chunks", "from layer"});
+  Table table(headers);
   for (const auto* variant : most_harmful_first(result)) {
-    const auto& figures = variant->figures;
-    const auto known = [&](const std::string& text) { return is_measured(*variant) ? text : "-"; };
-    table.add_row({printable(variant->site), layer_text(*variant), variant->format, kld_text(*variant),
-                   known(estimate_text(figures.ppl_ratio)), known(percent_text(figures.top1_agreement.value)),
-                   count_text(variant->chunks), first_layer_text(*variant)});
+    std::vector<std::string> cells = {printable(variant->site), layer_text(*variant), variant->format};
+    for (const auto* quantity : quantities) {
+      if (quantity->estimate == &DivergenceFigures::kld) {
+        cells.push_back(kld_text(*variant));
+      } else {
+        cells.push_back(is_measured(*variant) ? figure_text(*quantity, variant->figures) : "-");
+      }
+    }
+    cells.push_back(count_text(variant->chunks));
+    cells.push_back(first_layer_text(*variant));
+    table.add_row(std::move(cells));
   }
   return table;
 }

@@ -10,7 +10,7 @@
 namespace fakequant {
 namespace {
 
-SweepVariant read_variant(const StudyVariant& stored, const std::map<ChunkPlace, StudyScore>& scores) {
+SweepVariant read_variant(const StudyVariant& stored, const std::map<ChunkPlace, ScoreSums>& scores) {
   SweepVariant variant;
   variant.recipe = stored.recipe;
   variant.site = stored.site;

@@ -48,7 +48,7 @@ struct Work {
   std::string name;     // its rule
   StudyVariant stored;  // as the study has it, but for where it starts
   StudyDatabase::VariantId id = 0;
-  std::map<ChunkPlace, StudyScore> scores;  // of the chunks that are asked for
+  std::map<ChunkPlace, ScoreSums> scores;  // of the chunks that are asked for
   std::size_t found = 0;                    // of them, that the study had before
   std::optional<StartingPoint> start;
   bool is_precise = false;
@@ -57,12 +57,6 @@ struct Work {
 
   bool is_weight() const { return planned.rule.kind == SiteKind::weight; }
 };
-
-StudyScore study_score(std::span<const TokenScore> scores) {
-  StudyScore score{sum_of(scores), scores.front().kld};
-  for (const auto& token : scores) score.kld_max = std::max(score.kld_max, token.kld);
-  return score;
-}
 
 using Predictions = std::vector<std::optional<PredictedDivergence>>;
 
@@ -370,7 +364,7 @@ void Sweep::measure_chunks(Work& work, Context& context, const std::vector<KeptB
     const double expected = cost(work);
     auto scored = score_chunk(context, work.name, plan_, baseline, unchanged);
     if (work.is_weight() && !work.planned.is_layered) scored.start.why_whole = "it changes weights outside the layers";
-    const auto score = study_score(scored.scores);
+    const auto score = sum_of(scored.scores);
     study_->transaction([&] {
       study_->add_score(work.id, place, baseline.sums, score);
       if (!work.start) study_->set_start(work.id, scored.start);
@@ -467,7 +461,7 @@ void Sweep::take_scores(std::vector<VariantEvidence>& evidence, bool only_probes
   for (std::size_t i = 0; i < works_.size(); ++i) {
     if (only_probes && !works_[i].is_probed && works_[i].found < chunks_.size()) continue;
     for (const auto& [place, score] : works_[i].scores) {
-      evidence[i].klds[place] = score.sums.kld.sum / static_cast<double>(score.sums.count);
+      evidence[i].klds[place] = score.kld.sum / static_cast<double>(score.count);
     }
   }
 }

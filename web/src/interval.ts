@@ -1,5 +1,5 @@
 // 95 % intervals of a mean, from its standard error.
-import type { Figure } from "./data/page";
+import type { Figure } from "./data/head";
 
 const kStandardErrors = 1.96;
 

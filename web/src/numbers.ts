@@ -1,5 +1,5 @@
 // How numbers are written for people.
-import type { Figure } from "./data/page";
+import type { Figure } from "./data/head";
 
 const kNone = "–";
 

@@ -2,7 +2,8 @@
 import { layerCurves, type CurvePoint } from "../charts/layer_curves";
 import { kRoles, nodeErrors } from "../charts/node_errors";
 import type { DriftNode, DriftResult, LayerPart } from "../data/drift";
-import { resultsOf, type Figure, type PageData } from "../data/page";
+import type { Figure } from "../data/head";
+import { resultsOf, type PageData } from "../data/page";
 import { code, element, paragraph, type Child } from "../element";
 import { figure, legend } from "../figure";
 import { estimateText, fileName, percentText, plural, valueText } from "../numbers";

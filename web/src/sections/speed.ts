@@ -2,7 +2,8 @@
 import { intervalDots } from "../charts/interval_dots";
 import { seriesColour } from "../colours";
 import type { BenchResult, BenchVariant, Speed } from "../data/bench";
-import { resultsOf, type Figure, type PageData } from "../data/page";
+import type { Figure } from "../data/head";
+import { resultsOf, type PageData } from "../data/page";
 import { element, paragraph, type Child } from "../element";
 import { figure } from "../figure";
 import { changeText, plural, valueText } from "../numbers";
