@@ -1,9 +1,9 @@
 // The tokens of a text, read on demand: a text of any length takes bounded memory.
 //
-// It depends on the tokenizer where a text can be cut without changing its tokens. So a long text is read in overlapping
-// windows. The tokens of two windows are joined at a run of tokens that both have, in the middle of the overlap and far
-// from the cuts, and that occurs only once in it. A text without such a run (one word repeated) is read whole. So is a
-// text that fits into one window.
+// It depends on the tokenizer where a text can be cut without changing its tokens. So a long text is read in
+// overlapping windows. The tokens of two windows are joined at a run of tokens that both have, in the middle of the
+// overlap and far from the cuts, and that occurs only once in it. A text without such a run (one word repeated) is read
+// whole. So is a text that fits into one window.
 #pragma once
 
 #include <cstddef>

@@ -66,8 +66,8 @@ std::string model_in_words(const Census& census) {
 std::string question(const ExperimentResult& result) {
   return fmt::format(
              "## What was asked\n\n"
-             "How much does `{}` ({}) lose when parts of it are stored in another number format? Values are rounded to the "
-             "format and written back in their own floating-point type; everything else is unchanged. The "
+             "How much does `{}` ({}) lose when parts of it are stored in another number format? Values are rounded to "
+             "the format and written back in their own floating-point type; everything else is unchanged. The "
              "**baseline** is the unmodified model; each variant applies some of the rules:\n\n"
              "{}\n",
              result.model, model_in_words(result.census), describe_variants(result)) +
@@ -99,8 +99,8 @@ std::string in_short(const ExperimentResult& result) {
   Table table(headers);
   for (const auto& variant : result.eval.variants) {
     const auto& ratio = variant.figures.ppl_ratio;
-    std::vector<std::string> cells = {
-        variant.name, fmt::format("{:+.4f} % ± {:.4f} %", 100 * (ratio.value - 1), 100 * ratio.error)};
+    std::vector<std::string> cells = {variant.name,
+                                      fmt::format("{:+.4f} % ± {:.4f} %", 100 * (ratio.value - 1), 100 * ratio.error)};
     for (const auto* quantity : quantities) cells.push_back(figure_text(*quantity, variant.figures));
     cells.push_back(texts_alike(result, variant.name));
     table.add_row(std::move(cells));
@@ -159,7 +159,8 @@ std::string perplexity_and_divergence(const ExperimentResult& result) {
     if (variant.figures.kld_at.max == 0) continue;
     constexpr std::size_t kWorstShown = 5;
     text += fmt::format(
-        "The distribution over the predictions of **{}**:\n\n{}\n{}\nThe predictions that differ most from the baseline:\n\n{}\n",
+        "The distribution over the predictions of **{}**:\n\n{}\n{}\nThe predictions that differ most from the "
+        "baseline:\n\n{}\n",
         variant.name, distribution_table(variant.figures).to_markdown(), figures_in_words(variant.figures),
         worst_tokens_table(variant, kWorstShown).to_markdown());
   }
@@ -252,7 +253,8 @@ std::string perplexity_meaning(const VariantResult& variant) {
       "measures how far its predictions are from the baseline's, whichever token comes next; for {} of the predictions "
       "both have the same most likely token.",
       variant.name, direction, size, is_clear ? "more than" : "within",
-      is_clear ? "a real, if perhaps small, effect on this text" : "on this text it cannot be distinguished from no effect",
+      is_clear ? "a real, if perhaps small, effect on this text"
+               : "on this text it cannot be distinguished from no effect",
       estimate_text(figures.kld), percent_text(figures.top1_agreement.value));
 }
 
@@ -272,8 +274,8 @@ std::string meaning(const ExperimentResult& result) {
       "- llama.cpp rounds too: the inputs of a matrix product become F16 if the weights are F16, and blocks of 8-bit "
       "integers if the weights are quantized. The baseline has these roundings as well; the figures show what the "
       "rules add.\n"
-      "- Fake quantization shows the effect of a format on the results, not the speed of hardware with that format. The "
-      "speeds above are those of the emulation.\n\n";
+      "- Fake quantization shows the effect of a format on the results, not the speed of hardware with that format. "
+      "The speeds above are those of the emulation.\n\n";
   return text;
 }
 

@@ -177,10 +177,10 @@ std::string prediction_note(const SweepResult& result) {
   }
   const auto& quality = result.prediction_quality;
   if (quality.compared == 0) return text;
-  text += fmt::format(
-      "Accuracy: {} predicted before {} measured: median error {}, largest {}, {} within the interval",
-      plural(quality.compared, "variant"), quality.compared == 1 ? "it was" : "they were",
-      relative_text(quality.median_error), relative_text(quality.largest_error), percent_text(quality.within));
+  text += fmt::format("Accuracy: {} predicted before {} measured: median error {}, largest {}, {} within the interval",
+                      plural(quality.compared, "variant"), quality.compared == 1 ? "it was" : "they were",
+                      relative_text(quality.median_error), relative_text(quality.largest_error),
+                      percent_text(quality.within));
   if (std::isfinite(quality.rank_correlation)) {
     text += fmt::format(", rank correlation {:.3f}", quality.rank_correlation);
   }
