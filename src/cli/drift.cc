@@ -60,8 +60,8 @@ void run_drift(DriftCommandOptions& options) {
   } else if (const auto rounding = prepared.add("variant", recipe)) {
     options.drift.changed_weights = changed_tensors(*rounding);
   }
-  options.drift.threads = options.threads;
-  options.drift.devices = options.devices;
+  options.drift.compute.threads = options.threads;
+  options.drift.compute.devices = options.devices;
   const auto result = [&] {
     ProgressLine progress(options, "drift");
     return measure_drift(model.paths(), prepared.variants().front(), options.text, options.drift, progress.callback());

@@ -75,13 +75,13 @@ void plan(PlanCommandOptions& options) {
   outputs.push_back(options.output);
   ResultOutput output(options, outputs);
   const auto provenance =
-      options.verify ? provenance_of(options, options.verification.devices) : provenance_of(options, false);
+      options.verify ? provenance_of(options, options.verification.compute.devices) : provenance_of(options, false);
   auto result = about(request.study, [&] { return make_plan(study, request); });
   if (result.is_chosen && result.recipe.empty() && !options.output.empty()) {
     throw usage_error("the budget lets everything stay as it is, and there is no recipe to write: give a smaller one");
   }
   if (options.verify) {
-    options.verification.threads = options.threads;
+    options.verification.compute.threads = options.threads;
     options.verification.is_stopped = Interruption::is_asked_for;
     const Interruption interruption;
     ProgressLine line(options, "plan");
@@ -120,7 +120,7 @@ void add_plan(CLI::App& program, const std::string& command_line) {
   arguments.texts("-f,--file", "FILE", options->verification.texts,
                   "With --verify: where the texts are, in their order [the study's paths]");
   add_storage_options(arguments, options->storage);
-  add_device_options(arguments, options->verification.devices);
+  add_device_options(arguments, options->verification.compute.devices);
   add_common_options(arguments, *options);
   arguments.footer(
       "Each site and layer of the study gets one of the formats that it was measured in, or stays as it is, such that "

@@ -68,13 +68,13 @@ void sweep(SweepCommandOptions& options) {
   check_prediction(request);
   const GgufModel model(request.model);
   for (const auto& text : request.texts) check_readable(text);
-  const auto provenance = provenance_of(options, request.devices);
+  const auto provenance = provenance_of(options, request.compute.devices);
   auto inputs = model.paths();
   inputs.insert(inputs.end(), request.texts.begin(), request.texts.end());
   refuse_overwriting(inputs, request.study);
   inputs.push_back(request.study);
   ResultOutput output(options, inputs);
-  request.threads = options.threads;
+  request.compute.threads = options.threads;
   request.is_stopped = Interruption::is_asked_for;
   const auto result = [&] {
     const Interruption interruption;
@@ -104,7 +104,7 @@ void add_sweep(CLI::App& program, const std::string& command_line) {
   arguments.text("-o,--output", "STUDY.db", request.study, "The study: made, or gone on with", Required::yes);
   arguments.number("--ctx-size", request.ctx_size, 4, 1 << 24,
                    "Tokens of a chunk [min(512, what the model was trained for)]");
-  arguments.number("--batch-size", request.batch_size, 1, 1 << 24,
+  arguments.number("--batch-size", request.compute.batch_size, 1, 1 << 24,
                    "Tokens that go through the model together, at most [512]");
   arguments.number("--chunks", request.chunks, 1, 1 << 30, "Evaluate at most N chunks of each text [all]");
   arguments.text("--precision", "PART", options->precision,
@@ -116,7 +116,7 @@ void add_sweep(CLI::App& program, const std::string& command_line) {
                    "Passes of the model over the text that --predict may cost [a tenth of the sweep]");
   arguments.flag("--dry-run", request.dry_run, "Only print the variants, and what the study has of them");
   add_storage_options(arguments, options->storage);
-  add_device_options(arguments, request.devices);
+  add_device_options(arguments, request.compute.devices);
   add_common_options(arguments, *options);
   arguments.footer(
       "Typed again, the command goes on where it was stopped; with more formats, sites, texts or chunks the study\n"

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/devices.h"
+#include "engine/compute_options.h"
 #include "format/format.h"
 #include "measure/calibration_result.h"
 #include "progress.h"
@@ -15,9 +15,8 @@ namespace fakequant {
 struct CalibrateOptions {
   int ctx_size = 0;  // 0: min(512, what the model was trained for)
   int chunks = 0;    // 0: all that the text has
-  int threads = 1;
   RangeRule range;  // how the range to use is chosen
-  DeviceOptions devices;
+  ComputeOptions compute;
 };
 
 // What is calibrated without activation rules: whatever feeds a weight's matrix product.

@@ -28,7 +28,7 @@ struct ChunkScores {
 };
 
 void score(const Measurement& with, const Chunk& chunk, const ChunkSlice& slice, ChunkScores& scores) {
-  const int threads = with.options->threads;
+  const int threads = with.options->compute.threads;
   const auto baseline = predict_slice(*with.baseline, chunk, slice, threads);
   scores.baseline_log_p.insert(scores.baseline_log_p.end(), baseline.log_p.begin(), baseline.log_p.end());
   for (std::size_t v = 0; v < with.contexts.size(); ++v) {
@@ -52,7 +52,7 @@ std::optional<ChunkScores> score(const Measurement& with, const Chunk& chunk) {
 
 Measurement prepare(Subjects& subjects, const std::vector<Variant>& variants, const EvalOptions& options) {
   Measurement with;
-  with.plan = plan_chunks(subjects.baseline(), options.ctx_size, options.batch_size, options.threads);
+  with.plan = plan_chunks(subjects.baseline(), options.ctx_size, options.compute.batch_size, options.compute.threads);
   with.baseline = subjects.open_baseline(with.plan.context);
   with.contexts = subjects.open(variants, with.plan.context);
   with.variants = &variants;
@@ -181,14 +181,14 @@ void Evaluation::finish() {
 
 EvalResult evaluate(const std::vector<std::string>& model_files, const std::vector<Variant>& variants,
                     const std::vector<std::string>& texts, const EvalOptions& options) {
-  Subjects subjects(model_files, options.devices);
+  Subjects subjects(model_files, options.compute.devices);
   const auto& model = subjects.baseline();
   const auto with = prepare(subjects, variants, options);
   Evaluation evaluation{model, with, {}, {}, std::vector<WorstTokens>(variants.size())};
   evaluation.total = evaluation.no_sums();
   auto& result = evaluation.result;
   result.model = model_files.front();
-  result.threads = options.threads;
+  result.threads = options.compute.threads;
   result.ctx_size = static_cast<int>(with.plan.shape.ctx_size);
   result.batch_size = with.baseline->batch_size();
   for (const auto& variant : variants) {

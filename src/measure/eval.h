@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/compute_options.h"
 #include "measure/eval_result.h"
 #include "measure/variant.h"
 
@@ -23,10 +24,8 @@ struct EvalProgress {
 
 struct EvalOptions {
   int ctx_size = 0;    // 0: min(512, what the model was trained for)
-  int batch_size = 0;  // tokens that go through the model together, at most; 0: min(512, ctx_size)
   int chunks = 0;      // of each text, at most; 0: all that it has
-  int threads = 1;
-  DeviceOptions devices;
+  ComputeOptions compute;
   std::function<void(const EvalProgress&)> progress;  // told after each chunk; may be empty
   std::function<bool()> is_stopped;  // asked now and then: whether to end with what there is; may be empty
 };

@@ -28,7 +28,7 @@ struct Work {
 StudySubject given_subject(const StudySubject& study, const GgufModel& model, const std::vector<std::string>& texts,
                            const VerifyRequest& request) {
   auto given = study;
-  const auto environment = describe_environment(request.threads, request.devices);
+  const auto environment = describe_environment(request.compute.threads, request.compute.devices);
   given.model = model.path();
   given.model_sha256 = sha256_of(model, Hashed::files);
   given.engine = environment.engine;
@@ -133,16 +133,15 @@ void verify_plan(const StudyDatabase& study, const VerifyRequest& request, PlanR
 
   EvalOptions options;
   options.ctx_size = subject.ctx_size;
-  options.batch_size = subject.batch_size;
-  options.threads = request.threads;
-  options.devices = request.devices;
+  options.compute = request.compute;
+  options.compute.batch_size = subject.batch_size;
   options.is_stopped = request.is_stopped;
   for (const auto& [place, sums] : chunks) options.chunks = std::max(options.chunks, place.chunk + 1);
   std::size_t done = 0, passes = 0;
   const auto groups = in_groups(works);
   for (const auto& group : groups) passes += group.size() + 1;
   for (const auto& group : groups) {
-    PreparedVariants prepared(model, storage_of_text(plan.storage), request.threads);
+    PreparedVariants prepared(model, storage_of_text(plan.storage), request.compute.threads);
     for (std::size_t i = 0; i < group.size(); ++i) prepared.add(fmt::format("plan {}", i + 1), group[i].recipe);
     options.progress = [&](const EvalProgress& progress) {
       if (!request.progress) return;

@@ -78,8 +78,8 @@ class Sweep {
   explicit Sweep(const SweepRequest& request)
       : request_(request),
         file_(request.model),
-        model_(file_.paths(), request.devices),
-        plan_(plan_chunks(model_, request.ctx_size, request.batch_size, request.threads)),
+        model_(file_.paths(), request.compute.devices),
+        plan_(plan_chunks(model_, request.ctx_size, request.compute.batch_size, request.compute.threads)),
         context_(model_, plan_.context, {}) {}
 
   SweepResult run() {
@@ -194,7 +194,7 @@ void Sweep::read_texts() {
 }
 
 StudySubject Sweep::subject() {
-  const auto environment = describe_environment(request_.threads, request_.devices);
+  const auto environment = describe_environment(request_.compute.threads, request_.compute.devices);
   StudySubject subject{file_.path(),
                        sha256_of(file_, Hashed::files),
                        file_.size(),
@@ -348,9 +348,9 @@ void Sweep::measure_block(Work& work, const std::vector<KeptBaseline>& block) {
     context_.set_recipe({work.planned.rule});
     return measure_chunks(work, context_, block);
   }
-  PreparedVariants prepared(file_, request_.storage, request_.threads);
+  PreparedVariants prepared(file_, request_.storage, request_.compute.threads);
   prepared.add(work.name, {work.planned.rule});
-  const Model rounded(prepared.variants().front().model, request_.devices);
+  const Model rounded(prepared.variants().front().model, request_.compute.devices);
   Context context(rounded, plan_.context, {});
   measure_chunks(work, context, block);
 }
@@ -443,7 +443,7 @@ std::vector<VariantEvidence> Sweep::find_evidence() {
   }
   std::vector<Rule> rules;
   for (const auto& work : works_) rules.push_back(work.planned.rule);
-  const LocalErrorRequest request{file_, request_.storage, plan_, request_.threads};
+  const LocalErrorRequest request{file_, request_.storage, plan_, request_.compute.threads};
   const auto errors = find_local_errors(request, context_, chunks, rules);
   done_ += static_cast<double>(chunks.size());
   std::map<std::string, int> sites, formats;
@@ -571,7 +571,7 @@ void Sweep::fill_in() {
   result.layers = model_.layers();
   result.ctx_size = static_cast<int>(plan_.shape.ctx_size);
   result.batch_size = context_.batch_size();
-  result.threads = request_.threads;
+  result.threads = request_.compute.threads;
   result.shard = request_.shard;
   result.shards = request_.shards;
   result.precision = request_.precision;
