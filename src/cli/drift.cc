@@ -64,7 +64,8 @@ void run_drift(DriftCommandOptions& options) {
   options.drift.compute.devices = options.devices;
   const auto result = [&] {
     ProgressLine progress(options, "drift");
-    return measure_drift(model.paths(), prepared.variants().front(), options.text, options.drift, progress.callback());
+    return measure_drift(model.paths(), prepared.variants().front(), text_file(options.text), options.drift,
+                         progress.callback());
   }();
   const auto json = to_json(result, provenance);
   output.write(to_text(result), json);

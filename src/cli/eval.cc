@@ -90,7 +90,7 @@ void eval(EvalCommandOptions& options) {
     options.eval.progress = [&](const EvalProgress& progress) {
       line.show(progress.done, running_perplexity(progress, prepared.variants()));
     };
-    return evaluate(model.paths(), prepared.variants(), options.texts, options.eval);
+    return evaluate(model.paths(), prepared.variants(), text_files(options.texts), options.eval);
   }();
   if (result.chunks == 0) return;  // interrupted before there was anything
   auto text_result = to_text(result);

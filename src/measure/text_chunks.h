@@ -37,9 +37,9 @@ struct ChunkShape {
 
 class TextChunks {
  public:
-  // `ctx_size` in tokens; `most_chunks` 0: all. The model must outlive it. Throws an Error when the text cannot be read
+  // `ctx_size` in tokens; `most_chunks` 0: all. The model must outlive it. Throws an Error if the text cannot be read
   // or has less than two chunks.
-  TextChunks(const Model& model, const std::string& file, int ctx_size, int most_chunks);
+  TextChunks(const Model& model, const Text& text, int ctx_size, int most_chunks);
 
   // The next chunk's tokens; none after the last. Throws an Error when the text is no UTF-8.
   std::optional<std::vector<Token>> next();

@@ -148,7 +148,7 @@ void verify_plan(const StudyDatabase& study, const VerifyRequest& request, PlanR
       request.progress((static_cast<double>(done) + progress.done * static_cast<double>(group.size() + 1)) /
                        static_cast<double>(passes));
     };
-    const auto measured = evaluate(model.paths(), prepared.variants(), texts, options);
+    const auto measured = evaluate(model.paths(), prepared.variants(), text_files(texts), options);
     if (measured.is_interrupted) {
       plan.notes.emplace_back("Interrupted: not everything was measured.");
       return;

@@ -55,7 +55,7 @@ struct Work {
   bool is_probed = false;  // while only some variants are measured,
   bool is_wide = false;    // and this one on all chunks
 
-  bool is_weight() const { return planned.rule.kind == SiteKind::weight; }
+  bool is_weight() const { return planned.rule.pattern.kind == SiteKind::weight; }
 };
 
 using Predictions = std::vector<std::optional<PredictedDivergence>>;
@@ -183,7 +183,7 @@ void Sweep::check_rules() {
 
 void Sweep::read_texts() {
   for (std::size_t t = 0; t < request_.texts.size(); ++t) {
-    TextChunks chunks(model_, request_.texts[t], static_cast<int>(plan_.shape.ctx_size), request_.chunks);
+    TextChunks chunks(model_, text_file(request_.texts[t]), static_cast<int>(plan_.shape.ctx_size), request_.chunks);
     auto& text = result_.texts.emplace_back();
     text.name = request_.texts[t];
     while (auto tokens = chunks.next()) {
@@ -249,7 +249,7 @@ StudyVariant Sweep::study_variant(const Work& work) const {
 std::vector<StudySite> Sweep::study_sites(const PlannedVariant& planned) const {
   std::vector<StudySite> sites;
   for (const auto place : planned.sites) {
-    if (planned.rule.kind == SiteKind::weight) {
+    if (planned.rule.pattern.kind == SiteKind::weight) {
       const auto& tensor = file_.tensors()[place];
       const auto length = std::max<std::int64_t>(1, row_elements(tensor));
       sites.push_back({tensor.name, {tensor.elements / length, length}, static_cast<std::int64_t>(tensor.size) * 8});
