@@ -130,7 +130,7 @@ class SitesTest(ProgramTest):
 
     def test_says_where_a_rules_tokens_were_not_computed(self):
         said = run("eval", MODEL, *TEXT_ARGUMENTS, "--rule", "a:ffn_norm@tokens:0-3=int8").stdout
-        self.assertRegex(said, "Nothing was rounded at ffn_norm-5: it was computed for none of the tokens")
+        self.assertRegex(said, "Nothing was rounded at ffn_norm-5: it was not computed for any of the tokens")
 
     def test_says_who_else_reads_a_rounded_value(self):
         result = self.measure("eval", MODEL, *TEXT_ARGUMENTS, "--rule", "a:in(attn_q)@0=bf16")

@@ -97,8 +97,7 @@ void TokenStream::release(std::size_t count) {
 void TokenStream::check_utf8(const std::string& text, std::uint64_t begin) const {
   const auto bad = utf8::find_invalid(text);
   if (bad == std::string::npos) return;
-  throw Error(
-      fmt::format("{} is not UTF-8: the byte at offset {} is not part of a character", name_, begin + bad));
+  throw Error(fmt::format("{} is not UTF-8: the byte at offset {} is not part of a character", name_, begin + bad));
 }
 
 // Joins `next`, the tokens of the overlap and of the text after it, to pending_. Returns false if no run joins them.

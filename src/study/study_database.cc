@@ -101,8 +101,9 @@ void StudyDatabase::check_is_study() const {
     throw Error(fmt::format("{} is a damaged study: {}", path_, found));
   }
   if (const int version = schema_version(*database_); version > newest_schema_version()) {
-    throw Error(fmt::format("{} is a study of version {}, and this program knows versions up to {}: use a newer fakequant",
-                            path_, version, newest_schema_version()));
+    throw Error(
+        fmt::format("{} is a study of version {}, and this program knows versions up to {}: use a newer fakequant",
+                    path_, version, newest_schema_version()));
   }
 }
 
@@ -229,9 +230,9 @@ void StudyDatabase::add_score(VariantId variant, const ChunkPlace& place, const 
       sums = stored;
       if (!fill_in_missing(sums, score)) return;
     }
-    SQLite::Statement insert(*database_,
-                             fmt::format("INSERT OR REPLACE INTO scores (variant, text, chunk, {}) VALUES (?, ?, ?, {})",
-                                         inserted_score_columns(), score_placeholders()));
+    SQLite::Statement insert(
+        *database_, fmt::format("INSERT OR REPLACE INTO scores (variant, text, chunk, {}) VALUES (?, ?, ?, {})",
+                                inserted_score_columns(), score_placeholders()));
     bind_all(insert, variant, place.text, place.chunk);
     bind_score(insert, 4, sums);
     insert.exec();
@@ -247,8 +248,8 @@ void StudyDatabase::add_baseline(const ChunkPlace& place, const BaselineSums& ba
     if (own.count != baseline.count || !is_same(own.nll, baseline.nll)) throw other_figures("baseline's", place);
     return;
   }
-  SQLite::Statement insert(
-      *database_, "INSERT INTO chunks (text, chunk, predictions, nll, nll_squared) VALUES (?, ?, ?, ?, ?)");
+  SQLite::Statement insert(*database_,
+                           "INSERT INTO chunks (text, chunk, predictions, nll, nll_squared) VALUES (?, ?, ?, ?, ?)");
   bind_all(insert, place.text, place.chunk, baseline.count, baseline.nll.sum, baseline.nll.sum2);
   insert.exec();
 }
@@ -270,7 +271,8 @@ void StudyDatabase::set_start(VariantId variant, const StartingPoint& start) {
 
 void StudyDatabase::set_sites(VariantId variant, const std::vector<StudySite>& sites) {
   guarded([&] {
-    SQLite::Statement insert(*database_, "INSERT OR IGNORE INTO variant_sites (variant, name, rows, row_length, bits) "
+    SQLite::Statement insert(*database_,
+                             "INSERT OR IGNORE INTO variant_sites (variant, name, rows, row_length, bits) "
                              "VALUES (?, ?, ?, ?, ?)");
     for (const auto& site : sites) {
       bind_all(insert, variant, site.name, site.values.rows, site.values.length, site.bits);
@@ -298,7 +300,8 @@ std::vector<StudySite> StudyDatabase::sites(VariantId variant) const {
 
 void StudyDatabase::set_prediction(VariantId variant, const PredictedDivergence& prediction) {
   guarded([&] {
-    SQLite::Statement insert(*database_, "INSERT OR REPLACE INTO predictions (variant, kld, low, high) VALUES (?, ?, ?, ?)");
+    SQLite::Statement insert(*database_,
+                             "INSERT OR REPLACE INTO predictions (variant, kld, low, high) VALUES (?, ?, ?, ?)");
     bind_all(insert, variant, prediction.kld, prediction.low, prediction.high);
     insert.exec();
   });

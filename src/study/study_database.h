@@ -1,8 +1,9 @@
 // A study: the scores of variants of one model on some texts, chunk by chunk, in a SQLite file that grows.
 //
 // The file holds sums over the predictions of a chunk, not figures. Summed in the order of the chunks they give the
-// figures of `eval`, to the bit, and later chunks can be added. docs/studies.md has the schema; study_schema.h makes it.
-// Several programs may read and write a study at once. A program that is killed loses only the transaction it was in.
+// figures of `eval`, to the bit, and later chunks can be added. docs/studies.md has the schema; study_schema.h makes
+// it. Several programs may read and write a study at once. A program that is killed loses only the transaction it was
+// in.
 //
 // A study of an older version is read as it is. The first transaction that writes to it takes it to the newest version.
 #pragma once
@@ -47,7 +48,7 @@ struct StudySubject {
 };
 
 struct StudyVariant {
-  std::string recipe;        // its rules in one line
+  std::string recipe;  // its rules in one line
   std::string site, format;
   std::optional<int> layer;  // unset: all layers that the site names
   std::string storage;       // of quantized weights: "promote F16", "requantize", or empty

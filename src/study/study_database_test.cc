@@ -88,9 +88,7 @@ class StudyDatabases : public testing::Test {
   std::filesystem::path folder_;
 };
 
-void expect_same(const ScoreSums& a, const ScoreSums& b) {
-  EXPECT_EQ(std::memcmp(&a, &b, sizeof(a)), 0);
-}
+void expect_same(const ScoreSums& a, const ScoreSums& b) { EXPECT_EQ(std::memcmp(&a, &b, sizeof(a)), 0); }
 
 TEST_F(StudyDatabases, KeepPredictionsAndUniteThem) {
   make("a.db", 1, 2);
@@ -170,10 +168,9 @@ TEST_F(StudyDatabases, OfAnOldVersionMissQuantitiesUntilTheyAreMeasured) {
   study.transaction([&] { study.add_score(id, place, study.baseline().at(place), old.at(place)); });
   expect_same(study.scores(id).at(place), measured);
   measured.reverse_kld.sum = 0.5;
-  EXPECT_THAT(message_of([&] {
-                study.transaction([&] { study.add_score(id, place, study.baseline().at(place), measured); });
-              }),
-              testing::HasSubstr("the variant's figures for chunk 0 of text 0"));
+  EXPECT_THAT(
+      message_of([&] { study.transaction([&] { study.add_score(id, place, study.baseline().at(place), measured); }); }),
+      testing::HasSubstr("the variant's figures for chunk 0 of text 0"));
   // The other chunk still has none, and so the variant has none.
   EXPECT_TRUE(std::isnan(figures_of(study.scores(id)).reverse_kld.value));
   SQLite::Database database(path("old.db"));

@@ -21,8 +21,6 @@ ScoreSums total_of(const std::map<ChunkPlace, ScoreSums>& scores) { return total
 
 BaselineSums total_of(const std::map<ChunkPlace, BaselineSums>& chunks) { return total_of_texts(chunks); }
 
-DivergenceFigures figures_of(const std::map<ChunkPlace, ScoreSums>& scores) {
-  return figures_of(total_of(scores));
-}
+DivergenceFigures figures_of(const std::map<ChunkPlace, ScoreSums>& scores) { return figures_of(total_of(scores)); }
 
 }  // namespace fakequant
