@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/context.h"
@@ -13,6 +14,16 @@
 #include "measure/token_stream.h"
 
 namespace fakequant {
+
+// A chunk among those of several texts: the text's index, and the chunk's index in the text.
+struct ChunkPosition {
+  int text = 0;
+  int chunk = 0;
+
+  bool operator<(const ChunkPosition& other) const {
+    return std::pair(text, chunk) < std::pair(other.text, other.chunk);
+  }
+};
 
 // Tokens [begin, end) of a chunk that are evaluated together, and those of them whose logits are asked for.
 struct ChunkSlice {
