@@ -35,8 +35,8 @@ void run_bench(BenchCommandOptions& options) {
   }
   PreparedVariants prepared(model, storage, options.threads);
   for (const auto& variant : variants) prepared.add(variant.name, variant.recipe);
-  options.bench.threads = options.threads;
-  options.bench.devices = options.devices;
+  options.bench.compute.threads = options.threads;
+  options.bench.compute.devices = options.devices;
   const auto result = [&] {
     ProgressLine progress(options, "bench");
     return bench(model.paths(), prepared.variants(), options.bench, progress.callback());

@@ -49,11 +49,11 @@ void run_calibrate(CalibrateCommandOptions& options) {
   PreparedVariants prepared(model, storage, options.threads);
   prepared.add("calibrated", recipe);
   const auto& variant = prepared.variants().front();
-  options.calibrate.threads = options.threads;
-  options.calibrate.devices = options.devices;
+  options.calibrate.compute.threads = options.threads;
+  options.calibrate.compute.devices = options.devices;
   auto result = [&] {
     ProgressLine progress(options, "calibrate");
-    return calibrate(variant.model, variant.taps, options.text, options.calibrate, progress.callback());
+    return calibrate(variant.model, variant.taps, text_file(options.text), options.calibrate, progress.callback());
   }();
   result.model = model.path();
   write_text(ranges, ranges_text(result, provenance));

@@ -60,11 +60,12 @@ void run_drift(DriftCommandOptions& options) {
   } else if (const auto rounding = prepared.add("variant", recipe)) {
     options.drift.changed_weights = changed_tensors(*rounding);
   }
-  options.drift.threads = options.threads;
-  options.drift.devices = options.devices;
+  options.drift.compute.threads = options.threads;
+  options.drift.compute.devices = options.devices;
   const auto result = [&] {
     ProgressLine progress(options, "drift");
-    return measure_drift(model.paths(), prepared.variants().front(), options.text, options.drift, progress.callback());
+    return measure_drift(model.paths(), prepared.variants().front(), text_file(options.text), options.drift,
+                         progress.callback());
   }();
   const auto json = to_json(result, provenance);
   output.write(to_text(result), json);

@@ -81,8 +81,8 @@ void eval(EvalCommandOptions& options) {
     if (auto rounding = prepared.add(variant.name, variant.recipe)) roundings.emplace_back(variant.name, *rounding);
   }
   for (const auto& other : others) prepared.add_model(name_of_model(other.path()), other);
-  options.eval.threads = options.threads;
-  options.eval.devices = options.devices;
+  options.eval.compute.threads = options.threads;
+  options.eval.compute.devices = options.devices;
   options.eval.is_stopped = Interruption::is_asked_for;
   const auto result = [&] {
     const Interruption interruption;
@@ -90,7 +90,7 @@ void eval(EvalCommandOptions& options) {
     options.eval.progress = [&](const EvalProgress& progress) {
       line.show(progress.done, running_perplexity(progress, prepared.variants()));
     };
-    return evaluate(model.paths(), prepared.variants(), options.texts, options.eval);
+    return evaluate(model.paths(), prepared.variants(), text_files(options.texts), options.eval);
   }();
   if (result.chunks == 0) return;  // interrupted before there was anything
   auto text_result = to_text(result);
@@ -119,7 +119,7 @@ void add_eval(CLI::App& program, const std::string& command_line) {
                   "Another model with the same vocabulary, measured as it is; repeatable");
   arguments.number("--ctx-size", options->eval.ctx_size, 4, 1 << 24,
                    "Tokens of a chunk [min(512, what the model was trained for)]");
-  arguments.number("--batch-size", options->eval.batch_size, 1, 1 << 24,
+  arguments.number("--batch-size", options->eval.compute.batch_size, 1, 1 << 24,
                    "Tokens that go through the model together, at most [512]");
   arguments.number("--chunks", options->eval.chunks, 1, 1 << 30, "Evaluate at most N chunks of each text [all]");
   add_rule_options(arguments, options->rules);

@@ -106,10 +106,8 @@ void experiment(ExperimentOptions& options) {
   for (const auto& text : request.texts) check_readable(text);
   request.drift.ctx_size = request.eval.ctx_size;
   if (request.eval.chunks > 0) request.drift.chunks = std::min(request.drift.chunks, request.eval.chunks);
-  request.drift.threads = options.threads;
-  request.drift.devices = options.devices;
-  request.threads = request.eval.threads = request.generate.threads = request.bench.threads = options.threads;
-  request.devices = request.eval.devices = request.generate.devices = request.bench.devices = options.devices;
+  request.compute.threads = options.threads;
+  request.compute.devices = options.devices;
   const GgufModel model(request.model);
   request.storage = settings_of(options.storage);
   plan_rounding(model, rules_of_kind(request.recipe, SiteKind::weight), request.storage);  // before anything is written

@@ -45,8 +45,8 @@ void run_generate(GenerateCommandOptions& options) {
   }
   PreparedVariants prepared(model, storage, options.threads);
   for (const auto& variant : variants) prepared.add(variant.name, variant.recipe);
-  options.generate.threads = options.threads;
-  options.generate.devices = options.devices;
+  options.generate.compute.threads = options.threads;
+  options.generate.compute.devices = options.devices;
   const auto result = [&] {
     ProgressLine progress(options, "generate");
     return generate(model.paths(), prepared.variants(), prompts, options.generate, progress.callback());

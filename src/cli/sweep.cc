@@ -18,6 +18,8 @@ namespace {
 struct SweepCommandOptions : CommonOptions {
   SweepRequest request;
   StorageOptions storage;
+  std::vector<std::string> sites, formats;
+  bool by_layer = false;
   std::string shard, precision;
 };
 
@@ -47,6 +49,14 @@ double parse_precision(const std::string& text) {
   return value;
 }
 
+SweepQuestion question_of(const SweepCommandOptions& options) {
+  SweepQuestion question;
+  for (const auto& site : options.sites) question.sites.push_back(parse_site_pattern(site));
+  for (const auto& format : options.formats) question.formats.push_back(parse_format(format));
+  question.by_layer = options.by_layer;
+  return question;
+}
+
 void check_prediction(const SweepRequest& request) {
   if (!request.predicts) {
     if (request.budget > 0) throw usage_error("--budget is what --predict may cost: give that too");
@@ -63,18 +73,19 @@ void check_prediction(const SweepRequest& request) {
 void sweep(SweepCommandOptions& options) {
   auto& request = options.request;
   request.storage = settings_of(options.storage);
+  request.question = question_of(options);
   parse_shard(options.shard, request);
   request.precision = parse_precision(options.precision);
   check_prediction(request);
   const GgufModel model(request.model);
   for (const auto& text : request.texts) check_readable(text);
-  const auto provenance = provenance_of(options, request.devices);
+  const auto provenance = provenance_of(options, request.compute.devices);
   auto inputs = model.paths();
   inputs.insert(inputs.end(), request.texts.begin(), request.texts.end());
   refuse_overwriting(inputs, request.study);
   inputs.push_back(request.study);
   ResultOutput output(options, inputs);
-  request.threads = options.threads;
+  request.compute.threads = options.threads;
   request.is_stopped = Interruption::is_asked_for;
   const auto result = [&] {
     const Interruption interruption;
@@ -96,15 +107,15 @@ void add_sweep(CLI::App& program, const std::string& command_line) {
   auto& request = options->request;
   arguments.positional("MODEL", request.model, "A GGUF file");
   arguments.texts("-f,--file", "FILE", request.texts, "A text to evaluate; repeatable", Required::yes);
-  arguments.texts("--site", "SITE", request.question.sites,
+  arguments.texts("--site", "SITE", options->sites,
                   "What to round, as in rules: a:ffn_input, w:ffn_norm; repeatable", Required::yes);
-  arguments.texts("--format", "FORMAT", request.question.formats,
+  arguments.texts("--format", "FORMAT", options->formats,
                   "A format, as in rules: bf16, or int4,per=block,block=32; repeatable", Required::yes);
-  arguments.flag("--layers", request.question.by_layer, "Each layer by itself [all that a site names together]");
+  arguments.flag("--layers", options->by_layer, "Each layer by itself [all that a site names together]");
   arguments.text("-o,--output", "STUDY.db", request.study, "The study: made, or gone on with", Required::yes);
   arguments.number("--ctx-size", request.ctx_size, 4, 1 << 24,
                    "Tokens of a chunk [min(512, what the model was trained for)]");
-  arguments.number("--batch-size", request.batch_size, 1, 1 << 24,
+  arguments.number("--batch-size", request.compute.batch_size, 1, 1 << 24,
                    "Tokens that go through the model together, at most [512]");
   arguments.number("--chunks", request.chunks, 1, 1 << 30, "Evaluate at most N chunks of each text [all]");
   arguments.text("--precision", "PART", options->precision,
@@ -116,7 +127,7 @@ void add_sweep(CLI::App& program, const std::string& command_line) {
                    "Passes of the model over the text that --predict may cost [a tenth of the sweep]");
   arguments.flag("--dry-run", request.dry_run, "Only print the variants, and what the study has of them");
   add_storage_options(arguments, options->storage);
-  add_device_options(arguments, request.devices);
+  add_device_options(arguments, request.compute.devices);
   add_common_options(arguments, *options);
   arguments.footer(
       "Typed again, the command goes on where it was stopped; with more formats, sites, texts or chunks the study\n"

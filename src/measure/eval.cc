@@ -28,7 +28,7 @@ struct ChunkScores {
 };
 
 void score(const Measurement& with, const Chunk& chunk, const ChunkSlice& slice, ChunkScores& scores) {
-  const int threads = with.options->threads;
+  const int threads = with.options->compute.threads;
   const auto baseline = predict_slice(*with.baseline, chunk, slice, threads);
   scores.baseline_log_p.insert(scores.baseline_log_p.end(), baseline.log_p.begin(), baseline.log_p.end());
   for (std::size_t v = 0; v < with.contexts.size(); ++v) {
@@ -52,7 +52,7 @@ std::optional<ChunkScores> score(const Measurement& with, const Chunk& chunk) {
 
 Measurement prepare(Subjects& subjects, const std::vector<Variant>& variants, const EvalOptions& options) {
   Measurement with;
-  with.plan = plan_chunks(subjects.baseline(), options.ctx_size, options.batch_size, options.threads);
+  with.plan = plan_chunks(subjects.baseline(), options.ctx_size, options.compute.batch_size, options.compute.threads);
   with.baseline = subjects.open_baseline(with.plan.context);
   with.contexts = subjects.open(variants, with.plan.context);
   with.variants = &variants;
@@ -111,17 +111,17 @@ struct Evaluation {
   std::vector<WorstTokens> worst;
 
   TextSums no_sums() const { return {{}, std::vector<ScoreStatistics>(with.variants->size())}; }
-  void add_text(const std::string& file, std::size_t texts);
+  void add_text(const Text& source, std::size_t texts);
   void add_chunk(int text, int number, std::span<const Token> tokens, const ChunkScores& scores);
   void tell(double done, const TextSums& sums) const;
   void finish();
 };
 
-void Evaluation::add_text(const std::string& file, std::size_t texts) {
+void Evaluation::add_text(const Text& source, std::size_t texts) {
   const auto place = result.texts.size();
-  TextChunks chunks(model, file, result.ctx_size, with.options->chunks);
+  TextChunks chunks(model, source, result.ctx_size, with.options->chunks);
   TextResult text;
-  text.name = file;
+  text.name = source.name;
   auto sums = no_sums();
   while (const auto tokens = chunks.next()) {
     const auto scores = score(with, {text.chunks, *tokens});
@@ -180,15 +180,15 @@ void Evaluation::finish() {
 }  // namespace
 
 EvalResult evaluate(const std::vector<std::string>& model_files, const std::vector<Variant>& variants,
-                    const std::vector<std::string>& texts, const EvalOptions& options) {
-  Subjects subjects(model_files, options.devices);
+                    const std::vector<Text>& texts, const EvalOptions& options) {
+  Subjects subjects(model_files, options.compute.devices);
   const auto& model = subjects.baseline();
   const auto with = prepare(subjects, variants, options);
   Evaluation evaluation{model, with, {}, {}, std::vector<WorstTokens>(variants.size())};
   evaluation.total = evaluation.no_sums();
   auto& result = evaluation.result;
   result.model = model_files.front();
-  result.threads = options.threads;
+  result.threads = options.compute.threads;
   result.ctx_size = static_cast<int>(with.plan.shape.ctx_size);
   result.batch_size = with.baseline->batch_size();
   for (const auto& variant : variants) {

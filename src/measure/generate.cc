@@ -32,7 +32,7 @@ ReadPrompt read_prompt(const Model& model, const std::string& prompt, const Gene
   if (tokens.empty()) throw Error("a prompt has no tokens: give it a word to begin with");
   if (static_cast<int>(tokens.size()) >= ctx_size) {
     throw Error(fmt::format(
-        "a prompt has {} tokens, which fill the context of {}: give a shorter prompt or a larger --ctx-size",
+        "a prompt has {} tokens, which fill the context of {}: give a shorter prompt or a larger context size",
         tokens.size(), ctx_size));
   }
   return read;
@@ -159,11 +159,11 @@ GenerationVariant compare_texts(const Model& model, const Written& baseline, con
 GenerationResult generate(const std::vector<std::string>& model_files, const std::vector<Variant>& variants,
                           const std::vector<std::string>& prompts, const GenerateOptions& options,
                           const Progress& progress) {
-  Subjects subjects(model_files, options.devices);
+  Subjects subjects(model_files, options.compute.devices);
   const auto& model = subjects.baseline();
   GenerationResult result;
   result.model = model_files.front();
-  result.threads = options.threads;
+  result.threads = options.compute.threads;
   result.ctx_size = choose_ctx_size(model, options.ctx_size);
   result.max_tokens = options.max_tokens;
   result.chat = options.chat;
@@ -176,7 +176,7 @@ GenerationResult generate(const std::vector<std::string>& model_files, const std
     const auto work = [&] { return read_prompt(model, prompts[p], options, result.ctx_size); };
     read.push_back(prompts.size() == 1 ? work() : about(number(p), work));
   }
-  const ContextOptions context_options{result.ctx_size, options.threads};
+  const ContextOptions context_options{result.ctx_size, options.compute.threads};
   const auto baseline = subjects.open_baseline(context_options);
   const auto contexts = subjects.open(variants, context_options);
 

@@ -1,8 +1,7 @@
-// The page for people who did not measure it themselves: one HTML file that holds the results and what draws them, and
-// asks nothing of any network.
+// Makes the page: one HTML file with the results and the code that draws them, which needs no network.
 //
-// The program has the page without results in it (page_template.h). The results are put into a script element that is
-// only read as JSON; every '<' in it is written as an escape, so that no text and no name can end the element.
+// The program embeds the page without results (page_template.h). The results are inserted into a script element that is
+// only read as JSON; every '<' in it is escaped, so that no text in the results can end the element.
 #pragma once
 
 #include <string>
@@ -15,7 +14,7 @@ namespace fakequant {
 // Throws an Error that says what is missing, when the program was built without the page.
 void check_page(const PageTemplate& page = page_template());
 
-// The page with these results, which came from `source`.
+// The page with these results; `source` is the path that they were read from.
 std::string to_page(const PageResults& results, const std::string& source, const Provenance& provenance,
                     const PageTemplate& page = page_template());
 
