@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
+#include "cli/command.h"
 #include "error.h"
 #include "version.h"
 
@@ -38,9 +39,6 @@ const char* as_long_option(const char* argument) {
 }
 
 }  // namespace
-
-Arguments::Arguments(CLI::App& program, const std::string& name, const std::string& help)
-    : command_(*program.add_subcommand(name, help)) {}
 
 void Arguments::positional(const std::string& name, std::string& value, const std::string& help, Required required) {
   command_.add_option(name, value, help)->type_name("")->required(required == Required::yes);
@@ -87,10 +85,6 @@ void Arguments::flag(const std::string& flags, bool& value, const std::string& h
   command_.add_flag(flags, value, help)->group(group_);
 }
 
-void Arguments::footer(const std::string& text) { command_.footer(text + "\n"); }
-
-void Arguments::run(std::function<void()> work) { command_.callback(std::move(work)); }
-
 Program::Program()
     : app_(std::make_unique<CLI::App>(
           "What does a GGUF language model lose when a part of it is held in another number format?", "fakequant")) {
@@ -101,6 +95,14 @@ Program::Program()
 }
 
 Program::~Program() = default;
+
+void Program::add(const Command& command, const std::string& command_line) {
+  auto& subcommand = *app_->add_subcommand(command.name, command.summary);
+  const auto notes = command.notes.empty() ? std::string() : command.notes + "\n";
+  subcommand.footer(fmt::format("{}Example: fakequant {}\n", notes, command.example));
+  Arguments arguments(subcommand);
+  subcommand.callback(command.add(arguments, command_line));
+}
 
 int Program::run(int count, const char* const* arguments) {
   std::vector<std::string> names;

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,12 +15,13 @@ class App;
 
 namespace fakequant {
 
+struct Command;
+
 enum class Required : bool { no, yes };
 
 class Arguments {
  public:
-  // Of a command of that name, with one line of help.
-  Arguments(CLI::App& program, const std::string& name, const std::string& help);
+  explicit Arguments(CLI::App& command) : command_(command) {}
 
   // Each `value` holds the default and must live as long as the program; `flags` are such as "-o,--output", `type` what
   // the help shows for the value. A value out of range is refused with the range.
@@ -44,12 +44,6 @@ class Arguments {
   // Options that follow are listed under this heading.
   void group(const std::string& name) { group_ = name; }
 
-  // Text under the help, with an example.
-  void footer(const std::string& text);
-
-  // What the command does.
-  void run(std::function<void()> work);
-
  private:
   CLI::App& command_;
   std::string group_ = "Options";
@@ -61,7 +55,8 @@ class Program {
   Program();
   ~Program();
 
-  CLI::App& app() { return *app_; }
+  // `command_line`: as typed, for the command's reports.
+  void add(const Command& command, const std::string& command_line);
 
   // Runs the command that the arguments name, and returns the exit code of help and version. Throws a usage error for
   // arguments that cannot be understood, and what the command throws.

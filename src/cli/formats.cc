@@ -5,8 +5,7 @@
 #include <cmath>
 #include <string_view>
 
-#include "cli/commands.h"
-#include "cli/options.h"
+#include "cli/command.h"
 #include "error.h"
 #include "report/formats_report.h"
 
@@ -31,12 +30,12 @@ double number_of(std::string_view text) {
   return value;
 }
 
-void formats(const FormatsOptions& options) {
+void run_formats(FormatsOptions& options) {
   if (options.format.empty() && !options.values.empty()) {
     throw usage_error("--round needs a format: name it, as in fakequant formats e4m3 --round 0.3");
   }
   ResultOutput output(options, {});
-  const auto provenance = provenance_of(options, false);
+  const auto provenance = provenance_of(options);
   if (options.format.empty()) {
     const auto all = all_format_facts();
     output.write(to_text(all), formats_json(all, {}, provenance));
@@ -54,18 +53,18 @@ void formats(const FormatsOptions& options) {
                formats_json(facts, examples, provenance));
 }
 
+void add_formats_options(Arguments& arguments, FormatsOptions& options) {
+  arguments.positional("NAME", options.format, "A format, with its options: e4m3, int4,mode=asym", Required::no);
+  arguments.texts("--round", "VALUE", options.values, "Show what the format makes of a value; again for more of a row");
+}
+
 }  // namespace
 
-void add_formats(CLI::App& program, const std::string& command_line) {
-  Arguments arguments(program, "formats", "What each number format can hold, and what it makes of a value");
-  auto options = std::make_shared<FormatsOptions>();
-  options->command_line = command_line;
-  arguments.positional("NAME", options->format, "A format, with its options: e4m3, int4,mode=asym", Required::no);
-  arguments.texts("--round", "VALUE", options->values,
-                  "Show what the format makes of a value; again for more of a row");
-  add_common_options(arguments, *options);
-  arguments.footer("Example: fakequant formats e4m3 --round 0.3 --round 449");
-  arguments.run([options] { formats(*options); });
+Command formats_command() {
+  return {.name = "formats",
+          .summary = "What each number format can hold, and what it makes of a value",
+          .example = "formats e4m3 --round 0.3 --round 449",
+          .add = command_of(add_formats_options, run_formats)};
 }
 
 }  // namespace fakequant

@@ -1,31 +1,23 @@
 // fakequant generate: the same prompts continued by the baseline and the variant.
 #include "measure/generate.h"
 
-#include "cli/commands.h"
-#include "cli/options.h"
-#include "cli/site_listing.h"
+#include "cli/command.h"
+#include "cli/measurement.h"
 #include "cli/terminal.h"
 #include "error.h"
 #include "report/generation_report.h"
-#include "measure/prepared_variants.h"
 
 namespace fakequant {
 namespace {
 
-struct GenerateCommandOptions : CommonOptions {
-  std::string model;
+struct GenerateCommandOptions : MeasurementOptions {
   PromptOptions prompts;
-  RuleOptions rules;
-  std::vector<std::string> variants;
-  StorageOptions storage;
-  DeviceOptions devices;
   GenerateOptions generate;
 };
 
 void run_generate(GenerateCommandOptions& options) {
-  const auto variants = variants_of(options.rules, options.variants);
-  const auto recipe = all_rules(variants);
-  const auto storage = settings_of(options.storage);
+  MeasurementPlan plan{.command = "generate", .variants = variants_of(options.rules, options.variants)};
+  plan.inputs = {options.prompts.path()};
   if (!options.generate.system.empty() && !options.generate.chat) {
     throw usage_error("--system is the beginning of a chat: add --chat");
   }
@@ -36,22 +28,12 @@ void run_generate(GenerateCommandOptions& options) {
   if (prompts.empty() && !options.rules.dry_run) {
     throw usage_error("no prompt is given: add -p PROMPT or --prompt-file FILE");
   }
-  const GgufModel model(options.model);
-  const auto provenance = provenance_of(options, options.devices);
-  ResultOutput output(options, inputs_of(model, options.rules, recipe, {options.prompts.path()}));
-  if (options.rules.dry_run) {
-    return write_listing(
-        options, model, {.recipe = recipe, .storage = storage, .devices = options.devices, .only_named = true}, output);
-  }
-  PreparedVariants prepared(model, storage, options.threads);
-  for (const auto& variant : variants) prepared.add(variant.name, variant.recipe);
-  options.generate.compute.threads = options.threads;
-  options.generate.compute.devices = options.devices;
-  const auto result = [&] {
-    ProgressLine progress(options, "generate");
-    return generate(model.paths(), prepared.variants(), prompts, options.generate, progress.callback());
-  }();
-  output.write(to_text(result, screen_of_stdout()), to_json(result, provenance));
+  options.generate.compute = options.compute;
+  run_measurement(options, plan, [&](const Measurement& measurement, ProgressLine& line) {
+    const auto result = generate(measurement.model.paths(), measurement.prepared.variants(), prompts, options.generate,
+                                 line.callback());
+    return Report{to_text(result, screen_of_stdout()), to_json(result, measurement.provenance)};
+  });
 }
 
 // As llama.cpp's tools call them.
@@ -74,28 +56,26 @@ void add_sampler_options(Arguments& arguments, SamplerOptions& options) {
                    "Likewise, for each time that they came");
 }
 
-}  // namespace
-
-void add_generate(CLI::App& program, const std::string& command_line) {
-  Arguments arguments(program, "generate", "The same prompt and seed, side by side; where they part");
-  auto options = std::make_shared<GenerateCommandOptions>();
-  options->command_line = command_line;
-  auto& generate = options->generate;
-  arguments.positional("MODEL", options->model, "A GGUF file");
-  add_prompt_options(arguments, options->prompts);
+void add_generate_options(Arguments& arguments, GenerateCommandOptions& options) {
+  auto& generate = options.generate;
+  arguments.positional("MODEL", options.model, "A GGUF file");
+  add_prompt_options(arguments, options.prompts);
   arguments.flag("--chat", generate.chat, "Each prompt is a user's message, in the model's own chat template");
   arguments.text("--system", "TEXT", generate.system, "The system's message before it, with --chat");
   arguments.number("-n,--predict", generate.max_tokens, 1, 1 << 20, "Tokens to write after each prompt");
   arguments.number("--ctx-size", generate.ctx_size, 4, 1 << 24,
                    "Tokens of the context [min(512, what the model was trained for)]");
   add_sampler_options(arguments, generate.sampler);
-  add_rule_options(arguments, options->rules);
-  add_variant_options(arguments, options->variants);
-  add_storage_options(arguments, options->storage);
-  add_device_options(arguments, options->devices);
-  add_common_options(arguments, *options);
-  arguments.footer("Example: fakequant generate model.gguf -p 'What is 2+2?' --rule a:ffn_norm=bf16");
-  arguments.run([options] { run_generate(*options); });
+  add_measurement_options(arguments, options);
+}
+
+}  // namespace
+
+Command generate_command() {
+  return {.name = "generate",
+          .summary = "The same prompt and seed, side by side; where they part",
+          .example = "generate model.gguf -p 'What is 2+2?' --rule a:ffn_norm=bf16",
+          .add = command_of(add_generate_options, run_generate)};
 }
 
 }  // namespace fakequant

@@ -11,7 +11,8 @@
 #include <string>
 
 #include "cli/arguments.h"
-#include "cli/commands.h"
+#include "cli/command.h"
+#include "cli/interruption.h"
 #include "error.h"
 #include "format/ggml_types.h"
 
@@ -70,22 +71,10 @@ int main(int argc, char** argv) {
   try {
     fakequant::Program program;
     const auto line = quoted(argc, argv);
-    fakequant::add_inspect(program.app(), line);
-    fakequant::add_apply(program.app(), line);
-    fakequant::add_compare(program.app(), line);
-    fakequant::add_sites(program.app(), line);
-    fakequant::add_eval(program.app(), line);
-    fakequant::add_generate(program.app(), line);
-    fakequant::add_bench(program.app(), line);
-    fakequant::add_calibrate(program.app(), line);
-    fakequant::add_experiment(program.app(), line);
-    fakequant::add_sweep(program.app(), line);
-    fakequant::add_study(program.app(), line);
-    fakequant::add_plan(program.app(), line);
-    fakequant::add_drift(program.app(), line);
-    fakequant::add_report(program.app(), line);
-    fakequant::add_formats(program.app(), line);
-    return program.run(argc, argv);
+    for (const auto& command : fakequant::all_commands()) program.add(command, line);
+    const int exit_code = program.run(argc, argv);
+    if (fakequant::Interruption::is_asked_for()) fakequant::Interruption::leave();
+    return exit_code;
   } catch (const fakequant::Error& error) {
     return complain(error.what(), error.failure());
   } catch (const std::bad_alloc&) {

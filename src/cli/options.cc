@@ -48,10 +48,10 @@ std::string unescape(const std::string& text) {
 }  // namespace
 
 void add_common_options(Arguments& arguments, CommonOptions& options) {
-  options.threads = omp_get_num_procs();
+  options.compute.threads = omp_get_num_procs();
   arguments.group("Common options");
   arguments.text("--json", "FILE", options.json, "Write all that was measured as JSON to FILE ('-': to stdout)");
-  arguments.number("--threads", options.threads, 1, 1024, "Threads to compute with");
+  arguments.number("--threads", options.compute.threads, 1, 1024, "Threads to compute with");
   arguments.flag("-q,--quiet", options.quiet, "No progress on stderr");
 }
 
@@ -219,9 +219,7 @@ void ResultOutput::write(const std::string& text, const Json& json) {
   if (std::fflush(stdout) != 0) throw Error(fmt::format("cannot write to stdout: {}", errno_text()));
 }
 
-Provenance provenance_of(const CommonOptions& options, bool runs_model) {
-  return {options.command_line, version(), runs_model ? backend_names() : std::vector<std::string>{}};
-}
+Provenance provenance_of(const CommonOptions& options) { return {options.command_line, version(), {}}; }
 
 Provenance provenance_of(const CommonOptions& options, const DeviceOptions& devices) {
   return {options.command_line, version(), backend_names(devices)};

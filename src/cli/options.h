@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "cli/arguments.h"
-#include "engine/devices.h"
+#include "engine/compute_options.h"
 #include "gguf/gguf_model.h"
 #include "gguf/output_file.h"
 #include "progress.h"
@@ -21,11 +21,11 @@ namespace fakequant {
 struct CommonOptions {
   std::string command_line;  // as typed, for reports
   std::string json;          // a path, "-" for stdout, empty for none
-  int threads = 1;
+  ComputeOptions compute;    // devices only of commands with add_device_options
   bool quiet = false;
 };
 
-// --json, --threads and -q. `threads` starts as the number of processors.
+// --json, --threads and -q. The default of --threads is the number of processors.
 void add_common_options(Arguments& arguments, CommonOptions& options);
 
 // --rule, --recipe and the reference experiment's two flags.
@@ -130,11 +130,11 @@ class FailConditions {
 // Throws a usage error when an output is one of the inputs.
 void refuse_overwriting(const std::vector<std::string>& inputs, const std::string& output);
 
-// `runs_model`: the command computes with llama.cpp's back ends.
-Provenance provenance_of(const CommonOptions& options, bool runs_model);
+// Of a command that runs no model.
+Provenance provenance_of(const CommonOptions& options);
 
-// Of a command that computes on these devices. Made before the work begins, it says then what is wrong with them;
-// throws as open_devices does.
+// Of a command that runs a model on these devices. Opens them, so call it before the work begins; throws as
+// open_devices does.
 Provenance provenance_of(const CommonOptions& options, const DeviceOptions& devices);
 
 // "name: 45 %, 12 s left" on stderr, when that is a terminal and the work takes more than a second.

@@ -5,14 +5,13 @@
 
 #include <charconv>
 
-#include "cli/commands.h"
+#include "cli/command.h"
 #include "cli/interruption.h"
-#include "cli/options.h"
 #include "error.h"
+#include "plan/verify_plan.h"
 #include "recipe/recipe_yaml.h"
 #include "report/plan_report.h"
 #include "study/study_storage.h"
-#include "plan/verify_plan.h"
 #include "text_file.h"
 
 namespace fakequant {
@@ -61,7 +60,7 @@ std::vector<std::string> files_of(const StudySubject& subject, const PlanCommand
   return inputs;
 }
 
-void plan(PlanCommandOptions& options) {
+void run_plan(PlanCommandOptions& options) {
   auto& request = options.request;
   check_options(options);
   request.most_kld = parse_most_kld(options.most_kld);
@@ -74,63 +73,56 @@ void plan(PlanCommandOptions& options) {
   auto outputs = inputs;
   outputs.push_back(options.output);
   ResultOutput output(options, outputs);
-  const auto provenance =
-      options.verify ? provenance_of(options, options.verification.compute.devices) : provenance_of(options, false);
+  const auto provenance = options.verify ? provenance_of(options, options.compute.devices) : provenance_of(options);
   auto result = about(request.study, [&] { return make_plan(study, request); });
   if (result.is_chosen && result.recipe.empty() && !options.output.empty()) {
     throw usage_error("the budget lets everything stay as it is, and there is no recipe to write: give a smaller one");
   }
   if (options.verify) {
-    options.verification.compute.threads = options.threads;
+    options.verification.compute = options.compute;
     options.verification.is_stopped = Interruption::is_asked_for;
     const Interruption interruption;
     ProgressLine line(options, "plan");
     options.verification.progress = line.callback();
     verify_plan(study, options.verification, result);
   }
-  auto text = to_text(result);
-  if (!options.output.empty()) {
-    write_file(options.output, to_yaml(result.recipe));
-    text += fmt::format("\nThe plan's recipe: {}\n", options.output);
-  }
-  output.write(text, to_json(result, provenance));
+  if (!options.output.empty()) write_file(options.output, to_yaml(result.recipe));
+  output.write(to_text(result, options.output), to_json(result, provenance));
 }
 
-}  // namespace
-
-void add_plan(CLI::App& program, const std::string& command_line) {
-  Arguments arguments(program, "plan", "The best mix of formats that a study knows, under a budget");
-  auto options = std::make_shared<PlanCommandOptions>();
-  options->command_line = command_line;
-  auto& request = options->request;
+void add_plan_options(Arguments& arguments, PlanCommandOptions& options) {
+  auto& request = options.request;
   arguments.positional("STUDY.db", request.study, "A study that sweep made");
   arguments.texts(
       "--bits", "BITS", request.bits,
       "Bits for each value, on average, at most: 5.0, or w:4.5 (weights) and a:8 (activations); repeatable");
-  arguments.text("--max-kld", "NATS", options->most_kld, "The divergence, at most: the plan is that of fewest bits");
+  arguments.text("--max-kld", "NATS", options.most_kld, "The divergence, at most: the plan is that of fewest bits");
   arguments.texts("--site", "SITE", request.sites, "Plan these sites of the study; repeatable [all]");
   arguments.texts("--keep", "SITE=FORMAT", request.keep,
                   "Give a site this format: w:ffn_down@0=bf16; 'none' leaves it as it is; repeatable");
-  arguments.text("-o,--output", "RECIPE.yaml", options->output, "Write the plan as a recipe");
+  arguments.text("-o,--output", "RECIPE.yaml", options.output, "Write the plan as a recipe");
   arguments.number("--no-loss", request.negligible_kld, 0.0, 1.0, "The divergence that counts as none, nats");
-  arguments.flag("--verify", options->verify,
+  arguments.flag("--verify", options.verify,
                  "Measure the plan, and one format for all; without a budget the table's mixes");
-  arguments.text("--model", "MODEL", options->verification.model,
+  arguments.text("--model", "MODEL", options.verification.model,
                  "With --verify: where the model is [the study's path]");
-  arguments.texts("-f,--file", "FILE", options->verification.texts,
+  arguments.texts("-f,--file", "FILE", options.verification.texts,
                   "With --verify: where the texts are, in their order [the study's paths]");
-  add_storage_options(arguments, options->storage);
-  add_device_options(arguments, options->verification.compute.devices);
-  add_common_options(arguments, *options);
-  arguments.footer(
-      "Each site and layer of the study gets one of the formats that it was measured in, or stays as it is, such that "
-      "the\n"
-      "divergences of all add up to the least. Weights and activations have budgets of their own.\n"
-      "Example: fakequant plan study.db --bits 5.0 --keep a:ffn_input@0=none -o recipe.yaml --verify");
-  arguments.run([options] {
-    plan(*options);
-    if (Interruption::is_asked_for()) Interruption::leave();
-  });
+  add_storage_options(arguments, options.storage);
+  add_device_options(arguments, options.compute.devices);
+}
+
+}  // namespace
+
+Command plan_command() {
+  return {.name = "plan",
+          .summary = "The best mix of formats that a study knows, under a budget",
+          .notes =
+              "Each site and layer of the study gets one of the formats that it was measured in, or stays as it is, "
+              "such that the\n"
+              "divergences of all add up to the least. Weights and activations have budgets of their own.",
+          .example = "plan study.db --bits 5.0 --keep a:ffn_input@0=none -o recipe.yaml --verify",
+          .add = command_of(add_plan_options, run_plan)};
 }
 
 }  // namespace fakequant

@@ -5,9 +5,8 @@
 
 #include <charconv>
 
-#include "cli/commands.h"
+#include "cli/command.h"
 #include "cli/interruption.h"
-#include "cli/options.h"
 #include "error.h"
 #include "report/sweep_report.h"
 #include "text_file.h"
@@ -60,7 +59,7 @@ void check_prediction(const SweepRequest& request) {
   }
 }
 
-void sweep(SweepCommandOptions& options) {
+void run_sweep(SweepCommandOptions& options) {
   auto& request = options.request;
   request.storage = settings_of(options.storage);
   parse_shard(options.shard, request);
@@ -68,13 +67,13 @@ void sweep(SweepCommandOptions& options) {
   check_prediction(request);
   const GgufModel model(request.model);
   for (const auto& text : request.texts) check_readable(text);
+  request.compute = options.compute;
   const auto provenance = provenance_of(options, request.compute.devices);
   auto inputs = model.paths();
   inputs.insert(inputs.end(), request.texts.begin(), request.texts.end());
   refuse_overwriting(inputs, request.study);
   inputs.push_back(request.study);
   ResultOutput output(options, inputs);
-  request.compute.threads = options.threads;
   request.is_stopped = Interruption::is_asked_for;
   const auto result = [&] {
     const Interruption interruption;
@@ -87,13 +86,8 @@ void sweep(SweepCommandOptions& options) {
   output.write(to_text(result), to_json(result, provenance));
 }
 
-}  // namespace
-
-void add_sweep(CLI::App& program, const std::string& command_line) {
-  Arguments arguments(program, "sweep", "What every site loses in every format and layer, in a study that grows");
-  auto options = std::make_shared<SweepCommandOptions>();
-  options->command_line = command_line;
-  auto& request = options->request;
+void add_sweep_options(Arguments& arguments, SweepCommandOptions& options) {
+  auto& request = options.request;
   arguments.positional("MODEL", request.model, "A GGUF file");
   arguments.texts("-f,--file", "FILE", request.texts, "A text to evaluate; repeatable", Required::yes);
   arguments.texts("--site", "SITE", request.question.sites,
@@ -104,30 +98,33 @@ void add_sweep(CLI::App& program, const std::string& command_line) {
   arguments.text("-o,--output", "STUDY.db", request.study, "The study: made, or gone on with", Required::yes);
   arguments.number("--ctx-size", request.ctx_size, 4, 1 << 24,
                    "Tokens of a chunk [min(512, what the model was trained for)]");
-  arguments.number("--batch-size", request.compute.batch_size, 1, 1 << 24,
+  arguments.number("--batch-size", options.compute.batch_size, 1, 1 << 24,
                    "Tokens that go through the model together, at most [512]");
   arguments.number("--chunks", request.chunks, 1, 1 << 30, "Evaluate at most N chunks of each text [all]");
-  arguments.text("--precision", "PART", options->precision,
+  arguments.text("--precision", "PART", options.precision,
                  "End a variant when its divergence's standard error is below this part of it: 5%");
-  arguments.text("--shard", "I/N", options->shard, "Measure the Ith of N shares of the variants");
+  arguments.text("--shard", "I/N", options.shard, "Measure the Ith of N shares of the variants");
   arguments.flag("--predict", request.predicts,
                  "Measure some variants on some chunks only, and predict the others from them");
   arguments.number("--budget", request.budget, 0, 1e9,
                    "Passes of the model over the text that --predict may cost [a tenth of the sweep]");
   arguments.flag("--dry-run", request.dry_run, "Only print the variants, and what the study has of them");
-  add_storage_options(arguments, options->storage);
-  add_device_options(arguments, request.compute.devices);
-  add_common_options(arguments, *options);
-  arguments.footer(
-      "Typed again, the command goes on where it was stopped; with more formats, sites, texts or chunks the study\n"
-      "grows. The study is a SQLite database, which docs/studies.md describes.\n"
-      "Ctrl-C ends with what has been measured so far.\n"
-      "Example: fakequant sweep model.gguf -f text.txt --site a:ffn_input --format bf16 --format e4m3 --layers -o "
-      "study.db");
-  arguments.run([options] {
-    sweep(*options);
-    if (Interruption::is_asked_for()) Interruption::leave();
-  });
+  add_storage_options(arguments, options.storage);
+  add_device_options(arguments, options.compute.devices);
+}
+
+}  // namespace
+
+Command sweep_command() {
+  return {
+      .name = "sweep",
+      .summary = "What every site loses in every format and layer, in a study that grows",
+      .notes =
+          "Typed again, the command goes on where it was stopped; with more formats, sites, texts or chunks the study\n"
+          "grows. The study is a SQLite database, which docs/studies.md describes.\n"
+          "Ctrl-C ends with what has been measured so far.",
+      .example = "sweep model.gguf -f text.txt --site a:ffn_input --format bf16 --format e4m3 --layers -o study.db",
+      .add = command_of(add_sweep_options, run_sweep)};
 }
 
 }  // namespace fakequant

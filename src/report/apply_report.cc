@@ -148,4 +148,22 @@ std::string to_text(const ApplyResult& result) {
                      count_text(result.tensors_copied), result.recipe);
 }
 
+void add_roundings(Json& json, const std::vector<NamedRounding>& roundings) {
+  for (const auto& [variant, rounding] : roundings) {
+    for (auto& tensor : rounding_json(rounding)) {
+      tensor["variant"] = variant;
+      json["weights"].push_back(std::move(tensor));
+    }
+  }
+}
+
+std::string roundings_text(const std::vector<NamedRounding>& roundings) {
+  std::string text;
+  for (const auto& [variant, rounding] : roundings) {
+    text += fmt::format("\nThe weights of {}:\n\n{}{}{}", variant, rounding_table(rounding).to_text(),
+                        rounding_summary(rounding), storage_note(rounding));
+  }
+  return text;
+}
+
 }  // namespace fakequant

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "report/json_file.h"
 #include "report/table.h"
@@ -27,5 +28,18 @@ std::string rounding_summary(const ApplyResult& result);
 std::string storage_note(const ApplyResult& result);
 
 std::string to_text(const ApplyResult& result);
+
+// The rounding of a variant's weights.
+struct NamedRounding {
+  std::string variant;
+  ApplyResult rounding;
+};
+
+// Adds the list "weights" to a command's JSON: the rounded tensors of all variants, each with its variant's name. There
+// is no list without variants.
+void add_roundings(Json& json, const std::vector<NamedRounding>& roundings);
+
+// Tables of them, each after an empty line and a heading.
+std::string roundings_text(const std::vector<NamedRounding>& roundings);
 
 }  // namespace fakequant

@@ -19,4 +19,8 @@ void check_page(const PageTemplate& page = page_template());
 std::string to_page(const PageResults& results, const std::string& source, const Provenance& provenance,
                     const PageTemplate& page = page_template());
 
+// What was written to the file `page`, which has so many bytes: for the terminal, and as JSON.
+std::string to_text(const PageResults& results, const std::string& page, std::size_t bytes);
+Json to_json(const PageResults& results, const std::string& page, std::size_t bytes, const Provenance& provenance);
+
 }  // namespace fakequant
