@@ -61,7 +61,7 @@ class ErrorsTest(ProgramTest):
     def test_texts(self):
         self.refuse(WORK, "cannot read .*: No such file", "eval", MODEL, "-f", self.path("missing.txt"))
         self.refuse(WORK, "cannot read .*: Is a directory", "eval", MODEL, "-f", self.folder)
-        self.refuse(WORK, "no text in UTF-8: byte 8, counted from 0", "eval", MODEL, "-f",
+        self.refuse(WORK, "is not UTF-8: the byte at offset 8", "eval", MODEL, "-f",
                     self.write("latin1.txt", b"A caf\xc3\xa9 \xe9t " * 999))
         self.refuse(WORK, "is empty", "eval", MODEL, "-f", self.write("empty.txt", b""))
         self.refuse(WORK, r"has \d+ tokens, and two contexts of 256 are needed", "eval", MODEL, "-f", self.write("short.txt", b"Hello. " * 50))

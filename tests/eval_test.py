@@ -38,6 +38,7 @@ class EvalTest(ProgramTest):
         self.assertEqual(itself["ppl"], result["baseline"]["ppl"])
         self.assertEqual(itself["ppl_ratio"], 1)
         self.assertEqual((itself["kld"]["mean"], itself["kld"]["max"]), (0, 0))
+        self.assertEqual((itself["reverse_kld"]["mean"], itself["reverse_kld"]["max"]), (0, 0))
         self.assertEqual(itself["top1_agreement"], 1)
         self.assertEqual(itself["worst_tokens"], [])
 

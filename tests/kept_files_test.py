@@ -90,7 +90,10 @@ class KeptFilesTest(ProgramTest):
         self.assertEqual(rows(study, columns), rows(new, columns))
         tables = "SELECT name FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name"
         self.assertEqual(rows(study, tables), rows(new, tables))
+        for variant in again["variants"]:  # what was not measured is not 0
+            self.assertEqual(variant["reverse_kld"], {"mean": None, "error": None, "max": None})
         more = self.sweep(study, 3)
+        self.assertIsNone(more["variants"][0]["reverse_kld"]["mean"])
         self.assertEqual((more["measured"], [variant["chunks"] for variant in more["variants"]]), (4, [3] * 4))
 
     def test_a_study_without_the_tables_that_came_later_is_continued(self):

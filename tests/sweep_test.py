@@ -55,7 +55,7 @@ class SweepTest(ProgramTest):
         of_eval = result["variants"][0]
         for field in ("ppl", "ppl_error", "ppl_ratio", "ppl_ratio_error", "top1_agreement", "top5_overlap", "top10_overlap"):
             self.assertEqual(variant[field], of_eval[field], (variant["recipe"], field))
-        for group in ("kld", "delta_p"):
+        for group in ("kld", "reverse_kld", "delta_p"):
             for field, value in variant[group].items():
                 self.assertEqual(value, of_eval[group][field], (variant["recipe"], group, field))
         return result

@@ -108,6 +108,33 @@ TEST(Integers, EqualTheReferenceOnEveryTargetAndInEveryRounding) {
   }
 }
 
+TEST(Integers, HaveTheSquaredErrorOfTheReferenceOnEveryTarget) {
+  auto all = normal_floats(1003, 8);
+  all[10] = NAN;
+  all[11] = INFINITY;
+  all[12] = -0.0f;
+  all[13] = 3e38f;
+  all[1002] = -INFINITY;
+  for (const auto& scale : {symmetric_scale(8, 3), symmetric_scale(2, 1), asymmetric_scale(4, {-1, 2.5f})}) {
+    for (const auto rounding : kRoundings) {
+      if (is_random(rounding)) continue;
+      for (const std::size_t count : {std::size_t{0}, std::size_t{1}, std::size_t{9}, all.size()}) {
+        const std::span<const float> values(all.data(), count);
+        double expected = 0;
+        for (const float x : values) {
+          const float difference = round_to_integer(scale, rounding, x).value - x;
+          if (std::isfinite(difference)) expected += static_cast<double>(difference) * difference;
+        }
+        on_every_target([&] {
+          // The order of the additions depends on the target.
+          EXPECT_NEAR(integer_squared_error(scale, rounding, values), expected, 1e-12 * expected)
+              << to_string(rounding) << " of " << count;
+        });
+      }
+    }
+  }
+}
+
 TEST(Integers, MapEveryCodeToItself) {
   for (const int bits : {2, 4, 8, 16}) {
     const auto scale = symmetric_scale(bits, 0.7f);

@@ -38,12 +38,13 @@ struct Quantiles {
          max = 0;
 };
 
-// Sums over the predictions of one or more chunks. nll is -log p of the token that came, in nats; delta_p is the change
+// Sums over the predictions of one or more chunks. nll is -log p of the actual next token, in nats; delta_p is the change
 // of its probability. A study that was made before a quantity existed has no sums of it: they are NaN here.
 struct ScoreSums {
   std::int64_t count = 0;  // predictions
-  Moments nll, nll_baseline, nll_change, kld, delta_p, delta_p2;
+  Moments nll, nll_baseline, nll_change, kld, reverse_kld, delta_p, delta_p2;
   double kld_max = -std::numeric_limits<double>::infinity();
+  double reverse_kld_max = -std::numeric_limits<double>::infinity();
   std::int64_t same_top = 0, top5_common = 0, top10_common = 0;
 
   void add(const TokenScore& score);
@@ -59,7 +60,9 @@ struct DivergenceFigures {
   double correlation = 0;   // of the two models' log-probabilities; NaN where one is constant
   Estimate kld;             // mean KL(baseline || variant), nats
   Quantiles kld_at;
-  Estimate delta_p;  // mean change of the probability of the token that came
+  Estimate reverse_kld;  // mean KL(variant || baseline), nats
+  Quantiles reverse_kld_at;
+  Estimate delta_p;  // mean change of the probability of the actual next token
   Quantiles delta_p_at;
   Estimate delta_p_rms;
   Estimate top1_agreement;                     // fraction of predictions with the same most likely token
@@ -131,6 +134,16 @@ inline constexpr auto kScoreQuantities = std::to_array<ScoreQuantity>({
      .max = &ScoreSums::kld_max,
      .estimate = &DivergenceFigures::kld,
      .quantiles = &DivergenceFigures::kld_at,
+     .is_compared = true},
+    {.name = "reverse_kld",
+     .title = "reverse KL divergence",
+     .unit = "nats",
+     .value = [](const TokenScore& score) { return score.reverse_kld; },
+     .moments = &ScoreSums::reverse_kld,
+     .max = &ScoreSums::reverse_kld_max,
+     .since = 3,
+     .estimate = &DivergenceFigures::reverse_kld,
+     .quantiles = &DivergenceFigures::reverse_kld_at,
      .is_compared = true},
     {.name = "delta_p",
      .title = "change of probability",

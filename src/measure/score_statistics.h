@@ -29,7 +29,7 @@ struct BaselineSums {
   void add(const BaselineSums& other);
 };
 
-// The sums of a chunk, from the logarithms of the probabilities of the tokens that came.
+// The sums of a chunk, from the logarithms of the probabilities of the actual next tokens.
 BaselineSums sum_of_baseline(std::span<const double> log_p);
 
 // Sums, and the values of the quantities whose quantiles are shown.

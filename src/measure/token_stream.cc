@@ -13,10 +13,10 @@
 namespace fakequant {
 namespace {
 
-constexpr std::size_t kOverlapPart = 32;  // of a window
-constexpr std::ptrdiff_t kAnchor = 32;    // tokens that two windows must share
+constexpr std::size_t kOverlapPart = 32;  // the overlap is this part of a window
+constexpr std::ptrdiff_t kAnchor = 32;    // tokens in the run that joins two windows
 
-// How many bytes at the text's end are the beginning of a character whose rest is still to come.
+// The number of bytes of an incomplete character at the end of the text.
 std::size_t cut_character(const std::string& text) {
   for (std::size_t back = 1; back <= std::min<std::size_t>(3, text.size()); ++back) {
     const auto byte = static_cast<unsigned char>(text[text.size() - back]);
@@ -27,14 +27,14 @@ std::size_t cut_character(const std::string& text) {
   return 0;
 }
 
-// The last bytes of a text, at most so many, from the beginning of a character on.
+// At most `bytes` bytes from the end of a text, starting at a character.
 std::string end_of(const std::string& text, std::size_t bytes) {
   auto begin = text.size() - std::min(bytes, text.size());
   while (begin < text.size() && (static_cast<unsigned char>(text[begin]) & 0xC0) == 0x80) ++begin;
   return text.substr(begin);
 }
 
-// Where `run` begins in [begin, end), when it is there exactly once.
+// The position of `run` in [begin, end), if it occurs exactly once.
 template <typename Iterator>
 std::optional<Iterator> find_once(Iterator begin, Iterator end, const std::vector<Token>& run) {
   const auto first = std::search(begin, end, run.begin(), run.end());
@@ -89,7 +89,7 @@ void TokenStream::read_window() {
     return read_whole();
   }
   overlap_ = end_of(text, overlap_bytes_);
-  // A token is a byte or more: all but the last so many lie before the overlap.
+  // A token has at least one byte, so all but the last overlap_bytes_ tokens lie before the overlap.
   release(pending_.size() - (is_last ? 0 : std::min(pending_.size(), overlap_bytes_)));
   has_ended_ = is_last;
 }
@@ -104,15 +104,14 @@ void TokenStream::check_utf8(const std::string& text, std::uint64_t begin) const
   const auto bad = utf8::find_invalid(text);
   if (bad == std::string::npos) return;
   throw Error(
-      fmt::format("{} is no text in UTF-8: byte {}, counted from 0, belongs to no character", path_, begin + bad));
+      fmt::format("{} is not UTF-8: the byte at offset {} is not part of a character", path_, begin + bad));
 }
 
-// Makes `next`, the tokens of the overlap and of what follows it, follow on pending_. Returns false where no place is
-// found.
+// Joins `next`, the tokens of the overlap and of the text after it, to pending_. Returns false if no run joins them.
 bool TokenStream::append(std::vector<Token> next) {
   const auto head_end = next.begin() + static_cast<std::ptrdiff_t>(std::min(next.size(), overlap_bytes_));
   const auto shared = static_cast<std::ptrdiff_t>(model_->tokenize(overlap_, false, false).size());
-  // The middle of what is shared is tried first, then places around it.
+  // Tries the middle of the overlap first, then positions around it.
   const auto reach = shared / 4, step = std::max<std::ptrdiff_t>(1, reach / 16);
   for (std::ptrdiff_t offset = 0; offset <= reach; offset = offset > 0 ? -offset : step - offset) {
     const auto from_end = shared / 2 + offset;

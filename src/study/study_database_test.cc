@@ -15,6 +15,7 @@
 #include "study/merge_studies.h"
 #include "study/score_columns.h"
 #include "study/study_schema.h"
+#include "study/study_totals.h"
 #include "text_file.h"
 
 namespace fakequant {
@@ -144,6 +145,40 @@ TEST_F(StudyDatabases, OfAnOldVersionAreReadAsTheyAreAndMigratedByTheFirstWrite)
   EXPECT_EQ(study.predictions().size(), 1u);
   ASSERT_EQ(study.scores(id).size(), before.size());
   for (const auto& [place, sums] : study.scores(id)) EXPECT_TRUE(agree(before.at(place), sums));
+}
+
+TEST_F(StudyDatabases, OfAnOldVersionMissQuantitiesUntilTheyAreMeasured) {
+  const std::filesystem::path source(std::getenv("SOURCE"));
+  std::filesystem::copy_file(source / "tests/golden/study-v1-measured.db", path("old.db"));
+  StudyDatabase study(path("old.db"), StudyAccess::write);
+  const auto [id, variant] = *study.variants().begin();
+  const auto old = study.scores(id);
+  const ChunkPlace place = old.begin()->first;
+  EXPECT_TRUE(std::isnan(old.at(place).reverse_kld.sum));
+  const auto unknown = figures_of(old);
+  EXPECT_TRUE(std::isfinite(unknown.kld.error));
+  EXPECT_TRUE(std::isfinite(unknown.kld_at.max));
+  for (const double value : {unknown.reverse_kld.value, unknown.reverse_kld.error, unknown.reverse_kld_at.max}) {
+    EXPECT_TRUE(std::isnan(value));
+  }
+  auto measured = old.at(place);
+  measured.reverse_kld = {0.25, 0.125};
+  measured.reverse_kld_max = 0.125;
+  study.transaction([&] { study.add_score(id, place, study.baseline().at(place), measured); });
+  expect_same(study.scores(id).at(place), measured);
+  // Sums without it change nothing then, but other sums are still refused.
+  study.transaction([&] { study.add_score(id, place, study.baseline().at(place), old.at(place)); });
+  expect_same(study.scores(id).at(place), measured);
+  measured.reverse_kld.sum = 0.5;
+  EXPECT_THAT(message_of([&] {
+                study.transaction([&] { study.add_score(id, place, study.baseline().at(place), measured); });
+              }),
+              testing::HasSubstr("the variant's figures for chunk 0 of text 0"));
+  // The other chunk still has none, and so the variant has none.
+  EXPECT_TRUE(std::isnan(figures_of(study.scores(id)).reverse_kld.value));
+  SQLite::Database database(path("old.db"));
+  EXPECT_TRUE(database.execAndGet("SELECT reverse_kld FROM figures WHERE recipe = 'a:ffn_norm=e4m3'").isNull());
+  EXPECT_FALSE(database.execAndGet("SELECT kld FROM figures WHERE recipe = 'a:ffn_norm=e4m3'").isNull());
 }
 
 TEST_F(StudyDatabases, GiveBackWhatWasWrittenToTheBit) {
