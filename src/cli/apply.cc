@@ -23,9 +23,9 @@ struct ApplyCommandOptions : CommonOptions {
 void run_apply(ApplyCommandOptions& options) {
   auto recipe = recipe_of(options.rules);
   if (const auto taps = rules_of_kind(recipe, SiteKind::activation); !taps.empty()) {
-    throw usage_error(fmt::format(
-        "rule '{}' is about activations, which no file holds: use it with eval, generate, bench or experiment",
-        to_string(taps.front())));
+    throw usage_error(
+        fmt::format("rule '{}' names activations, which no file holds: use it with eval, generate, bench or experiment",
+                    to_string(taps.front())));
   }
   if (recipe.empty()) recipe = default_weight_recipe();
   auto settings = settings_of(options.storage);
@@ -68,7 +68,7 @@ Command apply_command() {
   return {.name = "apply",
           .summary = "Write a model with rounded weights",
           .notes =
-              "Without rules: w:ffn_norm=bf16,round=zero, as the reference experiment's script did. A split model is "
+              "Without rules: w:ffn_norm=bf16,round=zero, as in the reference experiment's script. A split model is "
               "named\n"
               "by one of its parts; OUT then gets as many, OUT-00001-of-0000N.gguf and so on.",
           .example = "apply model.gguf -o rounded.gguf --rule 'w:*norm*=bf16'",

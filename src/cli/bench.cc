@@ -1,4 +1,4 @@
-// fakequant bench: what the rounding costs in speed.
+// fakequant bench: the cost of the rounding in speed.
 #include "measure/bench.h"
 
 #include "cli/command.h"
@@ -40,7 +40,7 @@ void add_bench_options(Arguments& arguments, BenchCommandOptions& options) {
 
 Command bench_command() {
   return {.name = "bench",
-          .summary = "What the rounding costs in speed",
+          .summary = "The cost of the rounding in speed",
           .example = "bench model.gguf --rule a:ffn_norm=bf16",
           .add = command_of(add_bench_options, run_bench)};
 }

@@ -34,7 +34,7 @@ void run_calibrate(CalibrateCommandOptions& options) {
   const GgufModel model(options.model);
   check_readable(options.text);
   const auto provenance = provenance_of(options, options.compute.devices);
-  // The rules may name the very ranges that are to be written: they are not read here.
+  // The rules may name the file of ranges that is written here: calibration does not read it.
   auto inputs = model.paths();
   inputs.insert(inputs.end(), {options.text, options.rules.recipe_file});
   refuse_overwriting(inputs, options.output);
@@ -63,7 +63,7 @@ void add_calibrate_options(Arguments& arguments, CalibrateCommandOptions& option
   arguments.text("-o,--output", "RANGES", options.output, "The file to write, as JSON", Required::yes);
   arguments.text("--range", "RANGE", options.range, "The range to use: absmax, or percentile:P of the magnitudes");
   arguments.number("--ctx-size", options.calibrate.ctx_size, 4, 1 << 24,
-                   "Tokens of a chunk [min(512, what the model was trained for)]");
+                   "Tokens of a chunk [512, or the model's training context if shorter]");
   arguments.number("--chunks", options.calibrate.chunks, 1, 1 << 30, "Read at most N chunks [all]");
   add_rule_options(arguments, options.rules, RuleKinds::all, DryRun::no);
   add_storage_options(arguments, options.storage);
@@ -73,14 +73,13 @@ void add_calibrate_options(Arguments& arguments, CalibrateCommandOptions& option
 }  // namespace
 
 Command calibrate_command() {
-  return {
-      .name = "calibrate",
-      .summary = "Record the ranges of activations, for range=static:FILE",
-      .notes =
-          "Activation rules say which values are recorded, whatever their format; none of them is rounded. Without\n"
-          "them: a:in(*), what feeds any weight's product. Weight rules round the weights before.",
-      .example = "calibrate model.gguf -f text.txt -o ranges.json --rule a:ffn_input=int8",
-      .add = command_of(add_calibrate_options, run_calibrate)};
+  return {.name = "calibrate",
+          .summary = "Record the ranges of activations, for range=static:FILE",
+          .notes =
+              "Activation rules select the values that are recorded, whatever their format; none is rounded. Without\n"
+              "them: a:in(*), the input of every weight's product. Weight rules round the weights first.",
+          .example = "calibrate model.gguf -f text.txt -o ranges.json --rule a:ffn_input=int8",
+          .add = command_of(add_calibrate_options, run_calibrate)};
 }
 
 }  // namespace fakequant

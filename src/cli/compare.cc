@@ -16,7 +16,8 @@ struct CompareOptions : CommonOptions {
 void run_compare(CompareOptions& options) {
   options.conditions.parse();
   if (is_safetensors(options.a)) {
-    throw usage_error("the first model must be a GGUF file, whose names the other's are put into: name it first");
+    throw usage_error(
+        "the first model must be a GGUF file, to whose names those of the second are converted: exchange the two");
   }
   const GgufModel a(options.a);
   std::optional<GgufModel> gguf;
@@ -52,7 +53,7 @@ void add_compare_options(Arguments& arguments, CompareOptions& options) {
 
 Command compare_command() {
   return {.name = "compare",
-          .summary = "What differs between two models, tensor by tensor",
+          .summary = "The differences between two models, tensor by tensor",
           .notes = "A split model is named by one of its parts.",
           .example = "compare model.gguf rounded.gguf --fail-if 'max_rel>0.01'",
           .add = command_of(add_compare_options, run_compare)};

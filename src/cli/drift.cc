@@ -1,4 +1,4 @@
-// fakequant drift: where a variant's error enters, grows and dies, node by node.
+// fakequant drift: where a variant's error enters, grows and shrinks, node by node.
 #include "measure/drift.h"
 
 #include "cli/command.h"
@@ -13,7 +13,7 @@ namespace {
 
 struct DriftCommandOptions : MeasurementOptions {
   std::string text;
-  std::string other;  // a model that is the variant, as it is
+  std::string other;  // a model to use as the variant, as it is
   DriftOptions drift;
 };
 
@@ -34,7 +34,7 @@ void run_drift(DriftCommandOptions& options) {
     plan.variants.push_back({"variant", std::move(recipe)});
   } else {
     if (!recipe.empty()) {
-      throw usage_error("the variant is the model under rules, or that of --against: take one of them");
+      throw usage_error("rules and --against both define the variant: take one of them");
     }
     const auto paths = other.emplace(options.other).paths();
     plan.inputs.insert(plan.inputs.end(), paths.begin(), paths.end());
@@ -58,10 +58,10 @@ void add_drift_options(Arguments& arguments, DriftCommandOptions& options) {
   arguments.positional("MODEL", options.model, "A GGUF file");
   arguments.text("-f,--file", "FILE", options.text, "The text to read", Required::yes);
   arguments.text("--against", "MODEL", options.other,
-                 "Another model with the same vocabulary, in place of rules; what it computes alike is compared");
+                 "Another model with the same vocabulary, instead of rules; nodes that both have are compared");
   arguments.text("--nodes", "PATTERN", options.drift.nodes, "List the nodes whose whole names the pattern matches");
   arguments.number("--ctx-size", options.drift.ctx_size, 4, 1 << 24,
-                   "Tokens of a chunk [min(512, what the model was trained for)]");
+                   "Tokens of a chunk [512, or the model's training context if shorter]");
   arguments.number("--chunks", options.drift.chunks, 1, 1 << 30, "Read at most N chunks [4]");
   add_measurement_options(arguments, options, SeveralVariants::no);
   options.conditions.add_option(
@@ -74,9 +74,9 @@ void add_drift_options(Arguments& arguments, DriftCommandOptions& options) {
 
 Command drift_command() {
   return {.name = "drift",
-          .summary = "Where a variant's error enters, grows and dies, node by node",
+          .summary = "Where a variant's error enters, grows and shrinks, node by node",
           .notes =
-              "Each activation of the variant is held against the baseline's, over all tokens of the chunks: its "
+              "Each activation of the variant is compared with the baseline's, over all tokens of the chunks: its "
               "relative error\n"
               "is ||variant - baseline|| / ||baseline||. Fields of --fail-if: relative_error and others of the nodes,\n"
               "output.relative_error, attention... and ffn... of the layers, logits.relative_error, logits.kld.mean.",

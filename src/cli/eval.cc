@@ -87,9 +87,8 @@ void add_eval_options(Arguments& arguments, EvalCommandOptions& options) {
   arguments.texts("--against", "MODEL", options.others,
                   "Another model with the same vocabulary, measured as it is; repeatable");
   arguments.number("--ctx-size", options.eval.ctx_size, 4, 1 << 24,
-                   "Tokens of a chunk [min(512, what the model was trained for)]");
-  arguments.number("--batch-size", options.compute.batch_size, 1, 1 << 24,
-                   "Tokens that go through the model together, at most [512]");
+                   "Tokens of a chunk [512, or the model's training context if shorter]");
+  arguments.number("--batch-size", options.compute.batch_size, 1, 1 << 24, "Evaluate at most N tokens together [512]");
   arguments.number("--chunks", options.eval.chunks, 1, 1 << 30, "Evaluate at most N chunks of each text [all]");
   add_measurement_options(arguments, options);
   options.conditions.add_option(arguments, figure_fields());

@@ -1,4 +1,4 @@
-// fakequant experiment: all of it, and a report.
+// fakequant experiment: all measurements on one model, and a report.
 #include "experiment/experiment.h"
 
 #include <fmt/format.h>
@@ -117,7 +117,7 @@ void add_experiment_options(Arguments& arguments, ExperimentOptions& options) {
   arguments.texts("-f,--file", "FILE", request.texts, "A text to evaluate; repeatable", Required::yes);
   add_prompt_options(arguments, options.prompts, " [three questions]");
   arguments.number("--ctx-size", request.eval.ctx_size, 4, 1 << 24,
-                   "Tokens of a chunk [min(512, what the model was trained for)]");
+                   "Tokens of a chunk [512, or the model's training context if shorter]");
   arguments.number("--chunks", request.eval.chunks, 1, 1 << 30, "Evaluate at most N chunks of the text [all]");
   arguments.number("-n,--predict", request.generate.max_tokens, 1, 1 << 20, "Tokens to write after each prompt");
   arguments.number("--repetitions", request.bench.repetitions, kFewestPairs, 1 << 20,
@@ -131,7 +131,7 @@ void add_experiment_options(Arguments& arguments, ExperimentOptions& options) {
 
 Command experiment_command() {
   return {.name = "experiment",
-          .summary = "All of it on one model, and a report",
+          .summary = "All measurements on one model, and a report",
           .notes =
               "Weight rules and activation rules are measured as two variants. Without rules: the FFN norms' weights "
               "in truncated\n"

@@ -1,4 +1,4 @@
-// fakequant formats: what each number format can hold, and what it makes of a value.
+// fakequant formats: the properties of each number format, and how it rounds given values.
 #include <fmt/format.h>
 
 #include <charconv>
@@ -25,7 +25,8 @@ double number_of(std::string_view text) {
   const auto [stop, fault] = std::from_chars(digits.data(), end, value);
   const bool too_large = std::isfinite(value) && std::isinf(static_cast<float>(value));
   if (fault != std::errc{} || stop != end || digits.empty() || too_large) {
-    throw usage_error(fmt::format("--round {} is no number that float32 can hold: give such as 0.3, inf or nan", text));
+    throw usage_error(
+        fmt::format("--round {} is not a number that float32 can represent: give for example 0.3, inf or nan", text));
   }
   return value;
 }
@@ -43,7 +44,7 @@ void run_formats(FormatsOptions& options) {
   }
   const auto format = parse_format(options.format);
   if (!format.importance_file.empty()) {
-    throw usage_error("imatrix= weighs a weight's columns, and here is no weight: leave it out");
+    throw usage_error("imatrix= weights the columns of a tensor, and there is no tensor here: leave it out");
   }
   const std::vector<FormatFacts> facts = {facts_of(format)};
   std::vector<double> values;
@@ -55,14 +56,15 @@ void run_formats(FormatsOptions& options) {
 
 void add_formats_options(Arguments& arguments, FormatsOptions& options) {
   arguments.positional("NAME", options.format, "A format, with its options: e4m3, int4,mode=asym", Required::no);
-  arguments.texts("--round", "VALUE", options.values, "Show what the format makes of a value; again for more of a row");
+  arguments.texts("--round", "VALUE", options.values,
+                  "Show how the format rounds a value; repeat it for several values of a row");
 }
 
 }  // namespace
 
 Command formats_command() {
   return {.name = "formats",
-          .summary = "What each number format can hold, and what it makes of a value",
+          .summary = "The properties of each number format, and how it rounds a value",
           .example = "formats e4m3 --round 0.3 --round 449",
           .add = command_of(add_formats_options, run_formats)};
 }

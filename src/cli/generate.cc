@@ -19,7 +19,7 @@ void run_generate(GenerateCommandOptions& options) {
   MeasurementPlan plan{.command = "generate", .variants = variants_of(options.rules, options.variants)};
   plan.inputs = {options.prompts.path()};
   if (!options.generate.system.empty() && !options.generate.chat) {
-    throw usage_error("--system is the beginning of a chat: add --chat");
+    throw usage_error("--system needs a chat: add --chat");
   }
   if (options.rules.dry_run && options.prompts.file == "-") {
     throw usage_error("--dry-run writes no text and needs no prompts: leave out --prompt-file -");
@@ -36,24 +36,25 @@ void run_generate(GenerateCommandOptions& options) {
   });
 }
 
-// As llama.cpp's tools call them.
+// With the names that llama.cpp's tools use.
 void add_sampler_options(Arguments& arguments, SamplerOptions& options) {
   arguments.group("Sampling");
   arguments.number("--temp", options.temperature, 0.0, 100.0, "Temperature; 0 takes the most likely token");
-  arguments.number("--top-k", options.top_k, 0, 1 << 30, "Sample from the K most likely; 0 for all");
-  arguments.number("--typical", options.typical_p, 0.0, 1.0, "Sample from the locally typical; 1 for all");
+  arguments.number("--top-k", options.top_k, 0, 1 << 30, "Sample from the K most likely tokens; 0 for all");
+  arguments.number("--typical", options.typical_p, 0.0, 1.0, "Sample from the locally typical tokens; 1 for all");
   arguments.number("--top-p", options.top_p, 0.0, 1.0,
-                   "Sample from the most likely that hold this probability together");
+                   "Sample from the most likely tokens that reach this probability together");
   arguments.number("--min-p", options.min_p, 0.0, 1.0,
-                   "Sample from those at least this fraction as likely as the most likely");
-  arguments.number("--seed", options.seed, kHighestSeed, "Seed of the sampling, the same for all");
+                   "Sample from tokens at least this fraction as likely as the most likely one");
+  arguments.number("--seed", options.seed, kHighestSeed, "Seed of the sampling, the same for all models");
   arguments.number("--repeat-penalty", options.repeat_penalty, 0.01, 100.0,
-                   "Make tokens that came less likely, also at --temp 0; 1: no less");
-  arguments.number("--repeat-last-n", options.repeat_last_n, 0, 1 << 20, "The last tokens that penalties look at");
+                   "Make earlier tokens less likely, also at --temp 0; 1: off");
+  arguments.number("--repeat-last-n", options.repeat_last_n, 0, 1 << 20,
+                   "The number of last tokens that penalties apply to");
   arguments.number("--presence-penalty", options.presence_penalty, -100.0, 100.0,
-                   "Taken from the logits of tokens that came");
+                   "Subtracted from the logits of earlier tokens");
   arguments.number("--frequency-penalty", options.frequency_penalty, -100.0, 100.0,
-                   "Likewise, for each time that they came");
+                   "Likewise, for each earlier occurrence");
 }
 
 void add_generate_options(Arguments& arguments, GenerateCommandOptions& options) {
@@ -64,7 +65,7 @@ void add_generate_options(Arguments& arguments, GenerateCommandOptions& options)
   arguments.text("--system", "TEXT", generate.system, "The system's message before it, with --chat");
   arguments.number("-n,--predict", generate.max_tokens, 1, 1 << 20, "Tokens to write after each prompt");
   arguments.number("--ctx-size", generate.ctx_size, 4, 1 << 24,
-                   "Tokens of the context [min(512, what the model was trained for)]");
+                   "Tokens of the context [512, or the model's training context if shorter]");
   add_sampler_options(arguments, generate.sampler);
   add_measurement_options(arguments, options);
 }
@@ -73,7 +74,7 @@ void add_generate_options(Arguments& arguments, GenerateCommandOptions& options)
 
 Command generate_command() {
   return {.name = "generate",
-          .summary = "The same prompt and seed, side by side; where they part",
+          .summary = "Baseline and variants continue the same prompts: where the texts differ",
           .example = "generate model.gguf -p 'What is 2+2?' --rule a:ffn_norm=bf16",
           .add = command_of(add_generate_options, run_generate)};
 }

@@ -25,15 +25,15 @@ void run_inspect(InspectOptions& options) {
 
 void add_inspect_options(Arguments& arguments, InspectOptions& options) {
   arguments.positional("MODEL", options.model, "A GGUF file");
-  arguments.text("--select", "GLOB", options.select, "Only tensors of such a name: 'blk.*.ffn_*.weight'");
-  arguments.flag("--all", options.all, "A row for each tensor, not one for all layers");
+  arguments.text("--select", "GLOB", options.select, "Only tensors whose names match: 'blk.*.ffn_*.weight'");
+  arguments.flag("--all", options.all, "A row for each tensor instead of one for all layers");
 }
 
 }  // namespace
 
 Command inspect_command() {
   return {.name = "inspect",
-          .summary = "What precision the weights of a model really have",
+          .summary = "The precision that the weights of a model really have",
           .notes = "A split model is named by one of its parts.",
           .example = "inspect model.gguf",
           .add = command_of(add_inspect_options, run_inspect)};

@@ -1,4 +1,4 @@
-// fakequant report: the page.
+// fakequant report: a page with charts.
 #include <fmt/format.h>
 
 #include "cli/command.h"
@@ -38,7 +38,7 @@ void add_report_options(Arguments& arguments, ReportOptions& options) {
 
 Command report_command() {
   return {.name = "report",
-          .summary = "A page of a study or of results, for any browser, without a network",
+          .summary = "A page with charts of a study or results, for any browser, without a network",
           .notes = "A folder that experiment made is shown whole: divergence, drift, prompts, speed and weights.",
           .example = "report study.db -o study.html",
           .add = command_of(add_report_options, run_report)};

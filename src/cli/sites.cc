@@ -24,7 +24,7 @@ void run_sites(SitesOptions& options) {
 
 void add_sites_options(Arguments& arguments, SitesOptions& options) {
   arguments.positional("MODEL", options.model, "A GGUF file");
-  arguments.flag("--all", options.all, "A row for each site, not one for all layers");
+  arguments.flag("--all", options.all, "A row for each site instead of one for all layers");
   add_rule_options(arguments, options.rules, RuleKinds::all, DryRun::no);
   add_storage_options(arguments, options.storage);
   add_device_options(arguments, options.compute.devices);

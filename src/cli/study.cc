@@ -1,4 +1,4 @@
-// fakequant study merge: studies of the same model and texts, united.
+// fakequant study merge: merges studies of the same model and texts.
 #include <fmt/format.h>
 
 #include "cli/command.h"
@@ -27,7 +27,7 @@ void run_study(StudyCommandOptions& options) {
 
 void add_study_options(Arguments& arguments, StudyCommandOptions& options) {
   arguments.positional("ACTION", options.action, "merge");
-  arguments.positional("OUT.db", options.output, "The study that all are added to; made where there is none");
+  arguments.positional("OUT.db", options.output, "The study that the others are added to; created if missing");
   arguments.positionals("STUDY.db", options.studies, "Studies of the same model and texts");
 }
 
@@ -35,7 +35,7 @@ void add_study_options(Arguments& arguments, StudyCommandOptions& options) {
 
 Command study_command() {
   return {.name = "study",
-          .summary = "Unite studies that sweep made",
+          .summary = "Merge studies that sweep made",
           .example = "study merge all.db shard1.db shard2.db",
           .add = command_of(add_study_options, run_study)};
 }

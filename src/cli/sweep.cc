@@ -1,4 +1,4 @@
-// fakequant sweep: what every site loses in every format and layer, in a study that grows.
+// fakequant sweep: the loss at every site in every format and layer, collected in a study.
 #include "sweep/sweep.h"
 
 #include <fmt/format.h>
@@ -29,7 +29,7 @@ void parse_shard(const std::string& text, SweepRequest& request) {
     const auto [stop, second] = std::from_chars(slash + 1, end, request.shards);
     if (second == std::errc{} && stop == end && request.shard >= 1 && request.shard <= request.shards) return;
   }
-  throw usage_error(fmt::format("--shard {} is none: write I/N, such as 2/8 for the second of eight", text));
+  throw usage_error(fmt::format("--shard {} is invalid: write I/N, such as 2/8 for the second of eight", text));
 }
 
 // "5%" or "0.05".
@@ -41,21 +41,23 @@ double parse_precision(const std::string& text) {
   const bool is_percent = stop + 1 == end && *stop == '%';
   if (is_percent) value /= 100;
   if (fault != std::errc{} || (stop != end && !is_percent) || !(value > 0) || !(value < 1)) {
-    throw usage_error(fmt::format("--precision {} is none: write a part of the mean, such as 5%", text));
+    throw usage_error(fmt::format("--precision {} is invalid: write a fraction of the mean, such as 5%", text));
   }
   return value;
 }
 
 void check_prediction(const SweepRequest& request) {
   if (!request.predicts) {
-    if (request.budget > 0) throw usage_error("--budget is what --predict may cost: give that too");
+    if (request.budget > 0) throw usage_error("--budget limits the cost of --predict: add --predict");
     return;
   }
   if (request.shards > 1) {
-    throw usage_error("--predict tells of variants from others, and --shard parts them: leave one out");
+    throw usage_error(
+        "--predict derives variants from others, and --shard separates them: give one of the two options");
   }
   if (request.precision > 0) {
-    throw usage_error("--predict says itself which chunks are measured, as --precision does: leave one out");
+    throw usage_error(
+        "--predict and --precision both choose the chunks that are measured: give one of the two options");
   }
 }
 
@@ -97,9 +99,8 @@ void add_sweep_options(Arguments& arguments, SweepCommandOptions& options) {
   arguments.flag("--layers", request.question.by_layer, "Each layer by itself [all that a site names together]");
   arguments.text("-o,--output", "STUDY.db", request.study, "The study: made, or gone on with", Required::yes);
   arguments.number("--ctx-size", request.ctx_size, 4, 1 << 24,
-                   "Tokens of a chunk [min(512, what the model was trained for)]");
-  arguments.number("--batch-size", options.compute.batch_size, 1, 1 << 24,
-                   "Tokens that go through the model together, at most [512]");
+                   "Tokens of a chunk [512, or the model's training context if shorter]");
+  arguments.number("--batch-size", options.compute.batch_size, 1, 1 << 24, "Evaluate at most N tokens together [512]");
   arguments.number("--chunks", request.chunks, 1, 1 << 30, "Evaluate at most N chunks of each text [all]");
   arguments.text("--precision", "PART", options.precision,
                  "End a variant when its divergence's standard error is below this part of it: 5%");
@@ -118,7 +119,7 @@ void add_sweep_options(Arguments& arguments, SweepCommandOptions& options) {
 Command sweep_command() {
   return {
       .name = "sweep",
-      .summary = "What every site loses in every format and layer, in a study that grows",
+      .summary = "The loss at every site in every format and layer, collected in a study",
       .notes =
           "Typed again, the command goes on where it was stopped; with more formats, sites, texts or chunks the study\n"
           "grows. The study is a SQLite database, which docs/studies.md describes.\n"

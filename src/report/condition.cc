@@ -28,14 +28,14 @@ bool holds(double value, const Condition& condition) {
   return value != condition.limit;
 }
 
-// Without blanks at its ends.
+// Without blanks at both ends.
 std::string trimmed(const std::string& text) {
   constexpr auto blanks = " \t\n";
   const auto begin = text.find_first_not_of(blanks);
   return begin == std::string::npos ? "" : text.substr(begin, text.find_last_not_of(blanks) + 1 - begin);
 }
 
-// The number, or the list's length, that a field with dots leads to.
+// The number of a field, whose name may have dots, or its length if it is a list.
 std::optional<double> value_of(const Json& object, const std::string& field) {
   const Json* at = &object;
   for (std::size_t begin = 0; begin <= field.size();) {
@@ -50,7 +50,7 @@ std::optional<double> value_of(const Json& object, const std::string& field) {
   return std::nullopt;
 }
 
-// What an entry of a list is called.
+// The name of an entry of a list.
 std::string name_of(const Json& entry) {
   for (const auto* field : {"name", "node"}) {
     if (entry.contains(field) && entry[field].is_string()) return entry[field];
@@ -70,8 +70,8 @@ Condition parse_condition(const std::string& text, const std::vector<std::string
   const bool is_known = std::find(kComparisons.begin(), kComparisons.end(), condition.comparison) != kComparisons.end();
   const bool is_number = fault == std::errc{} && stop == last && std::isfinite(condition.limit);
   if (condition.field.empty() || !is_known || !is_number) {
-    throw usage_error(fmt::format("--fail-if '{}' is no condition: write FIELD>NUMBER, such as {}>0.01 (or {})", text,
-                                  fields.front(), fmt::join(kComparisons, " ")));
+    throw usage_error(fmt::format("--fail-if '{}' is not a condition: write FIELD>NUMBER, such as {}>0.01 (or {})",
+                                  text, fields.front(), fmt::join(kComparisons, " ")));
   }
   if (std::find(fields.begin(), fields.end(), condition.field) == fields.end()) {
     throw usage_error(fmt::format("--fail-if '{}': there is no field {} here: take one of {}", text, condition.field,

@@ -22,7 +22,7 @@
 namespace fakequant {
 namespace {
 
-// A block that Markdown leaves as it is; the fence is longer than any in the text.
+// A code block; the fence is longer than any in the text.
 std::string fenced(const std::string& text, const std::string& language = "") {
   std::string fence = "```";
   while (text.find(fence) != std::string::npos) fence += '`';
@@ -47,7 +47,7 @@ std::string describe_variants(const ExperimentResult& result) {
   return text;
 }
 
-// Two variants in different formats say nothing about which part of the model minds more.
+// Two variants in different formats do not show which part of the model is more sensitive.
 std::string comparability(const ExperimentResult& result) {
   std::set<std::string> formats;
   for (const auto& rule : result.recipe) formats.insert(to_string(rule.format));
@@ -237,7 +237,7 @@ std::string speed(const ExperimentResult& result) {
                     memory_table(bench).to_markdown(), bytes_text(bench.peak_rss));
 }
 
-// Whether a change is more than the text's choice of tokens explains.
+// Whether a change is larger than its statistical error.
 std::string perplexity_meaning(const VariantResult& variant) {
   const auto& figures = variant.figures;
   const double change = figures.ppl_ratio.value - 1, error = figures.ppl_ratio.error;

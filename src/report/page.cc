@@ -10,8 +10,8 @@
 namespace fakequant {
 namespace {
 
-// What the results take the place of.
-constexpr std::string_view kPlace = R"(<script type="application/json" id="fakequant-data">null</script>)";
+// The text that the results replace.
+constexpr std::string_view kPlaceholder = R"(<script type="application/json" id="fakequant-data">null</script>)";
 constexpr std::string_view kNull = "null";
 
 std::string script_text(const Json& json) {
@@ -35,9 +35,9 @@ void check_page(const PageTemplate& page) {
 std::string to_page(const PageResults& results, const std::string& source, const Provenance& provenance,
                     const PageTemplate& page) {
   check_page(page);
-  const auto place = page.html.find(kPlace);
-  if (place == std::string_view::npos)
-    throw Error("the page that was built in has no place for results: build it again");
+  const auto begin = page.html.find(kPlaceholder);
+  if (begin == std::string_view::npos)
+    throw Error("the page in this program has no placeholder for results: build it again");
   Json json;
   json["schema"] = "fakequant.page/1";
   json["source"] = source;
@@ -48,7 +48,7 @@ std::string to_page(const PageResults& results, const std::string& source, const
   for (const auto& [file, result] : results.shown) json["results"].push_back({{"file", file}, {"result", result}});
   json["left_out"] = Json::array();
   for (const auto& [file, why] : results.left_out) json["left_out"].push_back({{"file", file}, {"why", why}});
-  const auto null = place + kPlace.find(kNull);
+  const auto null = begin + kPlaceholder.find(kNull);
   return std::string(page.html.substr(0, null)) + script_text(json) +
          std::string(page.html.substr(null + kNull.size()));
 }

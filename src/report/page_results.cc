@@ -76,7 +76,7 @@ class FolderReader {
   }
 
  private:
-  // What cannot be read is left out, and said.
+  // A file that cannot be read is listed as left out.
   template <typename Work>
   void take(const std::string& name, const Work& work) {
     try {
@@ -97,8 +97,8 @@ class FolderReader {
   void add_file(const std::string& name) {
     const auto path = (folder_ / name).string();
     const auto json = Json::parse(read_text(path), nullptr, false);
-    if (json.is_discarded()) throw Error("it is no JSON, or damaged");
-    if (!schema_of(json).starts_with("fakequant.")) return;  // somebody else's
+    if (json.is_discarded()) throw Error("it is not JSON, or damaged");
+    if (!schema_of(json).starts_with("fakequant.")) return;  // not a file of fakequant
     results_.read.push_back(path);
     add_result(name, json);
   }
@@ -115,14 +115,14 @@ class FolderReader {
     if (std::find(kShown.begin(), kShown.end(), schema) == kShown.end()) {
       throw Error(fmt::format("the page has no part for {}", schema.empty() ? "it" : schema));
     }
-    if (!has_texts(json, {"model", "command", "version"})) throw Error("it is damaged: it does not say of what model");
+    if (!has_texts(json, {"model", "command", "version"})) throw Error("it is damaged: it does not name the model");
     if (schema == "fakequant.sweep/1" && !is_wanted(json)) return;
     const bool is_there = std::any_of(results_.shown.begin(), results_.shown.end(),
                                       [&](const auto& shown) { return shown.result == json; });
     if (!is_there) results_.shown.push_back({name, json});
   }
 
-  // A sweep's result says no more than its study, where that is here too.
+  // The result of a sweep adds nothing to its study, if that is in the folder too.
   bool is_wanted(const Json& sweep) const {
     if (!has_texts(sweep, {"study"})) throw Error("it is damaged: it does not name its study");
     return !studies_.contains(fs::path(sweep["study"].get<std::string>()).filename().string());

@@ -1,7 +1,7 @@
-// What a page shows: a study, or all studies and results that fakequant's commands wrote into a folder.
+// The results that a page shows: a study, or all studies and results of fakequant's commands in a folder.
 //
-// A study becomes the result of the sweep that would have asked for all of it, so that a page knows one kind of thing:
-// results, told apart by their schema.
+// A study is converted to the result of a sweep over all of it, so that a page holds results only, which differ by
+// their schema.
 #pragma once
 
 #include <string>
@@ -20,8 +20,8 @@ struct PageResults {
     std::string file;
     std::string why;
   };
-  std::vector<Shown> shown;       // by the files' names
-  std::vector<LeftOut> left_out;  // what looks like fakequant's, and is not shown
+  std::vector<Shown> shown;       // in the order of the files' names
+  std::vector<LeftOut> left_out;  // files of fakequant that are not shown
   std::vector<std::string> read;  // the files' paths
 };
 
