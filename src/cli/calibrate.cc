@@ -49,7 +49,7 @@ void run_calibrate(CalibrateCommandOptions& options) {
   options.calibrate.compute = options.compute;
   auto result = [&] {
     ProgressLine progress(options, "calibrate");
-    return calibrate(variant.model, variant.taps, options.text, options.calibrate, progress.callback());
+    return calibrate(variant.model, variant.taps, text_file(options.text), options.calibrate, progress.callback());
   }();
   result.model = model.path();
   write_text(ranges, ranges_text(result, provenance));

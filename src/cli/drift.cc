@@ -48,8 +48,8 @@ void run_drift(DriftCommandOptions& options) {
     for (const auto& rounding : measurement.roundings) {
       options.drift.changed_weights = changed_tensors(rounding.rounding);
     }
-    const auto result = measure_drift(measurement.model.paths(), measurement.prepared.variants().front(), options.text,
-                                      options.drift, line.callback());
+    const auto result = measure_drift(measurement.model.paths(), measurement.prepared.variants().front(),
+                                      text_file(options.text), options.drift, line.callback());
     return Report{to_text(result), to_json(result, measurement.provenance)};
   });
 }

@@ -56,7 +56,8 @@ std::optional<Report> evaluate_and_report(const EvalCommandOptions& options, con
     line.show(progress.done, running_perplexity(progress, measurement.prepared.variants()));
   };
   const Interruption interruption;
-  const auto result = evaluate(measurement.model.paths(), measurement.prepared.variants(), options.texts, eval);
+  const auto result =
+      evaluate(measurement.model.paths(), measurement.prepared.variants(), text_files(options.texts), eval);
   if (result.chunks == 0) return std::nullopt;
   auto json = to_json(result, measurement.provenance);
   add_roundings(json, measurement.roundings);

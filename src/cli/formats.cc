@@ -39,7 +39,10 @@ void run_formats(FormatsOptions& options) {
   const auto provenance = provenance_of(options);
   if (options.format.empty()) {
     const auto all = all_format_facts();
-    output.write(to_text(all), formats_json(all, {}, provenance));
+    output.write(
+        to_text(all) +
+            "`fakequant formats NAME` describes one of them; --round VALUE shows the result of rounding a value.\n",
+        formats_json(all, {}, provenance));
     return;
   }
   const auto format = parse_format(options.format);

@@ -187,12 +187,14 @@ void FailConditions::add_option(Arguments& arguments, std::vector<std::string> f
 }
 
 void FailConditions::parse() {
-  for (const auto& text : texts_) conditions_.push_back(parse_condition(text, fields_));
+  for (const auto& text : texts_) {
+    conditions_.push_back(about("--fail-if", [&] { return parse_condition(text, fields_); }));
+  }
 }
 
 void FailConditions::check(const Json& result) const {
   for (const auto& condition : conditions_) {
-    if (const auto found = find_condition(condition, result)) throw Error(*found);
+    if (const auto found = find_condition(condition, result)) throw Error("--fail-if " + *found);
   }
 }
 

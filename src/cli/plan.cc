@@ -19,6 +19,7 @@ namespace {
 
 struct PlanCommandOptions : CommonOptions {
   PlanRequest request;
+  std::vector<std::string> sites, keep;
   std::string most_kld, output;
   StorageOptions storage;
   bool verify = false;
@@ -34,6 +35,21 @@ std::optional<double> parse_most_kld(const std::string& text) {
     throw usage_error(fmt::format("--max-kld {} is none: write a divergence in nats, such as 0.01", text));
   }
   return value;
+}
+
+// "w:ffn_down@0=bf16", or "w:ffn_down@0=none".
+KeptFormat parse_kept_format(const std::string& text) {
+  const auto equals = text.find('=');
+  if (equals == std::string::npos) {
+    throw usage_error(
+        fmt::format("--keep {} is invalid: write SITE=FORMAT, such as w:ffn_down@0=bf16, or SITE=none to leave it as "
+                    "it is",
+                    text));
+  }
+  const auto format = text.substr(equals + 1);
+  KeptFormat kept{parse_site_pattern(text.substr(0, equals)), std::nullopt};
+  if (format != "none") kept.format = parse_format(format);
+  return kept;
 }
 
 void check_options(const PlanCommandOptions& options) {
@@ -64,6 +80,8 @@ void run_plan(PlanCommandOptions& options) {
   auto& request = options.request;
   check_options(options);
   request.most_kld = parse_most_kld(options.most_kld);
+  for (const auto& site : options.sites) request.sites.push_back(parse_site_pattern(site));
+  for (const auto& text : options.keep) request.keep.push_back(parse_kept_format(text));
   if (const auto storage = storage_text(settings_of(options.storage)); !storage.empty()) request.storage = storage;
   const StudyDatabase study(request.study, StudyAccess::read);
   const auto subject = study.subject();
@@ -97,8 +115,8 @@ void add_plan_options(Arguments& arguments, PlanCommandOptions& options) {
       "--bits", "BITS", request.bits,
       "Bits for each value, on average, at most: 5.0, or w:4.5 (weights) and a:8 (activations); repeatable");
   arguments.text("--max-kld", "NATS", options.most_kld, "The divergence, at most: the plan is that of fewest bits");
-  arguments.texts("--site", "SITE", request.sites, "Plan these sites of the study; repeatable [all]");
-  arguments.texts("--keep", "SITE=FORMAT", request.keep,
+  arguments.texts("--site", "SITE", options.sites, "Plan these sites of the study; repeatable [all]");
+  arguments.texts("--keep", "SITE=FORMAT", options.keep,
                   "Give a site this format: w:ffn_down@0=bf16; 'none' leaves it as it is; repeatable");
   arguments.text("-o,--output", "RECIPE.yaml", options.output, "Write the plan as a recipe");
   arguments.number("--no-loss", request.negligible_kld, 0.0, 1.0, "The divergence that counts as none, nats");

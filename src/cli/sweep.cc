@@ -17,6 +17,8 @@ namespace {
 struct SweepCommandOptions : CommonOptions {
   SweepRequest request;
   StorageOptions storage;
+  std::vector<std::string> sites, formats;
+  bool by_layer = false;
   std::string shard, precision;
 };
 
@@ -46,6 +48,14 @@ double parse_precision(const std::string& text) {
   return value;
 }
 
+SweepQuestion question_of(const SweepCommandOptions& options) {
+  SweepQuestion question;
+  for (const auto& site : options.sites) question.sites.push_back(parse_site_pattern(site));
+  for (const auto& format : options.formats) question.formats.push_back(parse_format(format));
+  question.by_layer = options.by_layer;
+  return question;
+}
+
 void check_prediction(const SweepRequest& request) {
   if (!request.predicts) {
     if (request.budget > 0) throw usage_error("--budget limits the cost of --predict: add --predict");
@@ -64,6 +74,7 @@ void check_prediction(const SweepRequest& request) {
 void run_sweep(SweepCommandOptions& options) {
   auto& request = options.request;
   request.storage = settings_of(options.storage);
+  request.question = question_of(options);
   parse_shard(options.shard, request);
   request.precision = parse_precision(options.precision);
   check_prediction(request);
@@ -92,11 +103,11 @@ void add_sweep_options(Arguments& arguments, SweepCommandOptions& options) {
   auto& request = options.request;
   arguments.positional("MODEL", request.model, "A GGUF file");
   arguments.texts("-f,--file", "FILE", request.texts, "A text to evaluate; repeatable", Required::yes);
-  arguments.texts("--site", "SITE", request.question.sites,
-                  "What to round, as in rules: a:ffn_input, w:ffn_norm; repeatable", Required::yes);
-  arguments.texts("--format", "FORMAT", request.question.formats,
+  arguments.texts("--site", "SITE", options->sites, "What to round, as in rules: a:ffn_input, w:ffn_norm; repeatable",
+                  Required::yes);
+  arguments.texts("--format", "FORMAT", options->formats,
                   "A format, as in rules: bf16, or int4,per=block,block=32; repeatable", Required::yes);
-  arguments.flag("--layers", request.question.by_layer, "Each layer by itself [all that a site names together]");
+  arguments.flag("--layers", options->by_layer, "Each layer by itself [all that a site names together]");
   arguments.text("-o,--output", "STUDY.db", request.study, "The study: made, or gone on with", Required::yes);
   arguments.number("--ctx-size", request.ctx_size, 4, 1 << 24,
                    "Tokens of a chunk [512, or the model's training context if shorter]");

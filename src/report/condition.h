@@ -1,4 +1,4 @@
-// A condition on a result, such as max_rel>0.01, that makes a command fail: for scripts and CI.
+// A condition on a result, such as max_rel>0.01, that scripts and CI fail on.
 #pragma once
 
 #include <optional>
@@ -20,9 +20,9 @@ struct Condition {
 // for a field that is not one of `fields`.
 Condition parse_condition(const std::string& text, const std::vector<std::string>& fields);
 
-// A message where the condition holds in a result, or nothing. The field is one of the result itself, if it has it (for
-// a list its length is compared), or else one of the objects in its lists. NaN fulfils every condition, and so does a
-// result without the field: neither may pass a check.
+// A message, such as "'max_rel>0.01' holds for 1 of 5: ...", if the condition holds in a result. The field is one of
+// the result itself (the length, for a list), or else of the objects in its lists. NaN fulfils every condition, and so
+// does a result in which nothing has the field.
 std::optional<std::string> find_condition(const Condition& condition, const Json& result);
 
 }  // namespace fakequant

@@ -59,8 +59,7 @@ std::string to_text(const std::vector<FormatFacts>& formats) {
   return table.to_text() +
          "\nAny eXmY (X 2-8, Y 1-10), mantissaN (N 0-23) and intN (N 2-16) is a format too. Largest and smallest are "
          "in\n"
-         "units of the scale. `fakequant formats NAME` gives details of one; --round VALUE shows how it rounds a "
-         "value.\n";
+         "units of the scale.\n";
 }
 
 std::string examples_text(const Format& format, const std::vector<FormatExample>& examples) {

@@ -10,7 +10,7 @@
 namespace fakequant {
 namespace {
 
-// The text that the results replace.
+// The placeholder of the results.
 constexpr std::string_view kPlaceholder = R"(<script type="application/json" id="fakequant-data">null</script>)";
 constexpr std::string_view kNull = "null";
 
@@ -35,9 +35,8 @@ void check_page(const PageTemplate& page) {
 std::string to_page(const PageResults& results, const std::string& source, const Provenance& provenance,
                     const PageTemplate& page) {
   check_page(page);
-  const auto begin = page.html.find(kPlaceholder);
-  if (begin == std::string_view::npos)
-    throw Error("the page in this program has no placeholder for results: build it again");
+  const auto place = page.html.find(kPlaceholder);
+  if (place == std::string_view::npos) throw Error("the embedded page has no placeholder for results: build it again");
   Json json;
   json["schema"] = "fakequant.page/1";
   json["source"] = source;
@@ -48,7 +47,7 @@ std::string to_page(const PageResults& results, const std::string& source, const
   for (const auto& [file, result] : results.shown) json["results"].push_back({{"file", file}, {"result", result}});
   json["left_out"] = Json::array();
   for (const auto& [file, why] : results.left_out) json["left_out"].push_back({{"file", file}, {"why", why}});
-  const auto null = begin + kPlaceholder.find(kNull);
+  const auto null = place + kPlaceholder.find(kNull);
   return std::string(page.html.substr(0, null)) + script_text(json) +
          std::string(page.html.substr(null + kNull.size()));
 }
