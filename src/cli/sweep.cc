@@ -103,24 +103,24 @@ void add_sweep_options(Arguments& arguments, SweepCommandOptions& options) {
   auto& request = options.request;
   arguments.positional("MODEL", request.model, "A GGUF file");
   arguments.texts("-f,--file", "FILE", request.texts, "A text to evaluate; repeatable", Required::yes);
-  arguments.texts("--site", "SITE", options->sites, "What to round, as in rules: a:ffn_input, w:ffn_norm; repeatable",
-                  Required::yes);
-  arguments.texts("--format", "FORMAT", options->formats,
+  arguments.texts("--site", "SITE", options.sites,
+                  "The values to round, as in rules: a:ffn_input, w:ffn_norm; repeatable", Required::yes);
+  arguments.texts("--format", "FORMAT", options.formats,
                   "A format, as in rules: bf16, or int4,per=block,block=32; repeatable", Required::yes);
-  arguments.flag("--layers", options->by_layer, "Each layer by itself [all that a site names together]");
-  arguments.text("-o,--output", "STUDY.db", request.study, "The study: made, or gone on with", Required::yes);
+  arguments.flag("--layers", options.by_layer, "Each layer separately [all layers of a site together]");
+  arguments.text("-o,--output", "STUDY.db", request.study, "The study to create or continue", Required::yes);
   arguments.number("--ctx-size", request.ctx_size, 4, 1 << 24,
                    "Tokens of a chunk [512, or the model's training context if shorter]");
   arguments.number("--batch-size", options.compute.batch_size, 1, 1 << 24, "Evaluate at most N tokens together [512]");
   arguments.number("--chunks", request.chunks, 1, 1 << 30, "Evaluate at most N chunks of each text [all]");
-  arguments.text("--precision", "PART", options.precision,
-                 "End a variant when its divergence's standard error is below this part of it: 5%");
+  arguments.text("--precision", "FRACTION", options.precision,
+                 "Stop measuring a variant when the standard error is below this fraction of its divergence: 5%");
   arguments.text("--shard", "I/N", options.shard, "Measure the Ith of N shares of the variants");
   arguments.flag("--predict", request.predicts,
                  "Measure some variants on some chunks only, and predict the others from them");
   arguments.number("--budget", request.budget, 0, 1e9,
                    "Passes of the model over the text that --predict may cost [a tenth of the sweep]");
-  arguments.flag("--dry-run", request.dry_run, "Only print the variants, and what the study has of them");
+  arguments.flag("--dry-run", request.dry_run, "Only print the variants, and the chunks that the study has of them");
   add_storage_options(arguments, options.storage);
   add_device_options(arguments, options.compute.devices);
 }
@@ -128,15 +128,15 @@ void add_sweep_options(Arguments& arguments, SweepCommandOptions& options) {
 }  // namespace
 
 Command sweep_command() {
-  return {
-      .name = "sweep",
-      .summary = "The loss at every site in every format and layer, collected in a study",
-      .notes =
-          "Typed again, the command goes on where it was stopped; with more formats, sites, texts or chunks the study\n"
-          "grows. The study is a SQLite database, which docs/studies.md describes.\n"
-          "Ctrl-C ends with what has been measured so far.",
-      .example = "sweep model.gguf -f text.txt --site a:ffn_input --format bf16 --format e4m3 --layers -o study.db",
-      .add = command_of(add_sweep_options, run_sweep)};
+  return {.name = "sweep",
+          .summary = "The loss at every site in every format and layer, collected in a study",
+          .notes =
+              "Run again, the command continues where it stopped; more formats, sites, texts or chunks are added to "
+              "the study.\n"
+              "The study is a SQLite database, which docs/studies.md describes.\n"
+              "Ctrl-C ends with what has been measured so far.",
+          .example = "sweep model.gguf -f text.txt --site a:ffn_input --format bf16 --format e4m3 --layers -o study.db",
+          .add = command_of(add_sweep_options, run_sweep)};
 }
 
 }  // namespace fakequant
