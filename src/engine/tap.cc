@@ -37,7 +37,7 @@ void check_lies_together(const ggml_tensor* node, const std::string& site) {
 void check_tokens(const TokenDimension& dimension, const Rule& rule, bool is_observed) {
   if (dimension.kind == TokenDimension::found) return;
   constexpr auto kWayOut = "or leave it as it is by a later rule with mantissa23";
-  if (!rule.tokens.is_all()) {
+  if (!rule.pattern.tokens.is_all()) {
     throw usage_error(
         fmt::format("its values belong to no token, or to several together, so that tokens: cannot pick some of them: "
                     "leave that out, {}",
@@ -117,7 +117,7 @@ bool Tap::is_always_named(const std::string& site) const {
 Tap::Target Tap::make_target(const ActivationSite& site, const Rule& rule) {
   Target target;
   target.format = for_activation(rule.format);
-  target.tokens = rule.tokens;
+  target.tokens = rule.pattern.tokens;
   target.site = site;
   const auto* known = find_site(sites_, site.site.name);
   target.place = known == nullptr ? sites_.size() : static_cast<std::size_t>(known - sites_.data());
@@ -140,7 +140,7 @@ Tap::Target Tap::make_target(const ActivationSite& site, const Rule& rule) {
   target.counters.site = site.site.name;
   target.counters.layer = site.site.layer.value_or(-1);
   target.counters.format = to_string(rule.format);
-  target.counters.tokens = to_string(rule.tokens);
+  target.counters.tokens = to_string(rule.pattern.tokens);
   target.counters.readers = site.readers;
   target.counters.other_readers = other_readers(rule, site, layers_);
   return target;

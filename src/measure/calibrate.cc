@@ -11,7 +11,7 @@ namespace fakequant {
 
 Recipe default_calibration_recipe() { return {parse_rule("a:in(*)=bf16")}; }
 
-CalibrationResult calibrate(const std::vector<std::string>& model_files, const Recipe& taps, const std::string& text,
+CalibrationResult calibrate(const std::vector<std::string>& model_files, const Recipe& taps, const Text& text,
                             const CalibrateOptions& options, const Progress& progress) {
   check_recorded_range(options.range);
   const Model model(model_files, options.compute.devices);
@@ -25,7 +25,7 @@ CalibrationResult calibrate(const std::vector<std::string>& model_files, const R
 
   CalibrationResult result;
   result.model = model.path();
-  result.text = text;
+  result.text = text.name;
   result.ctx_size = ctx_size;
   result.range = to_string(options.range);
   while (const auto tokens = chunks.next()) {

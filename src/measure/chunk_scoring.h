@@ -1,5 +1,5 @@
-// Scores the predictions of a chunk, slice by slice. `eval` and `sweep` share this code, so that both give the same figures
-// for a variant, to the bit.
+// Scores the predictions of a chunk, slice by slice. `eval` and `sweep` share this code, so that both give the same
+// figures for a variant, to the bit.
 #pragma once
 
 #include <span>

@@ -38,8 +38,8 @@ struct Quantiles {
          max = 0;
 };
 
-// Sums over the predictions of one or more chunks. nll is -log p of the actual next token, in nats; delta_p is the change
-// of its probability. A study that was made before a quantity existed has no sums of it: they are NaN here.
+// Sums over the predictions of one or more chunks. nll is -log p of the actual next token, in nats; delta_p is the
+// change of its probability. A study that was made before a quantity existed has no sums of it: they are NaN here.
 struct ScoreSums {
   std::int64_t count = 0;  // predictions
   Moments nll, nll_baseline, nll_change, kld, reverse_kld, delta_p, delta_p2;
@@ -75,7 +75,7 @@ enum class FigureForm { number, ratio, percent, signed_percent };
 // A row of the table. A quantity is summed (it has `value`), shown (it has `estimate` or `number`), or both: then it is
 // shown as the mean of what is summed.
 struct ScoreQuantity {
-  std::string_view name;       // of the JSON field and of the study's columns; a.b is field b of object a
+  std::string_view name;        // of the JSON field and of the study's columns; a.b is field b of object a
   std::string_view title = {};  // in tables
   std::string_view unit = {};   // "nats", or none
 

@@ -1,8 +1,8 @@
 // From the scores of single predictions to perplexity and divergence, with their errors.
 //
 // The estimators are llama-perplexity's (tools/perplexity/perplexity.cpp of llama.cpp, kl_divergence()), in double. The
-// predictions of a chunk are summed first, then the chunks in their order. So a figure depends neither on threads nor on
-// what else was measured with it, and sums that were stored can be added to later.
+// predictions of a chunk are summed first, then the chunks in their order. So a figure depends neither on threads nor
+// on what else was measured with it, and sums that were stored can be added to later.
 #pragma once
 
 #include <array>

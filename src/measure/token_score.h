@@ -1,8 +1,8 @@
 // The scores of one prediction of a variant against the baseline's: the probability that each gives to the actual next
 // token, and the divergence of their distributions.
 //
-// llama-perplexity stores the baseline's log-probabilities in 16 bits, clipped at 16 nats below the largest, which changes
-// its figures on models with sharp predictions. Here both logits are compared as they are.
+// llama-perplexity stores the baseline's log-probabilities in 16 bits, clipped at 16 nats below the largest, which
+// changes its figures on models with sharp predictions. Here both logits are compared as they are.
 #pragma once
 
 #include "measure/prediction.h"
@@ -22,8 +22,8 @@ struct TokenScore {
   double delta_p() const;  // the change of the probability of the actual next token
 };
 
-// Takes the logits of both; `base` is predict(baseline), and `token` the actual next token. The divergences are NaN if the
-// variant's logits are not a distribution.
+// Takes the logits of both; `base` is predict(baseline), and `token` the actual next token. The divergences are NaN if
+// the variant's logits are not a distribution.
 TokenScore score_token(std::span<const float> baseline, const Prediction& base, std::span<const float> variant,
                        std::int32_t token);
 

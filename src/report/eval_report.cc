@@ -180,12 +180,14 @@ Table texts_table(const EvalResult& result) {
   Table table(joined(Cells{"text<", "chunks", "variant<"}, compared_titles()));
   if (result.texts.size() < 2) return table;
   for (const auto& text : result.texts) {
-    table.add_row(joined(Cells{printable(text.name), count_text(text.chunks), "baseline"}, baseline_cells(estimate_text(text.baseline_ppl))));
+    table.add_row(joined(Cells{printable(text.name), count_text(text.chunks), "baseline"},
+                         baseline_cells(estimate_text(text.baseline_ppl))));
     for (std::size_t v = 0; v < text.variants.size(); ++v) {
       table.add_row(joined(Cells{"", "", result.variants[v].name}, compared_cells(text.variants[v])));
     }
   }
-  table.add_row(joined(Cells{"mean of the texts", "", "baseline"}, baseline_cells(value_text(result.macro_baseline_ppl))));
+  table.add_row(
+      joined(Cells{"mean of the texts", "", "baseline"}, baseline_cells(value_text(result.macro_baseline_ppl))));
   for (const auto& variant : result.variants) {
     table.add_row(joined(Cells{"", "", variant.name}, compared_values(variant.macro)));
   }
@@ -193,13 +195,12 @@ Table texts_table(const EvalResult& result) {
 }
 
 Table distribution_table(const DivergenceFigures& figures) {
-  std::vector<std::string> headers = {"<", "mean"};
+  Cells headers = {"<", "mean"};
   for (const auto& column : kQuantiles) headers.emplace_back(column.header);
   Table table(headers);
   for (const auto& quantity : kScoreQuantities) {
     if (quantity.quantiles == nullptr) continue;
-    std::vector<std::string> cells = {title_text(quantity),
-                                      value_text(quantity, (figures.*quantity.estimate).value)};
+    Cells cells = {title_text(quantity), value_text(quantity, (figures.*quantity.estimate).value)};
     for (const auto& column : kQuantiles) {
       cells.push_back(value_text(quantity, (figures.*quantity.quantiles).*column.quantile));
     }
@@ -218,7 +219,7 @@ std::string figures_in_words(const DivergenceFigures& figures) {
 }
 
 Table worst_tokens_table(const VariantResult& variant, std::size_t max_rows) {
-  Table table({"KL divergence", "after<", "came<", "baseline: p", "expects<", "variant: p", "expects<"});
+  Table table({"KL divergence", "after<", "actual<", "baseline: p", "expects<", "variant: p", "expects<"});
   constexpr std::size_t kContext = 32;
   for (std::size_t i = 0; i < std::min(max_rows, variant.worst_tokens.size()); ++i) {
     const auto& token = variant.worst_tokens[i];
@@ -286,7 +287,7 @@ std::string to_text(const EvalResult& result) {
   if (const auto texts = texts_table(result); !texts.empty()) text += "\n" + texts.to_text();
   for (const auto& variant : result.variants) {
     const auto what = !variant.other_model.empty() ? "the model " + variant.other_model
-                      : variant.recipe.empty()     ? "no rules, the model against itself"
+                      : variant.recipe.empty()     ? "no rules: the model against itself"
                                                    : variant.recipe;
     text += fmt::format("\n{}: {}\n", variant.name, what);
     if (variant.figures.kld_at.max != 0) {

@@ -12,9 +12,9 @@ struct QuantileField {
   double Quantiles::*value;
 };
 constexpr QuantileField kQuantileFields[] = {
-    {"min", &Quantiles::min}, {"p01", &Quantiles::p01},       {"p1", &Quantiles::p1},   {"p5", &Quantiles::p5},
-    {"p10", &Quantiles::p10}, {"p25", &Quantiles::p25},       {"median", &Quantiles::median}, {"p75", &Quantiles::p75},
-    {"p90", &Quantiles::p90}, {"p95", &Quantiles::p95},       {"p99", &Quantiles::p99}, {"p999", &Quantiles::p999},
+    {"min", &Quantiles::min}, {"p01", &Quantiles::p01}, {"p1", &Quantiles::p1},         {"p5", &Quantiles::p5},
+    {"p10", &Quantiles::p10}, {"p25", &Quantiles::p25}, {"median", &Quantiles::median}, {"p75", &Quantiles::p75},
+    {"p90", &Quantiles::p90}, {"p95", &Quantiles::p95}, {"p99", &Quantiles::p99},       {"p999", &Quantiles::p999},
     {"max", &Quantiles::max}};
 
 enum class QuantilesKnown { all, summed };

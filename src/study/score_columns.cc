@@ -67,12 +67,15 @@ std::vector<std::string> score_column_definitions(int version) {
   const ScoreSums sums;
   for_each_column(sums, [&](std::string_view name, std::string_view ending, const auto& value, int since) {
     constexpr bool kIsReal = std::is_same_v<std::remove_cvref_t<decltype(value)>, double>;
-    if (since == version) columns.push_back(fmt::format("{}{} {}", name, ending, kIsReal ? "REAL" : "INTEGER NOT NULL"));
+    if (since == version)
+      columns.push_back(fmt::format("{}{} {}", name, ending, kIsReal ? "REAL" : "INTEGER NOT NULL"));
   });
   return columns;
 }
 
-std::string selected_score_columns(int version) { return fmt::format("{}", fmt::join(names_of_columns(version), ", ")); }
+std::string selected_score_columns(int version) {
+  return fmt::format("{}", fmt::join(names_of_columns(version), ", "));
+}
 
 std::string inserted_score_columns() { return selected_score_columns(std::numeric_limits<int>::max()); }
 

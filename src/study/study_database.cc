@@ -101,8 +101,9 @@ void StudyDatabase::check_is_study() const {
     throw Error(fmt::format("{} is a damaged study: {}", path_, found));
   }
   if (const int version = schema_version(*database_); version > newest_schema_version()) {
-    throw Error(fmt::format("{} is a study of version {}, and this program knows versions up to {}: use a newer fakequant",
-                            path_, version, newest_schema_version()));
+    throw Error(
+        fmt::format("{} is a study of version {}, and this program knows versions up to {}: use a newer fakequant",
+                    path_, version, newest_schema_version()));
   }
 }
 
@@ -214,7 +215,7 @@ StudyDatabase::VariantId StudyDatabase::add_variant(const StudyVariant& variant)
   });
 }
 
-void StudyDatabase::add_score(VariantId variant, const ChunkPlace& place, const BaselineSums& baseline,
+void StudyDatabase::add_score(VariantId variant, const ChunkPosition& place, const BaselineSums& baseline,
                               const ScoreSums& score) {
   guarded([&] {
     add_baseline(place, baseline);
@@ -229,9 +230,9 @@ void StudyDatabase::add_score(VariantId variant, const ChunkPlace& place, const 
       sums = stored;
       if (!fill_in_missing(sums, score)) return;
     }
-    SQLite::Statement insert(*database_,
-                             fmt::format("INSERT OR REPLACE INTO scores (variant, text, chunk, {}) VALUES (?, ?, ?, {})",
-                                         inserted_score_columns(), score_placeholders()));
+    SQLite::Statement insert(
+        *database_, fmt::format("INSERT OR REPLACE INTO scores (variant, text, chunk, {}) VALUES (?, ?, ?, {})",
+                                inserted_score_columns(), score_placeholders()));
     bind_all(insert, variant, place.text, place.chunk);
     bind_score(insert, 4, sums);
     insert.exec();
@@ -239,7 +240,7 @@ void StudyDatabase::add_score(VariantId variant, const ChunkPlace& place, const 
 }
 
 // The baseline's sums of a chunk, which all variants share.
-void StudyDatabase::add_baseline(const ChunkPlace& place, const BaselineSums& baseline) {
+void StudyDatabase::add_baseline(const ChunkPosition& place, const BaselineSums& baseline) {
   SQLite::Statement known(*database_, "SELECT predictions, nll, nll_squared FROM chunks WHERE text = ? AND chunk = ?");
   bind_all(known, place.text, place.chunk);
   if (known.executeStep()) {
@@ -247,13 +248,13 @@ void StudyDatabase::add_baseline(const ChunkPlace& place, const BaselineSums& ba
     if (own.count != baseline.count || !is_same(own.nll, baseline.nll)) throw other_figures("baseline's", place);
     return;
   }
-  SQLite::Statement insert(
-      *database_, "INSERT INTO chunks (text, chunk, predictions, nll, nll_squared) VALUES (?, ?, ?, ?, ?)");
+  SQLite::Statement insert(*database_,
+                           "INSERT INTO chunks (text, chunk, predictions, nll, nll_squared) VALUES (?, ?, ?, ?, ?)");
   bind_all(insert, place.text, place.chunk, baseline.count, baseline.nll.sum, baseline.nll.sum2);
   insert.exec();
 }
 
-Error StudyDatabase::other_figures(const std::string& whose, const ChunkPlace& place) const {
+Error StudyDatabase::other_figures(const std::string& whose, const ChunkPosition& place) const {
   return Error(fmt::format(
       "the {} figures for chunk {} of text {} are not those in the study {}: this machine computes other last digits",
       whose, place.chunk, place.text, path_));
@@ -270,7 +271,8 @@ void StudyDatabase::set_start(VariantId variant, const StartingPoint& start) {
 
 void StudyDatabase::set_sites(VariantId variant, const std::vector<StudySite>& sites) {
   guarded([&] {
-    SQLite::Statement insert(*database_, "INSERT OR IGNORE INTO variant_sites (variant, name, rows, row_length, bits) "
+    SQLite::Statement insert(*database_,
+                             "INSERT OR IGNORE INTO variant_sites (variant, name, rows, row_length, bits) "
                              "VALUES (?, ?, ?, ?, ?)");
     for (const auto& site : sites) {
       bind_all(insert, variant, site.name, site.values.rows, site.values.length, site.bits);
@@ -298,7 +300,8 @@ std::vector<StudySite> StudyDatabase::sites(VariantId variant) const {
 
 void StudyDatabase::set_prediction(VariantId variant, const PredictedDivergence& prediction) {
   guarded([&] {
-    SQLite::Statement insert(*database_, "INSERT OR REPLACE INTO predictions (variant, kld, low, high) VALUES (?, ?, ?, ?)");
+    SQLite::Statement insert(*database_,
+                             "INSERT OR REPLACE INTO predictions (variant, kld, low, high) VALUES (?, ?, ?, ?)");
     bind_all(insert, variant, prediction.kld, prediction.low, prediction.high);
     insert.exec();
   });
@@ -327,9 +330,9 @@ std::map<StudyDatabase::VariantId, StudyVariant> StudyDatabase::variants() const
   });
 }
 
-std::map<ChunkPlace, ScoreSums> StudyDatabase::scores(VariantId variant) const {
+std::map<ChunkPosition, ScoreSums> StudyDatabase::scores(VariantId variant) const {
   return guarded([&] {
-    std::map<ChunkPlace, ScoreSums> scores;
+    std::map<ChunkPosition, ScoreSums> scores;
     SQLite::Statement rows(*database_, fmt::format("SELECT text, chunk, {} FROM scores WHERE variant = ?",
                                                    selected_score_columns(schema_version(*database_))));
     rows.bind(1, variant);
@@ -340,9 +343,9 @@ std::map<ChunkPlace, ScoreSums> StudyDatabase::scores(VariantId variant) const {
   });
 }
 
-std::map<ChunkPlace, BaselineSums> StudyDatabase::baseline() const {
+std::map<ChunkPosition, BaselineSums> StudyDatabase::baseline() const {
   return guarded([&] {
-    std::map<ChunkPlace, BaselineSums> chunks;
+    std::map<ChunkPosition, BaselineSums> chunks;
     if (!has_schema(*database_)) return chunks;
     SQLite::Statement rows(*database_, "SELECT text, chunk, predictions, nll, nll_squared FROM chunks");
     while (rows.executeStep()) {

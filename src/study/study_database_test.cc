@@ -88,9 +88,7 @@ class StudyDatabases : public testing::Test {
   std::filesystem::path folder_;
 };
 
-void expect_same(const ScoreSums& a, const ScoreSums& b) {
-  EXPECT_EQ(std::memcmp(&a, &b, sizeof(a)), 0);
-}
+void expect_same(const ScoreSums& a, const ScoreSums& b) { EXPECT_EQ(std::memcmp(&a, &b, sizeof(a)), 0); }
 
 TEST_F(StudyDatabases, KeepPredictionsAndUniteThem) {
   make("a.db", 1, 2);
@@ -153,7 +151,7 @@ TEST_F(StudyDatabases, OfAnOldVersionMissQuantitiesUntilTheyAreMeasured) {
   StudyDatabase study(path("old.db"), StudyAccess::write);
   const auto [id, variant] = *study.variants().begin();
   const auto old = study.scores(id);
-  const ChunkPlace place = old.begin()->first;
+  const ChunkPosition place = old.begin()->first;
   EXPECT_TRUE(std::isnan(old.at(place).reverse_kld.sum));
   const auto unknown = figures_of(old);
   EXPECT_TRUE(std::isfinite(unknown.kld.error));
@@ -170,10 +168,9 @@ TEST_F(StudyDatabases, OfAnOldVersionMissQuantitiesUntilTheyAreMeasured) {
   study.transaction([&] { study.add_score(id, place, study.baseline().at(place), old.at(place)); });
   expect_same(study.scores(id).at(place), measured);
   measured.reverse_kld.sum = 0.5;
-  EXPECT_THAT(message_of([&] {
-                study.transaction([&] { study.add_score(id, place, study.baseline().at(place), measured); });
-              }),
-              testing::HasSubstr("the variant's figures for chunk 0 of text 0"));
+  EXPECT_THAT(
+      message_of([&] { study.transaction([&] { study.add_score(id, place, study.baseline().at(place), measured); }); }),
+      testing::HasSubstr("the variant's figures for chunk 0 of text 0"));
   // The other chunk still has none, and so the variant has none.
   EXPECT_TRUE(std::isnan(figures_of(study.scores(id)).reverse_kld.value));
   SQLite::Database database(path("old.db"));
@@ -288,7 +285,7 @@ TEST_F(StudyDatabases, AreUnited) {
   }
   const StudyDatabase united(path("united.db"), StudyAccess::read), whole(path("whole.db"), StudyAccess::read);
   const auto scores_of = [](const StudyDatabase& study) {
-    std::map<std::string, std::map<ChunkPlace, ScoreSums>> scores;
+    std::map<std::string, std::map<ChunkPosition, ScoreSums>> scores;
     for (const auto& [id, known] : study.variants()) {
       scores[known.recipe + known.start->why_whole] = study.scores(id);
       EXPECT_EQ(study.sites(id), sites(*known.layer));

@@ -103,8 +103,8 @@ std::string divergence_columns() {
   std::vector<std::string> columns;
   for (const auto& quantity : kScoreQuantities) {
     if (!quantity.is_compared || quantity.moments == nullptr) continue;
-    columns.push_back(fmt::format(
-        "CASE WHEN count({0}) = count(*) THEN sum({0}) / sum(predictions) END AS {0}", quantity.name));
+    columns.push_back(
+        fmt::format("CASE WHEN count({0}) = count(*) THEN sum({0}) / sum(predictions) END AS {0}", quantity.name));
     if (quantity.max == nullptr) continue;
     columns.push_back(
         fmt::format("CASE WHEN count({0}_max) = count(*) THEN max({0}_max) END AS {0}_max", quantity.name));

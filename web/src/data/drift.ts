@@ -1,4 +1,4 @@
-// An error followed through the layers: each activation of a variant held against the baseline's.
+// An error followed through the layers: each activation of a variant compared with the baseline's.
 import type { Figure, ResultHead } from "./head";
 
 export type Role = "exact" | "entered" | "grown" | "carried" | "died";

@@ -1,4 +1,4 @@
-// What models wrote after the same prompts with the same seed.
+// The answers of models to the same prompts with the same seed.
 import type { Figure, ResultHead } from "./head";
 
 export interface Parting {

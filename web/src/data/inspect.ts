@@ -1,4 +1,4 @@
-// What precision a model's weights have, and the machine that measured.
+// The precision of a model's weights, and the machine that measured.
 import type { Figure, ResultHead } from "./head";
 
 export interface CensusTensor {

@@ -1,4 +1,4 @@
-// The best mixes of formats: for each number of bits the least divergence that was predicted.
+// The best mixes of formats: for each number of bits, the smallest predicted divergence.
 import type { Figure, ResultHead } from "./head";
 
 export interface ParetoPoint {

@@ -94,8 +94,8 @@ export function drift(page: PageData): Section | null {
     id: "drift",
     title: "Where the error enters, grows and dies",
     content: [
-      paragraph("Each activation of a variant is held against the baseline's. The relative error is ",
-        "‖variant − baseline‖ ∕ ‖baseline‖, over all tokens: 1 % means that the difference is as long as a hundredth of the value."),
+      paragraph("Each activation of a variant is compared with the baseline's. The relative error is ",
+        "‖variant − baseline‖ ∕ ‖baseline‖, over all tokens: 1 % means that the norm of the difference is a hundredth of that of the value."),
       ...drifts.flatMap(({ file, result }) => sectionOf(file, result, drifts.length)),
     ],
   };

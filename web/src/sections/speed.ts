@@ -39,8 +39,8 @@ function sectionOf(file: string, result: BenchResult, count: number): Child[] {
       `with such a format would gain.`),
     element("div", { class: "charts" },
       costs("Reading the prompt", result.variants, (variant) => variant.prompt),
-      costs("Writing", result.variants, (variant) => variant.decode)),
-    table("Tokens a second", [
+      costs("Decoding", result.variants, (variant) => variant.decode)),
+    table("Tokens per second", [
       { title: "", value: (row: { name: string; prompt: Figure; decode: Figure }) => row.name },
       { title: "prompt", value: (row) => row.prompt, text: (row) => rate(row.prompt) },
       { title: "decode", value: (row) => row.decode, text: (row) => rate(row.decode) },

@@ -66,7 +66,7 @@ function ofDrift(page: PageData): Child[] {
     const error = result.logits.relative_error ?? null;
     if (entered === 0 || error === null) return [];
     return [element("li", {}, "Under ", code(result.recipe || fileName(result.against ?? "")), ` error enters at `,
-      `${plural(entered, "place")}, and reaches the logits as ${percentText(error)}.`)];
+      `${plural(entered, "node")}, and the relative error of the logits is ${percentText(error)}.`)];
   });
 }
 
