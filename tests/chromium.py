@@ -1,4 +1,4 @@
-"""A headless Chromium, driven through a pipe in its own protocol (--remote-debugging-pipe): nothing else is needed.
+"""A headless Chromium, driven through a pipe by its own protocol (--remote-debugging-pipe), without other software.
 
 https://chromedevtools.github.io/devtools-protocol/ lists the commands. Messages are JSON and end in a zero byte.
 """
@@ -14,7 +14,7 @@ import subprocess
 import time
 import unittest
 
-SECONDS = 120  # more than any machine needs for one answer
+SECONDS = 120  # longer than one answer takes on any machine
 
 
 def find_chromium():
@@ -25,7 +25,7 @@ def find_chromium():
 
 
 def high_pipe():
-    """A pipe whose descriptors are none of the first ten."""
+    """A pipe whose descriptors are all above 9."""
     low = os.pipe()
     high = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10) for fd in low]
     for fd in low:
@@ -97,7 +97,7 @@ class Browser:
         return json.loads(message)
 
     def send(self, method, **parameters):
-        """Sends a command and returns its result. Events that come meanwhile are kept."""
+        """Sends a command and returns its result. Keeps events that arrive meanwhile."""
         self.number += 1
         message = {"id": self.number, "method": method, "params": parameters}
         if self.session:
@@ -118,13 +118,13 @@ class Browser:
             self.events.append(self._receive())
 
     def open(self, path):
-        """Opens a file and waits until it is loaded; forgets what happened before."""
+        """Opens a file and waits until it is loaded; forgets earlier events."""
         self.events.clear()
         self.send("Page.navigate", url="file://" + path)
         self.wait_for_event("Page.loadEventFired")
 
     def evaluate(self, expression, **options):
-        """The value of an expression in the page; of a promise, what it becomes."""
+        """The value of an expression in the page; of a promise, its resolved value."""
         answer = self.send("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True, **options)
         if "exceptionDetails" in answer:
             raise RuntimeError(f"{expression}: {answer['exceptionDetails']}")
@@ -158,7 +158,7 @@ class Browser:
                   features=[{"name": name.replace("_", "-"), "value": value} for name, value in features.items()])
 
     def complaints(self):
-        """What the console, uncaught exceptions and the browser's log say of the page."""
+        """The page's messages on the console, uncaught exceptions and the browser's log."""
         found = []
         for event in self.events:
             method, about = event.get("method"), event.get("params", {})

@@ -1,4 +1,4 @@
-"""Perplexity and divergence beside llama-perplexity's on two architectures: to its digits by its way, and what that way costs.
+"""Perplexity and divergence compared with llama-perplexity's on two architectures: equal digits by its method, and the error of that method.
 
 llama-perplexity --kl-divergence stores the baseline's log-probabilities in 16 bits, cut off. The program stored_divergence
 puts our logits through a model of that storage; every figure that llama-perplexity prints must come out. The second
@@ -83,7 +83,7 @@ class DivergenceTest(ProgramTest):
         for name, field in quantiles.items():
             expected[f"{name} KLD"] = estimate([kld[field]], 6)
             expected[f"{name} Δp"] = estimate([delta_p[field]], 3, 100)
-        # A line: a name, a colon, one number or two.
+        # A line has a name, a colon, and one or two numbers.
         printed = {}
         for line in said[said.index("Perplexity statistics"):].splitlines():
             match = re.fullmatch(r"\s*(\S.*?)\s*:\s*(-?[0-9.]+)\s*%?(?:\s*±\s*([0-9.]+))?\s*%?\s*", line)

@@ -54,8 +54,8 @@ class DriftTest(ProgramTest):
         for name in names[names.index("ffn_norm-3"):]:
             self.assertGreater(nodes[name]["relative_error"], 0, name)
             self.assertEqual(nodes[name]["role"] == "entered", name == "ffn_norm-3", name)
-        # What eval counted. The values are the same. The sums are not added in the same order on every processor: n values
-        # in double differ by n times the rounding unit at most, which is below 1e-9 here.
+        # The same values as eval's counters. The order of the sums depends on the processor: sums of n values in double
+        # differ by at most n times the rounding unit, which is below 1e-9 here.
         site = self.measure("eval", MODEL, "-f", TEXT, *CHUNKS, *rule)["sites"][0]
         entered = nodes["ffn_norm-3"]
         for field in ("elements", "changed", "max_abs"):
@@ -65,7 +65,7 @@ class DriftTest(ProgramTest):
         self.assertEqual(entered["absmax_baseline"], site["absmax"])
         self.assertEqual((entered["format"], entered["made_of"], entered["input_relative_error"]), ("int4", ["norm-3"], 0))
         self.assertAlmostEqual(entered["sqnr_db"], -20 * math.log10(entered["relative_error"]), places=9)
-        # Of the stream: what attention adds in layer 3 is not touched yet, what the FFN adds is.
+        # In the stream, the attention's update in layer 3 is not changed yet, but the FFN's is.
         layers = result["layers"]
         for layer in layers[:3]:
             for part in PARTS:
@@ -209,7 +209,7 @@ class DriftTest(ProgramTest):
 
     def test_what_is_wrong_is_one_line(self):
         arguments = ("drift", MODEL, "-f", TEXT)
-        self.refuse(USAGE, "no node fits --nodes 'nothing-\\*'", *arguments, "--nodes", "nothing-*")
+        self.refuse(USAGE, "no node matches 'nothing-\\*'", *arguments, "--nodes", "nothing-*")
         self.refuse(USAGE, "take one of them", *arguments, "--against", MODEL, "--rule", "a:ffn_norm=bf16")
         self.refuse(USAGE, "matches no activation", *arguments, "--rule", "a:nothing=bf16")
         self.refuse(USAGE, "longer than the 256", *arguments, "--ctx-size", 1024)

@@ -235,7 +235,7 @@ class PageTest(ProgramTest):
     def test_what_it_cannot_read_or_write(self):
         page, empty = self.path("page.html"), self.path("empty")
         os.mkdir(empty)
-        self.refuse(WORK, "holds nothing to show: name a study, or a folder", "report", empty, "-o", page)
+        self.refuse(WORK, "has nothing to show: name a study, or a folder", "report", empty, "-o", page)
         self.refuse(WORK, "cannot open", "report", self.path("none.db"), "-o", page)
         self.refuse(WORK, "is not a study", "report", MODEL, "-o", page)
         self.refuse(USAGE, "is also an input", "report", self.results, "-o", os.path.join(self.results, "eval.json"))

@@ -72,7 +72,7 @@ int plain_float_type(const std::string& name) {
   for (const int type : {GGML_TYPE_F32, GGML_TYPE_F16, GGML_TYPE_BF16}) {
     if (name == traits(type).type_name) return type;
   }
-  throw usage_error(fmt::format("'{}' is no type to store values in one by one: take f32, f16 or bf16", name));
+  throw usage_error(fmt::format("'{}' is not a float type: take f32, f16 or bf16", name));
 }
 
 void decode_values(int type, std::span<const std::byte> bytes, std::span<float> values) {

@@ -7,6 +7,7 @@
 #include "engine/compute_options.h"
 #include "format/format.h"
 #include "measure/calibration_result.h"
+#include "measure/text.h"
 #include "progress.h"
 #include "recipe/rule.h"
 
@@ -22,9 +23,9 @@ struct CalibrateOptions {
 // What is calibrated without activation rules: whatever feeds a weight's matrix product.
 Recipe default_calibration_recipe();
 
-// Evaluates the text, a file, with the model and rounds nothing: `taps`, activation rules, say which values to look at,
-// whatever their formats. Throws as evaluate does, and a usage error for a range that cannot be recorded.
-CalibrationResult calibrate(const std::vector<std::string>& model_files, const Recipe& taps, const std::string& text,
+// Evaluates the text with the model and rounds nothing: `taps`, activation rules, select the values to record, whatever
+// their formats. Throws as evaluate does, and a usage error for a range that cannot be recorded.
+CalibrationResult calibrate(const std::vector<std::string>& model_files, const Recipe& taps, const Text& text,
                             const CalibrateOptions& options, const Progress& progress);
 
 }  // namespace fakequant

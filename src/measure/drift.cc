@@ -86,7 +86,7 @@ Subject choose_nodes(Context& baseline, Context& variant, const GraphShape& shap
     for (const auto source : subject.sources[s].sites) wanted.insert(subject.sites[source].site.name);
   }
   if (std::find(subject.is_listed.begin(), subject.is_listed.end(), true) == subject.is_listed.end()) {
-    throw usage_error(fmt::format("no node fits --nodes '{}': 'fakequant sites --all' lists them", pattern));
+    throw usage_error(fmt::format("no node matches '{}': fakequant sites lists their names", pattern));
   }
   for (const auto& stream : subject.streams) {
     for (const int node : {stream.output, stream.attention, stream.ffn}) {
@@ -297,7 +297,7 @@ DriftRole role_of(double error, double before, bool is_changed_here) {
   return error <= before / kGrownBy ? DriftRole::died : DriftRole::carried;
 }
 
-DriftResult measure_drift(const std::vector<std::string>& model_files, const Variant& variant, const std::string& text,
+DriftResult measure_drift(const std::vector<std::string>& model_files, const Variant& variant, const Text& text,
                           const DriftOptions& options, const Progress& progress) {
   Subjects subjects(model_files, options.compute.devices);
   const auto& model = subjects.baseline();
@@ -306,20 +306,20 @@ DriftResult measure_drift(const std::vector<std::string>& model_files, const Var
   const auto slices = slices_of(static_cast<std::size_t>(ctx_size));
   ContextOptions context_options{ctx_size, options.compute.threads};
   for (const auto& slice : slices) {
-    context_options.most_outputs = std::max(context_options.most_outputs, static_cast<int>(slice.size()));
+    context_options.max_outputs = std::max(context_options.max_outputs, static_cast<int>(slice.size()));
   }
   Context baseline(model, context_options, {});
   Context changed(subjects.model_of(variant), context_options, variant.taps);
 
   DriftResult result;
   result.model = model.path();
-  result.text = text;
+  result.text = text.name;
   result.recipe = variant.recipe;
   result.other_model = variant.other_model;
   result.pattern = options.nodes;
   result.threads = options.compute.threads;
   result.ctx_size = ctx_size;
-  result.tokens_together = context_options.most_outputs;
+  result.tokens_together = context_options.max_outputs;
   const GraphShape shape{slices.front().size(), slices.front().size()};
   const auto subject = choose_nodes(baseline, changed, shape, options.nodes, result);
   Lockstep lockstep(options.compute.threads);

@@ -17,6 +17,7 @@
 
 #include "engine/compute_options.h"
 #include "measure/drift_result.h"
+#include "measure/text.h"
 #include "measure/variant.h"
 #include "progress.h"
 
@@ -31,7 +32,7 @@ struct DriftOptions {
 };
 
 // Throws as evaluate does, and a usage error when no node fits the pattern.
-DriftResult measure_drift(const std::vector<std::string>& model_files, const Variant& variant, const std::string& text,
+DriftResult measure_drift(const std::vector<std::string>& model_files, const Variant& variant, const Text& text,
                           const DriftOptions& options, const Progress& progress = {});
 
 }  // namespace fakequant

@@ -111,17 +111,17 @@ struct Evaluation {
   std::vector<WorstTokens> worst;
 
   TextSums no_sums() const { return {{}, std::vector<ScoreStatistics>(with.variants->size())}; }
-  void add_text(const std::string& file, std::size_t texts);
+  void add_text(const Text& source, std::size_t texts);
   void add_chunk(int text, int number, std::span<const Token> tokens, const ChunkScores& scores);
   void tell(double done, const TextSums& sums) const;
   void finish();
 };
 
-void Evaluation::add_text(const std::string& file, std::size_t texts) {
+void Evaluation::add_text(const Text& source, std::size_t texts) {
   const auto place = result.texts.size();
-  TextChunks chunks(model, file, result.ctx_size, with.options->chunks);
+  TextChunks chunks(model, source, result.ctx_size, with.options->chunks);
   TextResult text;
-  text.name = file;
+  text.name = source.name;
   auto sums = no_sums();
   while (const auto tokens = chunks.next()) {
     const auto scores = score(with, {text.chunks, *tokens});
@@ -180,7 +180,7 @@ void Evaluation::finish() {
 }  // namespace
 
 EvalResult evaluate(const std::vector<std::string>& model_files, const std::vector<Variant>& variants,
-                    const std::vector<std::string>& texts, const EvalOptions& options) {
+                    const std::vector<Text>& texts, const EvalOptions& options) {
   Subjects subjects(model_files, options.compute.devices);
   const auto& model = subjects.baseline();
   const auto with = prepare(subjects, variants, options);

@@ -10,6 +10,7 @@
 
 #include "engine/compute_options.h"
 #include "measure/eval_result.h"
+#include "measure/text.h"
 #include "measure/variant.h"
 
 namespace fakequant {
@@ -30,9 +31,9 @@ struct EvalOptions {
   std::function<bool()> is_stopped;  // asked now and then: whether to end with what there is; may be empty
 };
 
-// `texts` are files. Throws an Error when a text has less than two chunks, when a model cannot be run, when a logit is
-// not a number. When it is stopped before a chunk has been measured, the result has no chunks and no figures.
+// Throws an Error if a text has less than two chunks, a model cannot be run, or a logit is not a number. When it is
+// stopped before a chunk has been measured, the result has no chunks and no figures.
 EvalResult evaluate(const std::vector<std::string>& model_files, const std::vector<Variant>& variants,
-                    const std::vector<std::string>& texts, const EvalOptions& options);
+                    const std::vector<Text>& texts, const EvalOptions& options);
 
 }  // namespace fakequant

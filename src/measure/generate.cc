@@ -32,7 +32,7 @@ ReadPrompt read_prompt(const Model& model, const std::string& prompt, const Gene
   if (tokens.empty()) throw Error("a prompt has no tokens: give it a word to begin with");
   if (static_cast<int>(tokens.size()) >= ctx_size) {
     throw Error(fmt::format(
-        "a prompt has {} tokens, which fill the context of {}: give a shorter prompt or a larger --ctx-size",
+        "a prompt has {} tokens, which fill the context of {}: give a shorter prompt or a larger context size",
         tokens.size(), ctx_size));
   }
   return read;

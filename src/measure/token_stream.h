@@ -8,12 +8,14 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <fstream>
+#include <istream>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "engine/model.h"
+#include "measure/text.h"
 
 namespace fakequant {
 
@@ -21,9 +23,9 @@ class TokenStream {
  public:
   static constexpr std::size_t kWindow = std::size_t{2} << 20;  // bytes
 
-  // Opens a UTF-8 file. The model must outlive the stream. All functions throw an Error when the file cannot be read or
-  // is not UTF-8. One newline at the end of the text is dropped, as llama.cpp's tools do.
-  TokenStream(const Model& model, const std::string& path, std::size_t window = kWindow);
+  // The model must outlive the stream. All functions throw an Error if the text cannot be read, and the others if it is
+  // not UTF-8. Drops one newline at the text's end, as llama.cpp's tools do.
+  TokenStream(const Model& model, const Text& text, std::size_t window = kWindow);
 
   // Whether at least `count` tokens are left.
   bool has(std::size_t count);
@@ -44,14 +46,14 @@ class TokenStream {
   void check_utf8(const std::string& text, std::uint64_t begin) const;
 
   const Model* model_;
-  std::string path_;
-  std::ifstream file_;
+  std::string name_;
+  std::unique_ptr<std::istream> text_;
   std::size_t window_bytes_, overlap_bytes_;
-  std::uint64_t file_size_ = 0, bytes_read_ = 0;
-  std::string cut_off_;         // the first bytes of an incomplete character at the end of a window
-  std::string overlap_;         // the end of the last window
-  std::vector<Token> ready_;    // final tokens; those before taken_ were returned
-  std::vector<Token> pending_;  // of the last window; its end depends on the text that follows
+  std::uint64_t size_, bytes_read_ = 0;  // size_ 0: not known
+  std::string cut_off_;                  // the first bytes of an incomplete character at the end of a window
+  std::string overlap_;                  // the end of the last window
+  std::vector<Token> ready_;             // final tokens; those before taken_ were returned
+  std::vector<Token> pending_;           // of the last window; its end depends on the text that follows
   std::size_t taken_ = 0;
   std::int64_t given_ = 0;  // tokens returned before ready_
   bool has_ended_ = false;

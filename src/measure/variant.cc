@@ -62,7 +62,7 @@ int choose_ctx_size(const Model& model, int asked) {
   if (asked == 0) return std::min(512, model.trained_context());
   if (asked > model.trained_context()) {
     throw usage_error(
-        fmt::format("a context of {} tokens is longer than the {} that {} was trained for: give a smaller --ctx-size",
+        fmt::format("a context of {} tokens is longer than the {} that {} was trained for: give a smaller context size",
                     asked, model.trained_context(), model.path()));
   }
   return asked;

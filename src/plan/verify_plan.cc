@@ -1,19 +1,16 @@
 #include "plan/verify_plan.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <map>
 
 #include "error.h"
 #include "gguf/gguf_model.h"
-#include "gguf/model_hash.h"
-#include "gguf/sha256.h"
 #include "measure/eval.h"
-#include "engine/environment.h"
 #include "measure/prepared_variants.h"
 #include "study/study_storage.h"
+#include "study/study_subject.h"
 
 namespace fakequant {
 namespace {
@@ -23,20 +20,6 @@ struct Work {
   Recipe recipe;
   std::optional<Estimate>* measured;
 };
-
-// What is the study's, and what is given now.
-StudySubject given_subject(const StudySubject& study, const GgufModel& model, const std::vector<std::string>& texts,
-                           const VerifyRequest& request) {
-  auto given = study;
-  const auto environment = describe_environment(request.compute.threads, request.compute.devices);
-  given.model = model.path();
-  given.model_sha256 = sha256_of(model, Hashed::files);
-  given.engine = environment.engine;
-  given.backends = fmt::format("{}", fmt::join(environment.backends, ", "));
-  given.texts.clear();
-  for (const auto& text : texts) given.texts.push_back({text, sha256_of_file(text)});
-  return given;
-}
 
 // Ranges and importance matrices are those that the study's variants read.
 void check_files(const StudyDatabase& study, const std::vector<Work>& works) {
@@ -56,7 +39,7 @@ void check_files(const StudyDatabase& study, const std::vector<Work>& works) {
 }
 
 // Mean divergences over the study's chunks: of all that were measured where there are no others.
-Estimate divergence(const VariantResult& variant, const std::map<ChunkPlace, BaselineSums>& chunks) {
+Estimate divergence(const VariantResult& variant, const std::map<ChunkPosition, BaselineSums>& chunks) {
   double sum = 0;
   std::size_t count = 0;
   for (const auto& chunk : variant.chunks) {
@@ -122,7 +105,8 @@ void verify_plan(const StudyDatabase& study, const VerifyRequest& request, PlanR
         fmt::format("the study is on {} texts, and {} are given: name all of them with -f, in their order",
                     subject.texts.size(), texts.size()));
   }
-  study.check_subject(given_subject(subject, model, texts, request), "name the study's own with --model and -f");
+  const StudyShape shape{subject.layers, subject.ctx_size, subject.batch_size};
+  study.check_subject(study_subject(model, texts, request.compute, shape), "name the study's own with --model and -f");
   const auto chunks = study.baseline();
   auto& verification = plan.verification.emplace();
   verification.model = model.path();
@@ -148,7 +132,7 @@ void verify_plan(const StudyDatabase& study, const VerifyRequest& request, PlanR
       request.progress((static_cast<double>(done) + progress.done * static_cast<double>(group.size() + 1)) /
                        static_cast<double>(passes));
     };
-    const auto measured = evaluate(model.paths(), prepared.variants(), texts, options);
+    const auto measured = evaluate(model.paths(), prepared.variants(), text_files(texts), options);
     if (measured.is_interrupted) {
       plan.notes.emplace_back("Interrupted: not everything was measured.");
       return;

@@ -11,14 +11,14 @@
 namespace fakequant {
 namespace {
 
-// Short, and exact enough to be told apart: powers of two far from 1 as such.
+// Short; powers of two far from 1 are written as such.
 std::string number_text(double value) {
   if (std::isnan(value)) return "NaN";
   int exponent = 0;
   if (std::fabs(std::frexp(value, &exponent)) == 0.5 && std::abs(exponent) > 7) {
     return fmt::format("{}2^{}", value < 0 ? "-" : "", exponent - 1);
   }
-  return fmt::format("{}", static_cast<float>(value));  // as many digits as tell it from other floats
+  return fmt::format("{}", static_cast<float>(value));  // the shortest text that identifies the float
 }
 
 template <typename Number>
@@ -59,8 +59,7 @@ std::string to_text(const std::vector<FormatFacts>& formats) {
   return table.to_text() +
          "\nAny eXmY (X 2-8, Y 1-10), mantissaN (N 0-23) and intN (N 2-16) is a format too. Largest and smallest are "
          "in\n"
-         "units of the scale. `fakequant formats NAME` says more of one; --round VALUE shows what it makes of a "
-         "value.\n";
+         "units of the scale.\n";
 }
 
 std::string examples_text(const Format& format, const std::vector<FormatExample>& examples) {

@@ -67,10 +67,9 @@ class FolderReader {
       const auto why = results_.left_out.empty()
                            ? std::string()
                            : fmt::format(" ({}: {})", results_.left_out.front().file, results_.left_out.front().why);
-      throw Error(
-          fmt::format("{} holds nothing to show{}: name a study, or a folder with results that commands "
-                      "wrote with --json",
-                      folder_.string(), why));
+      throw Error(fmt::format(
+          "{} has nothing to show{}: name a study, or a folder with the JSON that fakequant's commands wrote",
+          folder_.string(), why));
     }
     return std::move(results_);
   }

@@ -215,7 +215,7 @@ StudyDatabase::VariantId StudyDatabase::add_variant(const StudyVariant& variant)
   });
 }
 
-void StudyDatabase::add_score(VariantId variant, const ChunkPlace& place, const BaselineSums& baseline,
+void StudyDatabase::add_score(VariantId variant, const ChunkPosition& place, const BaselineSums& baseline,
                               const ScoreSums& score) {
   guarded([&] {
     add_baseline(place, baseline);
@@ -240,7 +240,7 @@ void StudyDatabase::add_score(VariantId variant, const ChunkPlace& place, const 
 }
 
 // The baseline's sums of a chunk, which all variants share.
-void StudyDatabase::add_baseline(const ChunkPlace& place, const BaselineSums& baseline) {
+void StudyDatabase::add_baseline(const ChunkPosition& place, const BaselineSums& baseline) {
   SQLite::Statement known(*database_, "SELECT predictions, nll, nll_squared FROM chunks WHERE text = ? AND chunk = ?");
   bind_all(known, place.text, place.chunk);
   if (known.executeStep()) {
@@ -254,7 +254,7 @@ void StudyDatabase::add_baseline(const ChunkPlace& place, const BaselineSums& ba
   insert.exec();
 }
 
-Error StudyDatabase::other_figures(const std::string& whose, const ChunkPlace& place) const {
+Error StudyDatabase::other_figures(const std::string& whose, const ChunkPosition& place) const {
   return Error(fmt::format(
       "the {} figures for chunk {} of text {} are not those in the study {}: this machine computes other last digits",
       whose, place.chunk, place.text, path_));
@@ -330,9 +330,9 @@ std::map<StudyDatabase::VariantId, StudyVariant> StudyDatabase::variants() const
   });
 }
 
-std::map<ChunkPlace, ScoreSums> StudyDatabase::scores(VariantId variant) const {
+std::map<ChunkPosition, ScoreSums> StudyDatabase::scores(VariantId variant) const {
   return guarded([&] {
-    std::map<ChunkPlace, ScoreSums> scores;
+    std::map<ChunkPosition, ScoreSums> scores;
     SQLite::Statement rows(*database_, fmt::format("SELECT text, chunk, {} FROM scores WHERE variant = ?",
                                                    selected_score_columns(schema_version(*database_))));
     rows.bind(1, variant);
@@ -343,9 +343,9 @@ std::map<ChunkPlace, ScoreSums> StudyDatabase::scores(VariantId variant) const {
   });
 }
 
-std::map<ChunkPlace, BaselineSums> StudyDatabase::baseline() const {
+std::map<ChunkPosition, BaselineSums> StudyDatabase::baseline() const {
   return guarded([&] {
-    std::map<ChunkPlace, BaselineSums> chunks;
+    std::map<ChunkPosition, BaselineSums> chunks;
     if (!has_schema(*database_)) return chunks;
     SQLite::Statement rows(*database_, "SELECT text, chunk, predictions, nll, nll_squared FROM chunks");
     while (rows.executeStep()) {

@@ -21,6 +21,7 @@
 #include "error.h"
 #include "format/storage_bits.h"
 #include "measure/score_statistics.h"
+#include "measure/text_chunks.h"
 
 namespace SQLite {
 class Database;
@@ -65,14 +66,6 @@ struct StudySite {
   bool operator==(const StudySite&) const = default;
 };
 
-// A chunk by its text's place among the study's and its number in it.
-struct ChunkPlace {
-  int text = 0;
-  int chunk = 0;
-
-  bool operator<(const ChunkPlace& other) const { return std::pair(text, chunk) < std::pair(other.text, other.chunk); }
-};
-
 // The predicted mean KL divergence of a variant, in nats, and its 95 % interval.
 struct PredictedDivergence {
   double kld = 0;
@@ -108,7 +101,7 @@ class StudyDatabase {
   // Returns the variant's id, new or old. Throws an Error if the study has it with other files.
   VariantId add_variant(const StudyVariant& variant);
   // Throws an Error if the study has other sums for it. Quantities that it has no sums of yet are filled in.
-  void add_score(VariantId variant, const ChunkPlace& place, const BaselineSums& baseline, const ScoreSums& score);
+  void add_score(VariantId variant, const ChunkPosition& place, const BaselineSums& baseline, const ScoreSums& score);
   void set_start(VariantId variant, const StartingPoint& start);
   // Sets what the variant rounds, if it is not set.
   void set_sites(VariantId variant, const std::vector<StudySite>& sites);
@@ -118,8 +111,8 @@ class StudyDatabase {
   std::map<VariantId, StudyVariant> variants() const;
   // What a variant rounds, by name; empty if the study does not have it.
   std::vector<StudySite> sites(VariantId variant) const;
-  std::map<ChunkPlace, ScoreSums> scores(VariantId variant) const;
-  std::map<ChunkPlace, BaselineSums> baseline() const;
+  std::map<ChunkPosition, ScoreSums> scores(VariantId variant) const;
+  std::map<ChunkPosition, BaselineSums> baseline() const;
 
   // Includes variants that were measured later: for those the measured value counts.
   std::map<VariantId, PredictedDivergence> predictions() const;
@@ -128,8 +121,8 @@ class StudyDatabase {
   template <typename Work>
   auto guarded(const Work& work) const;
   void check_is_study() const;
-  void add_baseline(const ChunkPlace& place, const BaselineSums& baseline);
-  Error other_figures(const std::string& whose, const ChunkPlace& place) const;
+  void add_baseline(const ChunkPosition& place, const BaselineSums& baseline);
+  Error other_figures(const std::string& whose, const ChunkPosition& place) const;
 
   std::string path_;
   std::unique_ptr<SQLite::Database> database_;

@@ -151,7 +151,7 @@ TEST_F(StudyDatabases, OfAnOldVersionMissQuantitiesUntilTheyAreMeasured) {
   StudyDatabase study(path("old.db"), StudyAccess::write);
   const auto [id, variant] = *study.variants().begin();
   const auto old = study.scores(id);
-  const ChunkPlace place = old.begin()->first;
+  const ChunkPosition place = old.begin()->first;
   EXPECT_TRUE(std::isnan(old.at(place).reverse_kld.sum));
   const auto unknown = figures_of(old);
   EXPECT_TRUE(std::isfinite(unknown.kld.error));
@@ -285,7 +285,7 @@ TEST_F(StudyDatabases, AreUnited) {
   }
   const StudyDatabase united(path("united.db"), StudyAccess::read), whole(path("whole.db"), StudyAccess::read);
   const auto scores_of = [](const StudyDatabase& study) {
-    std::map<std::string, std::map<ChunkPlace, ScoreSums>> scores;
+    std::map<std::string, std::map<ChunkPosition, ScoreSums>> scores;
     for (const auto& [id, known] : study.variants()) {
       scores[known.recipe + known.start->why_whole] = study.scores(id);
       EXPECT_EQ(study.sites(id), sites(*known.layer));

@@ -4,7 +4,7 @@ namespace fakequant {
 namespace {
 
 template <typename Sums>
-Sums total_of_texts(const std::map<ChunkPlace, Sums>& chunks) {
+Sums total_of_texts(const std::map<ChunkPosition, Sums>& chunks) {
   Sums total;
   for (auto chunk = chunks.begin(); chunk != chunks.end();) {
     Sums text;
@@ -17,10 +17,10 @@ Sums total_of_texts(const std::map<ChunkPlace, Sums>& chunks) {
 
 }  // namespace
 
-ScoreSums total_of(const std::map<ChunkPlace, ScoreSums>& scores) { return total_of_texts(scores); }
+ScoreSums total_of(const std::map<ChunkPosition, ScoreSums>& scores) { return total_of_texts(scores); }
 
-BaselineSums total_of(const std::map<ChunkPlace, BaselineSums>& chunks) { return total_of_texts(chunks); }
+BaselineSums total_of(const std::map<ChunkPosition, BaselineSums>& chunks) { return total_of_texts(chunks); }
 
-DivergenceFigures figures_of(const std::map<ChunkPlace, ScoreSums>& scores) { return figures_of(total_of(scores)); }
+DivergenceFigures figures_of(const std::map<ChunkPosition, ScoreSums>& scores) { return figures_of(total_of(scores)); }
 
 }  // namespace fakequant

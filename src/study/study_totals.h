@@ -7,10 +7,10 @@
 
 namespace fakequant {
 
-ScoreSums total_of(const std::map<ChunkPlace, ScoreSums>& scores);
-BaselineSums total_of(const std::map<ChunkPlace, BaselineSums>& chunks);
+ScoreSums total_of(const std::map<ChunkPosition, ScoreSums>& scores);
+BaselineSums total_of(const std::map<ChunkPosition, BaselineSums>& chunks);
 
 // The figures of a variant over these chunks; of the quantiles, only the maxima that a study keeps.
-DivergenceFigures figures_of(const std::map<ChunkPlace, ScoreSums>& scores);
+DivergenceFigures figures_of(const std::map<ChunkPosition, ScoreSums>& scores);
 
 }  // namespace fakequant

@@ -30,8 +30,8 @@ struct SweepRequest {
   SweepQuestion question;
   ApplySettings storage;  // of rounded weights
   ComputeOptions compute;
-  int ctx_size = 0;    // tokens; as in EvalOptions
-  int chunks = 0;      // of each text, at most; 0: all that it has
+  int ctx_size = 0;  // tokens; as in EvalOptions
+  int chunks = 0;    // of each text, at most; 0: all that it has
   int shard = 1, shards = 1;
   double precision = 0;   // a variant is done when its divergence's standard error is below this part of it; 0: never
   bool predicts = false;  // measures some variants on some chunks, and predicts the others from them

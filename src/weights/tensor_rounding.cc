@@ -57,7 +57,7 @@ RoundingErrors TensorRounder::round_rows(const TensorPiece& piece, std::span<flo
   placement.first = static_cast<std::uint64_t>(piece.first_element);
   if (importance_.empty()) return fake_quantize(format_, values, placement);
 
-  // Each matrix has an importance of its own: rows go to ggml matrix by matrix.
+  // Each matrix has its own importance, so ggml gets the rows of one matrix at a time.
   const auto matrix = placement.row * (info.shape.size() > 1 ? info.shape[1] : 1);
   RoundingErrors total;
   for (std::int64_t begin = 0; begin < piece.elements;) {
