@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <new>
 #include <string>
 
@@ -15,6 +16,7 @@
 #include "cli/interruption.h"
 #include "error.h"
 #include "format/ggml_types.h"
+#include "format/kernel_targets.h"
 
 namespace {
 
@@ -69,6 +71,8 @@ int main(int argc, char** argv) {
   keep_freed_memory();
   fakequant::register_ggml_types();
   try {
+    // For tests: the kernels as a lesser processor would run them.
+    if (const char* highest = std::getenv("FAKEQUANT_HIGHEST_TARGET")) fakequant::limit_kernels(highest);
     fakequant::Program program;
     const auto line = quoted(argc, argv);
     for (const auto& command : fakequant::all_commands()) program.add(command, line);
