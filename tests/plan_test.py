@@ -170,7 +170,7 @@ class PlanTest(ProgramTest):
                 ("in none, int8, bf16, and not in e4m3", "--bits", 9, "--keep", "a:attn_input=e4m3"),
                 ("--keep a:attn_input is invalid: write SITE=FORMAT", "--bits", 9, "--keep", "a:attn_input"),
                 ("--bits five is none", "--bits", "five"),
-                ("--max-kld -1 is none", "--max-kld=-1"),
+                ("--max-kld -1 is invalid", "--max-kld=-1"),
                 ("take one of them", "--bits", 9, "--max-kld", 1),
                 ("add --bits or --max-kld", "-o", self.path("r.yaml")),
                 ("no recipe to write", "--bits", 32, "-o", self.path("r.yaml")),

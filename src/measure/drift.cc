@@ -306,7 +306,7 @@ DriftResult measure_drift(const std::vector<std::string>& model_files, const Var
   const auto slices = slices_of(static_cast<std::size_t>(ctx_size));
   ContextOptions context_options{ctx_size, options.compute.threads};
   for (const auto& slice : slices) {
-    context_options.most_outputs = std::max(context_options.most_outputs, static_cast<int>(slice.size()));
+    context_options.max_outputs = std::max(context_options.max_outputs, static_cast<int>(slice.size()));
   }
   Context baseline(model, context_options, {});
   Context changed(subjects.model_of(variant), context_options, variant.taps);
@@ -319,7 +319,7 @@ DriftResult measure_drift(const std::vector<std::string>& model_files, const Var
   result.pattern = options.nodes;
   result.threads = options.compute.threads;
   result.ctx_size = ctx_size;
-  result.tokens_together = context_options.most_outputs;
+  result.tokens_together = context_options.max_outputs;
   const GraphShape shape{slices.front().size(), slices.front().size()};
   const auto subject = choose_nodes(baseline, changed, shape, options.nodes, result);
   Lockstep lockstep(options.compute.threads);

@@ -1,5 +1,4 @@
-// Where texts are begun; what is done then is tested on a real model, in hidden_states_test.cc.
-#include "engine/layer_skip.h"
+#include "engine/starting_point.h"
 
 #include <gtest/gtest.h>
 
@@ -8,7 +7,7 @@ namespace {
 
 class StartingPoints : public testing::Test {
  protected:
-  // Two batches; layer 1 begins behind node 9, layer 2 behind node 19.
+  // Two batches; layer 1 begins after node 9, layer 2 after node 19.
   StartingPoints() : boundaries_{{1, 9, {9}, {}, {}}, {2, 19, {5, 19}, {}, {}}} {
     states_.batches.resize(2);
     for (auto& batch : states_.batches) batch.of_node = {{5, {}}, {9, {}}, {19, {}}};
