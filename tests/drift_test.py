@@ -206,7 +206,7 @@ class DriftTest(ProgramTest):
 
     def test_what_is_wrong_is_one_line(self):
         arguments = ("drift", MODEL, "-f", TEXT)
-        self.refuse(USAGE, "no node fits --nodes 'nothing-\\*'", *arguments, "--nodes", "nothing-*")
+        self.refuse(USAGE, "no node fits the pattern 'nothing-\\*'", *arguments, "--nodes", "nothing-*")
         self.refuse(USAGE, "take one of them", *arguments, "--against", MODEL, "--rule", "a:ffn_norm=bf16")
         self.refuse(USAGE, "matches no activation", *arguments, "--rule", "a:nothing=bf16")
         self.refuse(USAGE, "longer than the 256", *arguments, "--ctx-size", 1024)

@@ -35,4 +35,8 @@ struct DriftOptions {
 DriftResult measure_drift(const std::vector<std::string>& model_files, const Variant& variant, const std::string& text,
                           const DriftOptions& options, const Progress& progress = {});
 
+// The same with models that stay loaded. They lie on their own devices, whatever the options say.
+DriftResult measure_drift(LoadedModels& models, const Variant& variant, const std::string& text,
+                          const DriftOptions& options, const Progress& progress = {});
+
 }  // namespace fakequant

@@ -36,4 +36,8 @@ struct EvalOptions {
 EvalResult evaluate(const std::vector<std::string>& model_files, const std::vector<Variant>& variants,
                     const std::vector<std::string>& texts, const EvalOptions& options);
 
+// The same with models that stay loaded. They lie on their own devices, whatever the options say.
+EvalResult evaluate(LoadedModels& models, const std::vector<Variant>& variants, const std::vector<std::string>& texts,
+                    const EvalOptions& options);
+
 }  // namespace fakequant
