@@ -9,6 +9,9 @@ SOURCES = $(shell find src tests bench -name '*.cc' -o -name '*.h')
 CCACHE = env;CCACHE_BASEDIR=$(CURDIR);CCACHE_NOHASHDIR=1;CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime;ccache
 CONFIGURE = cmake --preset $(PRESET) -Wno-dev $(if $(shell command -v ccache),'-DCMAKE_CXX_COMPILER_LAUNCHER=$(CCACHE)')
 
+# Threads that wait for work sleep: those that spin would take the processors from the tests that run beside them.
+CTEST = OMP_WAIT_POLICY=passive ctest --test-dir $(BUILD) --output-on-failure --parallel $(shell nproc)
+
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 26
 
@@ -24,10 +27,10 @@ build: ## build the program and its tests (PRESET=release, debug or asan)
 	@cmake --build $(BUILD)
 
 test: build ## run all tests but the exhaustive ones
-	@ctest --test-dir $(BUILD) --output-on-failure --label-exclude exhaustive
+	@$(CTEST) --label-exclude exhaustive
 
 test-exhaustive: build ## run the tests that try every float32 there is (minutes)
-	@ctest --test-dir $(BUILD) --output-on-failure --label-regex exhaustive
+	@$(CTEST) --label-regex exhaustive
 
 FUZZ_SECONDS ?= 60
 

@@ -18,6 +18,7 @@
 
 #include "error.h"
 #include "format/fake_quantize.h"
+#include "format/ggml_types.h"
 #include "parallel.h"
 
 namespace {
@@ -34,7 +35,7 @@ void run(const std::string& what, int threads, const std::string& name, std::vec
     return;
   }
   if (what == "ggml") {
-    const auto* type = fakequant::ggml_type_of(name);
+    const auto* type = fakequant::find_block_type(name);
     if (type == nullptr) throw fakequant::Error("no such type: " + name);
     const auto id = static_cast<ggml_type>(type->id);
     fakequant::parallel_for(kElements / kPiece, threads, [&](std::int64_t piece) {
@@ -61,6 +62,7 @@ void run(const std::string& what, int threads, const std::string& name, std::vec
 }  // namespace
 
 int main() {
+  fakequant::register_ggml_types();
   std::vector<float> original(kElements), target(kElements, 1.0f);
   std::vector<char> quantized(kElements * sizeof(float), 1);
   std::mt19937 random(1);

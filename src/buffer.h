@@ -1,6 +1,6 @@
-// A buffer whose elements are not set when it is made: for bytes and numbers that are written at once.
+// A vector that leaves its elements uninitialized, for bytes and numbers that are overwritten at once.
 //
-// Zeros that are overwritten a moment later cost a pass over memory, which shows where a model is read at its speed.
+// Zeroing them first would cost another pass over memory, and models are read at memory speed.
 #pragma once
 
 #include <memory>
@@ -9,25 +9,25 @@
 
 namespace fakequant {
 
-// Constructs elements without setting them.
+// Default-constructs elements without initializing them.
 template <typename T>
-struct UnsetAllocator : std::allocator<T> {
+struct UninitializedAllocator : std::allocator<T> {
   template <typename U>
   struct rebind {
-    using other = UnsetAllocator<U>;
+    using other = UninitializedAllocator<U>;
   };
 
   template <typename U>
-  void construct(U* place) noexcept {
-    ::new (static_cast<void*>(place)) U;
+  void construct(U* address) noexcept {
+    ::new (static_cast<void*>(address)) U;
   }
   template <typename U, typename... Arguments>
-  void construct(U* place, Arguments&&... arguments) {
-    ::new (static_cast<void*>(place)) U(std::forward<Arguments>(arguments)...);
+  void construct(U* address, Arguments&&... arguments) {
+    ::new (static_cast<void*>(address)) U(std::forward<Arguments>(arguments)...);
   }
 };
 
 template <typename T>
-using Buffer = std::vector<T, UnsetAllocator<T>>;
+using Buffer = std::vector<T, UninitializedAllocator<T>>;
 
 }  // namespace fakequant

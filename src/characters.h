@@ -1,4 +1,4 @@
-// Where the characters of a text in UTF-8 begin.
+// The characters of a text in UTF-8.
 #pragma once
 
 #include <utf8.h>
@@ -8,7 +8,7 @@
 
 namespace fakequant {
 
-// The bytes of the character with which `text` begins: 1 to 4; 0 where it begins with none or is empty.
+// The length in bytes, 1 to 4, of the first character of `text`; 0 if the text is empty or begins with invalid UTF-8.
 inline std::size_t character_length(std::string_view text) {
   const auto* end = text.data();
   try {

@@ -1,7 +1,7 @@
-// The one exception of fakequant.
+// The only exception type of fakequant.
 //
-// A message is written for the person at the terminal: one line that says what is wrong and, after a colon, what to do.
-// It is thrown where the fault is found and caught once, in main(), which prints it and leaves with the exit code.
+// A message is one line for the user: what is wrong and, after a colon, what to do about it. The program catches errors
+// once, in main(), prints the message and exits with the failure's number.
 #pragma once
 
 #include <stdexcept>
@@ -10,8 +10,8 @@
 namespace fakequant {
 
 enum class Failure : int {
-  work = 1,   // the work failed: a file that cannot be read, a model that cannot be loaded
-  usage = 2,  // the command line, a rule or a recipe asks for what does not exist
+  work = 1,   // the work failed: a file cannot be read, a model cannot be loaded
+  usage = 2,  // an argument, a rule or a recipe is invalid, or names something that does not exist
 };
 
 class Error : public std::runtime_error {
@@ -27,7 +27,7 @@ class Error : public std::runtime_error {
 
 inline Error usage_error(const std::string& message) { return Error(message, Failure::usage); }
 
-// Returns work(). What an Error from it says is then said about `subject`: "SUBJECT: MESSAGE".
+// Returns work(), and puts "SUBJECT: " before the message of an Error that it throws.
 template <typename Work>
 auto about(const std::string& subject, const Work& work) {
   try {

@@ -1,7 +1,6 @@
-// A loop over independent pieces of work on several threads.
+// A loop over independent, numbered pieces of work on several threads.
 //
-// Pieces are numbered; what they find is put together in the order of their numbers, so that no result depends on the
-// number of threads.
+// Results are combined in the order of the numbers, so that they do not depend on the number of threads.
 #pragma once
 
 #include <algorithm>
@@ -14,9 +13,8 @@
 
 namespace fakequant {
 
-// Calls work(piece) for every piece in [0, pieces), on at most `threads` threads, and tells `progress` after each,
-// which must not throw. When calls throw, the exception of the lowest piece that threw is rethrown after the loop;
-// pieces that have not started by then are left out.
+// Calls work(piece) for every piece in [0, pieces), on at most `threads` threads, and `progress`, which must not throw,
+// after each. If calls throw, no higher piece is started, and the exception of the lowest piece is rethrown at the end.
 template <typename Work>
 void parallel_for(std::int64_t pieces, int threads, const Work& work, const Progress& progress = {}) {
   std::exception_ptr error;
@@ -45,23 +43,23 @@ void parallel_for(std::int64_t pieces, int threads, const Work& work, const Prog
   if (error) std::rethrow_exception(error);
 }
 
-// The same with results: fold(piece, work(piece)) in the pieces' order, from the calling thread. Only a bounded number
-// of results is held at a time, however many pieces there are.
+// The same with results: calls fold(piece, work(piece)) in the order of the pieces, on the calling thread. Holds a
+// bounded number of results at a time, however many pieces there are.
 template <typename Work, typename Fold>
 void parallel_fold(std::int64_t pieces, int threads, const Work& work, const Fold& fold,
                    const Progress& progress = {}) {
-  constexpr std::int64_t kMostHeld = 1024;
+  constexpr std::int64_t kMaxHeld = 1024;
   std::vector<std::invoke_result_t<Work, std::int64_t>> results;
-  for (std::int64_t begin = 0; begin < pieces; begin += kMostHeld) {
-    const auto count = std::min(kMostHeld, pieces - begin);
+  for (std::int64_t begin = 0; begin < pieces; begin += kMaxHeld) {
+    const auto count = std::min(kMaxHeld, pieces - begin);
     results.clear();
     results.resize(static_cast<std::size_t>(count));
-    const auto tell = [&](double done) {
+    const auto report = [&](double done) {
       progress((static_cast<double>(begin) + done * static_cast<double>(count)) / static_cast<double>(pieces));
     };
     parallel_for(
         count, threads, [&](std::int64_t i) { results[static_cast<std::size_t>(i)] = work(begin + i); },
-        progress ? Progress(tell) : Progress());
+        progress ? Progress(report) : Progress());
     for (std::int64_t i = 0; i < count; ++i) fold(begin + i, std::move(results[static_cast<std::size_t>(i)]));
   }
 }

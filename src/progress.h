@@ -1,11 +1,11 @@
-// How far long work has come, for whoever wants to show it.
+// The progress of long work.
 #pragma once
 
 #include <functional>
 
 namespace fakequant {
 
-// Told now and then how much of the work is done, in 0..1; never by two threads at once. May be empty.
+// Called now and then with the fraction of the work that is done; never by two threads at once. May be empty.
 using Progress = std::function<void(double done)>;
 
 }  // namespace fakequant

@@ -14,7 +14,7 @@
 
 namespace fakequant {
 
-// Returns the file's bytes. Throws an Error that calls the file `shown_as` when it cannot be read, as a folder cannot.
+// Returns the file's bytes. Throws an Error that calls the file `shown_as` if it cannot be read.
 inline std::string read_text(const std::string& path, const std::string& shown_as) {
   errno = 0;
   std::ifstream file(path, std::ios::binary);
@@ -27,7 +27,7 @@ inline std::string read_text(const std::string& path, const std::string& shown_a
   return text;
 }
 
-// Throws an Error when a file cannot be read, for asking before any work is done.
+// Throws an Error if a file cannot be read: called before long work begins.
 inline void check_readable(const std::string& path) {
   std::error_code fault;
   if (std::filesystem::is_directory(path, fault)) throw Error("cannot read " + path + ": " + std::strerror(EISDIR));

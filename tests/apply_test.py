@@ -1,4 +1,4 @@
-"""Rounded models: what changes, what must not, and that llama.cpp runs them."""
+"""Rounded models: the values that change, all else that must not, and that llama.cpp runs them."""
 
 import hashlib
 import os
@@ -27,7 +27,7 @@ class ApplyTest(ProgramTest):
         return self.measure("apply", MODEL, "-o", out, *rules), gguf.GGUFReader(out)
 
     def assert_only_changed(self, after, changed, expected):
-        """Tensors in `changed` hold expected(before); all others, and all metadata but fakequant's, are as they were."""
+        """Tensors in `changed` have expected(before); all others, and all metadata except fakequant's, are unchanged."""
         before = gguf.GGUFReader(MODEL)
         self.assertEqual([t.name for t in before.tensors], [t.name for t in after.tensors])
         for old, new in zip(before.tensors, after.tensors):
@@ -38,7 +38,7 @@ class ApplyTest(ProgramTest):
         added = [key for key in after.fields if key not in before.fields]
         self.assertEqual(added, ["fakequant.recipe", "fakequant.version", "fakequant.source"])
         for key, field in before.fields.items():
-            if not key.startswith("GGUF."):  # the reader's own, of the counts in the header
+            if not key.startswith("GGUF."):  # added by the reader for the counts in the header
                 self.assertEqual([p.tobytes() for p in field.parts], [p.tobytes() for p in after.fields[key].parts], key)
 
     def test_without_rules_truncates_the_ffn_norms(self):
@@ -120,7 +120,7 @@ class ApplyTest(ProgramTest):
             self.assertIn("Final estimate: PPL", said)
 
     def test_quantizes_again_as_llama_quantize_does(self):
-        """A rule that changes nothing, then ggml's quantizer on what was quantized: what llama-quantize makes of the same."""
+        """A rule that changes nothing, then ggml's quantizer on dequantized values: the same as llama-quantize on these values."""
         quantized = self.path("q4.gguf")
         run_llama("llama-quantize", MODEL, quantized, "Q4_0")
         result = self.measure("apply", quantized, "-o", self.path("again.gguf"), "--rule", "w:ffn_up=mantissa23", "--requantize")

@@ -1,4 +1,4 @@
-"""Every architecture that llama.cpp knows: its own generator's test models are read, rounded, compared and run.
+"""Every architecture that llama.cpp knows: the test models of its own generator are read, rounded, compared and run.
 
 The models are made by test-llama-archs, of llama.cpp's tests; ARCHITECTURES names it.
 """
@@ -22,7 +22,7 @@ def to_bf16(values):
 
 
 def loads(model):
-    """True when llama.cpp loads the model and computes a token with it."""
+    """True if llama.cpp loads the model and computes a token with it."""
     done = subprocess.run([llama_tool("llama-completion"), "-m", model, "-p", "a", "-n", "1", "-no-cnv", "--no-warmup"],
                           stdin=subprocess.DEVNULL, capture_output=True, timeout=600, check=False)
     return done.returncode == 0
@@ -77,7 +77,7 @@ class ArchitecturesTest(ProgramTest):
                                                   r"that do\n$")
                     continue
                 listed = json.loads(done.stdout)
-                # The router chooses by its probabilities, too.
+                # The router also reads its probabilities to choose.
                 for entry in listed["activations"]:
                     if entry["site"].startswith("ffn_moe_probs-") and entry["feeds"] == []:
                         self.assertNotEqual(entry["readers"], [], entry["site"])
@@ -87,7 +87,7 @@ class ArchitecturesTest(ProgramTest):
                 weights = {weight["name"] for weight in listed["weights"]}
                 for entry in listed["activations"]:
                     self.assertLessEqual(set(entry["feeds"]), weights)
-                # What feeds the FFN and is added to its result again is said to be read by both.
+                # A value that is the input of the FFN and is also added to its result lists both readers.
                 if any("ffn_input" in entry["roles"] for entry in listed["activations"]):
                     rounded = self.measure("sites", model, "--rule", "a:ffn_input=bf16")["activations"]
                     residuals += any(reader["operation"] == "ADD" for entry in rounded for reader in entry["also_read_by"])
@@ -110,12 +110,12 @@ class ArchitecturesTest(ProgramTest):
                 self.assertEqual([node["node"] for node in itself["nodes"] if node["changed"] or node["role"] != "exact"], [])
                 drifted = self.measure("drift", self.path(name), *arguments, "--rule", "a:in(*)@1=e4m3")
                 for node in drifted["nodes"]:
-                    # Everything that differs is rounded, or is made of what differs.
+                    # Every node that differs is rounded or computed from one that differs.
                     self.assertEqual(node["role"] == "entered", node["format"] is not None, node["node"])
                     if node["layer"] == 0:
                         self.assertEqual(node["changed"], 0, node["node"])
                 followed += 1
-                if name.startswith("hrm"):  # computes its layers several times, so that none has one output
+                if name.startswith("hrm"):  # computes its layers several times, so no layer has a single output
                     continue
                 layers += len(itself["layers"])
                 outputs += sum(layer["output"] is not None for layer in itself["layers"])
@@ -129,7 +129,7 @@ class ArchitecturesTest(ProgramTest):
         with open(text, "w", encoding="utf-8") as file:
             file.write("What is to be read? " * 60)
         arguments = ("-f", text, "--ctx-size", 64, "--chunks", 1, "--threads", 1)
-        # Of hrm-text the graph cannot be entered between two layers.
+        # The graph of hrm-text cannot be entered between two layers.
         models = sorted({*self.models[3::6], *(name for name in self.models if name.startswith("hrm"))})
         measured = skipped = 0
         whole = set()
@@ -151,7 +151,7 @@ class ArchitecturesTest(ProgramTest):
                         self.assertEqual(variant["kld"][figure], of_eval["kld"][figure], variant["recipe"])
                     self.assertEqual(variant["ppl"], of_eval["ppl"], variant["recipe"])
                     self.assertEqual(variant["first_layer"] > 0, variant["why_whole"] is None, variant["recipe"])
-                    # What the second layer reads first may be what the first has left (without a norm): rounded there.
+                    # Without a norm, the first input of the second layer may be the first layer's output, which is rounded there.
                     if variant["layer"] == 1 and variant["site"].startswith("w:"):
                         skipped += variant["first_layer"] == 1
                         if variant["first_layer"] == 0:
@@ -186,7 +186,7 @@ class ArchitecturesTest(ProgramTest):
         sites = [site["site"] for site in self.measure("eval", model, *arguments, *rule)["sites"]]
         with open(ranges, encoding="utf-8") as file:
             self.assertEqual(sorted(sites), sorted(site["site"] for site in json.load(file)["sites"]))
-        # A single token goes through a node that no chunk has.
+        # The graph of a single token has a node that the graph of a chunk does not have.
         self.refuse(2, "has no range for msa_fattn-1", "generate", model, "-p", "What", "-n", 4, *rule)
 
 

@@ -9,7 +9,7 @@ from program import MODEL, ProgramTest, run
 
 class BenchTest(ProgramTest):
     def measure(self, *arguments):
-        # One thread: with more, so small a model mostly waits for threads when the machine is busy.
+        # One thread: with more, on a busy machine such a small model mostly waits for threads.
         return super().measure(*arguments, "--threads", 1)
 
     def test_measures_the_baseline_and_the_variant(self):
@@ -53,7 +53,7 @@ class BenchTest(ProgramTest):
         self.assertGreater(weights["load_ms"], 0)
         for measured in (result["baseline"], activations, weights):
             self.assertLess(measured["rss_added"], result["peak_rss"])
-        # A model of its own is held beside the baseline's.
+        # The variant's own model is in memory beside the baseline's.
         self.assertGreater(weights["rss_added"], os.path.getsize(MODEL) / 2)
         self.assertLess(activations["rss_added"], weights["rss_added"])
 

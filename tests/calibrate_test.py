@@ -50,7 +50,7 @@ class CalibrateTest(ProgramTest):
     def test_its_range_holds_every_value_and_a_percentile_the_rest(self):
         ranges, _ = self.calibrate()
         rule = f"a:ffn_input@0-4=int8,range=static:{ranges}"
-        # Layer by layer, as rounding one moves the values of the next.
+        # Layer by layer, because rounding one changes the values of the next.
         self.assertEqual(self.evaluate(rule.replace("@0-4", "@0"))["sites"][0]["saturated"], 0)
         self.calibrate("--range", "percentile:99")
         site = self.evaluate(rule.replace("@0-4", "@0"))["sites"][0]
@@ -60,7 +60,7 @@ class CalibrateTest(ProgramTest):
         ranges, recorded = self.calibrate("--rule", "a:ffn_norm@2=int8")
         self.assertEqual([site["site"] for site in recorded["sites"]], ["ffn_norm-2"])
         site = self.evaluate(f"a:ffn_norm@2=int8,range=static:{ranges}")["sites"][0]
-        # Half a step is the most that a value within the range can move.
+        # A value within the range changes by at most half a step.
         self.assertLessEqual(site["max_abs"], recorded["sites"][0]["absmax"] / 127 / 2 * 1.0001)
         self.assertGreater(site["max_abs"], recorded["sites"][0]["absmax"] / 127 / 2 * 0.99)
         dynamic = self.evaluate("a:ffn_norm@2=int8")["sites"][0]

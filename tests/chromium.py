@@ -1,4 +1,4 @@
-"""A headless Chromium, driven through a pipe in its own protocol (--remote-debugging-pipe): nothing else is needed.
+"""A headless Chromium, driven through a pipe by its own protocol (--remote-debugging-pipe), without other software.
 
 https://chromedevtools.github.io/devtools-protocol/ lists the commands. Messages are JSON and end in a zero byte.
 """
@@ -9,11 +9,12 @@ import json
 import os
 import select
 import shutil
+import signal
 import subprocess
 import time
 import unittest
 
-SECONDS = 120  # more than any machine needs for one answer
+SECONDS = 120  # longer than one answer takes on any machine
 
 
 def find_chromium():
@@ -24,7 +25,7 @@ def find_chromium():
 
 
 def high_pipe():
-    """A pipe whose descriptors are none of the first ten."""
+    """A pipe whose descriptors are all above 9."""
     low = os.pipe()
     high = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 10) for fd in low]
     for fd in low:
@@ -47,7 +48,7 @@ class Browser:
             os.dup2(theirs_out, 4)
 
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, close_fds=False,
-                                        preexec_fn=connect)
+                                        preexec_fn=connect, start_new_session=True)
         os.close(theirs_in)
         os.close(theirs_out)
         self.out, self.input = ours_out, ours_in
@@ -60,10 +61,28 @@ class Browser:
         self.send("Emulation.setDeviceMetricsOverride", width=1280, height=900, deviceScaleFactor=1, mobile=False)
 
     def close(self):
-        self.process.kill()
+        """Ends the browser with all its processes: those that live on would still write to its folder."""
+        os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         os.close(self.out)
         os.close(self.input)
+        deadline = time.monotonic() + SECONDS
+        while self._has_processes() and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+    def _has_processes(self):
+        """Whether a process of its group lives. The dead that nobody has waited for yet are none that write."""
+        for entry in os.scandir("/proc"):
+            if not entry.name.isdigit():
+                continue
+            try:
+                with open(os.path.join(entry.path, "stat"), encoding="utf-8", errors="replace") as file:
+                    state, _, group = file.read().rsplit(")", 1)[1].split()[:3]
+            except OSError:
+                continue
+            if int(group) == self.process.pid and state != "Z":
+                return True
+        return False
 
     def _receive(self):
         deadline = time.monotonic() + SECONDS
@@ -78,7 +97,7 @@ class Browser:
         return json.loads(message)
 
     def send(self, method, **parameters):
-        """Sends a command and returns its result. Events that come meanwhile are kept."""
+        """Sends a command and returns its result. Keeps events that arrive meanwhile."""
         self.number += 1
         message = {"id": self.number, "method": method, "params": parameters}
         if self.session:
@@ -99,13 +118,13 @@ class Browser:
             self.events.append(self._receive())
 
     def open(self, path):
-        """Opens a file and waits until it is loaded; forgets what happened before."""
+        """Opens a file and waits until it is loaded; forgets earlier events."""
         self.events.clear()
         self.send("Page.navigate", url="file://" + path)
         self.wait_for_event("Page.loadEventFired")
 
     def evaluate(self, expression, **options):
-        """The value of an expression in the page; of a promise, what it becomes."""
+        """The value of an expression in the page; of a promise, its resolved value."""
         answer = self.send("Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True, **options)
         if "exceptionDetails" in answer:
             raise RuntimeError(f"{expression}: {answer['exceptionDetails']}")
@@ -139,7 +158,7 @@ class Browser:
                   features=[{"name": name.replace("_", "-"), "value": value} for name, value in features.items()])
 
     def complaints(self):
-        """What the console, uncaught exceptions and the browser's log say of the page."""
+        """The page's messages on the console, uncaught exceptions and the browser's log."""
         found = []
         for event in self.events:
             method, about = event.get("method"), event.get("params", {})

@@ -1,4 +1,4 @@
-"""Perplexity and divergence beside llama-perplexity's on two architectures: to its digits by its way, and what that way costs.
+"""Perplexity and divergence compared with llama-perplexity's on two architectures: equal digits by its method, and the error of that method.
 
 llama-perplexity --kl-divergence stores the baseline's log-probabilities in 16 bits, cut off. The program stored_divergence
 puts our logits through a model of that storage; every figure that llama-perplexity prints must come out. The second
@@ -46,7 +46,9 @@ def estimate(pair, digits, factor=1):
 
 class DivergenceTest(ProgramTest):
     def llama_perplexity(self, model, *arguments, until):
-        return run_llama("llama-perplexity", "-m", model, "-f", TEXT, "-c", CTX_SIZE, "--chunks", CHUNKS, *arguments, until=until)
+        """One chunk at a time, as eval does: several at once change the last digits on some processors."""
+        return run_llama("llama-perplexity", "-m", model, "-f", TEXT, "-c", CTX_SIZE, "-b", CTX_SIZE, "--chunks", CHUNKS, *arguments,
+                         until=until)
 
     def assert_plain_perplexity_is_the_same(self, model):
         ours = self.measure("eval", model, "-f", TEXT, "--ctx-size", CTX_SIZE, "--chunks", CHUNKS)["baseline"]
@@ -81,7 +83,7 @@ class DivergenceTest(ProgramTest):
         for name, field in quantiles.items():
             expected[f"{name} KLD"] = estimate([kld[field]], 6)
             expected[f"{name} Δp"] = estimate([delta_p[field]], 3, 100)
-        # A line: a name, a colon, one number or two.
+        # A line has a name, a colon, and one or two numbers.
         printed = {}
         for line in said[said.index("Perplexity statistics"):].splitlines():
             match = re.fullmatch(r"\s*(\S.*?)\s*:\s*(-?[0-9.]+)\s*%?(?:\s*±\s*([0-9.]+))?\s*%?\s*", line)
@@ -92,6 +94,41 @@ class DivergenceTest(ProgramTest):
         self.assertEqual(printed, {name: expected[name] for name in printed})
         self.assertEqual(base[0], f"{ours['ppl'] / ours['ppl_ratio']:.6f}")
         return float(base[0]), ours
+
+    def log_probabilities(self, model):
+        """Those that llama-perplexity stores, of the scored predictions: a row for each."""
+        stored = self.path("logits")
+        self.llama_perplexity(model, "--kl-divergence-base", stored, until="Final estimate")
+        with open(stored, "rb") as file:
+            data = file.read()
+        self.assertEqual(data[:8], b"_logits_")
+        context, vocabulary, chunks = np.frombuffer(data, np.int32, 3, 8)
+        self.assertEqual((context, chunks), (CTX_SIZE, CHUNKS))
+        width = 2 * ((vocabulary + 1) // 2) + 4  # scale and minimum, as floats, then a number for each token
+        rows = np.frombuffer(data, np.uint16, offset=20 + 4 * context * chunks).reshape(-1, width)
+        self.assertEqual(len(rows), CHUNKS * (CTX_SIZE // 2 - 1))
+        scale, least = rows[:, :4].copy().view(np.float32).astype(np.float64).T
+        return scale[:, None] * rows[:, 4:4 + vocabulary] + least[:, None]
+
+    def test_both_directions_are_what_numpy_computes(self):
+        other = self.path("q4.gguf")
+        run_llama("llama-quantize", MODEL, other, "Q4_0")
+        log_p, log_q = self.log_probabilities(MODEL), self.log_probabilities(other)
+        forward = np.sum(np.exp(log_p) * (log_p - log_q), axis=1)
+        reverse = np.sum(np.exp(log_q) * (log_q - log_p), axis=1)
+        arguments = ("-f", TEXT, "--ctx-size", CTX_SIZE, "--chunks", CHUNKS)
+        ours = self.measure("eval", MODEL, "--against", other, *arguments)["variants"][0]
+        for name, divergences in (("kld", forward), ("reverse_kld", reverse)):
+            # The stored values are rounded, as docs/measuring.md says.
+            self.assertGreater(ours[name]["mean"], 1e-4)
+            self.assertAlmostEqual(ours[name]["mean"] / divergences.mean(), 1, delta=0.01, msg=name)
+            self.assertAlmostEqual(ours[name]["error"] / (divergences.std() / np.sqrt(len(divergences) - 1)), 1, delta=0.01, msg=name)
+            self.assertAlmostEqual(ours[name]["max"] / divergences.max(), 1, delta=0.01, msg=name)
+            self.assertGreater(ours[name]["min"], 0)
+        self.assertNotAlmostEqual(ours["kld"]["mean"] / ours["reverse_kld"]["mean"], 1, delta=0.001)
+        # The other way round they change places, to the bit.
+        turned = self.measure("eval", other, "--against", MODEL, *arguments)["variants"][0]
+        self.assertEqual((turned["kld"], turned["reverse_kld"]), (ours["reverse_kld"], ours["kld"]))
 
     def test_the_demo_model_and_its_truncation(self):
         other = self.path("rounded.gguf")

@@ -54,15 +54,18 @@ class DriftTest(ProgramTest):
         for name in names[names.index("ffn_norm-3"):]:
             self.assertGreater(nodes[name]["relative_error"], 0, name)
             self.assertEqual(nodes[name]["role"] == "entered", name == "ffn_norm-3", name)
-        # What the tap itself counted, to the last bit: the values are the same, and added up in the same order.
+        # The same values as eval's counters. The order of the sums depends on the processor: sums of n values in double
+        # differ by at most n times the rounding unit, which is below 1e-9 here.
         site = self.measure("eval", MODEL, "-f", TEXT, *CHUNKS, *rule)["sites"][0]
         entered = nodes["ffn_norm-3"]
-        for field in ("elements", "changed", "sqnr_db", "cosine", "max_abs"):
+        for field in ("elements", "changed", "max_abs"):
             self.assertEqual(entered[field], site[field], field)
+        for field in ("sqnr_db", "cosine"):
+            self.assertAlmostEqual(entered[field], site[field], delta=1e-9 * abs(site[field]), msg=field)
         self.assertEqual(entered["absmax_baseline"], site["absmax"])
         self.assertEqual((entered["format"], entered["made_of"], entered["input_relative_error"]), ("int4", ["norm-3"], 0))
         self.assertAlmostEqual(entered["sqnr_db"], -20 * math.log10(entered["relative_error"]), places=9)
-        # Of the stream: what attention adds in layer 3 is not touched yet, what the FFN adds is.
+        # In the stream, the attention's update in layer 3 is not changed yet, but the FFN's is.
         layers = result["layers"]
         for layer in layers[:3]:
             for part in PARTS:
@@ -206,7 +209,7 @@ class DriftTest(ProgramTest):
 
     def test_what_is_wrong_is_one_line(self):
         arguments = ("drift", MODEL, "-f", TEXT)
-        self.refuse(USAGE, "no node fits the pattern 'nothing-\\*'", *arguments, "--nodes", "nothing-*")
+        self.refuse(USAGE, "no node matches 'nothing-\\*'", *arguments, "--nodes", "nothing-*")
         self.refuse(USAGE, "take one of them", *arguments, "--against", MODEL, "--rule", "a:ffn_norm=bf16")
         self.refuse(USAGE, "matches no activation", *arguments, "--rule", "a:nothing=bf16")
         self.refuse(USAGE, "longer than the 256", *arguments, "--ctx-size", 1024)

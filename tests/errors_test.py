@@ -1,4 +1,4 @@
-"""What is wrong with the input: one clear line, the right exit code, no partial file, the input as it was."""
+"""Invalid input: one clear line, the right exit code, no partial file, and unchanged input."""
 
 import json
 import os
@@ -39,7 +39,7 @@ class ErrorsTest(ProgramTest):
             self.refuse(WORK, "cannot open .*: No such file or directory", *command, missing)
             self.refuse(WORK, "not a GGUF file", *command, text)
             self.refuse(WORK, "'blk.3.attn_norm.weight' needs|truncated", *command, truncated)
-            self.refuse(WORK, "truncated or damaged|says it has", *command, header)
+            self.refuse(WORK, "truncated or damaged|claims to have", *command, header)
         self.refuse(WORK, "cannot open", "compare", MODEL, missing)
         self.refuse(WORK, "truncated", "compare", truncated, MODEL)
         self.refuse(WORK, "not a regular file", "inspect", self.folder)
@@ -61,7 +61,7 @@ class ErrorsTest(ProgramTest):
     def test_texts(self):
         self.refuse(WORK, "cannot read .*: No such file", "eval", MODEL, "-f", self.path("missing.txt"))
         self.refuse(WORK, "cannot read .*: Is a directory", "eval", MODEL, "-f", self.folder)
-        self.refuse(WORK, "no text in UTF-8: byte 8, counted from 0", "eval", MODEL, "-f",
+        self.refuse(WORK, "is not UTF-8: the byte at offset 8", "eval", MODEL, "-f",
                     self.write("latin1.txt", b"A caf\xc3\xa9 \xe9t " * 999))
         self.refuse(WORK, "is empty", "eval", MODEL, "-f", self.write("empty.txt", b""))
         self.refuse(WORK, r"has \d+ tokens, and two contexts of 256 are needed", "eval", MODEL, "-f", self.write("short.txt", b"Hello. " * 50))
@@ -93,7 +93,7 @@ class ErrorsTest(ProgramTest):
         self.refuse(WORK, "No such file or directory", "apply", MODEL, "-o", self.path("no/folder/out.gguf"))
         os.mkfifo(self.path("pipe"))
         for target in ("/dev/null", "/dev/stdout", "/dev/fd/1", self.path("pipe")):
-            self.refuse(USAGE, "a model cannot be written to .*: name a file", "apply", MODEL, "-o", target)
+            self.refuse(USAGE, "cannot write a model to .*: name a file", "apply", MODEL, "-o", target)
         os.remove(self.path("pipe"))
         self.refuse(USAGE, "the output has no name", "apply", MODEL, "-o", "")
         self.refuse(WORK, "it is a folder", "apply", MODEL, "-o", self.folder)
@@ -157,7 +157,7 @@ class ErrorsTest(ProgramTest):
         self.refuse(WORK, "logit is not a number", "generate", model, "-p", "What")
 
     def test_an_unwritable_folder(self):
-        # To root no folder is unwritable but those that take no files at all.
+        # Root can write to every folder that can hold files.
         folder = "/proc" if os.getuid() == 0 else self.path("closed")
         if os.getuid() != 0:
             os.mkdir(folder, mode=0o500)
@@ -165,7 +165,7 @@ class ErrorsTest(ProgramTest):
         self.refuse(WORK, f"cannot make the folder {folder}/results: ", "experiment", MODEL, "-o", f"{folder}/results", "-f", TEXT)
 
     def test_a_full_disk(self):
-        # A limit on the size of files stands for it.
+        # A limit on file sizes stands in for a full disk.
         limited = f"ulimit -f 1000; trap '' XFSZ; exec {PROGRAM} apply {MODEL} -o {self.path('out.gguf')}"
         done = subprocess.run(["bash", "-c", limited], capture_output=True, text=True, check=False)
         self.assertEqual((done.returncode, done.stdout), (WORK, ""))
@@ -176,12 +176,12 @@ class ErrorsTest(ProgramTest):
         quantized = self.path("q8.gguf")
         run_llama("llama-quantize", MODEL, quantized, "Q8_0")
         rule = ["--rule", "w:ffn_up=bf16"]
-        offer = r"stored as Q8_0: it can be stored wider \(--promote f16\) or rounded into Q8_0 again \(--requantize\)"
+        offer = r"stored as Q8_0: promote it to a wider type, such as f16, or requantize it to Q8_0"
         self.refuse(USAGE, offer, "apply", quantized, "-o", self.path("out.gguf"), *rule)
         self.refuse(USAGE, offer, "eval", quantized, "-f", TEXT, *rule)
         self.refuse(USAGE, "take f32, f16 or bf16", "apply", quantized, "-o", self.path("out.gguf"), "--promote", "q8_0")
         self.refuse(USAGE, "take one", "apply", quantized, "-o", self.path("out.gguf"), "--promote", "f16", "--requantize")
-        self.refuse(USAGE, "no tensor of .* is called 'blk.7.*': its first is token_embd", "inspect", MODEL, "--select", "blk.7.*")
+        self.refuse(USAGE, "no tensor of .* matches 'blk.7.*': its first is token_embd", "inspect", MODEL, "--select", "blk.7.*")
 
     def test_commands_and_options(self):
         self.refuse(USAGE, "unknown command 'evil': the commands are inspect apply compare", "evil")
@@ -190,7 +190,7 @@ class ErrorsTest(ProgramTest):
         self.refuse(USAGE, "--file is required", "eval", MODEL)
         self.refuse(USAGE, "--threads", "inspect", MODEL, "--threads", 0)
         self.refuse(USAGE, "unknown argument '--no-such-option': see fakequant inspect", "inspect", MODEL, "--no-such-option")
-        self.refuse(USAGE, "no number", "generate", MODEL, "-p", "What", "--temp", "nan")
+        self.refuse(USAGE, "not a number", "generate", MODEL, "-p", "What", "--temp", "nan")
         self.refuse(USAGE, "not in range", "generate", MODEL, "-p", "What", "--seed", 2**32 - 1)
         self.refuse(USAGE, "not in range", "bench", MODEL, "--repetitions", 5)
         self.refuse(USAGE, "is longer than the 256 that", "eval", MODEL, "-f", TEXT, "--ctx-size", 257)

@@ -13,7 +13,7 @@ MATRIX = "blk.2.ffn_down.weight"
 
 
 def float32_model(path):
-    """The demo model with every tensor as F32, so that what is rounded is stored as it is."""
+    """The demo model with every tensor in F32, so that storing rounded values is exact."""
     run_llama("llama-quantize", MODEL, path, "F32")
     return path
 
@@ -71,8 +71,8 @@ class FormatsTest(ProgramTest):
                 "mxfp4,per=row": "it takes scale="}.items():
             self.refuse(2, pattern, "formats", format_text)
             self.refuse(2, pattern, "apply", MODEL, "-o", self.path("out.gguf"), "--rule", f"w:ffn_up={format_text}")
-        self.refuse(2, "no number", "formats", "e4m3", "--round", "much")
-        self.refuse(2, "no number", "formats", "e4m3", "--round", "1e39")
+        self.refuse(2, "not a number", "formats", "e4m3", "--round", "much")
+        self.refuse(2, "not a number", "formats", "e4m3", "--round", "1e39")
         self.refuse(2, "only with an importance matrix", "formats", "iq2_xs", "--round", "1")
         self.refuse(2, "is for weights", "eval", MODEL, "-f", TEXT, "--rule", "a:ffn_norm=iq2_xs")
         self.refuse(2, "names? it", "formats", "--round", "1")
@@ -101,7 +101,7 @@ class WeightFormatsTest(ProgramTest):
         self.assertEqual(np.count_nonzero(rounded.view(np.uint32) != expected.view(np.uint32)), 0)
 
     def test_f16_is_numpys(self):
-        wide = self.before * np.float32(3e5)  # through the largest, too
+        wide = self.before * np.float32(3e5)  # past the largest value too
         self.assert_same(self.rounded("f16"), self.before.astype(np.float16).astype(np.float32))
         examples = self.measure("formats", "f16", *[a for x in wide[0, :50] for a in ("--round", repr(float(x)))])
         with np.errstate(over="ignore"):
@@ -205,7 +205,7 @@ class WeightFormatsTest(ProgramTest):
         self.assertLess(self.result["tensors"][0]["sqnr_db"], 15)
         self.refuse(2, "only with an importance matrix: add imatrix=FILE", "apply", self.model, "-o", self.path("x.gguf"),
                     "--rule", "w:ffn_up=iq2_xs")
-        self.refuse(1, "no importance matrix", "apply", self.model, "-o", self.path("x.gguf"), "--rule",
+        self.refuse(1, "not an importance matrix", "apply", self.model, "-o", self.path("x.gguf"), "--rule",
                     f"w:ffn_up=q4_k,imatrix={self.model}")
         self.refuse(1, "cannot|No such", "apply", self.model, "-o", self.path("x.gguf"), "--rule",
                     "w:ffn_up=q4_k,imatrix=/nowhere.gguf")
@@ -285,7 +285,7 @@ class ActivationFormatsTest(ProgramTest):
             self.assertEqual(json.dumps(one), json.dumps(two), rule)
 
     def test_results_do_not_depend_on_what_is_evaluated_together(self):
-        """A prompt is evaluated whole, the text that follows token by token: fed its own text, it must say the same."""
+        """A prompt is evaluated together, the generated text token by token: given its own text as prompt, the model must agree."""
         for rule in ("a:ffn_norm=int4", "a:Qcur=e2m1,round=stochastic,seed=4", "a:Kcur=int4", "a:ffn_norm=nvfp4"):
             greedy = ("--temp", "0", "--rule", rule)
             first = self.measure("generate", MODEL, "-p", "Once upon a time", "--predict", "24", *greedy)

@@ -1,4 +1,4 @@
-"""Texts of the baseline and a variant side by side."""
+"""Texts of the baseline and a variant, side by side."""
 
 import fcntl
 import json
@@ -18,12 +18,12 @@ from program import MODEL, PROGRAM, PROMPTS, ProgramTest, run, run_llama
 PROMPT = "<|user|> What is 2+2?\\n<|assistant|>"
 
 
-ROUGH = ("--rule", "a:ffn_norm=int2", "--rule", "a:attn_input=int2")  # changes what the demo model writes
-ZEPHYR = "{% for m in messages %}<|user|>\n{{ m.content }}<|endoftext|>{% endfor %}"  # llama.cpp knows it by these words
+ROUGH = ("--rule", "a:ffn_norm=int2", "--rule", "a:attn_input=int2")  # changes the demo model's text
+ZEPHYR = "{% for m in messages %}<|user|>\n{{ m.content }}<|endoftext|>{% endfor %}"  # llama.cpp recognizes it by these words
 
 
 def lines_on_a_terminal(columns, *arguments, **environment):
-    """What the program writes to a terminal of so many columns, as lines without their '\\r'."""
+    """The program's output on a terminal of `columns` columns, as lines without their '\\r'."""
     terminal, inside = pty.openpty()
     fcntl.ioctl(inside, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
     environment = {key: value for key, value in os.environ.items() if key != "NO_COLOR"} | {"TERM": "xterm"} | environment
@@ -33,7 +33,7 @@ def lines_on_a_terminal(columns, *arguments, **environment):
         try:
             while piece := os.read(terminal, 1 << 16):
                 written += piece
-        except OSError:  # how Linux says that no one writes any more
+        except OSError:  # on Linux: all writers have closed
             pass
     os.close(terminal)
     assert program.returncode == 0, program.returncode
@@ -42,7 +42,7 @@ def lines_on_a_terminal(columns, *arguments, **environment):
 
 class GenerateTest(ProgramTest):
     def measure(self, *arguments):
-        # One thread: with more, so small a model mostly waits for threads when the machine is busy.
+        # One thread: with more, on a busy machine such a small model mostly waits for threads.
         return super().measure(*arguments, "--threads", 1)
 
     def with_number(self, model, key, number):
@@ -81,7 +81,7 @@ class GenerateTest(ProgramTest):
             self.assertEqual((variant["agreement"], variant["forced_agreement"]), (1, 1))
 
     def test_says_where_texts_part(self):
-        # Sampling at a high temperature makes the smallest change of a probability visible sooner or later.
+        # At a high temperature, sampling sooner or later shows the smallest change of a probability.
         result = self.measure("generate", MODEL, "--prompt-file", PROMPTS, "-n", 200, "--temp", 3, "--top-k", 0, "--top-p", 1, "--seed",
                               5, "--rule", "w:*=bf16,round=zero", "--rule", "a:ffn_norm=bf16,round=zero")
         variants = [prompt["variants"][0] for prompt in result["prompts"]]
@@ -136,7 +136,7 @@ class GenerateTest(ProgramTest):
             place = variant["at_first_difference"]
             self.assertEqual(place["position"], variant["first_difference"])
             self.assertNotEqual(place["baseline_token"]["id"], place["variant_token"]["id"])
-            # The most likely token was taken, by each; and both lie in one distribution.
+            # Each took its most likely token, and both tokens are in the same distribution.
             for who, first, second in (("baseline", "baseline", "variant"), ("variant", "variant", "baseline")):
                 p, q = place[who][f"p_{first}_token"], place[who][f"p_{second}_token"]
                 self.assertGreaterEqual(p, q)
@@ -144,7 +144,7 @@ class GenerateTest(ProgramTest):
                 self.assertLessEqual(p + q, 1)
             self.assertAlmostEqual(variant["agreement"], variant["tokens_alike"] / max(prompt["tokens"], variant["tokens"]))
             self.assertGreaterEqual(variant["tokens_alike"], place["position"])
-            # What both share leads to either token.
+            # The common text is followed by one of the two tokens.
             shared = os.path.commonprefix([prompt["baseline"], variant["text"]])
             for text, token in ((prompt["baseline"], place["baseline_token"]), (variant["text"], place["variant_token"])):
                 self.assertTrue(any(text.startswith(shared[:i] + token["text"]) for i in range(len(shared) + 1)))
@@ -181,7 +181,7 @@ class GenerateTest(ProgramTest):
         self.assertLess(chat["prompt_tokens"], len("<|user|>Hi<|endoftext|><|assistant|>"))  # special tokens were parsed
         with_system = self.measure("generate", model, "--chat", "--system", "Be kind.", "-p", "Hi", "-n", 8)["prompts"][0]
         self.assertEqual(with_system["chat_prompt"], "<|system|>\nBe kind.<|endoftext|>\n" + chat["chat_prompt"])
-        # Where the template itself begins with BOS, as it does when that is <|user|>, there is no second one.
+        # If the template itself begins with BOS, here <|user|>, no second one is added.
         begins_with_bos = self.with_number(model, "tokenizer.ggml.bos_token_id", 3)
         counted = self.measure("generate", begins_with_bos, "--chat", "-p", "Hi", "-n", 1)["prompts"][0]["prompt_tokens"]
         self.assertEqual(counted, chat["prompt_tokens"] - 1)
@@ -192,7 +192,7 @@ class GenerateTest(ProgramTest):
         self.refuse(2, "add --chat", "generate", MODEL, "--system", "Be kind.", "-p", "Hi")
 
     def test_names_the_variant_whose_logits_are_no_numbers(self):
-        # A norm weight that E5M2 cannot hold (infinity from 61440 on), in a model that is otherwise sound.
+        # A norm weight that E5M2 cannot hold (infinity from 61440 on), in an otherwise valid model.
         with open(MODEL, "rb") as file:
             model = bytearray(file.read())
         norm = next(t for t in gguf.GGUFReader(MODEL).tensors if t.name == "output_norm.weight")

@@ -1,4 +1,4 @@
-"""Writing that is broken off: killed at any moment, out of space, or stopped by the user. Nothing looks finished."""
+"""Interrupted writes: killed at any moment, out of space, or stopped by the user. No file looks complete."""
 
 import json
 import os
@@ -31,7 +31,7 @@ class InterruptionTest(ProgramTest):
             return file.read()
 
     def break_off(self, kind, times):
-        """Returns how often the target was absent and how often whole afterwards."""
+        """Returns how often the target was absent and how often complete afterwards."""
         absent = whole = 0
         draw = random.Random(7)
         for _ in range(times):
@@ -83,7 +83,7 @@ class InterruptionTest(ProgramTest):
 
 class InterruptedMeasurementTest(ProgramTest):
     def interrupt(self, after, presses=1):
-        """Presses Ctrl-C once `after` chunks have been measured, as the progress on a terminal says."""
+        """Presses Ctrl-C after `after` chunks, as counted by the progress on the terminal."""
         terminal, inner = pty.openpty()
         command = [PROGRAM, "eval", MODEL, "-f", TEXT, "--rule", "a:ffn_norm=int4", "--json", self.path("out.json")]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=inner, stdin=subprocess.DEVNULL)
@@ -109,7 +109,7 @@ class InterruptedMeasurementTest(ProgramTest):
         self.assertTrue(result["interrupted"])
         chunks = result["chunks"]
         self.assertTrue(0 < chunks < 172)
-        # What is there is what would be there had no more been asked for.
+        # The result is the same as if only these chunks had been requested.
         asked = self.measure("eval", MODEL, "-f", TEXT, "--rule", "a:ffn_norm=int4", "--chunks", chunks)
         self.assertFalse(asked["interrupted"])
         for field in ("baseline", "variants", "sites", "chunks", "tokens_scored", "texts"):

@@ -37,7 +37,7 @@ class PageTest(ProgramTest):
     @classmethod
     def setUpClass(cls):
         cls.shared = tempfile.mkdtemp(prefix="fakequant-page-")
-        cls.addClassCleanup(shutil.rmtree, cls.shared)
+        cls.addClassCleanup(shutil.rmtree, cls.shared, ignore_errors=True)
         os.mkdir(os.path.join(cls.shared, "<"))
         cls.model = os.path.join(cls.shared, "<", HOSTILE[2:] + ".gguf")
         shutil.copy(MODEL, cls.model)
@@ -235,9 +235,9 @@ class PageTest(ProgramTest):
     def test_what_it_cannot_read_or_write(self):
         page, empty = self.path("page.html"), self.path("empty")
         os.mkdir(empty)
-        self.refuse(WORK, "holds nothing to show: name a study, or a folder", "report", empty, "-o", page)
+        self.refuse(WORK, "has nothing to show: name a study, or a folder", "report", empty, "-o", page)
         self.refuse(WORK, "cannot open", "report", self.path("none.db"), "-o", page)
-        self.refuse(WORK, "is no study", "report", MODEL, "-o", page)
+        self.refuse(WORK, "is not a study", "report", MODEL, "-o", page)
         self.refuse(USAGE, "is also an input", "report", self.results, "-o", os.path.join(self.results, "eval.json"))
         self.refuse(USAGE, "is also an input", "report", self.study, "-o", self.study)
         self.refuse(USAGE, "is the page itself", "report", self.study, "-o", page, "--json", page)

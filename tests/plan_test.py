@@ -1,4 +1,4 @@
-"""Plans on the demo model: what is chosen beats one format for all and random choices, and is what eval measures."""
+"""Plans on the demo model: the choice beats one format for all and random choices, and agrees with eval."""
 
 import json
 import os
@@ -42,7 +42,7 @@ class PlanTest(ProgramTest):
         return {variant["name"]: variant["kld"]["mean"] for variant in result["variants"]}
 
     def random_plans(self, count):
-        """Random mixes that keep the budget and have no part that could take more bits."""
+        """Random mixes within the budget, none of whose parts could take more bits."""
         with sqlite3.connect(f"file:{self.study}?mode=ro", uri=True) as study:
             rows = study.execute("SELECT site, layer, format, sum(rows * row_length) FROM variants JOIN variant_sites ON variant = id"
                                  " GROUP BY id").fetchall()
@@ -59,7 +59,7 @@ class PlanTest(ProgramTest):
             plan = {part: draw.choice(FORMATS) for part in values}
             order = list(values) * 3
             draw.shuffle(order)
-            for part in order:  # down until it fits, then up as long as it does
+            for part in order:  # fewer bits until it fits, then more as long as it does
                 total = sum(bits(other, form) for other, form in plan.items())
                 better = [form for form in (*FORMATS, None) if bits(part, form) > bits(part, plan[part])
                           and total - bits(part, plan[part]) + bits(part, form) <= most]
@@ -81,7 +81,7 @@ class PlanTest(ProgramTest):
         self.assertLessEqual(chosen["bits"], BUDGET)
         self.assertGreater(chosen["bits"], 0.97 * BUDGET)
         self.assertAlmostEqual(sum(part["kld"] for part in chosen["assignments"]), chosen["kld"], delta=1e-12)
-        # Verified is what eval says of the recipe.
+        # The verified figures are eval's for the recipe.
         of_eval = self.measure("eval", MODEL, "-f", TEXT, "--chunks", CHUNKS, "--ctx-size", CONTEXT, "--threads", 1, "--recipe", recipe)
         self.assertEqual(of_eval["variants"][0]["kld"]["mean"], verify["measured_kld"])
         self.assertEqual(of_eval["variants"][0]["recipe"], chosen["recipe"])
@@ -114,7 +114,7 @@ class PlanTest(ProgramTest):
         self.assertEqual([point["kld"] for point in front if point["chosen"]], [result["chosen"]["kld"]])
         back = self.plan("--max-kld", result["chosen"]["kld"])
         self.assertEqual(back["chosen"], result["chosen"])
-        # A variant by itself costs what the sweep measured.
+        # A single variant costs as much as the sweep measured.
         sweep = {(v["site"], v["layer"], v["format"]): v["kld"]["mean"]
                  for v in self.sweep(sites=SITES[:2], formats=("int4", "int8"), chunks=2)["variants"]}
         for part in result["chosen"]["assignments"]:
@@ -146,7 +146,7 @@ class PlanTest(ProgramTest):
         self.assertEqual(run("apply", MODEL, "-o", self.path("out.gguf"), "--recipe", recipe).returncode, 0)
 
     def test_what_costs_nothing_is_suggested(self):
-        # llama.cpp rounds what F16 weights multiply to F16 by itself: of that f16 changes nothing.
+        # llama.cpp itself rounds inputs of products with F16 weights to F16, so f16 changes nothing.
         self.sweep(sites=("a:ffn_input", "a:ffn_down_input"), formats=("f16", "int4"), chunks=2)
         result = self.plan("--no-loss", 0)
         self.assertIsNone(result["chosen"])
@@ -155,7 +155,7 @@ class PlanTest(ProgramTest):
                          {"a:ffn_input": list(range(6)), "a:ffn_down_input": list(range(6))})
         self.assertEqual([found["kld"] for found in free], [0, 0])
         self.assertIn("a:ffn_input in layers 0-5 can go from 32 to 16 bits in f16 at no measured loss", run("plan", self.study, "--no-loss", 0).stdout)
-        # With the level raised, int4 counts as nothing everywhere.
+        # With a higher threshold, int4 counts as no loss everywhere.
         for found in self.plan("--no-loss", 1)["suggestions"]:
             self.assertEqual((found["what"], found["format"]), ("no_loss", "int4"))
 
@@ -168,8 +168,9 @@ class PlanTest(ProgramTest):
                 ("nothing at a:atn_input: the nearest are a:attn_input", "--bits", 9, "--keep", "a:atn_input=bf16"),
                 ("nothing at w:ffn_up: the nearest are", "--site", "w:ffn_up"),
                 ("in none, int8, bf16, and not in e4m3", "--bits", 9, "--keep", "a:attn_input=e4m3"),
+                ("--keep a:attn_input is invalid: write SITE=FORMAT", "--bits", 9, "--keep", "a:attn_input"),
                 ("--bits five is none", "--bits", "five"),
-                ("--max-kld -1 is none", "--max-kld=-1"),
+                ("--max-kld -1 is invalid", "--max-kld=-1"),
                 ("take one of them", "--bits", 9, "--max-kld", 1),
                 ("add --bits or --max-kld", "-o", self.path("r.yaml")),
                 ("no recipe to write", "--bits", 32, "-o", self.path("r.yaml")),
@@ -178,7 +179,7 @@ class PlanTest(ProgramTest):
             self.refuse(USAGE, pattern, "plan", self.study, *arguments)
         self.assertFalse(os.path.exists(self.path("r.yaml")))
         self.refuse(WORK, "cannot open", "plan", self.path("none.db"), "--bits", 9)
-        self.refuse(WORK, "is no study", "plan", TEXT, "--bits", 9)
+        self.refuse(WORK, "is not a study", "plan", TEXT, "--bits", 9)
         other = self.path("other.txt")
         with open(TEXT, encoding="utf-8") as file, open(other, "w", encoding="utf-8") as part:
             part.write(file.read()[5000:40000])
@@ -186,7 +187,7 @@ class PlanTest(ProgramTest):
         self.refuse(USAGE, "is another .*: name the study's own with --model and -f", *verify, "-f", other)
         self.assertEqual(run("apply", MODEL, "-o", self.path("other.gguf")).returncode, 0)
         self.refuse(USAGE, "is another .*: name the study's own", *verify, "--model", self.path("other.gguf"))
-        # The texts and the model may lie elsewhere.
+        # The texts and the model may have moved.
         copy = self.path("copy.txt")
         with open(TEXT, "rb") as file, open(copy, "wb") as whole:
             whole.write(file.read())

@@ -1,11 +1,11 @@
-"""Predictions on the demo model: what the variants lose that were not measured, held against measuring them all."""
+"""Predictions on the demo model: the divergence of variants that were not measured, compared with measuring all."""
 
 import sqlite3
 import unittest
 
 from program import MODEL, TEXT, ProgramTest
 
-# bench/prediction_bench.py asks more, of more of the text.
+# bench/prediction_bench.py checks more, on more of the text.
 CHUNKS, CONTEXT = 6, 256
 SITES = ("a:ffn_input", "w:ffn_down")
 FORMATS = ("e4m3", "int8", "int4", "mxfp4", "nvfp4")
@@ -60,7 +60,7 @@ class PredictTest(ProgramTest):
         self.assertEqual(cost["variants"], len(unseen))
         self.assertEqual(cost["probes"], 60 - len(unseen))
         self.assertLessEqual(cost["passes"], 7)
-        # What it says it cost is what the study has: a chunk of a variant takes the layers from the first that is changed.
+        # The reported cost follows from the study: a chunk of a variant costs the layers from the first changed one on.
         passes = sum(0.02 + (6 - first) / 6 for first, in rows_of(self.study, "SELECT first_layer FROM scores JOIN variants ON variant = id"))
         self.assertGreater(cost["passes"] * CHUNKS, passes)
         self.assertLess(cost["passes"] * CHUNKS, passes + 4 * CHUNKS)
@@ -71,12 +71,12 @@ class PredictTest(ProgramTest):
                 self.assertLess(variant["predicted"]["low"], variant["predicted"]["kld"])
                 self.assertLess(variant["predicted"]["kld"], variant["predicted"]["high"])
 
-        # Typed again, it measures nothing, and says the same.
+        # Run again, it measures nothing and gives the same result.
         again = self.sweep(*question(), "--predict", "--budget", 7)
         self.assertEqual(again["measured"], 0)
         self.assertEqual([variant["predicted"] for variant in again["variants"]], [variant["predicted"] for variant in told["variants"]])
 
-        # A plan takes it where nothing was measured.
+        # A plan uses the predictions of variants that were not measured.
         planned = self.measure("plan", self.study, "--bits", 6)
         self.assertIn(f"{len(unseen)} of 60 variants have not been measured, and count as predicted.", planned["notes"])
 
@@ -89,7 +89,7 @@ class PredictTest(ProgramTest):
         self.assertLessEqual(median([abs(p - t) / t for p, t in zip(predicted, truth)]), 0.5)
         within = [variant["predicted"]["low"] <= found[variant["recipe"]] <= variant["predicted"]["high"] for variant in unseen]
         self.assertGreater(sum(within), 0.7 * len(within))
-        # The study remembers what was predicted of each before it was measured, and says how good that was.
+        # The study keeps the prediction of each variant that was measured later, and reports its quality.
         quality = measured["prediction"]["quality"]
         before = dict(rows_of(self.study, "SELECT recipe, kld FROM predictions JOIN variants ON variant = id"))
         self.assertEqual(quality["compared"], len(before))
@@ -98,7 +98,7 @@ class PredictTest(ProgramTest):
         self.assertAlmostEqual(quality["median_error"], median([abs(kld - found[name]) / found[name] for name, kld in before.items()]), 9)
 
     def test_a_rounding_that_changes_nothing_is_known_to_cost_nothing(self):
-        # What reads the FFN's input rounds it to F16 itself.
+        # The kernel that reads the FFN's input rounds it to F16 itself.
         told = self.sweep(*question(("a:ffn_input",), ("f16", "e4m3")), "--predict", "--budget", 1.5, chunks=2, ctx_size=64)
         unseen = [variant for variant in told["variants"] if variant["format"] == "f16" and variant["chunks"] == 0]
         self.assertGreater(len(unseen), 0)
@@ -107,9 +107,9 @@ class PredictTest(ProgramTest):
 
     def test_refuses_what_does_not_go_together(self):
         few = question(("a:ffn_input@5",), ("e4m3",))
-        self.refuse(USAGE, "--budget is what --predict may cost", *self.arguments(*few, "--budget", 3))
-        self.refuse(USAGE, "--shard parts them", *self.arguments(*few, "--predict", "--shard", "1/2"))
-        self.refuse(USAGE, "as --precision does", *self.arguments(*few, "--predict", "--precision", "5%"))
+        self.refuse(USAGE, "--budget limits the cost of --predict", *self.arguments(*few, "--budget", 3))
+        self.refuse(USAGE, "--shard separates them", *self.arguments(*few, "--predict", "--shard", "1/2"))
+        self.refuse(USAGE, "--predict and --precision both choose the chunks", *self.arguments(*few, "--predict", "--precision", "5%"))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the whole-program tests share: the program, llama.cpp's tools, the demo model, and a folder for each test.
+"""Shared by the whole-program tests: the program, llama.cpp's tools, the demo model, and a folder for each test.
 
 The paths come from the environment, where CMake puts them: FAKEQUANT is the program, LLAMA_TOOLS the folder of
 llama.cpp's tools (empty: they are on the PATH), SOURCE the root of the checkout.

@@ -1,4 +1,4 @@
-"""Every quantized type that python3-gguf can widen: the same values, the same statistics."""
+"""Every quantized type that python3-gguf can dequantize: the same values, the same statistics."""
 
 import unittest
 
@@ -11,7 +11,7 @@ BLOCKS = 400
 
 
 def random_blocks(kind, random):
-    """Blocks of a type with random bytes, of those whose values python3-gguf finds finite and not too small or large."""
+    """Blocks of a type with random bytes whose values, by python3-gguf, are finite and neither too small nor too large."""
     elements, size = gguf.GGML_QUANT_SIZES[kind]
     data = random.integers(0, 256, (40 * BLOCKS, size), np.uint8)
     with np.errstate(all="ignore"):
@@ -35,7 +35,7 @@ class QuantizedTypesTest(ProgramTest):
         return path
 
     def kinds(self):
-        """The quantized types that python3-gguf can widen."""
+        """The quantized types that python3-gguf can dequantize."""
         kinds = [kind for kind in gguf.quants._type_traits if gguf.GGML_QUANT_SIZES[kind][0] > 1]
         self.assertGreater(len(kinds), 20)
         return kinds
@@ -64,7 +64,7 @@ class QuantizedTypesTest(ProgramTest):
             target.write(source.read())
         plain = self.write({name: (None, values) for name, values in widened.items()})
         for tensor in self.measure("compare", quantized, plain)["tensors"]:
-            # The two compute in float32, in another order for a few types.
+            # Both compute in float32, for a few types in different orders.
             self.assertLess(tensor["max_rel"], 1e-5, tensor)
             self.assertGreater(tensor["sqnr_db"] or np.inf, 120, tensor)
 
@@ -79,7 +79,7 @@ class QuantizedTypesTest(ProgramTest):
         self.assertEqual({t["changed"] for t in comparison["tensors"]}, {0})
 
     def test_requantized_they_come_back_where_ggml_can(self):
-        """Rounding that changes nothing, then ggml's own quantizer: types whose quantizer finds its own values again."""
+        """Rounding that changes nothing, then ggml's own quantizer: for types whose quantizer reproduces its own values."""
         random = np.random.default_rng(6)
         values = random.standard_normal((8, 256), np.float32)
         stored = {kind.name: (kind, gguf.quants.quantize(values, kind)) for kind in

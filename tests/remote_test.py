@@ -1,4 +1,4 @@
-"""Models on RPC servers: what they compute is what this machine computes, and what goes wrong is one clear line."""
+"""Models on RPC servers: the same results as on this machine, and one clear line for each error."""
 
 import glob
 import os
@@ -13,15 +13,15 @@ from program import MODEL, PROGRAM, TEXT, ProgramTest
 CHUNKS = 2
 LAYERS = 6
 ARGUMENTS = ("eval", MODEL, "-f", TEXT, "--chunks", CHUNKS)
-# Formats that look at values one by one, by the token, and by the token's place in the text; sites that several devices
-# hold, and some that always lie on this machine's processor (embd).
+# Formats that depend on single values, on the token, and on the token's position; sites on several devices, and one that
+# is always on this machine's CPU (embd).
 RULES = ("--rule", "a:ffn_norm=int8", "--rule", "w:ffn_up=bf16", "--rule", "a:ffn_out=mxfp4,round=stochastic",
          "--rule", "a:embd=e4m3", "--rule", "a:result_norm=nvfp4", "--rule", "a:attn_input=int4",
          "--rule", "a:in(ffn_down)=mxfp8", "--rule", "a:attn_output_input@2@tokens:3-=int8")
 
 
 def server_command():
-    """How ggml-rpc-server is started, and the folder to do that in; SkipTest where there is none."""
+    """The command that starts ggml-rpc-server, and its working folder; SkipTest if there is no server."""
     tools = os.environ["LLAMA_TOOLS"]
     if not tools:
         folders = os.pathsep.join([os.environ["PATH"], *glob.glob("/usr/libexec/*/llama/bin")])
@@ -35,7 +35,7 @@ def server_command():
     backends = glob.glob(f"{root}/lib/*/ggml/backends*")
     if not (servers and loaders and backends):
         raise unittest.SkipTest("ggml-rpc-server was not fetched")
-    # The fetched server needs the fetched C library, and looks for its back ends where it is started.
+    # The fetched server needs the fetched C library, and finds its back ends in its working folder.
     libraries = os.path.dirname(os.path.dirname(backends[0]))
     return [loaders[0], "--library-path", libraries, servers[0]], backends[0]
 
@@ -92,7 +92,7 @@ class RemoteTest(ProgramTest):
         result = self.measure(*ARGUMENTS, *RULES, "--threads", 2, *arguments)
         del result["command"]
         for site in result["sites"]:
-            del site["kernels_round_to"]  # not known of other devices
+            del site["kernels_round_to"]  # unknown for other devices
             for reader in site["also_read_by"]:
                 del reader["rounds_to"]
         return result, [name.split()[0] for name in result.pop("backends")]
@@ -129,7 +129,7 @@ class RemoteTest(ProgramTest):
         server = self.server()
         result = self.measure(*ARGUMENTS, "--rule", "a:ffn_norm=int8", "--rpc", server.address)
         self.assertIn(f"RPC0 ({server.address})", result["backends"])
-        # The server is sent each part of the graph up to a site; without sites on it, it would be sent whole.
+        # The graph is sent to the server in parts that end at sites; without sites it would be sent in one part.
         self.assertGreaterEqual(server.count("[graph_compute]") + server.count("[graph_recompute]"), CHUNKS * LAYERS)
 
     def test_writes_the_same_text(self):

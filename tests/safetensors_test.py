@@ -1,4 +1,4 @@
-"""GGUF files beside the safetensors that they were made from: what the converter should have done, written in numpy."""
+"""GGUF files compared with the safetensors they were converted from, by a converter written in numpy."""
 
 import json
 import os
@@ -16,7 +16,7 @@ WORK, USAGE = 1, 2
 
 
 def bf16_bits(values):
-    """The upper halves of float32 values that have nothing else."""
+    """The upper halves of float32 values whose lower halves are zero."""
     return (values.view(np.uint32) >> 16).astype(np.uint16)
 
 
@@ -34,7 +34,7 @@ def write_safetensors(path, tensors):
 
 
 def interleave_halves(weights, heads):
-    """What llama.cpp's converter does with the rows of the llama architecture's query and key projections."""
+    """Reorders the rows of the llama architecture's query and key projections, as llama.cpp's converter does."""
     half = weights.shape[0] // heads // 2
     return weights.reshape(heads, 2, half, -1).swapaxes(1, 2).reshape(weights.shape)
 
@@ -124,7 +124,7 @@ class SafetensorsTest(ProgramTest):
                                             if names is None or key in names})
         return self.path(name)
 
-    def test_a_sound_conversion_has_the_same_values(self):
+    def test_a_correct_conversion_has_the_same_values(self):
         model = self.write_gguf(self.converted(), as_bf16=["blk.0.attn_q.weight", "blk.1.ffn_up_exps.weight"])
         for dtype in ("F32", "BF16", "F64"):
             comparison = self.measure("compare", model, self.write_published(dtype=dtype))
@@ -204,7 +204,7 @@ class SafetensorsTest(ProgramTest):
         os.remove(self.path("model-00002-of-00002.safetensors"))
         self.refuse(WORK, "cannot open .*model-00002-of-00002.safetensors: No such file", "compare", model, self.folder)
 
-    def test_refuses_what_is_not_sound(self):
+    def test_refuses_invalid_files(self):
         model = self.write_gguf(self.converted())
         path = self.write_published()
         self.refuse(USAGE, "the first model must be a GGUF file", "compare", path, model)
@@ -232,15 +232,15 @@ class SafetensorsTest(ProgramTest):
 
         refuse("it has 3 bytes", b"abc")
         deep = b"[" * 30_000_000
-        refuse("is no JSON object", struct.pack("<Q", len(deep)) + deep)
+        refuse("is not a JSON object", struct.pack("<Q", len(deep)) + deep)
         self.assertLess(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, 1_000_000)  # kB; once it was 75 bytes for each
-        refuse("says its header has 999999999999 bytes", struct.pack("<Q", 999999999999) + b"{}")
-        refuse("is no JSON object", struct.pack("<Q", 4) + b"nope")
-        refuse("is no JSON object", struct.pack("<Q", 2) + b"[]")
+        refuse("its header should have 999999999999 bytes", struct.pack("<Q", 999999999999) + b"{}")
+        refuse("is not a JSON object", struct.pack("<Q", 4) + b"nope")
+        refuse("is not a JSON object", struct.pack("<Q", 2) + b"[]")
         refuse("truncated or damaged", whole[:-8])
         refuse("unknown type 'Q4'", changed(dtype="Q4"))
         refuse("has no dtype, shape and data_offsets", changed(shape=None))
-        refuse("no whole number", changed(shape=[-1]))
+        refuse("not a whole number", changed(shape=[-1]))
         refuse("impossible shape", changed(shape=[2**40, 2**40]))
         refuse("has 63 values of F32 in 256 bytes", changed(shape=[63]))
         refuse("truncated or damaged", changed(data_offsets=[2**63, 2**63 + 256]))

@@ -1,4 +1,4 @@
-"""What there is to round: `sites`, --dry-run, and the selectors that name activations."""
+"""The sites of a model: `sites`, --dry-run, and the selectors of activations."""
 
 import os
 import unittest
@@ -21,7 +21,7 @@ class SitesTest(ProgramTest):
         return [word for rule in rules for word in ("--rule", rule)]
 
     def rounded(self, *rules):
-        """Which sites eval rounds under these rules, and to what."""
+        """The sites that eval rounds by these rules, and their formats."""
         result = self.measure("eval", MODEL, *TEXT_ARGUMENTS, *self.arguments(rules))
         return {site["site"]: site["format"] for site in result["sites"]}
 
@@ -47,10 +47,10 @@ class SitesTest(ProgramTest):
             self.assertEqual(found[f"ffn_swiglu-{layer}"]["roles"], ["ffn_down_input"])
             self.assertEqual(found[f"Qcur-{layer}#0"]["operation"], "MUL_MAT")
             self.assertEqual(found[f"Qcur-{layer}"]["operation"], "ROPE")
-            # What attention makes of its query depends on how many tokens there are.
+            # The type of attention's query depends on the number of tokens.
             self.assertEqual(found[f"Qcur-{layer}"]["kernels_round_to"], ["?"])
             self.assertEqual(found[f"Vcur-{layer}"]["kernels_round_to"], ["F16"])  # in the cache
-            # The residual is added and normed, and no kernel rounds it.
+            # The residual is added and normalized, and no kernel rounds it.
             residual = found[f"ffn_inp-{layer}"]
             self.assertEqual({r["operation"] for r in residual["readers"]}, {"ADD", "RMS_NORM"})
             self.assertEqual(residual["kernels_round_to"], [])
@@ -130,7 +130,7 @@ class SitesTest(ProgramTest):
 
     def test_says_where_a_rules_tokens_were_not_computed(self):
         said = run("eval", MODEL, *TEXT_ARGUMENTS, "--rule", "a:ffn_norm@tokens:0-3=int8").stdout
-        self.assertRegex(said, "Nothing was rounded at ffn_norm-5: it was computed for none of the tokens")
+        self.assertRegex(said, "Nothing was rounded at ffn_norm-5: it was not computed for any of the tokens")
 
     def test_says_who_else_reads_a_rounded_value(self):
         result = self.measure("eval", MODEL, *TEXT_ARGUMENTS, "--rule", "a:in(attn_q)@0=bf16")

@@ -1,4 +1,4 @@
-"""Models in several files: read, rounded, compared and run as the one model that they are."""
+"""Models in several files: read, rounded, compared and run as one model."""
 
 import os
 import unittest

@@ -1,4 +1,4 @@
-"""Sweeps on the demo model: the figures are those of eval, and a study survives whatever happens to it."""
+"""Sweeps on the demo model: the figures equal eval's, and a study survives interruption and damage."""
 
 import json
 import os
@@ -19,7 +19,7 @@ QUESTION = ("--site", "a:ffn_input", "--site", "a:attn_output_input", "--site", 
 
 
 def contents(path):
-    """All rows of a study, without the numbers that only tie them together."""
+    """All rows of a study, without their internal ids."""
     with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as study:
         study.row_factory = sqlite3.Row
         names = dict(study.execute("SELECT id, recipe || ' ' || storage FROM variants").fetchall())
@@ -55,7 +55,7 @@ class SweepTest(ProgramTest):
         of_eval = result["variants"][0]
         for field in ("ppl", "ppl_error", "ppl_ratio", "ppl_ratio_error", "top1_agreement", "top5_overlap", "top10_overlap"):
             self.assertEqual(variant[field], of_eval[field], (variant["recipe"], field))
-        for group in ("kld", "delta_p"):
+        for group in ("kld", "reverse_kld", "delta_p"):
             for field, value in variant[group].items():
                 self.assertEqual(value, of_eval[group][field], (variant["recipe"], group, field))
         return result
@@ -101,7 +101,7 @@ class SweepTest(ProgramTest):
         grown = self.measure(*both)
         self.assertEqual(grown["measured"], 6)
         self.assert_is_what_eval_says(grown["variants"][1], texts=texts)
-        # What is said is about what was asked for, whatever else the study has.
+        # The result covers the variants of this command only, whatever else the study has.
         less = self.measure(*first, "--chunks", 2, "--format", "e4m3")
         self.assertEqual((less["measured"], less["variants"][0]["chunks"], less["variants"][0]["chunks_found"]), (0, 2, 2))
         self.assert_is_what_eval_says(less["variants"][0], texts=texts[:1], chunks=2)
@@ -124,7 +124,7 @@ class SweepTest(ProgramTest):
             kills += process.poll() is None
             process.kill()
             process.wait()
-            if process.returncode == 0:  # it had come to its end
+            if process.returncode == 0:  # it had finished
                 self.assertEqual(contents(self.study), whole)
                 for name in ("study.db", "study.db-wal", "study.db-shm"):
                     if os.path.exists(self.path(name)):
@@ -135,7 +135,7 @@ class SweepTest(ProgramTest):
     def has_scores(self):
         try:
             return bool(contents(self.study)["scores"])
-        except sqlite3.OperationalError:  # it has not begun
+        except sqlite3.OperationalError:  # it has not started
             return False
 
     def test_ctrl_c_ends_after_the_chunk_and_says_what_there_is(self):
@@ -166,7 +166,7 @@ class SweepTest(ProgramTest):
         self.assertEqual(run("study", "merge", self.study, *shards).returncode, 0)  # again changes nothing
         self.assertEqual(contents(self.study), contents(self.path("whole.db")))
         self.refuse(USAGE, "unknown action 'split'", "study", "split", self.study, *shards)
-        self.refuse(USAGE, "--shard 3/2 is none", *self.arguments(*question, "--shard", "3/2"))
+        self.refuse(USAGE, "--shard 3/2 is invalid", *self.arguments(*question, "--shard", "3/2"))
 
     def test_racing_ends_a_variant_that_is_known_well_enough(self):
         question = ("--site", "a:ffn_input@2-5", "--site", "w:ffn_down@5", "--format", "int4", "--format", "e4m3", "--layers")
@@ -186,7 +186,7 @@ class SweepTest(ProgramTest):
         self.sweep(*question, chunks=12)
         self.assertEqual(contents(self.study), contents(self.path("whole.db")))
         for text in ("5", "0%", "-1%", "much"):
-            self.refuse(USAGE, "--precision .* is none", *self.arguments(*question, "--precision", text))
+            self.refuse(USAGE, "--precision .* is invalid", *self.arguments(*question, "--precision", text))
         self.assertEqual(len(whole["variants"]), 10)
 
     def test_another_model_or_text_is_refused(self):

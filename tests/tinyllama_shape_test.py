@@ -13,7 +13,7 @@ FEED_FORWARD, VOCABULARY = 512, 512
 
 class TinyLlamaShapeTest(ProgramTest):
     def write_model(self):
-        """TinyLlama's layers and tensors, with narrower matrices of random values and BF16 norms, as it was published."""
+        """TinyLlama's layers and tensors, with narrower matrices of random values, and BF16 norms as in the published model."""
         random = np.random.default_rng(1)
         writer = gguf.GGUFWriter(self.path("f16.gguf"), "llama")
         writer.add_context_length(2048)

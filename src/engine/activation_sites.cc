@@ -139,14 +139,15 @@ std::map<std::string, std::vector<Reader>> readers_of_weights(const Graph& graph
 
 std::vector<Reader> other_readers(const Rule& rule, const ActivationSite& site, int layer_count) {
   std::vector<Reader> others;
-  if (rule.selector.form == Selector::name) {
+  if (rule.pattern.selector.form == Selector::name) {
     if (site.site.feeds.empty()) return others;
     std::copy_if(site.readers.begin(), site.readers.end(), std::back_inserter(others),
                  [](const Reader& reader) { return reader.weight.empty(); });
     return others;
   }
   std::copy_if(site.readers.begin(), site.readers.end(), std::back_inserter(others), [&](const Reader& reader) {
-    return reader.weight.empty() || !means_input_of(rule, {reader.weight, layer_of_tensor(reader.weight)}, layer_count);
+    return reader.weight.empty() ||
+           !selects_input_of(rule.pattern, {reader.weight, layer_of_tensor(reader.weight)}, layer_count);
   });
   return others;
 }

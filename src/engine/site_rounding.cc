@@ -7,36 +7,17 @@
 
 #include "error.h"
 #include "format/fake_quantize.h"
+#include "format/format_properties.h"
 #include "parallel.h"
 
 namespace fakequant {
 namespace {
 
-Format for_activation(Format format) {
-  if (format.family == Family::integer && !format.per) {
-    format.per = format.range.kind == RangeRule::static_range ? Span::tensor : Span::token;
-  }
-  return format;
-}
-
-// Whether each value is rounded by itself, wherever it stands.
-bool rounds_one_by_one(const Format& format) {
-  return format.rounding != Rounding::stochastic &&
-         (format.family == Family::element ||
-          (format.family == Family::integer && format.range.kind == RangeRule::static_range));
-}
-
-// Whether rounding a row needs to know which token it belongs to.
-bool needs_tokens(const Format& format) {
-  const bool shares_scale = format.family == Family::nvfp4 || format.per == Span::token;
-  return format.rounding == Rounding::stochastic || (shares_scale && format.range.kind != RangeRule::static_range);
-}
-
 constexpr auto kWayOut = "or leave it as it is by a later rule with mantissa23";
 
 // Throws where the format needs the tokens of the values, and several share a row.
 void check_rows_of_tokens(const TokenDimension& dimension, const Rule& rule) {
-  if (dimension.kind != TokenDimension::mixed || rounds_one_by_one(rule.format)) return;
+  if (dimension.kind != TokenDimension::mixed || rounds_values_independently(rule.format)) return;
   throw usage_error(
       fmt::format("its rows hold values of several tokens, so that rounding to {} would depend on which are evaluated "
                   "together: give it a format without a scale and without chance, {}",
@@ -108,7 +89,7 @@ std::int64_t round_tokens(const SiteRounding& rounding, float* values, const Tok
 }  // namespace
 
 void check_token_choice(const TokenDimension& dimension, const Rule& rule) {
-  if (dimension.kind == TokenDimension::found || rule.tokens.is_all()) return;
+  if (dimension.kind == TokenDimension::found || rule.pattern.tokens.is_all()) return;
   throw usage_error(
       fmt::format("its values belong to no token, or to several together, so that tokens: cannot pick some of them: "
                   "leave that out, {}",
@@ -118,14 +99,15 @@ void check_token_choice(const TokenDimension& dimension, const Rule& rule) {
 SiteRounding make_site_rounding(const ActivationSite& site, const Rule& rule, const TokenDimension& dimension,
                                 RangeFiles& files) {
   const auto& name = site.site.name;
-  SiteRounding rounding{for_activation(rule.format), rule.tokens, dimension, {}, random_key(rule.format.seed, name)};
+  SiteRounding rounding{for_activation(rule.format), rule.pattern.tokens, dimension, {}, random_key(rule.format.seed, name)};
   about(name, [&] {
     check_token_choice(dimension, rule);
     check_rows_of_tokens(dimension, rule);
     check_row(rule.format, site.shape[0]);
   });
-  if (const auto& range = rule.format.range; range.kind == RangeRule::static_range) {
-    const auto& ranges = files.try_emplace(range.file, range.file).first->second;
+  if (has_static_range(rule.format)) {
+    const auto& file = rule.format.range.file;
+    const auto& ranges = files.try_emplace(file, file).first->second;
     rounding.static_scale = static_scale(rounding.format, ranges.at(name));
   }
   return rounding;
@@ -136,7 +118,7 @@ SiteCounters counters_of(const ActivationSite& site, const Rule& rule, int layer
   counters.site = site.site.name;
   counters.layer = site.site.layer.value_or(-1);
   counters.format = to_string(rule.format);
-  counters.tokens = to_string(rule.tokens);
+  counters.tokens = to_string(rule.pattern.tokens);
   counters.readers = site.readers;
   counters.other_readers = other_readers(rule, site, layers);
   return counters;
@@ -150,11 +132,11 @@ void count_rows(SiteCounters& counters, std::int64_t values, std::int64_t column
 
 std::int64_t round_site(const SiteRounding& rounding, float* values, const NodeShape& shape, const TokenBatch& batch,
                         int threads, SiteCounters& counters) {
-  if (rounds_one_by_one(rounding.format) && rounding.tokens.is_all()) {
+  if (rounds_values_independently(rounding.format) && rounding.tokens.is_all()) {
     return round_rows(rounding, values, shape, threads, counters);
   }
   const auto layout = token_layout(shape, rounding.token_dimension, batch);
-  if (needs_tokens(rounding.format) || !rounding.tokens.is_all() || layout.inner < layout.row) {
+  if (needs_token_layout(rounding.format) || !rounding.tokens.is_all() || layout.inner < layout.row) {
     return round_tokens(rounding, values, layout, threads, counters);
   }
   return round_rows(rounding, values, shape, threads, counters);

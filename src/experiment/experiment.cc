@@ -41,10 +41,10 @@ ExperimentResult run_experiment(const ExperimentRequest& request, const StepDone
   ExperimentResult result;
   result.model = request.model;
   result.recipe = request.recipe;
-  result.environment = describe_environment(request.threads, request.devices);
+  result.environment = describe_environment(request.compute.threads, request.compute.devices);
 
   const GgufModel model(request.model);
-  PreparedVariants prepared(model, request.storage, request.threads);
+  PreparedVariants prepared(model, request.storage, request.compute.threads);
   const auto run = [&](ExperimentStep step, const auto& work) {
     try {
       work([&](double fraction) { progress(step, fraction); });
@@ -54,11 +54,12 @@ ExperimentResult run_experiment(const ExperimentRequest& request, const StepDone
     }
   };
 
-  run(ExperimentStep::inspect, [&](const Progress& p) { result.census = take_census(model, "*", request.threads, p); });
+  run(ExperimentStep::inspect,
+      [&](const Progress& p) { result.census = take_census(model, "*", request.compute.threads, p); });
   if (const auto weights = rules_of_kind(request.recipe, SiteKind::weight); !weights.empty()) {
     run(ExperimentStep::compare, [&](const Progress&) {
       result.rounding = prepared.add("weights", weights);
-      result.comparison = compare(model, GgufModel(prepared.variants().back().model), request.threads);
+      result.comparison = compare(model, GgufModel(prepared.variants().back().model), request.compute.threads);
       result.comparison->b = fmt::format("{} under {}", model.path(), to_string(weights));
     });
   }
@@ -68,26 +69,33 @@ ExperimentResult run_experiment(const ExperimentRequest& request, const StepDone
   const auto& variants = prepared.variants();
   std::optional<LoadedModels> models;  // each is loaded once for all steps but the last
   run(ExperimentStep::eval, [&](const Progress& p) {
-    models.emplace(model.paths(), request.devices);
+    models.emplace(model.paths(), request.compute.devices);
     auto options = request.eval;
+    options.compute = request.compute;
     options.progress = [&](const EvalProgress& progress) { p(progress.done); };
-    result.eval = evaluate(*models, variants, request.texts, options);
+    result.eval = evaluate(*models, variants, text_files(request.texts), options);
   });
   run(ExperimentStep::drift, [&](const Progress& p) {
     for (const auto& variant : variants) {
       auto options = request.drift;
+      options.compute = request.compute;
       if (result.rounding && variant.taps.empty()) options.changed_weights = changed_tensors(*result.rounding);
       const auto before = static_cast<double>(result.drifts.size()), all = static_cast<double>(variants.size());
-      result.drifts.push_back(measure_drift(*models, variant, request.texts.front(), options,
+      result.drifts.push_back(measure_drift(*models, variant, text_file(request.texts.front()), options,
                                             [&](double fraction) { p((before + fraction) / all); }));
     }
   });
   run(ExperimentStep::generate, [&](const Progress& p) {
-    result.generation = generate(*models, variants, request.prompts, request.generate, p);
+    auto options = request.generate;
+    options.compute = request.compute;
+    result.generation = generate(*models, variants, request.prompts, options, p);
   });
   models.reset();  // bench measures how long a model loads and how much memory that takes
-  run(ExperimentStep::bench,
-      [&](const Progress& p) { result.bench = bench(model.paths(), variants, request.bench, p); });
+  run(ExperimentStep::bench, [&](const Progress& p) {
+    auto options = request.bench;
+    options.compute = request.compute;
+    result.bench = bench(model.paths(), variants, options, p);
+  });
   return result;
 }
 

@@ -30,8 +30,7 @@ struct ExperimentRequest {
   DriftOptions drift;  // of the first text
   GenerateOptions generate;
   BenchOptions bench;
-  int threads = 1;
-  DeviceOptions devices;  // as in the steps' options
+  ComputeOptions compute;  // of all steps: those of their own options are not read
 };
 
 // The reference experiment's two variants: its truncated FFN norm weights, and the FFN norms' results in BF16.

@@ -64,13 +64,11 @@ class MxBlocks {
   static constexpr std::uintptr_t kAhead = kPageAhead;
   static constexpr std::size_t block_size() { return kMxBlock; }
 
-  MxBlocks(const Element& element, ScaleRounding scale_rounding)
-      : element_(element), scale_rounding_(scale_rounding), to_grid_(element) {
+  MxBlocks(const Element& element, ScaleRule rule) : element_(element), rule_(rule), to_grid_(element) {
     const I i32;
-    // The mantissa above which log2(absmax) is rounded up; that of the float just below the root of two for nearest.
-    const std::int32_t threshold =
-        scale_rounding == ScaleRounding::ceil ? 0 : (scale_rounding == ScaleRounding::nearest ? 0x3504F3 : 0x7FFFFF);
-    threshold_ = hn::Set(i32, threshold);
+    // As the mantissa of a float32, cut off: above it are the floats whose significand is.
+    const double mantissa = (largest_significand_kept(rule, element) - 1) * (1 << 23);
+    largest_mantissa_kept_ = hn::Set(i32, static_cast<std::int32_t>(mantissa));
     largest_exponent_ = hn::Set(i32, exponent_of(element.largest));
   }
 
@@ -78,7 +76,7 @@ class MxBlocks {
   Floats scales_of(Integers absmax) const {
     const I i32;
     const auto exponent = hn::ShiftRight<23>(absmax);
-    const auto next = hn::Gt(hn::And(absmax, hn::Set(i32, 0x7FFFFF)), threshold_);
+    const auto next = hn::Gt(hn::And(absmax, hn::Set(i32, 0x7FFFFF)), largest_mantissa_kept_);
     const auto rounded = hn::Add(exponent, hn::IfThenElseZero(next, hn::Set(i32, 1)));
     const auto field = hn::Sub(rounded, largest_exponent_);
     // Exponents of -100 to 100 leave room for every element's below and above.
@@ -92,14 +90,14 @@ class MxBlocks {
   std::int64_t saturated() const { return to_grid_.saturated(); }
 
   HWY_INLINE std::int64_t by_reference(std::span<float> block, const std::uint32_t* random) const {
-    return round_mx_block(element_, rounding, scale_rounding_, block, random);
+    return round_mx_block(element_, rounding, rule_, block, random);
   }
 
  private:
   const Element& element_;
-  ScaleRounding scale_rounding_;
+  ScaleRule rule_;
   ToBlockGrid<rounding> to_grid_;
-  Integers threshold_, largest_exponent_;
+  Integers largest_mantissa_kept_, largest_exponent_;
 };
 
 template <Rounding rounding>
@@ -252,24 +250,24 @@ std::int64_t round_row(float* row, std::size_t count, const std::uint32_t* rando
 }
 
 template <Rounding rounding>
-std::int64_t mx_row(const Element& element, ScaleRounding scale_rounding, float* row, std::size_t count,
+std::int64_t mx_row(const Element& element, ScaleRule rule, float* row, std::size_t count,
                     const std::uint32_t* random) {
-  return round_row<rounding == Rounding::stochastic>(row, count, random, MxBlocks<rounding>(element, scale_rounding));
+  return round_row<is_random(rounding)>(row, count, random, MxBlocks<rounding>(element, rule));
 }
 
 template <Rounding rounding>
 std::int64_t nvfp4_row(float outer, float* row, std::size_t count, const std::uint32_t* random) {
-  return round_row<rounding == Rounding::stochastic>(row, count, random, Nvfp4Blocks<rounding>(outer));
+  return round_row<is_random(rounding)>(row, count, random, Nvfp4Blocks<rounding>(outer));
 }
 
-std::int64_t mx_row_any(const Element& element, Rounding rounding, ScaleRounding scale_rounding, float* row,
+std::int64_t mx_row_any(const Element& element, Rounding rounding, ScaleRule rule, float* row,
                         std::size_t count, const std::uint32_t* random) {
-  return with_constant(rounding, [&](auto r) { return mx_row<r()>(element, scale_rounding, row, count, random); });
+  return with_constant(rounding, [&](auto r) { return mx_row<r()>(element, rule, row, count, random); });
 }
 
 template <Rounding rounding>
 std::int64_t integer_row(int bits, std::size_t block_size, float* row, std::size_t count, const std::uint32_t* random) {
-  return round_row<rounding == Rounding::stochastic>(row, count, random, IntegerBlocks<rounding>(bits, block_size));
+  return round_row<is_random(rounding)>(row, count, random, IntegerBlocks<rounding>(bits, block_size));
 }
 
 std::int64_t integer_row_any(int bits, std::size_t block_size, Rounding rounding, float* row, std::size_t count,
@@ -294,9 +292,9 @@ HWY_EXPORT(nvfp4_row_any);
 HWY_EXPORT(integer_row_any);
 }  // namespace
 
-std::int64_t round_to_mx(const Element& element, Rounding rounding, ScaleRounding scale_rounding, std::span<float> row,
+std::int64_t round_to_mx(const Element& element, Rounding rounding, ScaleRule rule, std::span<float> row,
                          const std::uint32_t* random) {
-  return HWY_DYNAMIC_DISPATCH(mx_row_any)(element, rounding, scale_rounding, row.data(), row.size(), random);
+  return HWY_DYNAMIC_DISPATCH(mx_row_any)(element, rounding, rule, row.data(), row.size(), random);
 }
 
 std::int64_t round_to_nvfp4(float outer, Rounding rounding, std::span<float> row, const std::uint32_t* random) {

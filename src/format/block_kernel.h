@@ -18,7 +18,7 @@ inline constexpr int kMxBlock = 32;
 
 // Rounds a row in place, block by block as round_mx_block does; the last block may be short. `random` as in
 // round_to_element. Returns how many values saturated.
-std::int64_t round_to_mx(const Element& element, Rounding rounding, ScaleRounding scale_rounding, std::span<float> row,
+std::int64_t round_to_mx(const Element& element, Rounding rounding, ScaleRule rule, std::span<float> row,
                          const std::uint32_t* random);
 
 // The same as round_integer_block does, for blocks of which can_round_together() is true: multiples of 16 that are not

@@ -160,24 +160,27 @@ TEST(MxBlocks, AreWhatTheSpecificationDefines) {
   }
 }
 
-// Every rounding, on every target, as the reference of one block has it.
+// Every rounding and every rule of the scale, on every target, as the reference of one block has it.
 TEST(MxBlocks, EqualTheReferenceOnEveryTarget) {
+  const auto rows = hard_rows();
   for (const std::string name : {"mxfp8", "mxfp8e5m2", "mxfp6", "mxfp6e2m3", "mxfp4", "mxint8"}) {
     const auto element = parse_format(name).element;
-    for (const auto rounding : kRoundings) {
-      for (const auto& row : hard_rows()) {
+    for (std::size_t r = 0; r < kRoundings.size() * kScaleRuleWords.size(); ++r) {
+      const auto rounding = kRoundings[r % kRoundings.size()];
+      const auto rule = kScaleRuleWords[r / kRoundings.size()].value;
+      for (const auto& row : rows) {
         const auto words = random_words_for_test(row.size(), 5);
         const auto* random = rounding == Rounding::stochastic ? words.data() : nullptr;
         auto expected = row;
         std::int64_t saturated = 0;
         for (std::size_t i = 0; i < row.size(); i += 32) {
-          saturated += round_mx_block(element, rounding, ScaleRounding::floor,
+          saturated += round_mx_block(element, rounding, rule,
                                       std::span(expected).subspan(i, std::min<std::size_t>(32, row.size() - i)),
                                       random == nullptr ? nullptr : random + i);
         }
         on_every_target([&] {
           auto rounded = row;
-          ASSERT_EQ(round_to_mx(element, rounding, ScaleRounding::floor, rounded, random), saturated);
+          ASSERT_EQ(round_to_mx(element, rounding, rule, rounded, random), saturated);
           for (std::size_t i = 0; i < row.size(); ++i) ASSERT_TRUE(same(rounded[i], expected[i]));
         });
       }

@@ -112,6 +112,11 @@ const Element& mxint8_element() {
   return element;
 }
 
+Element integer_element(int bits) {
+  const double largest = (1 << (bits - 1)) - 1;
+  return {"int" + std::to_string(bits), 0, bits - 1, bits - 1, largest, false, false, false, "scale x integer"};
+}
+
 std::optional<std::uint32_t> encode(const Element& element, double value) {
   const int mantissa_bits = element.mantissa_bits;
   if (std::isnan(value)) {
@@ -121,7 +126,7 @@ std::optional<std::uint32_t> encode(const Element& element, double value) {
     // The quiet NaN without a payload where there is an infinity, else the one code with all bits set.
     return element.has_infinity && mantissa_bits > 0 ? all - ((1u << (mantissa_bits - 1)) - 1) : all;
   }
-  if (element.exponent_bits == 0) {
+  if (element.is_fixed_point()) {
     const auto steps = static_cast<std::int32_t>(value / element.smallest_subnormal());
     return static_cast<std::uint32_t>(steps) & ((1u << element.bits()) - 1);
   }
@@ -144,7 +149,7 @@ std::optional<std::uint32_t> encode(const Element& element, double value) {
 double decode(const Element& element, std::uint32_t code) {
   const int mantissa_bits = element.mantissa_bits;
   const std::uint32_t sign_bit = 1u << (element.bits() - 1);
-  if (element.exponent_bits == 0) {
+  if (element.is_fixed_point()) {
     const double steps = static_cast<double>(code & (sign_bit - 1)) - ((code & sign_bit) != 0 ? sign_bit : 0u);
     const double value = steps * element.smallest_subnormal();
     return std::fabs(value) > element.largest ? kNan : value;

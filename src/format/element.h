@@ -28,6 +28,7 @@ struct Element {
   bool operator==(const Element&) const = default;
 
   int bits() const { return 1 + exponent_bits + mantissa_bits; }
+  bool is_fixed_point() const { return exponent_bits == 0; }
   double smallest_normal() const;
   double smallest_subnormal() const;  // the step below the smallest normal
 };
@@ -41,6 +42,9 @@ std::optional<Element> element_of(std::string_view name);
 
 // The element of MXINT8: two's complement, a step of 2^-6, from -127/64 to 127/64 (OCP MX v1.0, 5.3.4).
 const Element& mxint8_element();
+
+// The element of intN: whole numbers from -(2^(N-1)-1) to 2^(N-1)-1.
+Element integer_element(int bits);
 
 // The code of a value that the element can hold, in its lowest bits: sign, exponent, mantissa; two's complement for a
 // fixed-point element. No value for NaN where the element has no code for it.

@@ -63,31 +63,16 @@ class ToUpperBits {
   // The element has 1 to 23 mantissa bits fewer than float32.
   ToUpperBits(const Element& element, bool saturate) : beyond_(element, rounding, saturate) {
     const U u;
-    dropped_ = 23 - element.mantissa_bits;
-    mask_ = hn::Set(u, (1u << dropped_) - 1);
-    half_ = hn::Set(u, 1u << (dropped_ - 1));
+    cut_.dropped = 23 - element.mantissa_bits;
+    cut_.mask = hn::Set(u, (1u << cut_.dropped) - 1);
+    cut_.half = hn::Set(u, 1u << (cut_.dropped - 1));
   }
 
   Floats operator()(Floats x, Words random) {
     const F f;
-    const U u;
     const auto magnitude = hn::Abs(x);
-    const auto bits = hn::BitCast(u, magnitude);
-    auto sum = bits;
-    if constexpr (rounding == Rounding::nearest) {
-      // Just under half a step, and one more where the code is odd.
-      const auto odd = hn::And(hn::ShiftRightSame(bits, dropped_), hn::Set(u, 1u));
-      sum = hn::Add(bits, hn::Add(hn::Sub(half_, hn::Set(u, 1u)), odd));
-    } else if constexpr (rounding == Rounding::away) {
-      sum = hn::Add(bits, half_);
-    } else if constexpr (rounding == Rounding::up) {
-      sum = hn::Add(bits, hn::IfThenZeroElse(hn::RebindMask(u, is_negative(x)), mask_));
-    } else if constexpr (rounding == Rounding::down) {
-      sum = hn::Add(bits, hn::IfThenElseZero(hn::RebindMask(u, is_negative(x)), mask_));
-    } else if constexpr (rounding == Rounding::stochastic) {
-      sum = hn::Add(bits, hn::ShiftRightSame(random, 32 - dropped_));
-    }
-    auto rounded = hn::BitCast(f, hn::AndNot(mask_, sum));
+    const auto sum = with_carry<rounding>(cut_, hn::BitCast(U(), magnitude), is_negative(x), random);
+    auto rounded = hn::BitCast(f, hn::AndNot(cut_.mask, sum));
     if (beyond_.any(magnitude)) rounded = beyond_.magnitude(x, rounded);
     return hn::CopySignToAbs(rounded, x);
   }
@@ -96,8 +81,7 @@ class ToUpperBits {
 
  private:
   Beyond beyond_;
-  int dropped_;
-  Words mask_, half_;
+  UpperBitsCut cut_;
 };
 
 // Rounds to an element with fewer exponents than float32.
@@ -130,7 +114,7 @@ class ToGrid {
 template <Rounding rounding>
 std::int64_t round_values(const Element& element, bool saturate, float* values, std::size_t count,
                           const std::uint32_t* random) {
-  constexpr bool kRandom = rounding == Rounding::stochastic;
+  constexpr bool kRandom = is_random(rounding);
   if (element.exponent_bits == 8) {
     return round_each<kRandom>(values, count, random, ToUpperBits<rounding>(element, saturate));
   }

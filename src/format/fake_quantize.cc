@@ -18,14 +18,8 @@ namespace {
 // blocks of MX and NVFP4.
 constexpr std::int64_t kChunk = 2048;
 
-// Whether one scale is shared by all values, or by more than these.
-bool shares_one_scale(const Format& format) {
-  return format.family == Family::nvfp4 ||
-         (format.family == Family::integer && (format.per == Span::tensor || format.per == Span::token));
-}
-
-// How values are cut: rows into segments, each with a scale where integers have one for it, and those into chunks of
-// whole blocks.
+// How values are cut: rows into segments, each with a float32 scale where the format has one for it, and those into
+// chunks of whole blocks.
 struct Cuts {
   std::int64_t row;
   std::int64_t segment;
@@ -35,32 +29,26 @@ struct Cuts {
 };
 
 Cuts cuts_of(const Format& format, std::int64_t count, std::int64_t row) {
-  const bool knows_rows = format.family == Family::mx || format.family == Family::nvfp4 ||
-                          (format.family == Family::integer && !shares_one_scale(format));
-  if (!knows_rows) return {count, count};
-  if (format.family != Family::integer) return {row, row};
+  switch (format.scale.type) {
+    case ScaleType::none:
+      return {count, count};
+    case ScaleType::e8m0:
+    case ScaleType::e4m3:
+      return {row, row};
+    case ScaleType::f32:
+      break;
+  }
+  if (shares_scale_across_rows(format)) return {count, count};
   if (format.per != Span::block) return {row, row, true};
   if (format.block > kChunk) return {row, std::min(format.block, row), true};
   return {row, row, false, kChunk / format.block * format.block, format.block};
 }
 
-std::int64_t round_chunk(const Format& format, std::span<float> values, const SharedScale& scale, std::int64_t block,
-                         const std::uint32_t* random) {
-  switch (format.family) {
-    case Family::element:
-      return round_to_element(format.element, format.rounding, format.saturate, values, random);
-    case Family::mx:
-      return round_to_mx(format.element, format.rounding, format.scale_rounding, values, random);
-    case Family::nvfp4:
-      return round_to_nvfp4(scale.outer, format.rounding, values, random);
-    case Family::integer:
-      break;
-    case Family::ggml:
-      return 0;  // by whole rows, not here
-  }
-  if (block == 0) return round_to_integers(scale.integer, format.rounding, values, random);
+// Rounds blocks of integers, each with a scale of its own.
+std::int64_t round_integer_blocks(const Format& format, std::span<float> values, std::int64_t block,
+                                  const std::uint32_t* random) {
   if (!format.asymmetric && format.range.kind == RangeRule::absmax && can_round_together(block)) {
-    return round_to_integer_blocks(format.bits, block, format.rounding, values, random);
+    return round_to_integer_blocks(format.element.bits(), block, format.rounding, values, random);
   }
   std::int64_t saturated = 0;
   for (std::size_t i = 0; i < values.size(); i += static_cast<std::size_t>(block)) {
@@ -71,14 +59,30 @@ std::int64_t round_chunk(const Format& format, std::span<float> values, const Sh
   return saturated;
 }
 
+std::int64_t round_chunk(const Format& format, std::span<float> values, const SharedScale& scale, std::int64_t block,
+                         const std::uint32_t* random) {
+  switch (format.scale.type) {
+    case ScaleType::none:
+      return round_to_element(format.element, format.rounding, format.saturate, values, random);
+    case ScaleType::f32:
+      return block == 0 ? round_to_integers(scale.integer, format.rounding, values, random)
+                        : round_integer_blocks(format, values, block, random);
+    case ScaleType::e8m0:
+      return round_to_mx(format.element, format.rounding, format.scale.rule, values, random);
+    case ScaleType::e4m3:
+      return round_to_nvfp4(scale.outer, format.rounding, values, random);
+  }
+  return 0;
+}
+
 // Calls done(before, after, saturated) after each chunk; what `before` holds is only right where it is kept.
 template <bool keeps_before, typename Done>
 void round_in_chunks(const Format& format, std::span<float> values, const Placement& placement, const Done& done) {
   const auto count = static_cast<std::int64_t>(values.size());
   const auto cuts = cuts_of(format, count, placement.row == 0 ? count : placement.row);
-  const bool is_random = format.rounding == Rounding::stochastic;
+  const bool takes_words = is_random(format.rounding);
   SharedScale scale;
-  if (shares_one_scale(format)) scale = placement.scale ? *placement.scale : scale_of(format, values);
+  if (shares_scale_across_rows(format)) scale = placement.scale ? *placement.scale : scale_of(format, values);
   std::array<float, kChunk> before;
   std::array<std::uint32_t, kChunk> words;
 
@@ -89,12 +93,12 @@ void round_in_chunks(const Format& format, std::span<float> values, const Placem
     if (cuts.scale_of_segment) scale = scale_of(format, part(segment, segment_end));
     for (std::int64_t begin = segment; begin < segment_end; begin += cuts.chunk) {
       const auto chunk = part(begin, std::min(begin + cuts.chunk, segment_end));
-      if (is_random) {
+      if (takes_words) {
         fill_random_words(placement.random, placement.first + static_cast<std::uint64_t>(begin),
                           {words.data(), chunk.size()});
       }
       if (keeps_before) std::copy(chunk.begin(), chunk.end(), before.begin());
-      const auto saturated = round_chunk(format, chunk, scale, cuts.block, is_random ? words.data() : nullptr);
+      const auto saturated = round_chunk(format, chunk, scale, cuts.block, takes_words ? words.data() : nullptr);
       done(std::span<const float>(before.data(), chunk.size()), std::span<const float>(chunk), saturated);
     }
   };
@@ -110,10 +114,10 @@ void round_in_chunks(const Format& format, std::span<float> values, const Placem
 
 std::int64_t round_values(const Format& format, std::span<float> values, const Placement& placement) {
   if (values.empty()) return 0;
-  if (format.family == Family::ggml) {
+  if (const auto* type = format.block_type) {
     const auto row = placement.row == 0 ? static_cast<std::int64_t>(values.size()) : placement.row;
     check_row(format, row);
-    ggml_round_trip(ggml_type_of_format(format), values, row, placement.importance);
+    type->round_trip(*type, values, row, placement.importance);
     return 0;
   }
   std::int64_t total = 0;
@@ -123,11 +127,11 @@ std::int64_t round_values(const Format& format, std::span<float> values, const P
 
 RoundingErrors fake_quantize(const Format& format, std::span<float> values, const Placement& placement) {
   RoundingErrors total;
-  if (format.family == Family::ggml) {
+  if (format.block_type != nullptr) {
     const std::vector<float> before(values.begin(), values.end());
     round_values(format, values, placement);
     total = errors_between(before, values);
-    // ggml's half-precision scales overflow: what went in finite and did not come out so.
+    // Half-precision scales overflow: what went in finite and did not come out so.
     total.saturated = std::count_if(values.begin(), values.end(), [](float x) { return !std::isfinite(x); });
     return total;
   }
@@ -140,11 +144,10 @@ RoundingErrors fake_quantize(const Format& format, std::span<float> values, cons
 }
 
 void check_row(const Format& format, std::int64_t row) {
-  if (format.family != Family::ggml) return;
-  const auto& type = ggml_type_of_format(format);
-  if (row % type.block == 0) return;
-  throw usage_error(
-      fmt::format("rows of {} values cannot be held in {}: ggml wants a multiple of {}", row, format.name, type.block));
+  const auto* type = format.block_type;
+  if (type == nullptr || row % type->block == 0) return;
+  throw usage_error(fmt::format("rows of {} values cannot be held in {}: {} wants a multiple of {}", row, format.name,
+                                type->library, type->block));
 }
 
 }  // namespace fakequant

@@ -22,17 +22,17 @@ struct Placement {
                                            // out: they are the group
   RandomStream random = {};                // stochastic rounding: the stream of their random words,
   std::uint64_t first = 0;                 // and the place in it of the first value
-  std::span<const float> importance = {};  // ggml's types: a weight for each column, or nothing
+  std::span<const float> importance = {};  // block types: a weight for each column, or nothing
 };
 
-// Rounds the values in place. They are whole rows; only a format of the element family takes any part of one. Returns
+// Rounds the values in place. They are whole rows where the format needs_whole_rows(). Returns
 // how many values saturated. Serial: callers split the work.
 std::int64_t round_values(const Format& format, std::span<float> values, const Placement& placement = {});
 
 // The same, and says what it did. The figures depend on the values and their order only.
 RoundingErrors fake_quantize(const Format& format, std::span<float> values, const Placement& placement = {});
 
-// Throws a usage error when rows of so many values cannot be held in the format: ggml's types want whole blocks.
+// Throws a usage error when rows of so many values cannot be held in the format: block types want whole blocks.
 void check_row(const Format& format, std::int64_t row);
 
 }  // namespace fakequant

@@ -90,7 +90,7 @@ TEST(FakeQuantize, GivesTheSameForPiecesAsForTheWhole) {
         "int8,per=block,block=24", "int8,per=tensor", "nvfp4,round=stochastic"}) {
     const auto format = parse_format(text);
     Placement placement{.row = 64, .random = {random_key(format.seed, "w"), 0}};
-    if (spans_tensor(format)) placement.scale = scale_of(format, values);
+    if (shares_scale_across_tensor(format)) placement.scale = scale_of(format, values);
     auto whole = values;
     fake_quantize(format, whole, placement);
     auto pieces = values;
@@ -114,7 +114,7 @@ const char* const kStaticFormats[] = {"int8",
 // The format with a scale of all its values, and with a static range.
 std::pair<Format, Format> found_and_static(const std::string& text) {
   auto found = parse_format(text);
-  if (found.family == Family::integer) found.per = Span::tensor;
+  if (found.outer_scale == ScaleType::none) found.per = Span::tensor;
   return {found, parse_format(text + ",range=static:r.json")};
 }
 

@@ -1,13 +1,18 @@
-// What a number format is: a name, what the name stands for, and the options that follow it.
+// A number format: the parts that define how values are rounded, and the text that names them.
 //
-// A Format is a value: it is parsed from the words of a rule ("int4,per=block,block=32,mode=asym"), compared, printed
-// back, and handed to the functions that round. Five families share the options that make sense for them:
+// A format is an element, the span of values that share a scale, the type of that scale and the rule that finds it, a
+// second scale outside of it, the range that the codes are fitted to, and the rounding. Names are short for combinations
+// of parts (format_names.cc), and options that follow a name change one part each (format_options.cc):
 //
-//   element   bf16 e4m3 e5m10 mantissa7   values on an element's grid, without a scale
-//   integer   int2 .. int16               a float32 scale for each tensor, token, row or block
-//   mx        mxfp8 mxfp4 mxint8 ...      a power of two for each 32 values
-//   nvfp4     nvfp4                       an E4M3 scale for each 16 values, a float32 one over all
-//   ggml      q4_k ggml:mxfp4 ...         ggml's own code
+//   bf16 e4m3 mantissa7     a float element, no scale
+//   int2 .. int16           an integer element, a float32 scale for each tensor, token, row or block
+//   mxfp8 mxfp4 mxint8 ...  a float or fixed-point element, an E8M0 scale for each 32 values
+//   nvfp4                   e2m1, an E4M3 scale for each 16 values and a float32 scale over all of them
+//   q4_k ggml:mxfp4 ...     a block type of another library, whose code does it all
+//
+// A Format is a value: parsed from the words of a rule ("int4,per=block,block=32,mode=asym"), compared, printed, and
+// passed to the functions that round. What a combination of parts means to a caller is answered in format_properties.h;
+// code elsewhere asks there and does not look at names.
 #pragma once
 
 #include <cstdint>
@@ -16,25 +21,24 @@
 #include <string_view>
 #include <vector>
 
+#include "format/block_types.h"
 #include "format/element.h"
-#include "format/ggml_types.h"
 #include "format/rounding.h"
-#include "format/scale.h"
+#include "format/scale_rule.h"
+#include "format/scale_type.h"
 
 namespace fakequant {
 
-enum class Family { element, integer, mx, nvfp4, ggml };
-
-// The values that share an integer's scale.
+// The values that share a scale.
 enum class Span {
   tensor,
   token,  // all values of one token, however many rows they are
-  row,    // ne[0] values that lie together
-  block,  // so many of a row; the row's end cuts the last one short
+  row,    // ne[0] contiguous values
+  block,  // a number of contiguous values of a row; the row's end may cut the last block short
 };
 
-// How the range that an integer's codes cover, or NVFP4's outer scale, is found: from the values that are rounded, or
-// once and for all from what a file of ranges has of the site.
+// How the range that the outermost scale covers is found: from the values that are rounded, or from a file that has a
+// fixed range for each site.
 struct RangeRule {
   enum Kind { absmax, percentile, mse, static_range } kind = absmax;
   double percent = 100;   // of the values' magnitudes, for percentile
@@ -43,21 +47,34 @@ struct RangeRule {
   bool operator==(const RangeRule&) const = default;
 };
 
+// The scale of values that share one.
+struct Scale {
+  ScaleType type = ScaleType::none;
+  ScaleRule rule = ScaleRule::floor;  // of E8M0
+
+  bool operator==(const Scale&) const = default;
+};
+
 struct Format {
-  std::string name = "bf16";
-  Family family = Family::element;
-  Element element = *element_of("bf16");  // of one value; not for integer and ggml
-  int bits = 16;                          // of an integer
+  std::string name = "bf16";  // what was asked for
+
+  // A type of another library, which replaces all parts but the importance file; null for other formats.
+  const BlockType* block_type = nullptr;
+
+  Element element = *element_of("bf16");  // of one value
+  bool asymmetric = false;                // integers: codes from 0 on, with a zero point beside the scale
+  bool saturate = false;                  // overflow=saturate: clamps where the element has an infinity
+
+  Scale scale;
+  std::optional<Span> per;               // left out: the default of for_weight() and for_activation()
+  std::int64_t block = 32;               // values in a block, for per=block
+  ScaleType outer_scale = ScaleType::none;  // over all values of a tensor or token, beside the scales of blocks
+  RangeRule range;
 
   Rounding rounding = Rounding::nearest;
-  std::uint64_t seed = 0;   // of stochastic rounding
-  bool saturate = false;    // overflow=saturate: clamps where the element has an infinity
-  std::optional<Span> per;  // left out: a row of a weight, a token of an activation; tensor where the range is static
-  std::int64_t block = 32;  // per=block
-  bool asymmetric = false;
-  RangeRule range;
-  ScaleRounding scale_rounding = ScaleRounding::floor;
-  std::string importance_file;  // imatrix=, of ggml's types
+  std::uint64_t seed = 0;  // of random roundings
+
+  std::string importance_file;  // imatrix=, for block types
 
   bool operator==(const Format&) const = default;
 };
@@ -68,13 +85,10 @@ struct FormatOption {
   std::string value;
 };
 
-// The names to list, the open families by one of theirs: "eXmY", "mantissaN", "int2..int16".
-std::vector<std::string> format_names();
-
-// Throws a usage error that says what is allowed when the name, a key or a value is not known, or a key comes twice.
+// Throws a usage error that says what is allowed when the name, a key or a value is unknown, or a key comes twice.
 Format make_format(std::string_view name, const std::vector<FormatOption>& options);
 
-// Parses "NAME[,KEY=VALUE]...", for instance "bf16,round=zero". A value with a comma stands in '...'. Throws as
+// Parses "NAME[,KEY=VALUE]...", for instance "bf16,round=zero". A value with a comma is enclosed in '...'. Throws as
 // make_format does.
 Format parse_format(std::string_view text);
 
@@ -87,8 +101,5 @@ std::string to_string(const Format& format);
 // The value of range=: "absmax", "percentile:99.9", "mse", "static:FILE". Throws a usage error for any other.
 RangeRule parse_range(std::string_view text);
 std::string to_string(const RangeRule& range);
-
-// The type of a format of the ggml family.
-const GgmlType& ggml_type_of_format(const Format& format);
 
 }  // namespace fakequant

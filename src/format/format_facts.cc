@@ -6,8 +6,8 @@
 #include <cmath>
 #include <limits>
 
-#include "format/block_kernel.h"
 #include "format/fake_quantize.h"
+#include "format/format_names.h"
 #include "format/integer_kernel.h"
 #include "format/reference.h"
 
@@ -32,13 +32,20 @@ void add_element(FormatFacts& facts, const Element& element) {
   facts.steps = std::int64_t{1} << element.mantissa_bits;
   facts.codes = fmt::format("1 sign, {} exponent, {} mantissa", element.exponent_bits, element.mantissa_bits);
   facts.specials = specials_of(element);
-  facts.source = element.source;
-  if (element.exponent_bits > 0) return;
+  if (!element.is_fixed_point()) return;
   const double step = element.smallest_subnormal();  // the same everywhere
   facts.smallest_normal.reset();
-  facts.smallest_subnormal = step;
+  facts.steps.reset();
+  facts.codes = fmt::format("{0} .. {1}", -element.largest / step, element.largest / step);
+  if (step == 1) return;
   facts.steps = static_cast<std::int64_t>(1 / step);
-  facts.codes = fmt::format("{0} .. {1}, in steps of {2}", -element.largest / step, element.largest / step, step);
+  facts.codes += fmt::format(", in steps of {}", step);
+}
+
+void add_block_type(FormatFacts& facts, const BlockType& type) {
+  facts.bits = 8.0 * static_cast<double>(type.bytes) / static_cast<double>(type.block);
+  facts.codes = type.library + "'s own";
+  if (type.block > 1) facts.scale = fmt::format("{} values: {}", type.block, facts.codes);
 }
 
 std::string span_of(const Format& format) {
@@ -55,6 +62,16 @@ std::string span_of(const Format& format) {
   return format.per ? "row" : "row or token";
 }
 
+std::string scales_of(const Format& format) {
+  if (!has_scale(format)) return "";
+  auto text = fmt::format("{}: {}", span_of(format), title_of(format.scale.type));
+  if (format.outer_scale != ScaleType::none) text += fmt::format("; all: {}", title_of(format.outer_scale));
+  return text;
+}
+
+// Whether a code is a whole number that counts scales, and not a pattern of bits.
+bool counts_scales(const Format& format) { return format.scale.type == ScaleType::f32; }
+
 // What a value shares with its group.
 struct ExampleScale {
   double scale = 1;
@@ -63,31 +80,29 @@ struct ExampleScale {
 
 ExampleScale scale_of_group(const Format& format, std::span<const float> group, float outer) {
   const auto absmax = range_of(group).absmax();
-  switch (format.family) {
-    case Family::mx: {
+  switch (format.scale.type) {
+    case ScaleType::none:
+      return {};
+    case ScaleType::e8m0: {
       const bool infinite = std::any_of(group.begin(), group.end(), [](float x) { return std::isinf(x); });
       if (absmax == 0 && !infinite) return {};
       const float largest = infinite ? std::numeric_limits<float>::infinity() : absmax;
-      return {power_of_two(mx_shared_exponent(largest, format.element, format.scale_rounding)), {}};
+      return {power_of_two(mx_shared_exponent(largest, format.element, format.scale.rule)), {}};
     }
-    case Family::nvfp4:
+    case ScaleType::e4m3:
       return {nvfp4_scale(absmax, outer), {}};
-    case Family::integer: {
+    case ScaleType::f32: {
       const auto scale = scale_of(format, group).integer;
       return {scale.scale, scale};
     }
-    default:
-      return {};
   }
+  return {};
 }
 
 // For each value of a row.
 std::vector<ExampleScale> scales_of_row(const Format& format, std::span<const float> row) {
-  std::size_t block = row.size();
-  if (format.family == Family::mx) block = kMxBlock;
-  if (format.family == Family::nvfp4) block = kNvfp4Block;
-  if (format.per == Span::block) block = static_cast<std::size_t>(format.block);
-  const float outer = format.family == Family::nvfp4 ? scale_of(format, row).outer : 0;
+  const auto block = format.per == Span::block ? static_cast<std::size_t>(format.block) : row.size();
+  const float outer = format.outer_scale != ScaleType::none ? scale_of(format, row).outer : 0;
   std::vector<ExampleScale> scales;
   for (std::size_t begin = 0; begin < row.size(); begin += block) {
     const auto group = row.subspan(begin, std::min(block, row.size() - begin));
@@ -97,14 +112,14 @@ std::vector<ExampleScale> scales_of_row(const Format& format, std::span<const fl
 }
 
 std::optional<std::int64_t> code_of(const Format& format, double rounded, const ExampleScale& scale) {
-  if (format.family == Family::integer) {
+  if (counts_scales(format)) {
     if (std::isnan(rounded)) return std::nullopt;
     const double code = scale.scale == 0 ? 0 : rounded / scale.scale;
     return std::llround(code + (format.asymmetric ? -scale.integer.low : 0));
   }
   double unscaled = scale.scale == 0 || rounded == 0 || std::isnan(rounded) ? rounded : rounded / scale.scale;
   // A scaled element that lies beyond float32 came out infinite: in the block it is the largest.
-  const bool saturates = format.family != Family::element && std::isinf(unscaled);
+  const bool saturates = has_scale(format) && std::isinf(unscaled);
   if (saturates) unscaled = std::copysign(format.element.largest, unscaled);
   const auto code = encode(format.element, unscaled);
   return code ? std::optional<std::int64_t>(*code) : std::nullopt;
@@ -115,71 +130,43 @@ std::optional<std::int64_t> code_of(const Format& format, double rounded, const 
 FormatFacts facts_of(const Format& format) {
   FormatFacts facts;
   facts.name = format.name;
-  switch (format.family) {
-    case Family::element:
-      add_element(facts, format.element);
-      facts.bits = format.element.bits();
-      break;
-    case Family::mx:
-      add_element(facts, format.element);
-      facts.bits = format.element.bits() + 8.0 / kMxBlock;
-      facts.scale = "32 values: E8M0";
-      facts.source = "OCP MX v1.0";
-      break;
-    case Family::nvfp4:
-      add_element(facts, format.element);
-      facts.bits = format.element.bits() + 8.0 / kNvfp4Block;
-      facts.scale = "16 values: E4M3; all: float32";
-      facts.source = "NVIDIA, Introducing NVFP4 (2025)";
-      break;
-    case Family::integer: {
-      const int top = (1 << (format.bits - 1)) - 1;
-      facts.bits = format.bits;
-      facts.codes = format.asymmetric ? fmt::format("0 .. {}, zero point", (1 << format.bits) - 1)
-                                      : fmt::format("-{0} .. {0}", top);
-      facts.largest = format.asymmetric ? (1 << format.bits) - 1 : top;
-      facts.smallest_subnormal = 1;
-      facts.scale = span_of(format) + ": float32";
-      facts.source = "scale x integer";
-      break;
-    }
-    case Family::ggml: {
-      const auto& type = ggml_type_of_format(format);
-      facts.bits = 8.0 * static_cast<double>(type.bytes) / static_cast<double>(type.block);
-      facts.codes = "ggml's own";
-      if (type.block > 1) facts.scale = fmt::format("{} values: ggml's own", type.block);
-      facts.source = type.needs_importance ? "ggml's code; needs imatrix=" : "ggml's code";
-      break;
-    }
+  facts.source = source_of(format);
+  if (format.block_type != nullptr) {
+    add_block_type(facts, *format.block_type);
+    return facts;
+  }
+  add_element(facts, format.element);
+  facts.bits = format.element.bits();
+  facts.scale = scales_of(format);
+  // A float32 scale is not counted, because in most formats a whole row shares it.
+  if (format.per == Span::block && format.scale.type != ScaleType::f32) {
+    facts.bits += static_cast<double>(bits_of(format.scale.type)) / static_cast<double>(format.block);
+  }
+  if (format.asymmetric) {
+    const int largest = (1 << format.element.bits()) - 1;
+    facts.codes = fmt::format("0 .. {}, zero point", largest);
+    facts.largest = largest;
   }
   return facts;
 }
 
 std::vector<FormatFacts> all_format_facts() {
   std::vector<FormatFacts> all;
-  for (const auto& name : format_names()) {
-    const bool is_integer = name.starts_with("int2..");
-    if (name == "eXmY" || name == "mantissaN") {
-      for (const char* member : {"e5m10", "e8m3", "mantissa7", "mantissa10"}) {
-        if (*member == name[0]) all.push_back(facts_of(parse_format(member)));
-      }
-    } else if (is_integer) {
-      for (const char* member : {"int2", "int3", "int4", "int8", "int16"})
-        all.push_back(facts_of(parse_format(member)));
-    } else {
-      all.push_back(facts_of(parse_format(name)));
-    }
-  }
+  for (const auto& name : example_names()) all.push_back(facts_of(parse_format(name)));
   return all;
+}
+
+std::string code_text(const Format& format, std::int64_t code) {
+  if (counts_scales(format)) return std::to_string(code);
+  return fmt::format("0x{:0{}x}", code, (format.element.bits() + 3) / 4);
 }
 
 std::vector<FormatExample> examples_of(const Format& format, const std::vector<double>& values) {
   std::vector<float> row;
   for (const double value : values) row.push_back(static_cast<float>(value));
   std::vector<float> below, above;
-  const bool is_ggml = format.family == Family::ggml;
-  if (is_ggml) {
-    const auto block = static_cast<std::size_t>(ggml_type_of_format(format).block);
+  if (const auto* type = format.block_type) {
+    const auto block = static_cast<std::size_t>(type->block);
     row.resize((row.size() + block - 1) / block * block);
   }
   const auto rounded_by = [&](std::optional<Rounding> rounding) {
@@ -190,25 +177,24 @@ std::vector<FormatExample> examples_of(const Format& format, const std::vector<d
     return copy;
   };
   const auto rounded = rounded_by({});
-  if (!is_ggml && format.family != Family::integer) {
-    below = rounded_by(Rounding::down);
-    above = rounded_by(Rounding::up);
-  }
-  const auto scales = is_ggml ? std::vector<ExampleScale>() : scales_of_row(format, row);
-  if (format.family == Family::integer) {  // not by rounding the row again: a search would find another scale
+  const auto scales = has_codes(format) ? scales_of_row(format, row) : std::vector<ExampleScale>();
+  if (counts_scales(format)) {  // not by rounding the row again: a search would find another scale
     for (std::size_t i = 0; i < row.size(); ++i) {
       below.push_back(round_to_integer(scales[i].integer, Rounding::down, row[i]).value);
       above.push_back(round_to_integer(scales[i].integer, Rounding::up, row[i]).value);
     }
+  } else if (has_codes(format)) {
+    below = rounded_by(Rounding::down);
+    above = rounded_by(Rounding::up);
   }
   std::vector<FormatExample> examples;
   for (std::size_t i = 0; i < values.size(); ++i) {
     FormatExample example;
     example.value = row[i];
     example.rounded = rounded[i];
-    if (!is_ggml) {
+    if (has_codes(format)) {
       example.code = code_of(format, rounded[i], scales[i]);
-      if (format.family != Family::element) example.scale = scales[i].scale;
+      if (has_scale(format)) example.scale = scales[i].scale;
       example.below = below[i];
       example.above = above[i];
     }

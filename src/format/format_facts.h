@@ -28,18 +28,21 @@ FormatFacts facts_of(const Format& format);
 // One format for each name that format_names() lists; of the open families a few that are in use.
 std::vector<FormatFacts> all_format_facts();
 
+// A code as `formats` prints it: a whole number where codes count scales, else its bits in hexadecimal.
+std::string code_text(const Format& format, std::int64_t code);
+
 // A value as a format holds it. Values given together share their scales as a row does.
 struct FormatExample {
   double value = 0;
   double rounded = 0;
-  std::optional<std::int64_t> code;  // as it would be stored; none for ggml's types, and for NaN without a code
+  std::optional<std::int64_t> code;  // as it would be stored; none for block types, and for NaN without a code
   std::optional<double> scale;       // that the value shares
-  // The format's nearest values around it, under the same scale: twice itself where it is one of them. None for ggml's.
+  // The format's nearest values around it, under the same scale: twice itself where it is one of them. None for block types.
   std::optional<double> below;
   std::optional<double> above;
 };
 
-// What becomes of a row of values. ggml's types want whole blocks: the row is filled up with zeros.
+// What becomes of a row of values. Block types want whole blocks: the row is filled up with zeros.
 std::vector<FormatExample> examples_of(const Format& format, const std::vector<double>& values);
 
 }  // namespace fakequant

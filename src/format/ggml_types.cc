@@ -10,10 +10,21 @@
 #include "error.h"
 
 namespace fakequant {
+namespace {
 
-const std::vector<GgmlType>& ggml_types() {
-  static const std::vector<GgmlType> types = [] {
-    std::vector<GgmlType> found;
+void ggml_round_trip(const BlockType& type, std::span<float> values, std::int64_t row,
+                     std::span<const float> importance) {
+  const auto quantized = ggml_quantize(type, values, row, importance);
+  if (quantized.empty()) return;
+  ggml_get_type_traits(static_cast<ggml_type>(type.id))
+      ->to_float(quantized.data(), values.data(), static_cast<std::int64_t>(values.size()));
+}
+
+}  // namespace
+
+const std::vector<BlockType>& ggml_types() {
+  static const std::vector<BlockType> types = [] {
+    std::vector<BlockType> found;
     for (int id = 0; id < GGML_TYPE_COUNT; ++id) {
       const auto type = static_cast<ggml_type>(id);
       const auto* traits = ggml_get_type_traits(type);
@@ -21,21 +32,17 @@ const std::vector<GgmlType>& ggml_types() {
       if (traits->to_float == nullptr || (!traits->is_quantized && !narrow_float)) continue;
       std::string name = traits->type_name;
       std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
-      found.push_back({name, id, traits->blck_size, static_cast<std::int64_t>(traits->type_size),
-                       ggml_quantize_requires_imatrix(type)});
+      found.push_back({"ggml", name, id, traits->blck_size, static_cast<std::int64_t>(traits->type_size),
+                       ggml_quantize_requires_imatrix(type), ggml_round_trip});
     }
     return found;
   }();
   return types;
 }
 
-const GgmlType* ggml_type_of(std::string_view name) {
-  const auto& types = ggml_types();
-  const auto found = std::find_if(types.begin(), types.end(), [&](const auto& type) { return type.name == name; });
-  return found == types.end() ? nullptr : &*found;
-}
+void register_ggml_types() { register_block_types(ggml_types()); }
 
-Buffer<std::byte> ggml_quantize(const GgmlType& type, std::span<const float> values, std::int64_t row,
+Buffer<std::byte> ggml_quantize(const BlockType& type, std::span<const float> values, std::int64_t row,
                                 std::span<const float> importance) {
   if (values.empty()) return {};
   if (type.needs_importance && importance.empty()) {
@@ -51,14 +58,6 @@ Buffer<std::byte> ggml_quantize(const GgmlType& type, std::span<const float> val
   ggml_quantize_chunk(static_cast<ggml_type>(type.id), values.data(), quantized.data(), 0, count / row, row,
                       importance.empty() ? nullptr : importance.data());
   return quantized;
-}
-
-void ggml_round_trip(const GgmlType& type, std::span<float> values, std::int64_t row,
-                     std::span<const float> importance) {
-  const auto quantized = ggml_quantize(type, values, row, importance);
-  if (quantized.empty()) return;
-  ggml_get_type_traits(static_cast<ggml_type>(type.id))
-      ->to_float(quantized.data(), values.data(), static_cast<std::int64_t>(values.size()));
 }
 
 }  // namespace fakequant

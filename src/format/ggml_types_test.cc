@@ -10,24 +10,77 @@
 
 #include "error.h"
 #include "format/fake_quantize.h"
+#include "format/format_facts.h"
+#include "format/storage_bits.h"
 #include "format/test_values.h"
 
 namespace fakequant {
 namespace {
 
-TEST(GgmlTypes, AreTheOnesThatPeopleName) {
+class GgmlTypes : public testing::Test {
+ protected:
+  static void SetUpTestSuite() { register_ggml_types(); }
+};
+
+std::string refusal(const std::string& text) {
+  try {
+    parse_format(text);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.failure(), Failure::usage);
+    return error.what();
+  }
+  return "accepted";
+}
+
+TEST_F(GgmlTypes, AreFormats) {
+  for (const auto* text : {"q4_k", "ggml:q4_k", "ggml:mxfp4", "q2_k,imatrix='a,b.gguf'"}) {
+    EXPECT_EQ(to_string(parse_format(text)), text);
+  }
+  for (const auto& facts : all_format_facts()) EXPECT_EQ(parse_format(facts.name).name, facts.name);
+  EXPECT_EQ(parse_format("ggml:q4_k").block_type, parse_format("q4_k").block_type);
+  EXPECT_NE(parse_format("q4_k").block_type, nullptr);
+  EXPECT_THAT(refusal("ggml:q9"), testing::HasSubstr("unknown format"));
+  EXPECT_THAT(refusal("ggml:f32"), testing::HasSubstr("unknown format"));
+  EXPECT_THAT(refusal("q4_k,round=zero"), testing::HasSubstr("it takes imatrix="));
+  EXPECT_THAT(refusal("q4_k,imatrix="), testing::HasSubstr("imatrix=FILE"));
+  EXPECT_THAT(refusal("q4_k,imatrix='a,b"), testing::HasSubstr("not closed by a quote"));
+}
+
+TEST_F(GgmlTypes, GiveWayToOtherFormatsOfTheSameName) {
+  EXPECT_EQ(parse_format("mxfp4").block_type, nullptr);
+  EXPECT_EQ(parse_format("f16").block_type, nullptr);
+  EXPECT_NE(parse_format("ggml:mxfp4").block_type, nullptr);
+}
+
+TEST_F(GgmlTypes, AreRegisteredOnce) {
+  const auto types = block_types();
+  register_ggml_types();
+  EXPECT_EQ(block_types(), types);
+  EXPECT_EQ(types.size(), ggml_types().size());
+}
+
+TEST_F(GgmlTypes, TakeWholeBlocksOfMemory) {
+  constexpr ValueRows kMatrix{10, 256};
+  EXPECT_EQ(storage_bits(parse_format("q4_k"), kMatrix, ScaledAs::weight), 10 * 144 * 8);
+  for (const auto& type : ggml_types()) {
+    const auto format = parse_format("ggml:" + type.name);
+    EXPECT_EQ(static_cast<double>(storage_bits(format, kMatrix, ScaledAs::weight)), 2560 * facts_of(format).bits);
+  }
+}
+
+TEST_F(GgmlTypes, AreTheOnesThatPeopleName) {
   std::vector<std::string> names;
   for (const auto& type : ggml_types()) names.push_back(type.name);
   for (const char* name : {"q4_0", "q8_0", "q2_k", "q3_k", "q4_k", "q5_k", "q6_k", "iq2_xxs", "iq3_s", "iq4_nl",
                            "iq4_xs", "tq1_0", "tq2_0", "mxfp4", "f16", "bf16"}) {
     EXPECT_THAT(names, testing::Contains(name));
   }
-  EXPECT_EQ(ggml_type_of("f32"), nullptr);
-  EXPECT_EQ(ggml_type_of("i32"), nullptr);
+  EXPECT_EQ(find_block_type("f32"), nullptr);
+  EXPECT_EQ(find_block_type("i32"), nullptr);
 }
 
 // Each type, row by row, against ggml's quantizer and its reading back of those bytes.
-TEST(GgmlTypes, GiveWhatGgmlGives) {
+TEST_F(GgmlTypes, GiveWhatGgmlGives) {
   constexpr std::int64_t kRow = 512, kRows = 2;
   const auto values = normal_floats(kRow * kRows, 1, 0.05f);
   std::vector<float> importance(kRow);
@@ -56,7 +109,7 @@ TEST(GgmlTypes, GiveWhatGgmlGives) {
   }
 }
 
-TEST(GgmlTypes, RefuseWhatGgmlCannotHold) {
+TEST_F(GgmlTypes, RefuseWhatGgmlCannotHold) {
   std::vector<float> values(512, 1.0f);
   EXPECT_THROW(round_values(parse_format("q4_k"), values, {.row = 128}), Error);
   EXPECT_NO_THROW(round_values(parse_format("q8_0"), values, {.row = 128}));

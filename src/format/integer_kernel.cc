@@ -47,7 +47,7 @@ class ToInteger {
 
 template <Rounding rounding>
 std::int64_t round_values(const IntegerScale& scale, float* values, std::size_t count, const std::uint32_t* random) {
-  return round_each<rounding == Rounding::stochastic, kRowAhead>(values, count, random, ToInteger<rounding>(scale));
+  return round_each<is_random(rounding), kRowAhead>(values, count, random, ToInteger<rounding>(scale));
 }
 
 std::int64_t round_any(const IntegerScale& scale, Rounding rounding, float* values, std::size_t count,

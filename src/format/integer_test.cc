@@ -108,6 +108,33 @@ TEST(Integers, EqualTheReferenceOnEveryTargetAndInEveryRounding) {
   }
 }
 
+TEST(Integers, HaveTheSquaredErrorOfTheReferenceOnEveryTarget) {
+  auto all = normal_floats(1003, 8);
+  all[10] = NAN;
+  all[11] = INFINITY;
+  all[12] = -0.0f;
+  all[13] = 3e38f;
+  all[1002] = -INFINITY;
+  for (const auto& scale : {symmetric_scale(8, 3), symmetric_scale(2, 1), asymmetric_scale(4, {-1, 2.5f})}) {
+    for (const auto rounding : kRoundings) {
+      if (is_random(rounding)) continue;
+      for (const std::size_t count : {std::size_t{0}, std::size_t{1}, std::size_t{9}, all.size()}) {
+        const std::span<const float> values(all.data(), count);
+        double expected = 0;
+        for (const float x : values) {
+          const float difference = round_to_integer(scale, rounding, x).value - x;
+          if (std::isfinite(difference)) expected += static_cast<double>(difference) * difference;
+        }
+        on_every_target([&] {
+          // The order of the additions depends on the target.
+          EXPECT_NEAR(integer_squared_error(scale, rounding, values), expected, 1e-12 * expected)
+              << to_string(rounding) << " of " << count;
+        });
+      }
+    }
+  }
+}
+
 TEST(Integers, MapEveryCodeToItself) {
   for (const int bits : {2, 4, 8, 16}) {
     const auto scale = symmetric_scale(bits, 0.7f);
@@ -261,6 +288,7 @@ TEST(ScaleSearch, TakesTheBestOfTheRangesItTries) {
   const auto values = normal_floats(2000, 6);
   for (const char* text : {"int4,range=mse", "int3,range=mse,mode=asym", "int4,range=mse,round=zero"}) {
     const auto format = parse_format(text);
+    const int bits = format.element.bits();
     const auto range = range_of(values);
     double least = INFINITY;
     IntegerScale best;
@@ -268,7 +296,7 @@ TEST(ScaleSearch, TakesTheBestOfTheRangesItTries) {
       const auto part = [&](float x) { return static_cast<float>(static_cast<double>(x) * percent / 100); };
       const ValueRange tried = {part(range.low), part(range.high)};
       const auto scale =
-          format.asymmetric ? asymmetric_scale(format.bits, tried) : symmetric_scale(format.bits, tried.absmax());
+          format.asymmetric ? asymmetric_scale(bits, tried) : symmetric_scale(bits, tried.absmax());
       double error = 0;
       for (const float x : values) {
         const double difference = static_cast<double>(round_to_integer(scale, format.rounding, x).value) - x;

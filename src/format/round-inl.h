@@ -69,6 +69,7 @@ Floats round_steps(Floats steps, Words random) {
       if constexpr (rounding == Rounding::away) {
         farther = hn::Ge(fraction, hn::Set(f, 0.5f));
       } else {
+        static_assert(rounding == Rounding::stochastic, "a rounding without a vector form");
         const auto one = hn::Set(f, static_cast<float>(1 << kRandomBits));
         const hn::RebindToSigned<F> i;
         const auto added = hn::ConvertTo(f, hn::BitCast(i, hn::ShiftRight<32 - kRandomBits>(random)));
@@ -93,10 +94,43 @@ Floats round_signed_steps(Floats steps, Words random) {
   }
 }
 
+// Where a float32 is cut to the codes of an element with float32's exponents: the lowest bits of a float are dropped.
+struct UpperBitsCut {
+  int dropped;
+  Words mask;  // of the dropped bits
+  Words half;  // the highest of them alone
+};
+
+// The bits of a magnitude plus what makes them carry into the code, above the cut, where the rounding is away from zero.
+template <Rounding rounding>
+Words with_carry(const UpperBitsCut& cut, Words bits, FloatMask negative, Words random) {
+  const U u;
+  (void)negative;
+  (void)random;
+  if constexpr (rounding == Rounding::nearest) {
+    // Just under half a step, and one more where the code is odd.
+    const auto odd = hn::And(hn::ShiftRightSame(bits, cut.dropped), hn::Set(u, 1u));
+    return hn::Add(bits, hn::Add(hn::Sub(cut.half, hn::Set(u, 1u)), odd));
+  } else if constexpr (rounding == Rounding::away) {
+    return hn::Add(bits, cut.half);
+  } else if constexpr (rounding == Rounding::zero) {
+    return bits;
+  } else if constexpr (rounding == Rounding::up) {
+    return hn::Add(bits, hn::IfThenZeroElse(hn::RebindMask(u, negative), cut.mask));
+  } else if constexpr (rounding == Rounding::down) {
+    return hn::Add(bits, hn::IfThenElseZero(hn::RebindMask(u, negative), cut.mask));
+  } else {
+    static_assert(rounding == Rounding::stochastic, "a rounding without a form for the upper bits of a float");
+    return hn::Add(bits, hn::ShiftRightSame(random, 32 - cut.dropped));
+  }
+}
+
 // Calls call(rounding) with the rounding as a constant, so that it can be a template's argument.
 template <typename Call>
 auto with_constant(Rounding rounding, const Call& call) {
   switch (rounding) {
+    case Rounding::nearest:
+      return call(std::integral_constant<Rounding, Rounding::nearest>());
     case Rounding::away:
       return call(std::integral_constant<Rounding, Rounding::away>());
     case Rounding::zero:
@@ -107,9 +141,8 @@ auto with_constant(Rounding rounding, const Call& call) {
       return call(std::integral_constant<Rounding, Rounding::down>());
     case Rounding::stochastic:
       return call(std::integral_constant<Rounding, Rounding::stochastic>());
-    default:
-      return call(std::integral_constant<Rounding, Rounding::nearest>());
   }
+  __builtin_unreachable();
 }
 
 // How many bytes ahead memory is asked for: where it is first looked at, and, where that was a pass before, so far that

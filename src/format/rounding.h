@@ -1,14 +1,18 @@
 // How a value that lies between two codes of a number format is rounded.
 //
-// nearest, away and zero are odd, f(-x) = -f(x); all but stochastic are monotonic. Source: IEEE 754-2019, 4.3, for all
-// but stochastic.
+// nearest, away and zero are odd functions, f(-x) = -f(x); all but stochastic are monotonic. Source: IEEE 754-2019, 4.3,
+// for all but stochastic.
+//
+// A new rounding is defined here by its name and properties, in reference.h for one value, and in round-inl.h for
+// vectors. The compiler reports each switch that lacks it.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+
+#include "format/words.h"
 
 namespace fakequant {
 
@@ -21,23 +25,34 @@ enum class Rounding {
   stochastic,  // to one of the two at random: the nearer it is, the likelier
 };
 
-inline constexpr std::array kRoundings = {Rounding::nearest, Rounding::away, Rounding::zero,
-                                          Rounding::up,      Rounding::down, Rounding::stochastic};
+inline constexpr auto kRoundingWords = std::to_array<Word<Rounding>>({{"nearest", Rounding::nearest},
+                                                                      {"away", Rounding::away},
+                                                                      {"zero", Rounding::zero},
+                                                                      {"up", Rounding::up},
+                                                                      {"down", Rounding::down},
+                                                                      {"stochastic", Rounding::stochastic}});
+inline constexpr auto kRoundings = values_of_words(kRoundingWords);
 
-std::string to_string(Rounding rounding);
-std::optional<Rounding> rounding_of(std::string_view name);
+inline std::string to_string(Rounding rounding) { return std::string(word_of_value(kRoundingWords, rounding)); }
+inline std::optional<Rounding> rounding_of(std::string_view name) { return value_of_word(kRoundingWords, name); }
 
-// "nearest, away, zero, up, down or stochastic", for messages.
-std::string rounding_names();
+// Whether the rounding reads a random word for each value.
+inline constexpr bool is_random(Rounding rounding) {
+  switch (rounding) {
+    case Rounding::nearest:
+    case Rounding::away:
+    case Rounding::zero:
+    case Rounding::up:
+    case Rounding::down:
+      return false;
+    case Rounding::stochastic:
+      return true;
+  }
+  return false;
+}
 
-// Stochastic rounding adds a random fraction below 1 step, of 24 bits, and truncates. These are the bits of a random
-// word that it takes: the upper 24.
-inline constexpr int kRandomBits = 24;
-inline constexpr std::uint32_t random_fraction(std::uint32_t word) { return word >> (32 - kRandomBits); }
-
-// Whether rounding sends a value that lies beyond the largest code to infinity, in a format that has one. Truncation
-// never leaves the finite numbers, nor does a directed rounding on the side that it points away from (IEEE 754-2019,
-// 7.4).
+// Whether a value beyond the largest code becomes infinity, in a format that has one. Truncation never leaves the finite
+// numbers, nor does a directed rounding on the side that it points away from (IEEE 754-2019, 7.4).
 inline constexpr bool overflows_to_infinity(Rounding rounding, bool negative) {
   switch (rounding) {
     case Rounding::zero:
@@ -46,9 +61,17 @@ inline constexpr bool overflows_to_infinity(Rounding rounding, bool negative) {
       return !negative;
     case Rounding::down:
       return negative;
-    default:
+    case Rounding::nearest:
+    case Rounding::away:
+    case Rounding::stochastic:
       return true;
   }
+  return true;
 }
+
+// Stochastic rounding adds a random fraction below 1 step, of 24 bits, and truncates. These are the bits of a random
+// word that it takes: the upper 24.
+inline constexpr int kRandomBits = 24;
+inline constexpr std::uint32_t random_fraction(std::uint32_t word) { return word >> (32 - kRandomBits); }
 
 }  // namespace fakequant

@@ -64,18 +64,16 @@ std::int64_t round_integer_block(int bits, Rounding rounding, std::span<float> b
   return saturated;
 }
 
-int mx_shared_exponent(float absmax, const Element& element, ScaleRounding rounding) {
+int mx_shared_exponent(float absmax, const Element& element, ScaleRule rule) {
   if (std::isinf(absmax)) return kLargestSharedExponent;
   const double x = absmax;
   int exponent = exponent_of(x);
   const double significand = x / power_of_two(exponent);
-  const bool next = (rounding == ScaleRounding::ceil && significand > 1) ||
-                    (rounding == ScaleRounding::nearest && significand * significand > 2);
-  if (next) ++exponent;
+  if (significand > largest_significand_kept(rule, element)) ++exponent;
   return std::clamp(exponent - exponent_of(element.largest), kSmallestSharedExponent, kLargestSharedExponent);
 }
 
-std::int64_t round_mx_block(const Element& element, Rounding rounding, ScaleRounding scale_rounding,
+std::int64_t round_mx_block(const Element& element, Rounding rounding, ScaleRule rule,
                             std::span<float> block, const std::uint32_t* random) {
   float absmax = 0;
   for (const float x : block) {
@@ -86,7 +84,7 @@ std::int64_t round_mx_block(const Element& element, Rounding rounding, ScaleRoun
     absmax = std::max(absmax, std::fabs(x));
   }
   // Any scale does for a block of zeros.
-  const int shared = absmax == 0 ? 0 : mx_shared_exponent(absmax, element, scale_rounding);
+  const int shared = absmax == 0 ? 0 : mx_shared_exponent(absmax, element, rule);
   std::int64_t saturated = 0;
   for (std::size_t i = 0; i < block.size(); ++i) {
     const auto rounded = round_reference(element, rounding, true, block[i], random ? random[i] : 0, shared);

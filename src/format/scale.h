@@ -10,6 +10,7 @@
 #include "format/element.h"
 #include "format/reference.h"
 #include "format/rounding.h"
+#include "format/scale_rule.h"
 
 namespace fakequant {
 
@@ -45,23 +46,16 @@ Rounded round_to_integer(const IntegerScale& scale, Rounding rounding, float x, 
 // value, or is null. Returns how many values saturated.
 std::int64_t round_integer_block(int bits, Rounding rounding, std::span<float> block, const std::uint32_t* random);
 
-// How the exponent of a block's absmax becomes the exponent of its scale.
-enum class ScaleRounding {
-  floor,    // floor(log2(absmax)): the OCP specification's
-  ceil,     // ceil(log2(absmax)): no element saturates
-  nearest,  // log2(absmax) to the nearest whole number
-};
-
 // The range of E8M0, the scale of the MX formats.
 inline constexpr int kSmallestSharedExponent = -127, kLargestSharedExponent = 127;
 
-// Source: OCP MX v1.0, 6.3. The exponent of the scale of a block with this absmax, above 0 and not NaN: the rounded
-// log2(absmax), less that of the element's largest value, within E8M0. Infinity gives the largest.
-int mx_shared_exponent(float absmax, const Element& element, ScaleRounding rounding);
+// Source: OCP MX v1.0, 6.3. The exponent of the scale of a block with this absmax, above 0 and not NaN: that of absmax,
+// raised as the rule says, minus that of the element's largest value, clamped to E8M0. Infinity gives the largest.
+int mx_shared_exponent(float absmax, const Element& element, ScaleRule rule);
 
 // Rounds one block in place. A block with a NaN becomes NaN whole; one with infinity is scaled by the largest E8M0.
 // Elements saturate always. `random` has a word for each value, or is null. Returns how many values saturated.
-std::int64_t round_mx_block(const Element& element, Rounding rounding, ScaleRounding scale_rounding,
+std::int64_t round_mx_block(const Element& element, Rounding rounding, ScaleRule rule,
                             std::span<float> block, const std::uint32_t* random);
 
 // NVFP4's two scales. Source: NVIDIA, "Introducing NVFP4" (2025), and the formulas of the design: outer = absmax /

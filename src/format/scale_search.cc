@@ -14,7 +14,8 @@ namespace fakequant {
 namespace {
 
 IntegerScale integer_scale(const Format& format, const ValueRange& range) {
-  return format.asymmetric ? asymmetric_scale(format.bits, range) : symmetric_scale(format.bits, range.absmax());
+  return format.asymmetric ? asymmetric_scale(format.element.bits(), range)
+                           : symmetric_scale(format.element.bits(), range.absmax());
 }
 
 // The part of a range, in percent.
@@ -29,7 +30,7 @@ ValueRange clipped(const ValueRange& range, float magnitude) {
 
 // The squared errors of every range that is tried, the narrowest first.
 std::vector<double> errors_of_ranges(const Format& format, const ValueRange& range, std::span<const float> values) {
-  const auto rounding = format.rounding == Rounding::stochastic ? Rounding::nearest : format.rounding;
+  const auto rounding = is_random(format.rounding) ? Rounding::nearest : format.rounding;
   std::vector<double> errors;
   for (int percent = 1; percent <= kRangesTried; ++percent) {
     const auto scale = integer_scale(format, part_of(range, percent));
@@ -80,7 +81,7 @@ constexpr std::size_t kUpperBins = 0x7F80;  // finite magnitudes
 constexpr std::size_t kLowerBins = 0x10000;
 
 void check_range_is_found(const Format& format) {
-  if (format.range.kind != RangeRule::static_range) return;
+  if (!has_static_range(format)) return;
   throw usage_error(fmt::format(
       "range={} has a range for each of a model's activations, and these values are none: take range=absmax",
       to_string(format.range)));
@@ -95,12 +96,8 @@ std::size_t bin_of(const std::vector<std::int64_t>& bins, std::int64_t& rank) {
 
 }  // namespace
 
-bool spans_tensor(const Format& format) {
-  return format.family == Family::nvfp4 || (format.family == Family::integer && format.per == Span::tensor);
-}
-
 SharedScale static_scale(const Format& format, const ValueRange& range) {
-  if (format.family == Family::nvfp4) return {{}, nvfp4_outer_scale(range.absmax())};
+  if (format.outer_scale != ScaleType::none) return {{}, nvfp4_outer_scale(range.absmax())};
   return {integer_scale(format, range), 0};
 }
 
@@ -112,9 +109,11 @@ SharedScale scale_of(const Format& format, std::span<const float> group) {
       return {integer_scale(format, clipped(range, percentile_of_magnitudes(format.range.percent, group))), 0};
     case RangeRule::mse:
       return {best_scale(format, range, errors_of_ranges(format, range, group)), 0};
-    default:
-      return static_scale(format, range);
+    case RangeRule::absmax:
+    case RangeRule::static_range:
+      break;
   }
+  return static_scale(format, range);
 }
 
 TensorScaleSearch::TensorScaleSearch(const Format& format) : format_(format) {

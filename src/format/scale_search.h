@@ -10,7 +10,7 @@
 #include <span>
 #include <vector>
 
-#include "format/format.h"
+#include "format/format_properties.h"
 #include "format/scale.h"
 
 namespace fakequant {
@@ -25,14 +25,11 @@ struct SharedScale {
 // of squared errors; of equal ones the widest. (Under stochastic rounding: the errors of rounding to nearest.)
 inline constexpr int kRangesTried = 100;
 
-// Whether all values of a tensor share a scale, so that it must be found before any of them is rounded.
-bool spans_tensor(const Format& format);
-
-// The scale under a range that is known: that of an integer's outermost codes (mode=sym: of the range's absmax), or
-// NVFP4's outer one for the range's absmax.
+// The outermost scale under a known range: an integer scale for which the range is that of the outermost codes
+// (mode=sym: its absmax), or the outer scale for the range's absmax.
 SharedScale static_scale(const Format& format, const ValueRange& range);
 
-// The scale of a group that lies in memory, of an integer format or NVFP4. NaN and infinity are left out. A percentile
+// The outermost scale of a group that lies in memory. NaN and infinity are left out. A percentile
 // is linear between the two nearest ranks, as numpy.percentile has it by default. Throws a usage error for a static
 // range, which is not to be found in the values.
 SharedScale scale_of(const Format& format, std::span<const float> group);

@@ -1,9 +1,9 @@
-// How much memory values take when they are held in a number format: their codes, and the scales that they share.
+// How much memory values take in a number format: their codes, and the scales that they share.
 #pragma once
 
 #include <cstdint>
 
-#include "format/format.h"
+#include "format/format_properties.h"
 
 namespace fakequant {
 
@@ -16,11 +16,8 @@ struct ValueRows {
   bool operator==(const ValueRows&) const = default;
 };
 
-// What shares a scale where the format does not say: a row of a weight, all rows of a token.
-enum class ScaledAs { weight, activation };
-
-// In bits. An integer's scale takes 32, in mode=asym a zero point as wide as a code beside it; MX's 8, NVFP4's 8 and 32
-// more over all values. A scale from a static range is the same for all tokens, and is not counted.
+// In bits: the codes, each scale in its type, in mode=asym a zero point as wide as a code beside each scale, and the
+// outer scale. A scale from a static range is the same for all tokens, and is not counted.
 std::int64_t storage_bits(const Format& format, const ValueRows& values, ScaledAs scaled);
 
 }  // namespace fakequant

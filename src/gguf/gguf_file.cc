@@ -66,7 +66,7 @@ class GgufParser {
   static constexpr std::uint64_t kLongestName = 65535;
 
   [[noreturn]] void fail(const std::string& what) const {
-    throw Error(fmt::format("{} is not a sound GGUF file: {}", file_.path_, what));
+    throw Error(fmt::format("{} is not a valid GGUF file: {}", file_.path_, what));
   }
 
   std::uint64_t left() const { return file_.size_ - position_; }
@@ -105,7 +105,8 @@ class GgufParser {
 
   std::string read_name(const std::string& what) {
     const auto length = read_value<std::uint64_t>(what);
-    if (length > kLongestName) fail(fmt::format("{} ending at byte {} says it has {} bytes", what, position_, length));
+    if (length > kLongestName)
+      fail(fmt::format("{} ending at byte {} claims to have {} bytes", what, position_, length));
     need(length, what);
     std::string name(length, '\0');
     read_bytes(name.data(), length);
@@ -137,8 +138,8 @@ class GgufParser {
     tensor_count_ = read_value<std::uint64_t>("the number of tensors");
     key_count_ = read_value<std::uint64_t>("the number of metadata keys");
     // The shortest key takes 13 bytes, the shortest tensor description 32: counts beyond that are lies.
-    if (key_count_ > left() / 13) fail(fmt::format("it says it has {} metadata keys", key_count_));
-    if (tensor_count_ > left() / 32) fail(fmt::format("it says it has {} tensors", tensor_count_));
+    if (key_count_ > left() / 13) fail(fmt::format("it claims to have {} metadata keys", key_count_));
+    if (tensor_count_ > left() / 32) fail(fmt::format("it claims to have {} tensors", tensor_count_));
   }
 
   void read_metadata() {
@@ -148,7 +149,8 @@ class GgufParser {
       entry.begin = position_;
       entry.key = read_name(fmt::format("metadata key {}", i));
       const auto what = fmt::format("key '{}'", entry.key);
-      if (!file_.keys_.emplace(entry.key, i).second) fail(fmt::format("{} comes twice, at byte {}", what, entry.begin));
+      if (!file_.keys_.emplace(entry.key, i).second)
+        fail(fmt::format("{} occurs twice, at byte {}", what, entry.begin));
       entry.type = read_value<std::uint32_t>(what);
       entry.value_begin = position_;
       if (entry.key == GGUF_KEY_GENERAL_ALIGNMENT) {
@@ -162,10 +164,10 @@ class GgufParser {
   }
 
   void read_alignment(const MetadataEntry& entry) {
-    if (entry.type != GGUF_TYPE_UINT32) fail(fmt::format("{} at byte {} is no uint32", entry.key, entry.begin));
+    if (entry.type != GGUF_TYPE_UINT32) fail(fmt::format("{} at byte {} is not a uint32", entry.key, entry.begin));
     file_.alignment_ = read_value<std::uint32_t>(entry.key);
     if (!std::has_single_bit(file_.alignment_)) {
-      fail(fmt::format("{} is {}, which is no power of two", entry.key, file_.alignment_));
+      fail(fmt::format("{} is {}, which is not a power of two", entry.key, file_.alignment_));
     }
   }
 
@@ -174,7 +176,7 @@ class GgufParser {
       const auto element = read_value<std::uint32_t>(what);
       const auto count = read_value<std::uint64_t>(what);
       if (element == GGUF_TYPE_STRING) {
-        if (count > left() / 8) fail(fmt::format("{} says it has {} strings", what, count));
+        if (count > left() / 8) fail(fmt::format("{} claims to have {} strings", what, count));
         for (std::uint64_t i = 0; i < count; ++i) skip(read_value<std::uint64_t>(what), what);
       } else {
         skip_elements(element, count, what);
@@ -189,7 +191,7 @@ class GgufParser {
   void skip_elements(std::uint32_t type, std::uint64_t count, const std::string& what) {
     const auto size = fixed_size(type);
     if (size == 0) fail(fmt::format("{} before byte {} has the unknown type {}", what, position_, type));
-    if (count > left() / size) fail(fmt::format("{} says it has {} values", what, count));
+    if (count > left() / size) fail(fmt::format("{} claims to have {} values", what, count));
     skip(count * size, what);
   }
 
@@ -199,10 +201,10 @@ class GgufParser {
       const auto at = position_;
       tensor.name = read_name(fmt::format("tensor {}", i));
       const auto what = fmt::format("tensor '{}'", tensor.name);
-      if (!file_.names_.emplace(tensor.name, i).second) fail(fmt::format("{} comes twice, at byte {}", what, at));
+      if (!file_.names_.emplace(tensor.name, i).second) fail(fmt::format("{} occurs twice, at byte {}", what, at));
       const auto dimensions = read_value<std::uint32_t>(what);
       if (dimensions > GGML_MAX_DIMS)
-        fail(fmt::format("{} at byte {} says it has {} dimensions", what, at, dimensions));
+        fail(fmt::format("{} at byte {} claims to have {} dimensions", what, at, dimensions));
       tensor.elements = 1;
       for (std::uint32_t d = 0; d < dimensions; ++d) {
         const auto length = read_value<std::int64_t>(what);
@@ -226,7 +228,8 @@ class GgufParser {
     const auto block = block_elements(tensor.type);
     const auto row = tensor.shape.empty() ? 1 : tensor.shape[0];
     if (row % block != 0) {
-      fail(fmt::format("{} at byte {} has rows of {} values, which blocks of {} do not divide", what, at, row, block));
+      fail(fmt::format("{} at byte {} has rows of {} values, not a multiple of the block size {}", what, at, row,
+                       block));
     }
     const auto blocks = static_cast<std::uint64_t>(tensor.elements / block);
     const auto bytes = static_cast<std::uint64_t>(block_bytes(tensor.type));
@@ -242,7 +245,7 @@ class GgufParser {
     if (tensor_count_ > 0 && file_.data_begin_ > file_.size_) fail("it ends before its tensors' data: it is truncated");
     for (auto& tensor : file_.tensors_) {
       if ((tensor.begin & mask) != 0) {
-        fail(fmt::format("tensor '{}' begins at offset {}, which the alignment {} does not divide", tensor.name,
+        fail(fmt::format("tensor '{}' begins at offset {}, not a multiple of the alignment {}", tensor.name,
                          tensor.begin, file_.alignment_));
       }
       const auto room = file_.size_ - file_.data_begin_;

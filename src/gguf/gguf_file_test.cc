@@ -78,18 +78,18 @@ TEST(GgufFile, IsRefusedWithAReason) {
   EXPECT_THAT(refusal(gguf.bytes()), HasSubstr("tensors"));
 
   EXPECT_THAT(refusal(small_model().number("llama.block_count", 3).bytes()),
-              HasSubstr("'llama.block_count' comes twice"));
+              HasSubstr("'llama.block_count' occurs twice"));
   EXPECT_THAT(refusal(small_model().floats("output_norm.weight", {1}).bytes()),
-              HasSubstr("'output_norm.weight' comes twice"));
+              HasSubstr("'output_norm.weight' occurs twice"));
   EXPECT_THAT(refusal(small_model().key("k", 77, "").bytes()), HasSubstr("unknown type 77"));
   EXPECT_THAT(refusal(small_model().key("k", 9, raw(9) + raw(1L)).bytes()), HasSubstr("unknown type 9"));
   EXPECT_THAT(refusal(small_model().key("k", 9, raw(10) + raw(~0UL)).bytes()),
-              HasSubstr("says it has 18446744073709551615 values"));
+              HasSubstr("claims to have 18446744073709551615 values"));
   EXPECT_THAT(refusal(small_model().key("k", 9, raw(8) + raw(~0UL)).bytes()), HasSubstr("strings"));
   EXPECT_THAT(refusal(small_model().key("k", 8, raw(~0UL)).bytes()), HasSubstr("truncated or damaged"));
-  EXPECT_THAT(refusal(small_model().number("general.alignment", 0).bytes()), HasSubstr("no power of two"));
-  EXPECT_THAT(refusal(small_model().number("general.alignment", 48).bytes()), HasSubstr("no power of two"));
-  EXPECT_THAT(refusal(small_model().key("general.alignment", 10, raw(32L)).bytes()), HasSubstr("no uint32"));
+  EXPECT_THAT(refusal(small_model().number("general.alignment", 0).bytes()), HasSubstr("not a power of two"));
+  EXPECT_THAT(refusal(small_model().number("general.alignment", 48).bytes()), HasSubstr("not a power of two"));
+  EXPECT_THAT(refusal(small_model().key("general.alignment", 10, raw(32L)).bytes()), HasSubstr("not a uint32"));
 }
 
 TEST(GgufFile, IsRefusedForATensorThatCannotBe) {
@@ -98,11 +98,11 @@ TEST(GgufFile, IsRefusedForATensorThatCannotBe) {
   };
   EXPECT_THAT(with({8}, 0, 64), HasSubstr("overlap"));
   EXPECT_THAT(with({8}, 0, 96), HasSubstr("needs 32 bytes at offset 96 of the data, which has 96"));
-  EXPECT_THAT(with({8}, 0, 8), HasSubstr("alignment 32 does not divide"));
+  EXPECT_THAT(with({8}, 0, 8), HasSubstr("not a multiple of the alignment 32"));
   EXPECT_THAT(with({8}, 0, ~31UL), HasSubstr("truncated or damaged"));
   EXPECT_THAT(with({8}, 4, 96), HasSubstr("unknown type 4"));  // a type that ggml has dropped
   EXPECT_THAT(with({8}, 1000, 96), HasSubstr("unknown type 1000"));
-  EXPECT_THAT(with({31}, 8, 96), HasSubstr("blocks of 32 do not divide"));
+  EXPECT_THAT(with({31}, 8, 96), HasSubstr("not a multiple of the block size 32"));
   EXPECT_THAT(with({-1}, 0, 96), HasSubstr("impossible shape"));
   EXPECT_THAT(with({1L << 40, 1L << 40}, 0, 96), HasSubstr("impossible shape"));
   EXPECT_THAT(with({1L << 62}, 0, 96), HasSubstr("impossible size"));

@@ -43,12 +43,12 @@ std::optional<PartName> parse_part_name(std::string_view path) {
 void check_part(const GgufFile& part, std::size_t index, std::size_t count) {
   const auto said_count = part.find_integer(kSplitCount), said_number = part.find_integer(kSplitNumber);
   if (said_count != static_cast<std::int64_t>(count)) {
-    throw Error(fmt::format("{} is no part of a model in {} parts: its {} is {}", part.path(), count, kSplitCount,
+    throw Error(fmt::format("{} is not part of a model in {} parts: its {} is {}", part.path(), count, kSplitCount,
                             said_count ? fmt::format("{}", *said_count) : "missing"));
   }
   if (said_number != static_cast<std::int64_t>(index)) {
-    throw Error(fmt::format("{} is not part {} of its model, as its name says: its {} is {}", part.path(), index + 1,
-                            kSplitNumber, said_number ? fmt::format("{}", *said_number) : "missing"));
+    throw Error(fmt::format("{} is not part {} of its model, although its name says so: its {} is {}", part.path(),
+                            index + 1, kSplitNumber, said_number ? fmt::format("{}", *said_number) : "missing"));
   }
 }
 
@@ -69,7 +69,7 @@ std::vector<GgufFile> open_with_siblings(const std::string& path) {
   const auto name = parse_part_name(path);
   if (!name || static_cast<std::int64_t>(name->count) != count) {
     throw Error(
-        fmt::format("{} is one of the {} parts of a model, and its name does not say which: call them "
+        fmt::format("{} is one of the {} parts of a model, but its name does not say which: name them "
                     "NAME-00001-of-{:05}.gguf and so on",
                     path, count, count));
   }
@@ -87,7 +87,7 @@ GgufModel::GgufModel(std::vector<GgufFile> parts) : parts_(std::move(parts)) {
     for (const auto& tensor : parts_[p].tensors()) {
       if (!names_.emplace(tensor.name, tensors_.size()).second) {
         throw Error(
-            fmt::format("tensor '{}' comes twice, in {} and in a part before it", tensor.name, parts_[p].path()));
+            fmt::format("tensor '{}' occurs twice, in {} and in a part before it", tensor.name, parts_[p].path()));
       }
       tensors_.push_back(tensor);
       tensors_.back().part = p;

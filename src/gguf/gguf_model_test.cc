@@ -68,20 +68,20 @@ TEST_F(SplitModel, IsRefusedWhenAPartIsMissingOrAnothers) {
   std::filesystem::remove(folder_.path("m-00002-of-00003.gguf"));
   EXPECT_THAT(refusal(), HasSubstr("cannot open " + folder_.path("m-00002-of-00003.gguf")));
   write(1, part(2, 3, "b"));
-  EXPECT_THAT(refusal(), HasSubstr("is not part 2 of its model, as its name says: its split.no is 2"));
+  EXPECT_THAT(refusal(), HasSubstr("is not part 2 of its model, although its name says so: its split.no is 2"));
   write(1, part(1, 4, "b"));
-  EXPECT_THAT(refusal(), HasSubstr("no part of a model in 3 parts: its split.count is 4"));
+  EXPECT_THAT(refusal(), HasSubstr("not part of a model in 3 parts: its split.count is 4"));
   write(1, TestGguf().floats("b", {1}));
   EXPECT_THAT(refusal(), HasSubstr("its split.count is missing"));
   write(1, part(1, 3, "a"));
-  EXPECT_THAT(refusal(), HasSubstr("tensor 'a' comes twice"));
+  EXPECT_THAT(refusal(), HasSubstr("tensor 'a' occurs twice"));
   write(1, part(1, 3, "b").floats("more", {1}));
   EXPECT_THAT(refusal(), HasSubstr("have 4 tensors, and its split.tensors.count is 3"));
 }
 
 TEST_F(SplitModel, IsRefusedUnderANameThatDoesNotSayWhichPartItIs) {
   folder_.write("part.gguf", part(0, 3, "a").bytes());
-  EXPECT_THAT(refusal("part.gguf"), HasSubstr("one of the 3 parts of a model, and its name does not say which"));
+  EXPECT_THAT(refusal("part.gguf"), HasSubstr("one of the 3 parts of a model, but its name does not say which"));
   folder_.write("m-00001-of-00002.gguf", part(0, 3, "a").bytes());
   EXPECT_THAT(refusal("m-00001-of-00002.gguf"), HasSubstr("does not say which"));
 }

@@ -16,7 +16,7 @@ namespace {
 const ggml_type_traits& traits(int type) { return *ggml_get_type_traits(static_cast<ggml_type>(type)); }
 
 // Null for a type that ggml does not quantize to.
-const GgmlType* find_quantizer(int type) {
+const BlockType* find_quantizer(int type) {
   const auto& types = ggml_types();
   const auto found = std::find_if(types.begin(), types.end(), [&](const auto& known) { return known.id == type; });
   return found == types.end() ? nullptr : &*found;
@@ -72,7 +72,7 @@ int plain_float_type(const std::string& name) {
   for (const int type : {GGML_TYPE_F32, GGML_TYPE_F16, GGML_TYPE_BF16}) {
     if (name == traits(type).type_name) return type;
   }
-  throw usage_error(fmt::format("'{}' is no type to store values in one by one: take f32, f16 or bf16", name));
+  throw usage_error(fmt::format("'{}' is not a float type: take f32, f16 or bf16", name));
 }
 
 void decode_values(int type, std::span<const std::byte> bytes, std::span<float> values) {

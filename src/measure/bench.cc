@@ -86,11 +86,11 @@ std::uint64_t peak_memory() {
 BenchResult bench(const std::vector<std::string>& model_files, const std::vector<Variant>& variants,
                   const BenchOptions& options, const Progress& progress) {
   const auto memory_before = memory_held();
-  LoadedModels models(model_files, options.devices);
+  LoadedModels models(model_files, options.compute.devices);
   const auto& model = models.baseline();
   BenchResult result;
   result.model = model_files.front();
-  result.threads = options.threads;
+  result.threads = options.compute.threads;
   result.prompt_tokens = options.prompt_tokens > 0 ? options.prompt_tokens : std::max(1, choose_ctx_size(model, 0) / 2);
   const int room = model.trained_context() - result.prompt_tokens;
   result.decode_tokens = options.decode_tokens > 0 ? options.decode_tokens : std::clamp(room, 1, kDecodeTokens);
@@ -103,7 +103,7 @@ BenchResult bench(const std::vector<std::string>& model_files, const std::vector
         fmt::format("{} prompt and {} decode tokens do not fit the {} that {} was trained for: give fewer",
                     result.prompt_tokens, result.decode_tokens, model.trained_context(), model_files.front()));
   }
-  const ContextOptions context_options{ctx_size, options.threads};
+  const ContextOptions context_options{ctx_size, options.compute.threads};
   const auto tokens = some_tokens(model, result.prompt_tokens);
   std::vector<std::unique_ptr<Context>> contexts;
   Times not_counted;

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/compute_options.h"
 #include "measure/bench_result.h"
 #include "measure/variant.h"
 
@@ -18,8 +19,7 @@ struct BenchOptions {
   int prompt_tokens = 0;  // 0: half of min(512, what the model was trained for)
   int decode_tokens = 0;  // 0: 32, or as many as the context has room for
   int repetitions = 30;   // rounds in which all take turns
-  int threads = 1;
-  DeviceOptions devices;
+  ComputeOptions compute;
 };
 
 // Throws an Error when a model cannot be run, a usage error when the tokens do not fit the context.

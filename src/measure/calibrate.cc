@@ -12,13 +12,13 @@ namespace fakequant {
 
 Recipe default_calibration_recipe() { return {parse_rule("a:in(*)=bf16")}; }
 
-CalibrationResult calibrate(const std::vector<std::string>& model_files, const Recipe& taps, const std::string& text,
+CalibrationResult calibrate(const std::vector<std::string>& model_files, const Recipe& taps, const Text& text,
                             const CalibrateOptions& options, const Progress& progress) {
   check_recorded_range(options.range);
-  const Model model(model_files, options.devices);
+  const Model model(model_files, options.compute.devices);
   const int ctx_size = choose_chunk_size(model, options.ctx_size);
   TextChunks chunks(model, text, ctx_size, options.chunks);
-  Context context(model, {.ctx_size = ctx_size, .threads = options.threads}, {});
+  Context context(model, {.ctx_size = ctx_size, .threads = options.compute.threads}, {});
   struct Recorded {
     int layer;
     ValueRecorder values;
@@ -27,7 +27,7 @@ CalibrationResult calibrate(const std::vector<std::string>& model_files, const R
   context.observe(taps, [&](const ActivationSite& site, std::span<const float> values, std::int64_t columns) {
     auto found = recorded.find(site.site.name);
     if (found == recorded.end()) {
-      Recorded empty{site.site.layer.value_or(-1), ValueRecorder(options.threads)};
+      Recorded empty{site.site.layer.value_or(-1), ValueRecorder(options.compute.threads)};
       found = recorded.emplace(site.site.name, std::move(empty)).first;
     }
     found->second.values.record(values, columns);
@@ -35,7 +35,7 @@ CalibrationResult calibrate(const std::vector<std::string>& model_files, const R
 
   CalibrationResult result;
   result.model = model.path();
-  result.text = text;
+  result.text = text.name;
   result.ctx_size = ctx_size;
   result.range = to_string(options.range);
   while (const auto tokens = chunks.next()) {

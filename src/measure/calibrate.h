@@ -4,9 +4,10 @@
 #include <string>
 #include <vector>
 
-#include "engine/devices.h"
+#include "engine/compute_options.h"
 #include "format/format.h"
 #include "measure/calibration_result.h"
+#include "measure/text.h"
 #include "progress.h"
 #include "recipe/rule.h"
 
@@ -15,17 +16,16 @@ namespace fakequant {
 struct CalibrateOptions {
   int ctx_size = 0;  // 0: min(512, what the model was trained for)
   int chunks = 0;    // 0: all that the text has
-  int threads = 1;
   RangeRule range;  // how the range to use is chosen
-  DeviceOptions devices;
+  ComputeOptions compute;
 };
 
 // What is calibrated without activation rules: whatever feeds a weight's matrix product.
 Recipe default_calibration_recipe();
 
-// Evaluates the text, a file, with the model and rounds nothing: `taps`, activation rules, say which values to look at,
-// whatever their formats. Throws as evaluate does, and a usage error for a range that cannot be recorded.
-CalibrationResult calibrate(const std::vector<std::string>& model_files, const Recipe& taps, const std::string& text,
+// Evaluates the text with the model and rounds nothing: `taps`, activation rules, select the values to record, whatever
+// their formats. Throws as evaluate does, and a usage error for a range that cannot be recorded.
+CalibrationResult calibrate(const std::vector<std::string>& model_files, const Recipe& taps, const Text& text,
                             const CalibrateOptions& options, const Progress& progress);
 
 }  // namespace fakequant

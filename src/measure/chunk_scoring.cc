@@ -11,10 +11,10 @@
 namespace fakequant {
 namespace {
 
-// The place in the chunk of the first token whose prediction is scored.
-std::size_t first_place(const ChunkSlice& slice) { return slice.begin + slice.outputs.first; }
+// The index in the chunk of the first token whose prediction is scored.
+std::size_t first_scored(const ChunkSlice& slice) { return slice.begin + slice.outputs.first; }
 
-// Throws when a prediction is not a distribution; `token` is its place in the chunk.
+// Throws when a prediction is not a distribution; `token` is its index in the chunk.
 void check(double log_sum, const std::string& who, int chunk, std::size_t token) {
   if (!std::isfinite(log_sum)) {
     throw Error(fmt::format("a logit of the {} is not a number: chunk {}, token {}", who, chunk, token));
@@ -44,14 +44,14 @@ ChunkPlan plan_chunks(const Model& model, int ctx_size, int batch_size, int thre
 }
 
 BaselineSlice predict_slice(Context& baseline, const Chunk& chunk, const ChunkSlice& slice, int threads) {
-  const auto first = first_place(slice);
+  const auto first = first_scored(slice);
   BaselineSlice result;
   result.logits = run(baseline, chunk, slice);
   result.predictions.resize(result.logits.size());
   parallel_for(static_cast<std::int64_t>(slice.outputs.count), threads, [&](std::int64_t i) {
-    const auto place = static_cast<std::size_t>(i);
-    result.predictions[place] = predict(result.logits[place]);
-    check(result.predictions[place].log_sum, "baseline", chunk.number, first + place);
+    const auto index = static_cast<std::size_t>(i);
+    result.predictions[index] = predict(result.logits[index]);
+    check(result.predictions[index].log_sum, "baseline", chunk.number, first + index);
   });
   for (std::size_t i = 0; i < result.logits.size(); ++i) {
     result.log_p.push_back(log_probability(result.logits[i], result.predictions[i], chunk.tokens[first + i + 1]));
@@ -61,17 +61,17 @@ BaselineSlice predict_slice(Context& baseline, const Chunk& chunk, const ChunkSl
 
 void score_slice(Context& variant, const std::string& name, const Chunk& chunk, const ChunkSlice& slice,
                  const BaselineSlice& baseline, int threads, std::vector<TokenScore>& scores) {
-  const auto first = first_place(slice);
+  const auto first = first_scored(slice);
   const auto logits = run(variant, chunk, slice);
   const auto before = scores.size();
   scores.resize(before + logits.size());
   parallel_for(static_cast<std::int64_t>(slice.outputs.count), threads, [&](std::int64_t i) {
-    const auto place = static_cast<std::size_t>(i);
-    auto& score = scores[before + place];
-    score = score_token(baseline.logits[place], baseline.predictions[place], logits[place],
-                        chunk.tokens[first + place + 1]);
+    const auto index = static_cast<std::size_t>(i);
+    auto& score = scores[before + index];
+    score = score_token(baseline.logits[index], baseline.predictions[index], logits[index],
+                        chunk.tokens[first + index + 1]);
     if (!std::isfinite(score.kld)) {
-      check(predict(logits[place]).log_sum, "variant '" + name + "'", chunk.number, first + place);
+      check(predict(logits[index]).log_sum, "variant '" + name + "'", chunk.number, first + index);
     }
   });
 }

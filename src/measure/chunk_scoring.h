@@ -1,5 +1,5 @@
-// A chunk's predictions, scored slice by slice: what `eval` and `sweep` share, so that both say the same of a variant,
-// to the bit.
+// Scores the predictions of a chunk, slice by slice. `eval` and `sweep` share this code, so that both give the same
+// figures for a variant, to the bit.
 #pragma once
 
 #include <span>
@@ -20,10 +20,10 @@ struct ChunkPlan {
   ContextOptions context;  // of the contexts that do it
 };
 
-// Sizes are in tokens, 0 where they are not given. Throws as choose_chunk_size does.
+// Sizes are in tokens; 0 means the default. Throws as choose_chunk_size does.
 ChunkPlan plan_chunks(const Model& model, int ctx_size, int batch_size, int threads);
 
-// A chunk's tokens. Its number is that in its text, which stochastic rounding looks at, as messages do.
+// The tokens of a chunk and its number in its text, which stochastic rounding and messages use.
 struct Chunk {
   int number = 0;
   std::span<const Token> tokens;
@@ -31,17 +31,17 @@ struct Chunk {
 
 using Logits = std::vector<std::span<const float>>;
 
-// What the baseline predicts in a slice.
+// The baseline's predictions in a slice.
 struct BaselineSlice {
-  Logits logits;  // valid until the baseline's next evaluation, unless they are kept elsewhere
+  Logits logits;  // valid until the next evaluation of the baseline, unless they are copied
   std::vector<Prediction> predictions;
-  std::vector<double> log_p;  // of the tokens that came
+  std::vector<double> log_p;  // of the actual next tokens
 };
 
-// Evaluates a slice behind those before it. Throws an Error when a logit is not a number.
+// Evaluates a slice after those before it. Throws an Error when a logit is not a number.
 BaselineSlice predict_slice(Context& baseline, const Chunk& chunk, const ChunkSlice& slice, int threads);
 
-// The same of a variant, called `name`, and adds the scores of its predictions.
+// Evaluates the same slice with a variant called `name`, and appends the scores of its predictions.
 void score_slice(Context& variant, const std::string& name, const Chunk& chunk, const ChunkSlice& slice,
                  const BaselineSlice& baseline, int threads, std::vector<TokenScore>& scores);
 

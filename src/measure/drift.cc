@@ -86,7 +86,7 @@ Subject choose_nodes(Context& baseline, Context& variant, const GraphShape& shap
     for (const auto source : subject.sources[s].sites) wanted.insert(subject.sites[source].site.name);
   }
   if (std::find(subject.is_listed.begin(), subject.is_listed.end(), true) == subject.is_listed.end()) {
-    throw usage_error(fmt::format("no node fits the pattern '{}': 'fakequant sites --all' lists the nodes", pattern));
+    throw usage_error(fmt::format("no node matches '{}': fakequant sites lists their names", pattern));
   }
   for (const auto& stream : subject.streams) {
     for (const int node : {stream.output, stream.attention, stream.ffn}) {
@@ -297,19 +297,19 @@ DriftRole role_of(double error, double before, bool is_changed_here) {
   return error <= before / kGrownBy ? DriftRole::died : DriftRole::carried;
 }
 
-DriftResult measure_drift(const std::vector<std::string>& model_files, const Variant& variant, const std::string& text,
+DriftResult measure_drift(const std::vector<std::string>& model_files, const Variant& variant, const Text& text,
                           const DriftOptions& options, const Progress& progress) {
-  LoadedModels models(model_files, options.devices);
+  LoadedModels models(model_files, options.compute.devices);
   return measure_drift(models, variant, text, options, progress);
 }
 
-DriftResult measure_drift(LoadedModels& models, const Variant& variant, const std::string& text,
-                          const DriftOptions& options, const Progress& progress) {
+DriftResult measure_drift(LoadedModels& models, const Variant& variant, const Text& text, const DriftOptions& options,
+                          const Progress& progress) {
   const auto& model = models.baseline();
   const int ctx_size = choose_chunk_size(model, options.ctx_size);
   TextChunks chunks(model, text, ctx_size, options.chunks);
   const auto slices = slices_of(static_cast<std::size_t>(ctx_size));
-  ContextOptions context_options{ctx_size, options.threads};
+  ContextOptions context_options{ctx_size, options.compute.threads};
   for (const auto& slice : slices) {
     context_options.max_outputs = std::max(context_options.max_outputs, static_cast<int>(slice.size()));
   }
@@ -318,16 +318,16 @@ DriftResult measure_drift(LoadedModels& models, const Variant& variant, const st
 
   DriftResult result;
   result.model = model.path();
-  result.text = text;
+  result.text = text.name;
   result.recipe = variant.recipe;
   result.other_model = variant.other_model;
   result.pattern = options.nodes;
-  result.threads = options.threads;
+  result.threads = options.compute.threads;
   result.ctx_size = ctx_size;
   result.tokens_together = context_options.max_outputs;
   const GraphShape shape{slices.front().size(), slices.front().size()};
   const auto subject = choose_nodes(baseline, changed, shape, options.nodes, result);
-  Lockstep lockstep(options.threads);
+  Lockstep lockstep(options.compute.threads);
   const auto choose = [&](const Graph& graph, const std::vector<ActivationSite>& sites) {
     return subject.choose(graph, sites);
   };
@@ -338,7 +338,7 @@ DriftResult measure_drift(LoadedModels& models, const Variant& variant, const st
     lockstep.compare(site, values, columns);
   });
 
-  Scores scores(static_cast<std::size_t>(ctx_size), options.threads);
+  Scores scores(static_cast<std::size_t>(ctx_size), options.compute.threads);
   while (const auto tokens = chunks.next()) {
     const auto sequence = static_cast<std::uint32_t>(result.chunks);
     baseline.clear(sequence);

@@ -15,28 +15,28 @@
 #include <string>
 #include <vector>
 
-#include "engine/devices.h"
+#include "engine/compute_options.h"
 #include "measure/drift_result.h"
+#include "measure/text.h"
 #include "measure/variant.h"
 #include "progress.h"
 
 namespace fakequant {
 
 struct DriftOptions {
-  int ctx_size = 0;  // 0: min(512, what the model was trained for)
-  int chunks = 4;    // of the text, at most: errors over a thousand tokens say what those of more would
-  int threads = 1;
+  int ctx_size = 0;         // 0: min(512, what the model was trained for)
+  int chunks = 4;           // of the text, at most: errors over a thousand tokens say what those of more would
   std::string nodes = "*";  // a pattern over the nodes' whole names
-  DeviceOptions devices;
+  ComputeOptions compute;
   std::set<std::string> changed_weights = {};  // that are others in the variant's file
 };
 
 // Throws as evaluate does, and a usage error when no node fits the pattern.
-DriftResult measure_drift(const std::vector<std::string>& model_files, const Variant& variant, const std::string& text,
+DriftResult measure_drift(const std::vector<std::string>& model_files, const Variant& variant, const Text& text,
                           const DriftOptions& options, const Progress& progress = {});
 
 // The same with models that stay loaded. They lie on their own devices, whatever the options say.
-DriftResult measure_drift(LoadedModels& models, const Variant& variant, const std::string& text,
-                          const DriftOptions& options, const Progress& progress = {});
+DriftResult measure_drift(LoadedModels& models, const Variant& variant, const Text& text, const DriftOptions& options,
+                          const Progress& progress = {});
 
 }  // namespace fakequant

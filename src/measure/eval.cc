@@ -28,7 +28,7 @@ struct ChunkScores {
 };
 
 void score(const Measurement& with, const Chunk& chunk, const ChunkSlice& slice, ChunkScores& scores) {
-  const int threads = with.options->threads;
+  const int threads = with.options->compute.threads;
   const auto baseline = predict_slice(*with.baseline, chunk, slice, threads);
   scores.baseline_log_p.insert(scores.baseline_log_p.end(), baseline.log_p.begin(), baseline.log_p.end());
   for (std::size_t v = 0; v < with.contexts.size(); ++v) {
@@ -52,7 +52,7 @@ std::optional<ChunkScores> score(const Measurement& with, const Chunk& chunk) {
 
 Measurement prepare(LoadedModels& models, const std::vector<Variant>& variants, const EvalOptions& options) {
   Measurement with;
-  with.plan = plan_chunks(models.baseline(), options.ctx_size, options.batch_size, options.threads);
+  with.plan = plan_chunks(models.baseline(), options.ctx_size, options.compute.batch_size, options.compute.threads);
   with.baseline = models.open_baseline(with.plan.context);
   with.contexts = models.open(variants, with.plan.context);
   with.variants = &variants;
@@ -61,15 +61,8 @@ Measurement prepare(LoadedModels& models, const std::vector<Variant>& variants, 
 }
 
 ChunkResult summarize(int text, int chunk, std::span<const TokenScore> scores) {
-  ScoreStatistics statistics;
-  statistics.add(scores);
-  const auto figures = statistics.figures();
-  return {text,
-          chunk,
-          figures.ppl.value / figures.ppl_ratio.value,
-          figures.ppl.value,
-          figures.kld.value,
-          figures.top1_agreement.value};
+  const auto figures = figures_of(sum_of(scores));
+  return {text, chunk, figures.ppl.value / figures.ppl_ratio.value, figures};
 }
 
 // The sums over a text or over all.
@@ -99,11 +92,13 @@ void take_macro_averages(EvalResult& result) {
       const auto& figures = text.variants[v];
       log_variant += std::log(figures.ppl.value) / texts;
       log_ratio += figures.log_ppl_ratio.value / texts;
-      macro.kld += figures.kld.value / texts;
-      macro.top1_agreement += figures.top1_agreement.value / texts;
+      for (const auto& quantity : kScoreQuantities) {
+        if (!quantity.is_compared) continue;
+        (macro.*quantity.estimate).value += (figures.*quantity.estimate).value / texts;
+      }
     }
-    macro.ppl = std::exp(log_variant);
-    macro.ppl_ratio = std::exp(log_ratio);
+    macro.ppl.value = std::exp(log_variant);
+    macro.ppl_ratio.value = std::exp(log_ratio);
   }
 }
 
@@ -116,17 +111,17 @@ struct Evaluation {
   std::vector<WorstTokens> worst;
 
   TextSums no_sums() const { return {{}, std::vector<ScoreStatistics>(with.variants->size())}; }
-  void add_text(const std::string& file, std::size_t texts);
+  void add_text(const Text& source, std::size_t texts);
   void add_chunk(int text, int number, std::span<const Token> tokens, const ChunkScores& scores);
   void report_progress(double done, const TextSums& sums) const;
   void finish();
 };
 
-void Evaluation::add_text(const std::string& file, std::size_t texts) {
+void Evaluation::add_text(const Text& source, std::size_t texts) {
   const auto index = result.texts.size();
-  TextChunks chunks(model, file, result.ctx_size, with.options->chunks);
+  TextChunks chunks(model, source, result.ctx_size, with.options->chunks);
   TextResult text;
-  text.name = file;
+  text.name = source.name;
   auto sums = no_sums();
   while (const auto tokens = chunks.next()) {
     const auto scores = score(with, {text.chunks, *tokens});
@@ -185,12 +180,12 @@ void Evaluation::finish() {
 }  // namespace
 
 EvalResult evaluate(const std::vector<std::string>& model_files, const std::vector<Variant>& variants,
-                    const std::vector<std::string>& texts, const EvalOptions& options) {
-  LoadedModels models(model_files, options.devices);
+                    const std::vector<Text>& texts, const EvalOptions& options) {
+  LoadedModels models(model_files, options.compute.devices);
   return evaluate(models, variants, texts, options);
 }
 
-EvalResult evaluate(LoadedModels& models, const std::vector<Variant>& variants, const std::vector<std::string>& texts,
+EvalResult evaluate(LoadedModels& models, const std::vector<Variant>& variants, const std::vector<Text>& texts,
                     const EvalOptions& options) {
   const auto& model = models.baseline();
   const auto with = prepare(models, variants, options);
@@ -198,7 +193,7 @@ EvalResult evaluate(LoadedModels& models, const std::vector<Variant>& variants, 
   evaluation.total = evaluation.no_sums();
   auto& result = evaluation.result;
   result.model = model.path();
-  result.threads = options.threads;
+  result.threads = options.compute.threads;
   result.ctx_size = static_cast<int>(with.plan.shape.ctx_size);
   result.batch_size = with.baseline->batch_size();
   for (const auto& variant : variants) {

@@ -8,7 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "engine/compute_options.h"
 #include "measure/eval_result.h"
+#include "measure/text.h"
 #include "measure/variant.h"
 
 namespace fakequant {
@@ -22,22 +24,20 @@ struct EvalProgress {
 };
 
 struct EvalOptions {
-  int ctx_size = 0;    // 0: min(512, what the model was trained for)
-  int batch_size = 0;  // tokens that go through the model together, at most; 0: min(512, ctx_size)
-  int chunks = 0;      // of each text, at most; 0: all that it has
-  int threads = 1;
-  DeviceOptions devices;
+  int ctx_size = 0;  // 0: min(512, what the model was trained for)
+  int chunks = 0;    // of each text, at most; 0: all that it has
+  ComputeOptions compute;
   std::function<void(const EvalProgress&)> progress;  // told after each chunk; may be empty
   std::function<bool()> is_stopped;  // asked now and then: whether to end with what there is; may be empty
 };
 
-// `texts` are files. Throws an Error when a text has less than two chunks, when a model cannot be run, when a logit is
-// not a number. When it is stopped before a chunk has been measured, the result has no chunks and no figures.
+// Throws an Error if a text has less than two chunks, a model cannot be run, or a logit is not a number. When it is
+// stopped before a chunk has been measured, the result has no chunks and no figures.
 EvalResult evaluate(const std::vector<std::string>& model_files, const std::vector<Variant>& variants,
-                    const std::vector<std::string>& texts, const EvalOptions& options);
+                    const std::vector<Text>& texts, const EvalOptions& options);
 
 // The same with models that stay loaded. They lie on their own devices, whatever the options say.
-EvalResult evaluate(LoadedModels& models, const std::vector<Variant>& variants, const std::vector<std::string>& texts,
+EvalResult evaluate(LoadedModels& models, const std::vector<Variant>& variants, const std::vector<Text>& texts,
                     const EvalOptions& options);
 
 }  // namespace fakequant

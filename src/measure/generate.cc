@@ -160,7 +160,7 @@ GenerationVariant compare_texts(const Model& model, const Written& baseline, con
 GenerationResult generate(const std::vector<std::string>& model_files, const std::vector<Variant>& variants,
                           const std::vector<std::string>& prompts, const GenerateOptions& options,
                           const Progress& progress) {
-  LoadedModels models(model_files, options.devices);
+  LoadedModels models(model_files, options.compute.devices);
   return generate(models, variants, prompts, options, progress);
 }
 
@@ -170,7 +170,7 @@ GenerationResult generate(LoadedModels& models, const std::vector<Variant>& vari
   const auto& model = models.baseline();
   GenerationResult result;
   result.model = model.path();
-  result.threads = options.threads;
+  result.threads = options.compute.threads;
   result.ctx_size = choose_ctx_size(model, options.ctx_size);
   result.max_tokens = options.max_tokens;
   result.chat = options.chat;
@@ -183,7 +183,7 @@ GenerationResult generate(LoadedModels& models, const std::vector<Variant>& vari
     const auto work = [&] { return read_prompt(model, prompts[p], options, result.ctx_size); };
     read.push_back(prompts.size() == 1 ? work() : about(number(p), work));
   }
-  const ContextOptions context_options{result.ctx_size, options.threads};
+  const ContextOptions context_options{result.ctx_size, options.compute.threads};
   const auto baseline = models.open_baseline(context_options);
   const auto contexts = models.open(variants, context_options);
 

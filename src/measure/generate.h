@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/compute_options.h"
 #include "engine/sampler.h"
 #include "measure/generation_result.h"
 #include "measure/variant.h"
@@ -17,10 +18,9 @@ namespace fakequant {
 struct GenerateOptions {
   int ctx_size = 0;     // tokens; 0: min(512, what the model was trained for)
   int max_tokens = 64;  // written after each prompt, at most; less where the context or the text ends
-  int threads = 1;
-  bool chat = false;   // each prompt is a user's message in the model's own chat template
-  std::string system;  // the system's message before it; empty for none
-  DeviceOptions devices;
+  bool chat = false;    // each prompt is a user's message in the model's own chat template
+  std::string system;   // the system's message before it; empty for none
+  ComputeOptions compute;
   SamplerOptions sampler;
 };
 

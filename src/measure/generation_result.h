@@ -51,7 +51,7 @@ struct PromptResult {
   std::string prompt;
   std::string baseline;
   std::vector<GenerationVariant> variants;
-  std::string read;       // the prompt as the model read it, in its chat template; empty without --chat
+  std::string read;       // the prompt as the model read it, in its chat template; empty without a template
   int prompt_tokens = 0;  // that the model read
   int tokens = 0;         // that the baseline wrote
   bool ended = false;     // the baseline, by itself

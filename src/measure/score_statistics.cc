@@ -7,7 +7,11 @@
 namespace fakequant {
 namespace {
 
-double root(double x) { return x > 0 ? std::sqrt(x) : 0; }
+// The square root of a variance, which rounding may have made negative. NaN for NaN: an unknown error is not 0.
+double root(double x) { return x > 0 || std::isnan(x) ? std::sqrt(x) : 0; }
+
+// The larger of two values, NaN where one is.
+double larger(double a, double b) { return a < b || std::isnan(b) ? b : a; }
 
 Quantiles quantiles(std::vector<double> values) {
   std::sort(values.begin(), values.end());
@@ -37,29 +41,22 @@ Estimate Moments::mean(std::int64_t count) const {
 
 void ScoreSums::add(const TokenScore& score) {
   ++count;
-  nll.add(-score.log_p_variant);
-  nll_baseline.add(-score.log_p_baseline);
-  nll_change.add(score.log_p_baseline - score.log_p_variant);
-  kld.add(score.kld);
-  const double change = score.delta_p();
-  delta_p.add(change);
-  delta_p2.add(change * change);
-  same_top += score.top_variant == score.top_baseline;
-  top5_common += score.top5_common;
-  top10_common += score.top10_common;
+  for (const auto& quantity : kScoreQuantities) {
+    if (!quantity.is_summed()) continue;
+    const double value = quantity.value(score);
+    if (quantity.moments != nullptr) (this->*quantity.moments).add(value);
+    if (quantity.count != nullptr) this->*quantity.count += static_cast<std::int64_t>(value);
+    if (quantity.max != nullptr) this->*quantity.max = larger(this->*quantity.max, value);
+  }
 }
 
 void ScoreSums::add(const ScoreSums& other) {
   count += other.count;
-  nll.add(other.nll);
-  nll_baseline.add(other.nll_baseline);
-  nll_change.add(other.nll_change);
-  kld.add(other.kld);
-  delta_p.add(other.delta_p);
-  delta_p2.add(other.delta_p2);
-  same_top += other.same_top;
-  top5_common += other.top5_common;
-  top10_common += other.top10_common;
+  for (const auto& quantity : kScoreQuantities) {
+    if (quantity.moments != nullptr) (this->*quantity.moments).add(other.*quantity.moments);
+    if (quantity.count != nullptr) this->*quantity.count += other.*quantity.count;
+    if (quantity.max != nullptr) this->*quantity.max = larger(this->*quantity.max, other.*quantity.max);
+  }
 }
 
 ScoreSums sum_of(std::span<const TokenScore> scores) {
@@ -82,16 +79,18 @@ BaselineSums sum_of_baseline(std::span<const double> log_p) {
 
 void ScoreStatistics::add(std::span<const TokenScore> scores) {
   sums_.add(sum_of(scores));
-  for (const auto& score : scores) {
-    klds_.push_back(score.kld);
-    delta_ps_.push_back(score.delta_p());
+  for (std::size_t q = 0; q < kScoreQuantities.size(); ++q) {
+    const auto& quantity = kScoreQuantities[q];
+    if (quantity.quantiles == nullptr) continue;
+    for (const auto& score : scores) values_[q].push_back(quantity.value(score));
   }
 }
 
 void ScoreStatistics::add(const ScoreStatistics& other) {
   sums_.add(other.sums_);
-  klds_.insert(klds_.end(), other.klds_.begin(), other.klds_.end());
-  delta_ps_.insert(delta_ps_.end(), other.delta_ps_.begin(), other.delta_ps_.end());
+  for (std::size_t q = 0; q < values_.size(); ++q) {
+    values_[q].insert(values_[q].end(), other.values_[q].begin(), other.values_[q].end());
+  }
 }
 
 DivergenceFigures figures_of(const ScoreSums& sums) {
@@ -99,7 +98,14 @@ DivergenceFigures figures_of(const ScoreSums& sums) {
   const auto n = static_cast<double>(std::max<std::int64_t>(count, 1));
   const auto nll = sums.nll.mean(count), nll_baseline = sums.nll_baseline.mean(count);
   DivergenceFigures figures;
-  figures.kld_at = figures.delta_p_at = quantiles({});
+  for (const auto& quantity : kScoreQuantities) {
+    if (quantity.moments != nullptr && quantity.estimate != nullptr) {
+      figures.*quantity.estimate = (sums.*quantity.moments).mean(count);
+    }
+    if (quantity.quantiles == nullptr) continue;
+    figures.*quantity.quantiles = quantiles({});
+    if (quantity.max != nullptr) (figures.*quantity.quantiles).max = larger(0, sums.*quantity.max);
+  }
   figures.ppl = perplexity(sums.nll, count);
   figures.log_ppl_ratio = sums.nll_change.mean(count);
   const double ratio = std::exp(figures.log_ppl_ratio.value);
@@ -114,8 +120,6 @@ DivergenceFigures figures_of(const ScoreSums& sums) {
       ppl * ppl * variance + ppl_baseline * ppl_baseline * variance_baseline - 2 * ppl * ppl_baseline * covariance;
   figures.ppl_difference = {ppl - ppl_baseline, variance_change > 0 ? root(difference_variance) : 0};
 
-  figures.kld = sums.kld.mean(count);
-  figures.delta_p = sums.delta_p.mean(count);
   const auto mean_square = sums.delta_p2.mean(count);
   const double rms = root(sums.delta_p.sum2 / n);
   figures.delta_p_rms = {rms, rms > 0 ? mean_square.error / (2 * rms) : 0};
@@ -128,8 +132,10 @@ DivergenceFigures figures_of(const ScoreSums& sums) {
 
 DivergenceFigures ScoreStatistics::figures() const {
   auto figures = figures_of(sums_);
-  figures.kld_at = quantiles(klds_);
-  figures.delta_p_at = quantiles(delta_ps_);
+  for (std::size_t q = 0; q < values_.size(); ++q) {
+    const auto& quantity = kScoreQuantities[q];
+    if (quantity.quantiles != nullptr) figures.*quantity.quantiles = quantiles(values_[q]);
+  }
   return figures;
 }
 
@@ -141,10 +147,10 @@ Estimate perplexity(const Moments& nll, std::int64_t count) {
 
 double quantile(std::span<const double> sorted, double fraction) {
   if (sorted.empty()) return std::numeric_limits<double>::quiet_NaN();
-  const double place = fraction * static_cast<double>(sorted.size() - 1);
-  const auto below = static_cast<std::size_t>(place);
+  const double position = fraction * static_cast<double>(sorted.size() - 1);
+  const auto below = static_cast<std::size_t>(position);
   const auto above = std::min(below + 1, sorted.size() - 1);
-  const double rest = place - static_cast<double>(below);
+  const double rest = position - static_cast<double>(below);
   return (1 - rest) * sorted[below] + rest * sorted[above];
 }
 

@@ -26,12 +26,12 @@ std::vector<ChunkSlice> ChunkShape::slices(int vocabulary_size) const {
   return slices;
 }
 
-TextChunks::TextChunks(const Model& model, const std::string& file, int ctx_size, int most_chunks)
-    : model_(&model), tokens_(model, file), size_(static_cast<std::size_t>(ctx_size)), most_chunks_(most_chunks) {
+TextChunks::TextChunks(const Model& model, const Text& text, int ctx_size, int most_chunks)
+    : model_(&model), tokens_(model, text), size_(static_cast<std::size_t>(ctx_size)), most_chunks_(most_chunks) {
   if (tokens_.has(2 * size_)) return;
   throw Error(fmt::format(
-      "the text {} has {} tokens, and two contexts of {} are needed: give a longer text or a smaller --ctx-size", file,
-      *tokens_.total(), ctx_size));
+      "the text {} has {} tokens, and two contexts of {} are needed: give a longer text or a smaller context size",
+      text.name, *tokens_.total(), ctx_size));
 }
 
 std::optional<std::vector<Token>> TextChunks::next() {
@@ -49,7 +49,7 @@ int TextChunks::expected() const {
 
 int choose_chunk_size(const Model& model, int asked) {
   const int size = choose_ctx_size(model, asked);
-  if (size < 4) throw usage_error(fmt::format("--ctx-size {} is too small: the least is 4", size));
+  if (size < 4) throw usage_error(fmt::format("the context size {} is too small: the minimum is 4", size));
   return size;
 }
 

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/context.h"
@@ -13,6 +14,16 @@
 #include "measure/token_stream.h"
 
 namespace fakequant {
+
+// A chunk among those of several texts: the text's index, and the chunk's index in the text.
+struct ChunkPosition {
+  int text = 0;
+  int chunk = 0;
+
+  bool operator<(const ChunkPosition& other) const {
+    return std::pair(text, chunk) < std::pair(other.text, other.chunk);
+  }
+};
 
 // Tokens [begin, end) of a chunk that are evaluated together, and those of them whose logits are asked for.
 struct ChunkSlice {
@@ -37,9 +48,9 @@ struct ChunkShape {
 
 class TextChunks {
  public:
-  // `ctx_size` in tokens; `most_chunks` 0: all. The model must outlive it. Throws an Error when the text cannot be read
+  // `ctx_size` in tokens; `most_chunks` 0: all. The model must outlive it. Throws an Error if the text cannot be read
   // or has less than two chunks.
-  TextChunks(const Model& model, const std::string& file, int ctx_size, int most_chunks);
+  TextChunks(const Model& model, const Text& text, int ctx_size, int most_chunks);
 
   // The next chunk's tokens; none after the last. Throws an Error when the text is no UTF-8.
   std::optional<std::vector<Token>> next();

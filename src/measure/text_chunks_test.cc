@@ -35,8 +35,8 @@ class TextFile {
   std::string path_;
 };
 
-std::vector<Token> all_tokens(const std::string& path, std::size_t window, std::size_t together = 100) {
-  TokenStream stream(model(), path, window);
+std::vector<Token> all_tokens(const Text& text, std::size_t window, std::size_t together = 100) {
+  TokenStream stream(model(), text, window);
   std::vector<Token> tokens;
   while (stream.has(together)) {
     const auto more = stream.take(together);
@@ -52,7 +52,8 @@ TEST(TokenStream, GivesTheTokensOfTheWholeTextWhateverTheWindow) {
   const auto expected = model().tokenize(text, true, false);
   const TextFile file(text);
   for (const std::size_t window : {8000, 8001, 20000, 65536, 100000, 150000, 1 << 20}) {
-    EXPECT_EQ(all_tokens(file.path(), window), expected) << window;
+    EXPECT_EQ(all_tokens(text_file(file.path()), window), expected) << window;
+    EXPECT_EQ(all_tokens({"text", text}, window), expected) << window;
   }
 }
 
@@ -61,21 +62,22 @@ TEST(TokenStream, CutsNoCharacter) {
   for (int i = 0; i < 4000; ++i) text += "ä€😀 word" + std::to_string(i * i) + " ";
   const auto expected = model().tokenize(text, true, false);
   const TextFile file(text);
-  for (std::size_t window = 9000; window < 9012; ++window) EXPECT_EQ(all_tokens(file.path(), window), expected);
+  for (std::size_t window = 9000; window < 9012; ++window)
+    EXPECT_EQ(all_tokens(text_file(file.path()), window), expected);
 }
 
 TEST(TokenStream, ReadsATextWholeThatIsTheSameAllOver) {
   std::string text;
   for (int i = 0; i < 20000; ++i) text += "ha";
   const TextFile file(text);
-  EXPECT_EQ(all_tokens(file.path(), 8000), model().tokenize(text, true, false));
+  EXPECT_EQ(all_tokens(text_file(file.path()), 8000), model().tokenize(text, true, false));
 }
 
 TEST(TokenStream, KnowsHowManyTokensThereAreOnceItHasReadThem) {
   const auto text = read_text(source("demo/heldout.txt")).substr(0, 100000);
   const auto count = static_cast<double>(model().tokenize(text, true, false).size());
   const TextFile file(text);
-  TokenStream stream(model(), file.path(), 20000);
+  TokenStream stream(model(), text_file(file.path()), 20000);
   ASSERT_TRUE(stream.has(10));
   EXPECT_FALSE(stream.total());
   EXPECT_NEAR(static_cast<double>(stream.expected_total()), count, 0.1 * count);
@@ -85,7 +87,7 @@ TEST(TokenStream, RefusesWhatIsNoUtf8) {
   const auto text = std::string(9000, 'a') + " \xff " + std::string(9000, 'b');
   const TextFile file(text);
   for (const std::size_t window : {6000, 1 << 20}) {
-    TokenStream stream(model(), file.path(), window);
+    TokenStream stream(model(), text_file(file.path()), window);
     try {
       stream.has(1 << 20);
       FAIL();

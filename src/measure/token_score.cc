@@ -24,8 +24,10 @@ TokenScore score_token(std::span<const float> baseline, const Prediction& base, 
   TokenScore score;
   score.log_p_baseline = log_probability(baseline, base, token);
   score.log_p_variant = log_probability(variant, other, token);
-  score.kld = std::isfinite(other.log_sum) ? divergence(baseline, base, variant, other)
-                                           : std::numeric_limits<double>::quiet_NaN();
+  const bool is_distribution = std::isfinite(other.log_sum);
+  const double none = std::numeric_limits<double>::quiet_NaN();
+  score.kld = is_distribution ? divergence(baseline, base, variant, other) : none;
+  score.reverse_kld = is_distribution ? divergence(variant, other, baseline, base) : none;
   score.top_baseline = base.top.front();
   score.top_variant = other.top.front();
   score.top5_common = common(base, other, 5);

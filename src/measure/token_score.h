@@ -1,8 +1,8 @@
-// One prediction of the baseline and of a variant, compared: how likely each thought the token that came, and how far
-// their whole distributions are apart.
+// The scores of one prediction of a variant against the baseline's: the probability that each gives to the actual next
+// token, and the divergence of their distributions.
 //
-// (llama-perplexity stores the baseline's log-probabilities in 16 bits, cut off 16 below the largest, which moves its
-// figures on models with sharp predictions. Nothing is stored here.)
+// llama-perplexity stores the baseline's log-probabilities in 16 bits, clipped at 16 nats below the largest, which
+// changes its figures on models with sharp predictions. Here both logits are compared as they are.
 #pragma once
 
 #include "measure/prediction.h"
@@ -10,19 +10,20 @@
 namespace fakequant {
 
 struct TokenScore {
-  double log_p_baseline = 0;  // natural logarithms of the probability of the token that came
+  double log_p_baseline = 0;  // natural logarithm of the probability of the actual next token
   double log_p_variant = 0;
-  double kld = 0;  // KL divergence of the variant from the baseline, nats: sum p log(p / q)
+  double kld = 0;          // KL(baseline || variant), nats: sum p log(p / q)
+  double reverse_kld = 0;  // KL(variant || baseline), nats: sum q log(q / p)
   std::int32_t top_baseline = 0;
   std::int32_t top_variant = 0;
-  int top5_common = 0;  // tokens in both lists of the five most likely
+  int top5_common = 0;  // tokens that are among the five most likely of both
   int top10_common = 0;
 
-  double delta_p() const;  // the change of the probability of the token that came
+  double delta_p() const;  // the change of the probability of the actual next token
 };
 
-// `base` is predict(baseline). `token` is the one that came. The divergence is not finite where the variant's logits
-// are no distribution.
+// Takes the logits of both; `base` is predict(baseline), and `token` the actual next token. The divergences are NaN if
+// the variant's logits are not a distribution.
 TokenScore score_token(std::span<const float> baseline, const Prediction& base, std::span<const float> variant,
                        std::int32_t token);
 

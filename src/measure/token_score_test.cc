@@ -20,6 +20,7 @@ TEST(TokenScore, OfAModelAgainstItselfIsExactlyZero) {
   for (auto& logit : logits) logit = normal(random);
   const auto result = score(logits, logits, 3);
   EXPECT_EQ(result.kld, 0);
+  EXPECT_EQ(result.reverse_kld, 0);
   EXPECT_EQ(result.log_p_baseline, result.log_p_variant);
   EXPECT_EQ(result.top5_common, 5);
   EXPECT_EQ(result.top10_common, 10);
@@ -35,6 +36,23 @@ TEST(TokenScore, IsTheDefinitionOfDivergence) {
   EXPECT_EQ(result.top_baseline, 0);
   EXPECT_EQ(result.top_variant, 1);
   EXPECT_EQ(result.top5_common, 3);  // of a vocabulary of three
+}
+
+TEST(TokenScore, HasTheDivergenceInBothDirections) {
+  // p = (1/2, 1/4, 1/4), q = (1/4, 1/4, 1/2) differ, but KL(p || q) is KL(q || p). With q = (1/8, 1/8, 3/4) it is not.
+  const std::vector<float> p = {std::log(0.5f), std::log(0.25f), std::log(0.25f)};
+  const std::vector<float> q = {std::log(0.125f), std::log(0.125f), std::log(0.75f)};
+  const auto result = score(p, q, 0);
+  EXPECT_NEAR(result.kld, 0.5 * std::log(4) + 0.25 * std::log(2) + 0.25 * std::log(1.0 / 3), 1e-7);
+  EXPECT_NEAR(result.reverse_kld, 0.125 * std::log(0.25) + 0.125 * std::log(0.5) + 0.75 * std::log(3), 1e-7);
+  EXPECT_EQ(score(q, p, 0).kld, result.reverse_kld);
+  EXPECT_EQ(score(q, p, 0).reverse_kld, result.kld);
+}
+
+TEST(TokenScore, IsInfinitelyFarWhereTheBaselineRulesOutAToken) {
+  const auto result = score({0.0f, -INFINITY}, {0.0f, -1.0f}, 0);
+  EXPECT_TRUE(std::isfinite(result.kld));
+  EXPECT_EQ(result.reverse_kld, INFINITY);
 }
 
 TEST(TokenScore, DoesNotOverflowNorLoseSmallProbabilities) {

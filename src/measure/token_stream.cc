@@ -6,17 +6,16 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 
 #include "error.h"
 
 namespace fakequant {
 namespace {
 
-constexpr std::size_t kOverlapPart = 32;  // of a window
-constexpr std::ptrdiff_t kAnchor = 32;    // tokens that two windows must share
+constexpr std::size_t kOverlapPart = 32;  // the overlap is this part of a window
+constexpr std::ptrdiff_t kAnchor = 32;    // tokens in the run that joins two windows
 
-// How many bytes at the text's end are the beginning of a character whose rest is still to come.
+// The number of bytes of an incomplete character at the end of the text.
 std::size_t cut_character(const std::string& text) {
   for (std::size_t back = 1; back <= std::min<std::size_t>(3, text.size()); ++back) {
     const auto byte = static_cast<unsigned char>(text[text.size() - back]);
@@ -27,14 +26,14 @@ std::size_t cut_character(const std::string& text) {
   return 0;
 }
 
-// The last bytes of a text, at most so many, from the beginning of a character on.
+// At most `bytes` bytes from the end of a text, starting at a character.
 std::string end_of(const std::string& text, std::size_t bytes) {
   auto begin = text.size() - std::min(bytes, text.size());
   while (begin < text.size() && (static_cast<unsigned char>(text[begin]) & 0xC0) == 0x80) ++begin;
   return text.substr(begin);
 }
 
-// Where `run` begins in [begin, end), when it is there exactly once.
+// The position of `run` in [begin, end), if it occurs exactly once.
 template <typename Iterator>
 std::optional<Iterator> find_once(Iterator begin, Iterator end, const std::vector<Token>& run) {
   const auto first = std::search(begin, end, run.begin(), run.end());
@@ -44,25 +43,20 @@ std::optional<Iterator> find_once(Iterator begin, Iterator end, const std::vecto
 
 }  // namespace
 
-TokenStream::TokenStream(const Model& model, const std::string& path, std::size_t window)
+TokenStream::TokenStream(const Model& model, const Text& text, std::size_t window)
     : model_(&model),
-      path_(path),
-      file_(path, std::ios::binary),
+      name_(text.name),
+      text_(open_text(text)),
       window_bytes_(window),
-      overlap_bytes_(window / kOverlapPart) {
-  std::error_code error;
-  if (file_ && std::filesystem::is_directory(path, error)) errno = EISDIR;
-  if (!file_ || errno == EISDIR) throw Error(fmt::format("cannot read {}: {}", path, std::strerror(errno)));
-  const auto size = std::filesystem::file_size(path, error);
-  if (!error) file_size_ = size;  // a pipe has none
-}
+      overlap_bytes_(window / kOverlapPart),
+      size_(text_size(text)) {}
 
 std::string TokenStream::read(std::size_t bytes) {
   std::string text(bytes, '\0');
   errno = 0;
-  file_.read(text.data(), static_cast<std::streamsize>(bytes));
-  if (file_.bad() || errno != 0) throw Error(fmt::format("cannot read {}: {}", path_, std::strerror(errno)));
-  text.resize(static_cast<std::size_t>(file_.gcount()));
+  text_->read(text.data(), static_cast<std::streamsize>(bytes));
+  if (text_->bad() || errno != 0) throw Error(fmt::format("cannot read {}: {}", name_, std::strerror(errno)));
+  text.resize(static_cast<std::size_t>(text_->gcount()));
   return text;
 }
 
@@ -72,8 +66,8 @@ void TokenStream::read_window() {
   const auto begin = bytes_read_ - cut_off_.size();
   bytes_read_ = begin + fresh.size();
   cut_off_.clear();
-  const bool is_last = file_.peek() == std::ifstream::traits_type::eof();
-  if (is_first && fresh.empty()) throw Error(fmt::format("the text {} is empty", path_));
+  const bool is_last = text_->peek() == std::istream::traits_type::eof();
+  if (is_first && fresh.empty()) throw Error(fmt::format("the text {} is empty", name_));
   if (!is_last) {
     const auto whole = fresh.size() - cut_character(fresh);
     cut_off_ = fresh.substr(whole);
@@ -89,7 +83,7 @@ void TokenStream::read_window() {
     return read_whole();
   }
   overlap_ = end_of(text, overlap_bytes_);
-  // A token is a byte or more: all but the last so many lie before the overlap.
+  // A token has at least one byte, so all but the last overlap_bytes_ tokens lie before the overlap.
   release(pending_.size() - (is_last ? 0 : std::min(pending_.size(), overlap_bytes_)));
   has_ended_ = is_last;
 }
@@ -103,16 +97,14 @@ void TokenStream::release(std::size_t count) {
 void TokenStream::check_utf8(const std::string& text, std::uint64_t begin) const {
   const auto bad = utf8::find_invalid(text);
   if (bad == std::string::npos) return;
-  throw Error(
-      fmt::format("{} is no text in UTF-8: byte {}, counted from 0, belongs to no character", path_, begin + bad));
+  throw Error(fmt::format("{} is not UTF-8: the byte at offset {} is not part of a character", name_, begin + bad));
 }
 
-// Makes `next`, the tokens of the overlap and of what follows it, follow on pending_. Returns false where no place is
-// found.
+// Joins `next`, the tokens of the overlap and of the text after it, to pending_. Returns false if no run joins them.
 bool TokenStream::append(std::vector<Token> next) {
   const auto head_end = next.begin() + static_cast<std::ptrdiff_t>(std::min(next.size(), overlap_bytes_));
   const auto shared = static_cast<std::ptrdiff_t>(model_->tokenize(overlap_, false, false).size());
-  // The middle of what is shared is tried first, then places around it.
+  // Tries the middle of the overlap first, then positions around it.
   const auto reach = shared / 4, step = std::max<std::ptrdiff_t>(1, reach / 16);
   for (std::ptrdiff_t offset = 0; offset <= reach; offset = offset > 0 ? -offset : step - offset) {
     const auto from_end = shared / 2 + offset;
@@ -130,10 +122,10 @@ bool TokenStream::append(std::vector<Token> next) {
 }
 
 void TokenStream::read_whole() {
-  file_.clear();
-  file_.seekg(0);
-  if (!file_) throw Error(fmt::format("{} is too long for a pipe: write the text into a file", path_));
-  auto text = read(static_cast<std::size_t>(file_size_));
+  text_->clear();
+  text_->seekg(0);
+  if (!*text_) throw Error(fmt::format("{} is too long for a pipe: write the text into a file", name_));
+  auto text = read(static_cast<std::size_t>(size_));
   check_utf8(text, 0);
   if (text.ends_with('\n')) text.pop_back();
   pending_ = model_->tokenize(text, true, false);
@@ -167,7 +159,7 @@ std::optional<std::int64_t> TokenStream::total() const {
 std::int64_t TokenStream::expected_total() const {
   const auto known = given_ + static_cast<std::int64_t>(ready_.size() + pending_.size());
   if (has_ended_ || bytes_read_ == 0) return known;
-  return static_cast<std::int64_t>(static_cast<double>(known) * static_cast<double>(file_size_) /
+  return static_cast<std::int64_t>(static_cast<double>(known) * static_cast<double>(size_) /
                                    static_cast<double>(bytes_read_));
 }
 

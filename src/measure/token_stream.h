@@ -1,19 +1,21 @@
-// The tokens of a text, as they are needed: a text of any length is read with bounded memory.
+// The tokens of a text, read on demand: a text of any length takes bounded memory.
 //
-// Where a text can be cut so that its pieces have the whole text's tokens depends on the tokenizer. So a long text is
-// read in windows that overlap, and a window's tokens follow on the last one's where both have the same run of tokens,
-// in the middle of what they share and far from the cuts, which is found only once in it. A text without such a place
-// (one word again and again) is read whole. A text that fits one window always is.
+// It depends on the tokenizer where a text can be cut without changing its tokens. So a long text is read in
+// overlapping windows. The tokens of two windows are joined at a run of tokens that both have, in the middle of the
+// overlap and far from the cuts, and that occurs only once in it. A text without such a run (one word repeated) is read
+// whole. So is a text that fits into one window.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <fstream>
+#include <istream>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "engine/model.h"
+#include "measure/text.h"
 
 namespace fakequant {
 
@@ -21,17 +23,17 @@ class TokenStream {
  public:
   static constexpr std::size_t kWindow = std::size_t{2} << 20;  // bytes
 
-  // Of a file of UTF-8. The model must outlive it. Throws an Error when the file cannot be read; so do the others, and
-  // when the text is not UTF-8. One newline at the text's end is dropped, as llama.cpp's tools do.
-  TokenStream(const Model& model, const std::string& path, std::size_t window = kWindow);
+  // The model must outlive the stream. All functions throw an Error if the text cannot be read, and the others if it is
+  // not UTF-8. Drops one newline at the text's end, as llama.cpp's tools do.
+  TokenStream(const Model& model, const Text& text, std::size_t window = kWindow);
 
-  // Whether so many tokens are left.
+  // Whether at least `count` tokens are left.
   bool has(std::size_t count);
 
-  // The next tokens; there must be as many.
+  // The next `count` tokens; has(count) must be true.
   std::vector<Token> take(std::size_t count);
 
-  // The tokens of the whole text: how many there are once all has been read, and before that an estimate.
+  // The number of tokens of the whole text: exact, once all was read, and an estimate at any time.
   std::optional<std::int64_t> total() const;
   std::int64_t expected_total() const;
 
@@ -40,20 +42,20 @@ class TokenStream {
   void read_window();
   void read_whole();
   bool append(std::vector<Token> next);
-  void release(std::size_t count);  // the first of pending_
+  void release(std::size_t count);  // moves the first of pending_ to ready_
   void check_utf8(const std::string& text, std::uint64_t begin) const;
 
   const Model* model_;
-  std::string path_;
-  std::ifstream file_;
+  std::string name_;
+  std::unique_ptr<std::istream> text_;
   std::size_t window_bytes_, overlap_bytes_;
-  std::uint64_t file_size_ = 0, bytes_read_ = 0;
-  std::string cut_off_;         // the beginning of a character at the end of what was read
-  std::string overlap_;         // the end of the last window
-  std::vector<Token> ready_;    // tokens that are certain, from taken_ on to be given out
-  std::vector<Token> pending_;  // the last window's, of which the end depends on what follows
+  std::uint64_t size_, bytes_read_ = 0;  // size_ 0: not known
+  std::string cut_off_;                  // the first bytes of an incomplete character at the end of a window
+  std::string overlap_;                  // the end of the last window
+  std::vector<Token> ready_;             // final tokens; those before taken_ were returned
+  std::vector<Token> pending_;           // of the last window; its end depends on the text that follows
   std::size_t taken_ = 0;
-  std::int64_t given_ = 0;  // tokens given out before ready_
+  std::int64_t given_ = 0;  // tokens returned before ready_
   bool has_ended_ = false;
 };
 

@@ -8,6 +8,7 @@
 #include <mutex>
 
 #include "error.h"
+#include "format/scale.h"
 #include "measure/magnitude_bins.h"
 #include "parallel.h"
 

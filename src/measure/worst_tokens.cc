@@ -19,9 +19,10 @@ void WorstTokens::add(int text, int chunk, std::span<const Token> tokens, std::s
     const auto position = first + i + 1;
     const auto before =
         tokens.subspan(position - std::min(position, kContextTokens), std::min(position, kContextTokens));
-    const auto place = std::upper_bound(worst_.begin(), worst_.end(), score.kld,
-                                        [](double kld, const Candidate& other) { return kld > other.score.kld; });
-    worst_.insert(place, {text, chunk, position, {before.begin(), before.end()}, tokens[position], score});
+    const auto position_in_list =
+        std::upper_bound(worst_.begin(), worst_.end(), score.kld,
+                         [](double kld, const Candidate& other) { return kld > other.score.kld; });
+    worst_.insert(position_in_list, {text, chunk, position, {before.begin(), before.end()}, tokens[position], score});
     if (worst_.size() > kWorstTokens) worst_.pop_back();
   }
 }

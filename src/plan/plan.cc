@@ -52,34 +52,16 @@ struct Kind {
   }
 };
 
-// "w:ffn_down@0=bf16".
-struct Keep {
-  std::string site, format;  // "none" as format
-};
-
-Keep parse_keep(const std::string& text) {
-  const auto equals = text.find('=');
-  if (equals == 0 || equals == std::string::npos || equals + 1 == text.size()) {
-    throw usage_error(
-        fmt::format("--keep {} is none: write SITE=FORMAT, such as w:ffn_down@0=bf16, or SITE=none to "
-                    "leave it as it is",
-                    text));
-  }
-  auto format = text.substr(equals + 1);
-  if (format != "none") format = to_string(parse_format(format));
-  return {text.substr(0, equals), format};
-}
-
-std::size_t option_of(const PlanPart& part, const Keep& keep) {
+std::size_t option_of(const PlanPart& part, const KeptFormat& kept) {
+  const auto format = kept.format ? to_string(*kept.format) : "none";
   std::vector<std::string> known;
   for (std::size_t o = 0; o < part.options.size(); ++o) {
     const auto name = part.options[o].rule ? part.options[o].format : "none";
-    if (name == keep.format) return o;
+    if (name == format) return o;
     known.push_back(name);
   }
   throw usage_error(fmt::format("the study has {}{} in {}, and not in {}", part.site,
-                                part.layer ? fmt::format("@{}", *part.layer) : "", fmt::join(known, ", "),
-                                keep.format));
+                                part.layer ? fmt::format("@{}", *part.layer) : "", fmt::join(known, ", "), format));
 }
 
 class Planner {
@@ -123,11 +105,8 @@ class Planner {
 
 void Planner::keep(const std::vector<PlanPart>& parts) {
   kept_.resize(parts.size());
-  for (const auto& text : request_.keep) {
-    const auto keep = parse_keep(text);
-    about("--keep " + text, [&] {
-      for (const auto place : parts_at(parts, keep.site, subject_.layers)) kept_[place] = option_of(parts[place], keep);
-    });
+  for (const auto& kept : request_.keep) {
+    for (const auto part : parts_at(parts, kept.site, subject_.layers)) kept_[part] = option_of(parts[part], kept);
   }
 }
 

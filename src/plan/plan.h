@@ -17,10 +17,16 @@
 
 namespace fakequant {
 
+// The format that a plan has to give to a site.
+struct KeptFormat {
+  SitePattern site;
+  std::optional<Format> format;  // none: the site stays as it is
+};
+
 struct PlanRequest {
   std::string study;
-  std::vector<std::string> sites;      // that are planned, "a:ffn_input", "w:ffn_down@0-3"; none: all of the study
-  std::vector<std::string> keep;       // "w:ffn_down@0=bf16"; "none" as format: as it is. The last that matches wins
+  std::vector<SitePattern> sites;      // to plan; empty: all of the study
+  std::vector<KeptFormat> keep;        // the last that matches a site wins
   std::vector<std::string> bits;       // "5.0": of each kind; "w:4.5", "a:8": of one. Means over its values
   std::optional<double> most_kld;      // of the plan, in place of the bits of the only kind, or of one of two
   std::optional<std::string> storage;  // of quantized weights, where the study has several

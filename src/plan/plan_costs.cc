@@ -45,19 +45,6 @@ std::int64_t bits_in(const Format& format, SiteKind kind, const std::vector<Stud
   return bits;
 }
 
-// The rule that a site would begin, in any format.
-Rule rule_at(const std::string& site) {
-  if (site.find('=') != std::string::npos) {
-    throw usage_error(fmt::format("'{}' is a whole rule: name the site only, what stands before its '='", site));
-  }
-  return parse_rule(site + "=bf16");
-}
-
-std::string site_of(const Rule& rule) {
-  const auto text = to_string(rule);
-  return text.substr(0, text.find('='));
-}
-
 // A site that belongs to the same part in all its formats.
 std::string part_name(const PlanPart& part) {
   return part.layer ? fmt::format("{}@{}", part.site, *part.layer) : part.site;
@@ -65,7 +52,7 @@ std::string part_name(const PlanPart& part) {
 
 PlanPart new_part(const Rule& rule, const StudyVariant& variant, const std::vector<StudySite>& sites) {
   PlanPart part;
-  part.kind = rule.kind;
+  part.kind = rule.pattern.kind;
   part.site = variant.site;
   part.layer = variant.layer;
   PlanOption untouched;
@@ -82,7 +69,7 @@ PlanPart new_part(const Rule& rule, const StudyVariant& variant, const std::vect
 std::string storage_of_parts(const StudyDatabase& study, const std::optional<std::string>& asked) {
   std::set<std::string> known;
   for (const auto& [id, variant] : study.variants()) {
-    if (parse_rule(variant.recipe).kind == SiteKind::weight) known.insert(variant.storage);
+    if (parse_rule(variant.recipe).pattern.kind == SiteKind::weight) known.insert(variant.storage);
   }
   const auto shown = [](const std::string& storage) { return storage.empty() ? "none" : "'" + storage + "'"; };
   if (asked) {
@@ -166,7 +153,7 @@ void read_parts(const StudyDatabase& study, PlanCosts& costs) {
   const auto predictions = study.predictions();
   for (const auto& [id, variant] : study.variants()) {
     const auto rule = parse_rule(variant.recipe);
-    if (rule.kind == SiteKind::weight && variant.storage != costs.storage) continue;
+    if (rule.pattern.kind == SiteKind::weight && variant.storage != costs.storage) continue;
     const auto cost = cost_of(study, predictions, id);
     if (!cost || !std::isfinite(cost->kld.value)) {
       ++not_measured;
@@ -179,7 +166,7 @@ void read_parts(const StudyDatabase& study, PlanCosts& costs) {
           "and measures nothing again");
     }
     part_of(parts, rule, variant, sites)
-        .options.push_back({rule, variant.format, bits_in(rule.format, rule.kind, sites), cost->kld.value,
+        .options.push_back({rule, variant.format, bits_in(rule.format, rule.pattern.kind, sites), cost->kld.value,
                             cost->kld.error, cost->chunks == 0});
     chunks.push_back(cost->chunks);
   }
@@ -195,7 +182,7 @@ void read_parts(const StudyDatabase& study, PlanCosts& costs) {
   });
 }
 
-void take_sites(PlanCosts& costs, const std::vector<std::string>& sites, int layers) {
+void take_sites(PlanCosts& costs, const std::vector<SitePattern>& sites, int layers) {
   std::set<std::size_t> chosen;
   for (const auto& site : sites) {
     const auto places = parts_at(costs.parts, site, layers);
@@ -208,11 +195,9 @@ void take_sites(PlanCosts& costs, const std::vector<std::string>& sites, int lay
 
 }  // namespace
 
-std::vector<std::size_t> parts_at(const std::vector<PlanPart>& parts, const std::string& site, int layers) {
-  auto rule = rule_at(site);
-  const auto whole = site_of(rule);
-  const auto of_layers = std::exchange(rule.layers, LayerSet{});
-  const auto bare = site_of(rule);
+std::vector<std::size_t> parts_at(const std::vector<PlanPart>& parts, const SitePattern& site, int layers) {
+  const auto whole = to_string(site), bare = to_string(in_all_layers(site));
+  const auto& of_layers = site.layers;
   std::vector<std::size_t> places;
   std::set<std::string> sites;
   std::vector<int> known;  // layers
@@ -235,11 +220,12 @@ std::vector<std::size_t> parts_at(const std::vector<PlanPart>& parts, const std:
   return places;
 }
 
-PlanCosts plan_costs(const StudyDatabase& study, const std::vector<std::string>& sites,
+PlanCosts plan_costs(const StudyDatabase& study, const std::vector<SitePattern>& sites,
                      const std::optional<std::string>& storage) {
   PlanCosts costs;
-  const bool has_weights = sites.empty() || std::any_of(sites.begin(), sites.end(),
-                                                        [](const std::string& site) { return site.starts_with("w:"); });
+  const bool has_weights = sites.empty() || std::any_of(sites.begin(), sites.end(), [](const SitePattern& site) {
+                             return site.kind == SiteKind::weight;
+                           });
   if (has_weights) costs.storage = storage_of_parts(study, storage);
   read_parts(study, costs);
   if (!sites.empty()) take_sites(costs, sites, study.subject()->layers);

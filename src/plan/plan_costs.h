@@ -40,11 +40,10 @@ struct PlanCosts {
 // Of a study that has a subject: its parts that one of the sites names, or all where there are none. `storage` says
 // which variants of quantized weights are meant where the study has several. Throws an Error where the study has
 // nothing to choose from, a usage error where two parts have a value in common or a site is not the study's.
-PlanCosts plan_costs(const StudyDatabase& study, const std::vector<std::string>& sites,
+PlanCosts plan_costs(const StudyDatabase& study, const std::vector<SitePattern>& sites,
                      const std::optional<std::string>& storage);
 
-// The parts that a site ("a:ffn_input", "w:ffn_down@0-3") names, by their places. Throws a usage error that names the
-// nearest where it names none.
-std::vector<std::size_t> parts_at(const std::vector<PlanPart>& parts, const std::string& site, int layers);
+// The indices of the parts of a site. Throws a usage error with the nearest sites if there are none.
+std::vector<std::size_t> parts_at(const std::vector<PlanPart>& parts, const SitePattern& site, int layers);
 
 }  // namespace fakequant

@@ -43,7 +43,7 @@ Recipe plan_recipe(const std::vector<PlanPart>& parts, const std::vector<std::si
   for (auto& group : groups) {
     if (!group.layers.empty()) {
       std::sort(group.layers.begin(), group.layers.end());
-      group.rule.layers = layer_set(group.layers, layers);
+      group.rule.pattern.layers = layer_set(group.layers, layers);
     }
     recipe.push_back(std::move(group.rule));
   }

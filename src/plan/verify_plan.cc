@@ -1,19 +1,16 @@
 #include "plan/verify_plan.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <map>
 
 #include "error.h"
 #include "gguf/gguf_model.h"
-#include "gguf/model_hash.h"
-#include "gguf/sha256.h"
 #include "measure/eval.h"
-#include "engine/environment.h"
 #include "measure/prepared_variants.h"
 #include "study/study_storage.h"
+#include "study/study_subject.h"
 
 namespace fakequant {
 namespace {
@@ -23,20 +20,6 @@ struct Work {
   Recipe recipe;
   std::optional<Estimate>* measured;
 };
-
-// What is the study's, and what is given now.
-StudySubject given_subject(const StudySubject& study, const GgufModel& model, const std::vector<std::string>& texts,
-                           const VerifyRequest& request) {
-  auto given = study;
-  const auto environment = describe_environment(request.threads, request.devices);
-  given.model = model.path();
-  given.model_sha256 = sha256_of(model, Hashed::files);
-  given.engine = environment.engine;
-  given.backends = fmt::format("{}", fmt::join(environment.backends, ", "));
-  given.texts.clear();
-  for (const auto& text : texts) given.texts.push_back({text, sha256_of_file(text)});
-  return given;
-}
 
 // Ranges and importance matrices are those that the study's variants read.
 void check_files(const StudyDatabase& study, const std::vector<Work>& works) {
@@ -56,12 +39,12 @@ void check_files(const StudyDatabase& study, const std::vector<Work>& works) {
 }
 
 // Mean divergences over the study's chunks: of all that were measured where there are no others.
-Estimate divergence(const VariantResult& variant, const std::map<ChunkPlace, BaselineSums>& chunks) {
+Estimate divergence(const VariantResult& variant, const std::map<ChunkPosition, BaselineSums>& chunks) {
   double sum = 0;
   std::size_t count = 0;
   for (const auto& chunk : variant.chunks) {
     if (!chunks.contains({chunk.text, chunk.chunk})) continue;
-    sum += chunk.kld;
+    sum += chunk.figures.kld.value;
     ++count;
   }
   if (count == variant.chunks.size()) return variant.figures.kld;
@@ -122,7 +105,8 @@ void verify_plan(const StudyDatabase& study, const VerifyRequest& request, PlanR
         fmt::format("the study is on {} texts, and {} are given: name all of them with -f, in their order",
                     subject.texts.size(), texts.size()));
   }
-  study.check_subject(given_subject(subject, model, texts, request), "name the study's own with --model and -f");
+  const StudyShape shape{subject.layers, subject.ctx_size, subject.batch_size};
+  study.check_subject(study_subject(model, texts, request.compute, shape), "name the study's own with --model and -f");
   const auto chunks = study.baseline();
   auto& verification = plan.verification.emplace();
   verification.model = model.path();
@@ -133,23 +117,22 @@ void verify_plan(const StudyDatabase& study, const VerifyRequest& request, PlanR
 
   EvalOptions options;
   options.ctx_size = subject.ctx_size;
-  options.batch_size = subject.batch_size;
-  options.threads = request.threads;
-  options.devices = request.devices;
+  options.compute = request.compute;
+  options.compute.batch_size = subject.batch_size;
   options.is_stopped = request.is_stopped;
   for (const auto& [place, sums] : chunks) options.chunks = std::max(options.chunks, place.chunk + 1);
   std::size_t done = 0, passes = 0;
   const auto groups = in_groups(works);
   for (const auto& group : groups) passes += group.size() + 1;
   for (const auto& group : groups) {
-    PreparedVariants prepared(model, storage_of_text(plan.storage), request.threads);
+    PreparedVariants prepared(model, storage_of_text(plan.storage), request.compute.threads);
     for (std::size_t i = 0; i < group.size(); ++i) prepared.add(fmt::format("plan {}", i + 1), group[i].recipe);
     options.progress = [&](const EvalProgress& progress) {
       if (!request.progress) return;
       request.progress((static_cast<double>(done) + progress.done * static_cast<double>(group.size() + 1)) /
                        static_cast<double>(passes));
     };
-    const auto measured = evaluate(model.paths(), prepared.variants(), texts, options);
+    const auto measured = evaluate(model.paths(), prepared.variants(), text_files(texts), options);
     if (measured.is_interrupted) {
       plan.notes.emplace_back("Interrupted: not everything was measured.");
       return;

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/devices.h"
+#include "engine/compute_options.h"
 #include "plan/plan_result.h"
 #include "study/study_database.h"
 
@@ -14,8 +14,7 @@ namespace fakequant {
 struct VerifyRequest {
   std::string model;               // empty: the study's path
   std::vector<std::string> texts;  // empty: the study's paths
-  DeviceOptions devices;
-  int threads = 1;
+  ComputeOptions compute;
   std::function<void(double done)> progress;  // may be empty
   std::function<bool()> is_stopped;           // likewise: whether to end with what there is
 };

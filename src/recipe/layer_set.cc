@@ -14,7 +14,7 @@ namespace {
   throw usage_error(fmt::format("'{}' names no layers: write all, first:5, last:5 or numbers such as 0-4,10", text));
 }
 
-int parse_number(std::string_view number, std::string_view whole) {
+int parse_layer(std::string_view number, std::string_view whole) {
   int value = 0;
   const auto* end = number.data() + number.size();
   const auto [stop, fault] = std::from_chars(number.data(), end, value);
@@ -22,13 +22,13 @@ int parse_number(std::string_view number, std::string_view whole) {
   return value;
 }
 
-LayerSet::Range parse_range(std::string_view part, std::string_view whole) {
+LayerSet::Range parse_layer_range(std::string_view part, std::string_view whole) {
   const auto dash = part.find('-');
   if (dash == std::string_view::npos) {
-    const int layer = parse_number(part, whole);
+    const int layer = parse_layer(part, whole);
     return {layer, layer};
   }
-  const LayerSet::Range range{parse_number(part.substr(0, dash), whole), parse_number(part.substr(dash + 1), whole)};
+  const LayerSet::Range range{parse_layer(part.substr(0, dash), whole), parse_layer(part.substr(dash + 1), whole)};
   if (range.first > range.last) refuse_layers(whole);
   return range;
 }
@@ -45,8 +45,8 @@ bool LayerSet::contains(int layer, int layer_count) const {
       return std::any_of(ranges.begin(), ranges.end(),
                          [&](const Range& range) { return range.first <= layer && layer <= range.last; });
     }
-  } is_meant{layer, layer_count};
-  return std::visit(is_meant, layers);
+  } contains{layer, layer_count};
+  return std::visit(contains, layers);
 }
 
 int LayerSet::highest() const {
@@ -60,19 +60,19 @@ int LayerSet::highest() const {
 LayerSet parse_layers(std::string_view text) {
   if (text == "all") return {};
   if (text.starts_with("first:")) {
-    const LayerSet::First first{parse_number(text.substr(6), text)};
+    const LayerSet::First first{parse_layer(text.substr(6), text)};
     if (first.count == 0) refuse_layers(text);
     return {first};
   }
   if (text.starts_with("last:")) {
-    const LayerSet::Last last{parse_number(text.substr(5), text)};
+    const LayerSet::Last last{parse_layer(text.substr(5), text)};
     if (last.count == 0) refuse_layers(text);
     return {last};
   }
   std::vector<LayerSet::Range> ranges;
   for (auto rest = text;;) {
     const auto comma = rest.find(',');
-    ranges.push_back(parse_range(rest.substr(0, comma), text));
+    ranges.push_back(parse_layer_range(rest.substr(0, comma), text));
     if (comma == std::string_view::npos) break;
     rest = rest.substr(comma + 1);
   }

@@ -1,4 +1,4 @@
-// Which layers a rule is about: all, some by number, the first or the last few.
+// A set of layers: all, some by number, the first or the last few.
 #pragma once
 
 #include <string>
@@ -30,10 +30,10 @@ struct LayerSet {
 
   bool is_all() const { return std::holds_alternative<All>(layers); }
 
-  // Whether a layer of a model with `layer_count` layers is meant.
+  // Whether the set has this layer of a model with `layer_count` layers.
   bool contains(int layer, int layer_count) const;
 
-  // The highest layer that is named by its number; -1 where none is.
+  // The highest layer given by number; -1 if none is.
   int highest() const;
 
   bool operator==(const LayerSet&) const = default;

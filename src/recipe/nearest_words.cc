@@ -25,12 +25,12 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 }  // namespace
 
 std::vector<std::string> nearest_words(std::string_view word, const std::set<std::string>& words) {
-  constexpr std::size_t kMost = 4;
+  constexpr std::size_t kMaxWords = 4;
   std::vector<std::pair<std::size_t, std::string>> order;
   for (const auto& candidate : words) order.emplace_back(edit_distance(word, candidate), candidate);
   std::sort(order.begin(), order.end());
   std::vector<std::string> nearest;
-  for (std::size_t i = 0; i < std::min(kMost, order.size()); ++i) nearest.push_back(order[i].second);
+  for (std::size_t i = 0; i < std::min(kMaxWords, order.size()); ++i) nearest.push_back(order[i].second);
   return nearest;
 }
 

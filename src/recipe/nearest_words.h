@@ -1,4 +1,4 @@
-// What somebody who wrote a word that does not exist may have meant.
+// Suggestions for an unknown word.
 #pragma once
 
 #include <set>
@@ -8,8 +8,7 @@
 
 namespace fakequant {
 
-// The words most like `word`, best first, at most four: those that the fewest letters added, left out or replaced lead
-// to.
+// The words of the smallest edit distance to `word`, nearest first; at most four.
 std::vector<std::string> nearest_words(std::string_view word, const std::set<std::string>& words);
 
 }  // namespace fakequant

@@ -13,11 +13,11 @@ namespace {
 
 class RecipeReader {
  public:
-  explicit RecipeReader(std::string_view path) : path_(path) {}
+  explicit RecipeReader(std::string_view name) : name_(name) {}
 
   Recipe read(const YAML::Node& root) const {
     if (root.IsNull())
-      throw usage_error(fmt::format("{}: the recipe is empty: it needs rules: with a list below it", path_));
+      throw usage_error(fmt::format("{}: the recipe is empty: it needs rules: with a list below it", name_));
     if (!root.IsMap() || !root["rules"]) refuse(root, "a recipe has one key, rules: with a list below it");
     for (const auto& entry : root) {
       if (const auto key = scalar(entry.first); key != "rules")
@@ -33,15 +33,15 @@ class RecipeReader {
  private:
   [[noreturn]] void refuse(const YAML::Node& node, const std::string& what) const {
     const auto mark = node.Mark();
-    throw usage_error(fmt::format("{}:{}:{}: {}", path_, mark.line + 1, mark.column + 1, what));
+    throw usage_error(fmt::format("{}:{}:{}: {}", name_, mark.line + 1, mark.column + 1, what));
   }
 
   std::string scalar(const YAML::Node& node) const {
-    if (!node.IsScalar()) refuse(node, "a single word or number is expected here");
+    if (!node.IsScalar()) refuse(node, "expected a single word or number here");
     return node.Scalar();
   }
 
-  // Calls parse, and puts the node's place before the message of its error.
+  // Calls parse, and puts the node's line and column before the message of its error.
   template <typename Parse>
   auto located(const YAML::Node& node, const Parse& parse) const {
     try {
@@ -55,12 +55,12 @@ class RecipeReader {
   std::string selector_text(SiteKind kind, const YAML::Node& node) const {
     if (!node.IsMap() || kind == SiteKind::weight) return scalar(node);
     if (node.size() != 1 || scalar(node.begin()->first) != "input_of") {
-      refuse(node, "a name, a pattern, a role or {input_of: WEIGHT} is expected here");
+      refuse(node, "expected a name, a glob, a role or {input_of: WEIGHT} here");
     }
     return to_string(Selector{Selector::input_of, scalar(node.begin()->second), {}});
   }
 
-  // An error is located at the option that brings it up, or at the format.
+  // An error is located at the first option that causes it, or at the format.
   Format read_format(const YAML::Node& format, const std::vector<FormatOption>& options,
                      const std::vector<YAML::Node>& option_nodes) const {
     const auto refusal = [&](std::size_t count) -> std::string {
@@ -72,9 +72,9 @@ class RecipeReader {
       return {};
     };
     if (const auto why = refusal(options.size()); !why.empty()) {
-      std::size_t guilty = 0;
-      while (guilty < options.size() && refusal(guilty) != why) ++guilty;
-      refuse(guilty == 0 ? format : option_nodes[guilty - 1], why);
+      std::size_t culprit = 0;
+      while (culprit < options.size() && refusal(culprit) != why) ++culprit;
+      refuse(culprit == 0 ? format : option_nodes[culprit - 1], why);
     }
     return make_format(format.Scalar(), options);
   }
@@ -89,20 +89,20 @@ class RecipeReader {
     std::set<std::string> seen;
     for (const auto& entry : node) {
       const auto key = scalar(entry.first);
-      if (!seen.insert(key).second) refuse(entry.first, fmt::format("key '{}' comes twice in this rule", key));
+      if (!seen.insert(key).second) refuse(entry.first, fmt::format("key '{}' occurs twice in this rule", key));
       if (key == "weights" || key == "activations") {
-        if (has_site) refuse(entry.first, "a rule is about weights: or activations:, once");
+        if (has_site) refuse(entry.first, "a rule has one of weights: and activations:, once");
         has_site = true;
-        rule.kind = key == "weights" ? SiteKind::weight : SiteKind::activation;
-        const auto text = selector_text(rule.kind, entry.second);
-        rule.selector = located(entry.second, [&] { return parse_selector(rule.kind, text); });
+        rule.pattern.kind = key == "weights" ? SiteKind::weight : SiteKind::activation;
+        const auto text = selector_text(rule.pattern.kind, entry.second);
+        rule.pattern.selector = located(entry.second, [&] { return parse_selector(rule.pattern.kind, text); });
         continue;
       }
       const auto value = scalar(entry.second);
       if (key == "layers") {
-        rule.layers = located(entry.second, [&] { return parse_layers(value); });
+        rule.pattern.layers = located(entry.second, [&] { return parse_layers(value); });
       } else if (key == "tokens") {
-        rule.tokens = located(entry.second, [&] { return parse_tokens(value); });
+        rule.pattern.tokens = located(entry.second, [&] { return parse_tokens(value); });
       } else if (key == "format") {
         format.reset(entry.second);
       } else {
@@ -122,22 +122,22 @@ class RecipeReader {
     return rule;
   }
 
-  std::string_view path_;
+  std::string_view name_;
 };
 
 }  // namespace
 
-Recipe parse_recipe(const std::string& text, std::string_view path) {
+Recipe parse_recipe(const std::string& text, std::string_view name) {
   try {
     const auto documents = YAML::LoadAll(text);
     if (documents.size() > 1) {
       const auto mark = documents[1].Mark();
-      throw usage_error(fmt::format("{}:{}:{}: a second document begins here: a recipe is one", path, mark.line + 1,
+      throw usage_error(fmt::format("{}:{}:{}: a second document begins here: a recipe has one", name, mark.line + 1,
                                     mark.column + 1));
     }
-    return RecipeReader(path).read(documents.empty() ? YAML::Node() : documents[0]);
+    return RecipeReader(name).read(documents.empty() ? YAML::Node() : documents[0]);
   } catch (const YAML::Exception& error) {
-    throw usage_error(fmt::format("{}:{}:{}: {}", path, error.mark.line + 1, error.mark.column + 1, error.msg));
+    throw usage_error(fmt::format("{}:{}:{}: {}", name, error.mark.line + 1, error.mark.column + 1, error.msg));
   }
 }
 
@@ -150,15 +150,15 @@ std::string to_yaml(const Recipe& recipe) {
   out << YAML::BeginMap << YAML::Key << "rules" << YAML::Value << YAML::BeginSeq;
   for (const auto& rule : recipe) {
     out << YAML::BeginMap;
-    out << YAML::Key << (rule.kind == SiteKind::weight ? "weights" : "activations") << YAML::Value;
-    if (rule.selector.form == Selector::input_of) {
-      out << YAML::Flow << YAML::BeginMap << YAML::Key << "input_of" << YAML::Value << rule.selector.text
+    out << YAML::Key << (rule.pattern.kind == SiteKind::weight ? "weights" : "activations") << YAML::Value;
+    if (rule.pattern.selector.form == Selector::input_of) {
+      out << YAML::Flow << YAML::BeginMap << YAML::Key << "input_of" << YAML::Value << rule.pattern.selector.text
           << YAML::EndMap;
     } else {
-      out << to_string(rule.selector);
+      out << to_string(rule.pattern.selector);
     }
-    if (!rule.layers.is_all()) out << YAML::Key << "layers" << YAML::Value << to_string(rule.layers);
-    if (!rule.tokens.is_all()) out << YAML::Key << "tokens" << YAML::Value << to_string(rule.tokens);
+    if (!rule.pattern.layers.is_all()) out << YAML::Key << "layers" << YAML::Value << to_string(rule.pattern.layers);
+    if (!rule.pattern.tokens.is_all()) out << YAML::Key << "tokens" << YAML::Value << to_string(rule.pattern.tokens);
     out << YAML::Key << "format" << YAML::Value << rule.format.name;
     for (const auto& [key, value] : options_of(rule.format)) out << YAML::Key << key << YAML::Value << value;
     out << YAML::EndMap;

@@ -2,7 +2,7 @@
 //
 //   rules:
 //     - weights: ffn_norm        # or activations: ffn_norm
-//       layers: 0-4,10           # left out: all
+//       layers: 0-4,10           # default: all
 //       format: bf16
 //       round: zero              # options of the format
 #pragma once
@@ -14,10 +14,10 @@
 
 namespace fakequant {
 
-// Parses the text of a recipe; `path` is for messages. Throws a usage error with line and column.
-Recipe parse_recipe(const std::string& text, std::string_view path);
+// Parses the text of a recipe; `name` is the file's name for messages. Throws a usage error with line and column.
+Recipe parse_recipe(const std::string& text, std::string_view name);
 
-// Reads and parses a recipe. Throws an Error when it cannot be read, a usage error as parse_recipe does.
+// Reads and parses a recipe file. Throws an Error if it cannot be read, and as parse_recipe does.
 Recipe load_recipe(const std::string& path);
 
 // The text that parse_recipe reads back to the same recipe.

@@ -48,7 +48,7 @@ TEST(RecipeYaml, ReadsBackWhatItWrites) {
   EXPECT_EQ(parse_recipe(to_yaml(recipe), "r.yaml"), recipe);
 }
 
-TEST(RecipeYaml, SaysLineAndColumnOfWhatIsWrong) {
+TEST(RecipeYaml, LocatesErrorsByLineAndColumn) {
   EXPECT_THAT(refusal("rules:\n  - weights: ffn_norm\n    format: bf17\n"), StartsWith("r.yaml:3:13: unknown format"));
   EXPECT_THAT(refusal("rules:\n  - weights: ffn_norm\n    layers: x\n    format: bf16\n"), StartsWith("r.yaml:3:13: "));
   EXPECT_THAT(refusal("rules:\n  - weights: a\n    round: north\n    format: bf16\n"),

@@ -1,11 +1,11 @@
-// A rule: which sites, and the number format that their values are rounded to.
+// A rule: a site pattern, and the number format that the values of its sites are rounded to.
 //
-//   KIND:SELECTOR[@LAYERS][@tokens:TOKENS]=FORMAT[,KEY=VALUE]...
+//   PATTERN=FORMAT[,KEY=VALUE]...
 //
 //   w:ffn_norm@0-4,10=bf16,round=zero     a:ffn_norm=bf16     a:in(ffn_up)@last:2@tokens:1-=int8
 //
-// KIND is w, a weight tensor, or a, an activation: the result of a node of the graph that llama.cpp computes. The first
-// '=' ends the site; commas left of it belong to the layers and tokens, right of it to the format's options.
+// The first '=' ends the pattern. Commas before it belong to layers and tokens, commas after it to the format's
+// options.
 #pragma once
 
 #include <string>
@@ -13,17 +13,12 @@
 #include <vector>
 
 #include "format/format.h"
-#include "recipe/layer_set.h"
-#include "recipe/selector.h"
-#include "recipe/token_set.h"
+#include "recipe/site_pattern.h"
 
 namespace fakequant {
 
 struct Rule {
-  SiteKind kind = SiteKind::weight;
-  Selector selector;
-  LayerSet layers;
-  TokenSet tokens;  // of an activation
+  SitePattern pattern;
   Format format;
 
   bool operator==(const Rule&) const = default;
@@ -35,9 +30,9 @@ using Recipe = std::vector<Rule>;
 // Throws a usage error that says which part of the text is wrong and what is allowed.
 Rule parse_rule(std::string_view text);
 
-// Throws a usage error when the format's options do not go with the kind of site: a token is no part of a weight, a
-// weight's range need not be recorded, and a scale found over the tokens that happen to be evaluated together would
-// make results depend on the batch.
+// Throws a usage error when the pattern is invalid or the format's options do not suit its kind of site. Tokens are for
+// activations, and so are recorded ranges: a weight's range is always known. A scale over all tokens that happen to be
+// evaluated together is refused, because it would make results depend on the batch.
 void check_rule(const Rule& rule);
 
 // The text that parse_rule reads back to the same rule.

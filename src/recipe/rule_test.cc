@@ -10,20 +10,20 @@ namespace {
 
 TEST(Rule, ReadsItsParts) {
   const auto rule = parse_rule("w:ffn_norm@0-4,10=bf16,round=zero");
-  EXPECT_EQ(rule.kind, SiteKind::weight);
-  EXPECT_EQ(rule.selector, (Selector{Selector::name, "ffn_norm", {}}));
-  EXPECT_EQ(rule.layers, parse_layers("0-4,10"));
+  EXPECT_EQ(rule.pattern.kind, SiteKind::weight);
+  EXPECT_EQ(rule.pattern.selector, (Selector{Selector::name, "ffn_norm", {}}));
+  EXPECT_EQ(rule.pattern.layers, parse_layers("0-4,10"));
   EXPECT_EQ(rule.format, parse_format("bf16,round=zero"));
 
   const auto glob = parse_rule("a:*norm*=bf16");
-  EXPECT_EQ(glob.kind, SiteKind::activation);
-  EXPECT_EQ(glob.selector.text, "*norm*");
-  EXPECT_TRUE(glob.layers.is_all());
+  EXPECT_EQ(glob.pattern.kind, SiteKind::activation);
+  EXPECT_EQ(glob.pattern.selector.text, "*norm*");
+  EXPECT_TRUE(glob.pattern.layers.is_all());
 }
 
 TEST(Rule, TakesLayersAndTokensInEitherOrder) {
   EXPECT_EQ(parse_rule("a:x@2@tokens:0-3=bf16"), parse_rule("a:x@tokens:0-3@2=bf16"));
-  EXPECT_TRUE(parse_rule("a:x@tokens:0-3=bf16").tokens.contains(3));
+  EXPECT_TRUE(parse_rule("a:x@tokens:0-3=bf16").pattern.tokens.contains(3));
   EXPECT_EQ(parse_rule("a:x@tokens:all=bf16"), parse_rule("a:x=bf16"));
 }
 
@@ -35,7 +35,7 @@ TEST(Rule, ReadsAndWritesItsText) {
   }
 }
 
-TEST(Rule, RefusesWhatIsNoRule) {
+TEST(Rule, RefusesAnInvalidText) {
   for (const auto* text :
        {"", "ffn_norm", "ffn_norm=bf16", "x:ffn_norm=bf16", "w:=bf16", "w:@3=bf16", "w:ffn_norm@=bf16",
         "w:ffn_norm=", "w:ffn_norm@1", "a:in(=bf16", "a:in()=bf16", "a:Qcur#=bf16", "a:#0=bf16", "w:in(ffn_up)=bf16",

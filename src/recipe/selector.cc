@@ -14,13 +14,13 @@ constexpr std::string_view kInputOf = "in(";
 
 struct Role {
   std::string_view name;
-  std::vector<std::string_view> patterns;  // of weights' words
-  std::string_view exception;              // a pattern of words that are not meant
+  std::vector<std::string_view> globs;  // of the words of weights
+  std::string_view exception;           // a glob of words that the others match and that do not play the role
 };
 
 const std::vector<Role>& roles() {
   static const std::vector<Role> all = {
-      // Of the experts and of those that all tokens share too, but not of the router, which may read another value.
+      // Routed and shared experts too, but not the router, which may read another value.
       {"ffn_input", {"ffn_up*", "ffn_gate*"}, "ffn_gate_inp*"},
       {"attn_input", {"attn_q", "attn_k", "attn_v", "attn_qkv", "attn_kv", "attn_q_a", "attn_kv_a_mqa"}, ""},
       {"attn_output_input", {"attn_output", "attn_output_a"}, ""},
@@ -30,7 +30,7 @@ const std::vector<Role>& roles() {
 }
 
 [[noreturn]] void refuse_selector(std::string_view text, std::string_view why) {
-  throw usage_error(fmt::format("'{}' {}: write a name, a pattern with *, NAME#0 or in(WEIGHT)", text, why));
+  throw usage_error(fmt::format("'{}' {}: write a name, a glob with *, NAME#0 or in(WEIGHT)", text, why));
 }
 
 }  // namespace
@@ -47,26 +47,26 @@ const std::vector<std::string>& role_names() {
 bool plays_role(std::string_view role, std::string_view weight_word) {
   const auto found = std::find_if(roles().begin(), roles().end(), [&](const Role& r) { return r.name == role; });
   if (found == roles().end() || glob_match(found->exception, weight_word)) return false;
-  return std::any_of(found->patterns.begin(), found->patterns.end(),
-                     [&](std::string_view pattern) { return glob_match(pattern, weight_word); });
+  return std::any_of(found->globs.begin(), found->globs.end(),
+                     [&](std::string_view glob) { return glob_match(glob, weight_word); });
 }
 
 Selector parse_selector(SiteKind kind, std::string_view text) {
   if (text.empty()) refuse_selector(text, "names no site");
   if (text.find_first_of("@=") != std::string_view::npos) {
-    throw usage_error(fmt::format("'{}' is more than a selector: name layers, tokens and the format beside it", text));
+    throw usage_error(fmt::format("'{}' is more than a selector: give layers, tokens and the format separately", text));
   }
   if (kind == SiteKind::weight) {
     if (text.starts_with(kInputOf)) {
-      throw usage_error(
-          fmt::format("'{}' is an activation, the value that feeds a weight's product: write a:{}=FORMAT", text, text));
+      throw usage_error(fmt::format("'{}' is an activation, the input of a weight's product: write a:{}", text, text));
     }
     return {Selector::name, std::string(text), {}};
   }
   if (text.starts_with(kInputOf)) {
-    if (!text.ends_with(')')) refuse_selector(text, "is not closed");
+    if (!text.ends_with(')')) refuse_selector(text, "has no closing parenthesis");
     const auto weight = text.substr(kInputOf.size(), text.size() - kInputOf.size() - 1);
-    if (weight.empty() || weight.find_first_of("()#") != std::string_view::npos) refuse_selector(text, "names no weight");
+    if (weight.empty() || weight.find_first_of("()#") != std::string_view::npos)
+      refuse_selector(text, "names no weight");
     return {Selector::input_of, std::string(weight), {}};
   }
   if (std::find(role_names().begin(), role_names().end(), text) != role_names().end()) {
@@ -75,12 +75,12 @@ Selector parse_selector(SiteKind kind, std::string_view text) {
   const auto hash = text.rfind('#');
   if (hash == std::string_view::npos) return {Selector::name, std::string(text), {}};
   const auto number = text.substr(hash + 1);
-  // A pattern is held against names with their number, such as Qcur-3#0.
+  // A glob is matched against names with their number, such as Qcur-3#0.
   if (text.find_first_of("*?") != std::string_view::npos) return {Selector::name, std::string(text), {}};
   int occurrence = 0;
   const auto [stop, fault] = std::from_chars(number.data(), number.data() + number.size(), occurrence);
   if (fault != std::errc{} || stop != number.data() + number.size() || occurrence < 0 || hash == 0) {
-    refuse_selector(text, "has no number behind its #");
+    refuse_selector(text, "has no number after its #");
   }
   return {Selector::name, std::string(text.substr(0, hash)), occurrence};
 }
@@ -90,16 +90,16 @@ std::string to_string(const Selector& selector) {
   return selector.occurrence ? fmt::format("{}#{}", selector.text, *selector.occurrence) : selector.text;
 }
 
-bool is_pattern(std::string_view text) { return text.find_first_of(".*?") != std::string_view::npos; }
+bool is_matched_whole(std::string_view text) { return text.find_first_of(".*?") != std::string_view::npos; }
 
-bool glob_match(std::string_view pattern, std::string_view text) {
-  // The usual two-pointer walk: on a mismatch, let the last * swallow one character more.
+bool glob_match(std::string_view glob, std::string_view text) {
+  // On a mismatch, let the last * match one character more.
   std::size_t p = 0, t = 0, star = std::string_view::npos, resume = 0;
   while (t < text.size()) {
-    if (p < pattern.size() && pattern[p] == '*') {
+    if (p < glob.size() && glob[p] == '*') {
       star = p++;
       resume = t;
-    } else if (p < pattern.size() && (pattern[p] == '?' || pattern[p] == text[t])) {
+    } else if (p < glob.size() && (glob[p] == '?' || glob[p] == text[t])) {
       ++p;
       ++t;
     } else if (star != std::string_view::npos) {
@@ -109,8 +109,8 @@ bool glob_match(std::string_view pattern, std::string_view text) {
       return false;
     }
   }
-  while (p < pattern.size() && pattern[p] == '*') ++p;
-  return p == pattern.size();
+  while (p < glob.size() && glob[p] == '*') ++p;
+  return p == glob.size();
 }
 
 }  // namespace fakequant

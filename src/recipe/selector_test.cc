@@ -13,23 +13,23 @@ TEST(Selector, ReadsAndWritesItsText) {
   }
 }
 
-TEST(Selector, KnowsItsForms) {
+TEST(Selector, HasAForm) {
   const auto form = [](const char* text) { return parse_selector(SiteKind::activation, text).form; };
   EXPECT_EQ(form("ffn_norm"), Selector::name);
   EXPECT_EQ(form("in(ffn_up)"), Selector::input_of);
   for (const auto& role : role_names()) EXPECT_EQ(form(role.c_str()), Selector::role) << role;
-  // Roles are of activations: a weight may have any name.
+  // Roles are for activations: a weight may have any name.
   EXPECT_EQ(parse_selector(SiteKind::weight, "logits").form, Selector::name);
 }
 
-TEST(Selector, RefusesWhatIsNone) {
+TEST(Selector, RefusesAnInvalidText) {
   for (const char* text : {"", "in(", "in()", "in(a", "in(a(b))", "x#", "x#y", "x#-1", "#0"}) {
     EXPECT_THROW(parse_selector(SiteKind::activation, text), Error) << text;
   }
   EXPECT_THROW(parse_selector(SiteKind::weight, "in(ffn_up)"), Error);
 }
 
-TEST(Role, IsPlayedByTheWeightsThatItsNameSays) {
+TEST(Role, BelongsToTheInputsOfCertainWeights) {
   for (const char* word : {"ffn_up", "ffn_gate", "ffn_up_exps", "ffn_gate_up_exps", "ffn_up_shexp"}) {
     EXPECT_TRUE(plays_role("ffn_input", word)) << word;
     EXPECT_FALSE(plays_role("ffn_down_input", word)) << word;
@@ -40,7 +40,7 @@ TEST(Role, IsPlayedByTheWeightsThatItsNameSays) {
   EXPECT_FALSE(plays_role("logits", "output"));
 }
 
-TEST(GlobMatch, KnowsStarAndQuestionMark) {
+TEST(GlobMatch, MatchesStarAndQuestionMark) {
   EXPECT_TRUE(glob_match("*", ""));
   EXPECT_TRUE(glob_match("a*b*c", "aXbYbZc"));
   EXPECT_TRUE(glob_match("a?c", "abc"));

@@ -47,7 +47,7 @@ TEST(MatchSites, FindsWeightsByWordNameAndGlob) {
   EXPECT_EQ(won("w:*=bf16").size(), kWeights.size());
 }
 
-TEST(MatchSites, LeavesOutWhatHasNoLayerWhereLayersAreNamed) {
+TEST(MatchSites, WithLayersSelectsNothingOutsideTheLayers) {
   EXPECT_EQ(won("w:*norm*@0-1=bf16"), (Names{"blk.0.ffn_norm.weight", "blk.1.ffn_norm.weight"}));
 }
 
@@ -59,7 +59,7 @@ TEST(MatchSites, LetsTheLastRuleWin) {
   EXPECT_FALSE(winners[0]);
 }
 
-TEST(MatchSites, NamesTheNearestWhereNothingMatches) {
+TEST(MatchSites, SuggestsTheNearestSelectorsWhereNothingMatches) {
   EXPECT_THAT(refusal("w:fnn_norm=bf16"), HasSubstr("the nearest are ffn_norm,"));
   EXPECT_THAT(refusal("w:ffn_up.bias=bf16"), HasSubstr("matches no weight"));
   EXPECT_THAT(refusal("w:output_norm@0=bf16"), HasSubstr("matches no weight"));
@@ -94,7 +94,7 @@ const std::vector<Site> kNodes = {
     {"result_norm", {}, {{"result_norm"}}, {{"output.weight", {}}}},
     {"result_output", {}, {{"result_output"}}, {}, true}};
 
-// The sites that an activation rule wins, or what it says.
+// The sites that an activation rule wins, or its error message.
 std::vector<std::string> nodes_of(const std::string& rule) {
   std::vector<std::string> names;
   try {
@@ -108,7 +108,7 @@ std::vector<std::string> nodes_of(const std::string& rule) {
   return names;
 }
 
-TEST(MatchSites, TakesTheLastOfANameUnlessOneIsNumbered) {
+TEST(MatchSites, SelectsTheLastOfANameUnlessOneIsNumbered) {
   EXPECT_EQ(nodes_of("a:Qcur=bf16"), (Names{"Qcur-0"}));
   EXPECT_EQ(nodes_of("a:Qcur#1=bf16"), (Names{"Qcur-0"}));
   EXPECT_EQ(nodes_of("a:Qcur#0=bf16"), (Names{"Qcur-0#0"}));
@@ -119,7 +119,7 @@ TEST(MatchSites, TakesTheLastOfANameUnlessOneIsNumbered) {
   EXPECT_EQ(nodes_of("a:*=bf16").size(), kNodes.size());
 }
 
-TEST(MatchSites, FindsWhatFeedsAWeight) {
+TEST(MatchSites, FindsTheInputOfAWeight) {
   EXPECT_EQ(nodes_of("a:in(ffn_up)=bf16"), (Names{"ffn_norm-0"}));
   EXPECT_EQ(nodes_of("a:in(blk.0.ffn_down.weight)=bf16"), (Names{"in(blk.0.ffn_down.weight)"}));
   EXPECT_THAT(nodes_of("a:in(ffn_*)=bf16").front(),
@@ -138,7 +138,7 @@ TEST(MatchSites, FindsRoles) {
   EXPECT_THAT(nodes_of("a:logits@0=bf16").front(), HasSubstr("matches no activation"));
 }
 
-TEST(MatchSites, FindsNodesWhoseNamesGgmlLengthened) {
+TEST(MatchSites, FindsNodesWhoseNamesGgmlExtended) {
   EXPECT_EQ(nodes_of("a:fattn (permuted) (cont)=bf16"), (Names{"fattn-1 (permuted) (cont)"}));
   EXPECT_EQ(nodes_of("a:fattn*@1=bf16"), (Names{"fattn-1 (permuted) (cont)"}));
   EXPECT_EQ(layer_of_node("fattn-1 (permuted) (cont)", 2), std::optional<int>(1));

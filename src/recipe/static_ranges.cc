@@ -18,31 +18,33 @@ namespace {
 
 using Json = nlohmann::json;
 
-[[noreturn]] void fail(const std::string& path, const std::string& what) {
-  throw Error(fmt::format("{} is not a sound file of ranges: {}: make it with fakequant calibrate", path, what));
+[[noreturn]] void refuse_ranges(const std::string& path, const std::string& why) {
+  throw Error(fmt::format("{} is not a valid ranges file: {}: make it with fakequant calibrate", path, why));
 }
 
-// The file without what lies below a site's own fields. It is not read whole: channels make it long.
+// The file's JSON down to the fields of each site, without what is nested in them: channels make the file long.
 Json parse_fields(const std::string& path) {
   errno = 0;
   std::ifstream file(path, std::ios::binary);
-  file.peek();  // a folder opens, and cannot be read
+  file.peek();  // opening a folder succeeds, reading it does not
   if (errno != 0) throw Error(fmt::format("cannot read the ranges {}: {}", path, std::strerror(errno)));
   // The file is at depth 0, its fields at 1, a site at 2, a site's fields at 3.
-  const auto is_wanted = [](int depth, Json::parse_event_t event, const Json&) {
+  const auto is_kept = [](int depth, Json::parse_event_t event, const Json&) {
     const bool opens = event == Json::parse_event_t::object_start || event == Json::parse_event_t::array_start;
     return depth < 3 || (depth == 3 && !opens);
   };
-  auto json = Json::parse(file, is_wanted, false);
-  if (json.is_discarded() || !json.is_object()) fail(path, "it is no JSON object");
+  auto json = Json::parse(file, is_kept, false);
+  if (json.is_discarded() || !json.is_object()) refuse_ranges(path, "it is not a JSON object");
   return json;
 }
 
 float bound_of(const std::string& path, const std::string& site, const Json& entry, const char* key) {
   const auto found = entry.find(key);
-  if (found == entry.end() || !found->is_number()) fail(path, fmt::format("site '{}' has no number '{}'", site, key));
+  if (found == entry.end() || !found->is_number())
+    refuse_ranges(path, fmt::format("site '{}' has no number '{}'", site, key));
   const auto bound = static_cast<float>(found->get<double>());
-  if (!std::isfinite(bound)) fail(path, fmt::format("'{}' of site '{}' is more than float32 can hold", key, site));
+  if (!std::isfinite(bound))
+    refuse_ranges(path, fmt::format("'{}' of site '{}' is more than float32 can hold", key, site));
   return bound;
 }
 
@@ -51,18 +53,19 @@ float bound_of(const std::string& path, const std::string& site, const Json& ent
 StaticRanges::StaticRanges(const std::string& path) : path_(path) {
   const auto json = parse_fields(path);
   const auto schema = json.find("schema");
-  if (schema == json.end() || *schema != kRangesSchema) fail(path, fmt::format("its schema is not {}", kRangesSchema));
+  if (schema == json.end() || *schema != kRangesSchema)
+    refuse_ranges(path, fmt::format("its schema is not {}", kRangesSchema));
   const auto sites = json.find("sites");
-  if (sites == json.end() || !sites->is_array()) fail(path, "it has no list 'sites'");
+  if (sites == json.end() || !sites->is_array()) refuse_ranges(path, "it has no list 'sites'");
   for (const auto& entry : *sites) {
     const auto name = entry.is_object() ? entry.find("site") : entry.end();
-    if (name == entry.end() || !name->is_string()) fail(path, "one of its sites has no name 'site'");
+    if (name == entry.end() || !name->is_string()) refuse_ranges(path, "one of its sites has no name 'site'");
     const auto site = name->get<std::string>();
     const auto low = bound_of(path, site, entry, "low"), high = bound_of(path, site, entry, "high");
-    if (low > high) fail(path, fmt::format("site '{}' has a range from {} down to {}", site, low, high));
+    if (low > high) refuse_ranges(path, fmt::format("site '{}' has a range from {} down to {}", site, low, high));
     ValueRange range;
     range.widen({low, high});
-    if (!ranges_.emplace(site, range).second) fail(path, fmt::format("site '{}' comes twice", site));
+    if (!ranges_.emplace(site, range).second) refuse_ranges(path, fmt::format("site '{}' occurs twice", site));
   }
 }
 
@@ -73,7 +76,8 @@ ValueRange StaticRanges::at(std::string_view site) const {
   for (const auto& [name, range] : ranges_) names.insert(name);
   const auto hint =
       names.empty() ? "it has none" : fmt::format("the nearest are {}", fmt::join(nearest_words(site, names), ", "));
-  throw usage_error(fmt::format("{} has no range for {}: {}; calibrate with a rule that names it", path_, site, hint));
+  throw usage_error(
+      fmt::format("{} has no range for {}: {}; calibrate with a rule that selects it", path_, site, hint));
 }
 
 }  // namespace fakequant

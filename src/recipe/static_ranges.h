@@ -1,4 +1,4 @@
-// The ranges that `calibrate` recorded, read back: what range=static:FILE means at each site.
+// Reads the ranges that `calibrate` recorded: those that range=static:FILE uses at each site.
 #pragma once
 
 #include <map>
@@ -9,18 +9,18 @@
 
 namespace fakequant {
 
-// What the files are marked with.
+// The value of the field `schema` in the files.
 inline constexpr auto kRangesSchema = "fakequant.ranges/1";
 
 class StaticRanges {
  public:
-  // Reads a file of ranges. Of each site only its name and its range are kept, so that neither the file's size nor how
-  // deep it is nested matters. Throws an Error when it cannot be read or is damaged: no JSON, another schema, a site
-  // that comes twice or whose `low` and `high` are no numbers, or crossed.
+  // Reads a file of ranges. Keeps only the name and range of each site, so that the file's size and the depth of its
+  // nesting do not matter. Throws an Error if the file cannot be read or is invalid: not JSON, another schema, a site
+  // that occurs twice, or one whose `low` and `high` are not numbers or are in the wrong order.
   explicit StaticRanges(const std::string& path);
 
-  // The range at a site, by its whole name ("ffn_norm-3"); it holds 0. Throws a usage error that names the nearest
-  // sites when the file has none for it.
+  // The range at a site, by its whole name ("ffn_norm-3"); it includes 0. Throws a usage error with the nearest names
+  // if the file has no such site.
   ValueRange at(std::string_view site) const;
 
  private:

@@ -15,7 +15,7 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 
-// A file with this text, for as long as it lives.
+// A file with this text, removed at the end of its scope.
 class TextFile {
  public:
   explicit TextFile(const std::string& text)
@@ -54,7 +54,7 @@ TEST(StaticRanges, HasTheRangeOfEachSite) {
   const StaticRanges ranges(file.path());
   EXPECT_EQ(ranges.at("ffn_up-0").low, -1.5f);
   EXPECT_EQ(ranges.at("ffn_up-0").high, 2);
-  EXPECT_EQ(ranges.at("ffn_up-1").low, 0);  // every range holds 0
+  EXPECT_EQ(ranges.at("ffn_up-1").low, 0);  // every range includes 0
   EXPECT_EQ(ranges.at("ffn_up-1").high, 3e38f);
   EXPECT_EQ(ranges.at("zeros").absmax(), 0);
   try {
@@ -71,7 +71,7 @@ TEST(StaticRanges, HasTheRangeOfEachSite) {
 
 TEST(StaticRanges, RefusesADamagedFile) {
   for (const std::string text : {"", "{", "[]", "null", "{}x", "\xFF", "\x00\x01"}) {
-    EXPECT_THAT(refusal(text), HasSubstr("no JSON object")) << text;
+    EXPECT_THAT(refusal(text), HasSubstr("not a JSON object")) << text;
   }
   EXPECT_THAT(refusal("{}"), HasSubstr("schema"));
   EXPECT_THAT(refusal(R"({"schema": 1, "sites": []})"), HasSubstr("schema"));
@@ -90,7 +90,7 @@ TEST(StaticRanges, RefusesADamagedFile) {
   EXPECT_NE(refusal(file_of(R"({"site": "s", "low": 0, "high": 1e999})")), "accepted");
   EXPECT_THAT(refusal(file_of(R"({"site": "s", "low": 2, "high": 1})")), HasSubstr("from 2 down to 1"));
   EXPECT_THAT(refusal(file_of(R"({"site": "s", "low": 0, "high": 1}, {"site": "s", "low": 0, "high": 1})")),
-              HasSubstr("comes twice"));
+              HasSubstr("occurs twice"));
 }
 
 TEST(StaticRanges, SurvivesDeepNesting) {
@@ -102,10 +102,10 @@ TEST(StaticRanges, SurvivesDeepNesting) {
   }
   const std::string nested = std::string(1000000, '[') + std::string(1000000, ']');
   EXPECT_EQ(refusal(file_of(R"({"site": "s", "low": 0, "high": 1, "x": )" + nested + "}")), "accepted");
-  EXPECT_THAT(refusal(nested), HasSubstr("no JSON object"));
+  EXPECT_THAT(refusal(nested), HasSubstr("not a JSON object"));
 }
 
-TEST(StaticRanges, SaysWhatCannotBeRead) {
+TEST(StaticRanges, RefusesAFileThatCannotBeRead) {
   EXPECT_THROW(StaticRanges("/nonexistent/ranges.json"), Error);
   EXPECT_THROW(StaticRanges{testing::TempDir()}, Error);
 }

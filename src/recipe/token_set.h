@@ -1,4 +1,4 @@
-// Which tokens a rule is about: all, or some by their position in the sequence, from 0.
+// A set of tokens: all, or some by their position in the sequence, counted from 0.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ struct TokenSet {
     bool operator==(const Range&) const = default;
   };
 
-  std::vector<Range> ranges;  // empty: all
+  std::vector<Range> ranges;  // empty: all tokens
 
   bool is_all() const { return ranges.empty(); }
   bool contains(std::uint32_t position) const;

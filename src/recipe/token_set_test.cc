@@ -18,7 +18,7 @@ std::vector<std::uint32_t> contained(const char* text) {
 
 using Positions = std::vector<std::uint32_t>;
 
-TEST(TokenSet, HoldsThePositionsThatItsTextNames) {
+TEST(TokenSet, ContainsThePositionsOfItsText) {
   EXPECT_EQ(contained("all").size(), 10u);
   EXPECT_EQ(contained("0"), (Positions{0}));
   EXPECT_EQ(contained("0-3"), (Positions{0, 1, 2, 3}));
@@ -32,7 +32,7 @@ TEST(TokenSet, ReadsBackWhatItWrites) {
   }
 }
 
-TEST(TokenSet, RefusesWhatNamesNoTokens) {
+TEST(TokenSet, RefusesAnInvalidText) {
   for (const char* text : {"", "-", "-3", "a", "3-1", "0,", ",0", "0--1", "0-1-2", "99999999999", "all,0", " 0"}) {
     EXPECT_THROW(parse_tokens(text), Error) << text;
   }

@@ -28,14 +28,14 @@ bool holds(double value, const Condition& condition) {
   return value != condition.limit;
 }
 
-// Without blanks at its ends.
+// Without blanks at both ends.
 std::string trimmed(const std::string& text) {
   constexpr auto blanks = " \t\n";
   const auto begin = text.find_first_not_of(blanks);
   return begin == std::string::npos ? "" : text.substr(begin, text.find_last_not_of(blanks) + 1 - begin);
 }
 
-// The number, or the list's length, that a field with dots leads to.
+// The number or the list's length at a field, in which dots lead into objects.
 std::optional<double> value_of(const Json& object, const std::string& field) {
   const Json* at = &object;
   for (std::size_t begin = 0; begin <= field.size();) {
@@ -50,7 +50,7 @@ std::optional<double> value_of(const Json& object, const std::string& field) {
   return std::nullopt;
 }
 
-// What an entry of a list is called.
+// The name of an entry of a list.
 std::string name_of(const Json& entry) {
   for (const auto* field : {"name", "node"}) {
     if (entry.contains(field) && entry[field].is_string()) return entry[field];
@@ -70,12 +70,12 @@ Condition parse_condition(const std::string& text, const std::vector<std::string
   const bool is_known = std::find(kComparisons.begin(), kComparisons.end(), condition.comparison) != kComparisons.end();
   const bool is_number = fault == std::errc{} && stop == last && std::isfinite(condition.limit);
   if (condition.field.empty() || !is_known || !is_number) {
-    throw usage_error(fmt::format("--fail-if '{}' is no condition: write FIELD>NUMBER, such as {}>0.01 (or {})", text,
+    throw usage_error(fmt::format("'{}' is not a condition: write FIELD>NUMBER, such as {}>0.01 (or {})", text,
                                   fields.front(), fmt::join(kComparisons, " ")));
   }
   if (std::find(fields.begin(), fields.end(), condition.field) == fields.end()) {
-    throw usage_error(fmt::format("--fail-if '{}': there is no field {} here: take one of {}", text, condition.field,
-                                  fmt::join(fields, ", ")));
+    throw usage_error(
+        fmt::format("'{}': there is no field {} here: take one of {}", text, condition.field, fmt::join(fields, ", ")));
   }
   return condition;
 }
@@ -83,7 +83,7 @@ Condition parse_condition(const std::string& text, const std::vector<std::string
 std::optional<std::string> find_condition(const Condition& condition, const Json& result) {
   if (const auto value = value_of(result, condition.field)) {
     if (!holds(*value, condition)) return std::nullopt;
-    return fmt::format("--fail-if '{}': {} is {}", condition.text, condition.field, *value);
+    return fmt::format("'{}': {} is {}", condition.text, condition.field, *value);
   }
   std::int64_t found = 0, all = 0;
   std::string worst;
@@ -101,9 +101,9 @@ std::optional<std::string> find_condition(const Condition& condition, const Json
       }
     }
   }
-  if (all == 0) return fmt::format("--fail-if '{}': there is nothing to look at", condition.text);
+  if (all == 0) return fmt::format("'{}': no result has this field", condition.text);
   if (found == 0) return std::nullopt;
-  return fmt::format("--fail-if '{}' holds for {} of {}: the worst is {}, with {}", condition.text, count_text(found),
+  return fmt::format("'{}' holds for {} of {}: the worst is {}, with {}", condition.text, count_text(found),
                      count_text(all), worst, worst_value);
 }
 

@@ -7,6 +7,7 @@
 
 #include "report/numbers.h"
 #include "report/reader_text.h"
+#include "report/score_figures.h"
 
 namespace fakequant {
 namespace {
@@ -33,35 +34,6 @@ Json sites_json(const EvalResult& result) {
   return sites;
 }
 
-Json quantiles_json(const Quantiles& at) {
-  return {{"min", at.min}, {"p01", at.p01},       {"p1", at.p1},   {"p5", at.p5},   {"p10", at.p10},
-          {"p25", at.p25}, {"median", at.median}, {"p75", at.p75}, {"p90", at.p90}, {"p95", at.p95},
-          {"p99", at.p99}, {"p999", at.p999},     {"max", at.max}};
-}
-
-void add_figures(Json& json, const DivergenceFigures& figures) {
-  json["ppl"] = figures.ppl.value;
-  json["ppl_error"] = figures.ppl.error;
-  json["ppl_ratio"] = figures.ppl_ratio.value;
-  json["ppl_ratio_error"] = figures.ppl_ratio.error;
-  json["log_ppl_ratio"] = figures.log_ppl_ratio.value;
-  json["log_ppl_ratio_error"] = figures.log_ppl_ratio.error;
-  json["ppl_difference"] = figures.ppl_difference.value;
-  json["ppl_difference_error"] = figures.ppl_difference.error;
-  json["correlation"] = figures.correlation;
-  json["kld"] = {{"mean", figures.kld.value}, {"error", figures.kld.error}};
-  json["kld"].update(quantiles_json(figures.kld_at));
-  json["delta_p"] = {{"mean", figures.delta_p.value},
-                     {"error", figures.delta_p.error},
-                     {"rms", figures.delta_p_rms.value},
-                     {"rms_error", figures.delta_p_rms.error}};
-  json["delta_p"].update(quantiles_json(figures.delta_p_at));
-  json["top1_agreement"] = figures.top1_agreement.value;
-  json["top1_agreement_error"] = figures.top1_agreement.error;
-  json["top5_overlap"] = figures.top5_overlap;
-  json["top10_overlap"] = figures.top10_overlap;
-}
-
 Json worst_token_json(const WorstToken& token, const EvalResult& result) {
   return {{"text", result.texts[static_cast<std::size_t>(token.text)].name},
           {"chunk", token.chunk},
@@ -80,19 +52,15 @@ Json variant_json(const VariantResult& variant, const EvalResult& result) {
   json["name"] = variant.name;
   json["recipe"] = variant.recipe;
   json["model"] = variant.other_model.empty() ? Json(nullptr) : Json(variant.other_model);
-  add_figures(json, variant.figures);
-  json["macro"] = {{"ppl", variant.macro.ppl},
-                   {"ppl_ratio", variant.macro.ppl_ratio},
-                   {"kld", variant.macro.kld},
-                   {"top1_agreement", variant.macro.top1_agreement}};
+  add_figures(json, &variant.figures);
+  json["macro"] = compared_values_json(variant.macro);
   json["chunks"] = Json::array();
   for (const auto& chunk : variant.chunks) {
-    json["chunks"].push_back({{"text", result.texts[static_cast<std::size_t>(chunk.text)].name},
-                              {"chunk", chunk.chunk},
-                              {"baseline_ppl", chunk.ppl_baseline},
-                              {"ppl", chunk.ppl},
-                              {"kld", chunk.kld},
-                              {"top1_agreement", chunk.top1_agreement}});
+    Json entry = {{"text", result.texts[static_cast<std::size_t>(chunk.text)].name},
+                  {"chunk", chunk.chunk},
+                  {"baseline_ppl", chunk.ppl_baseline}};
+    entry.update(compared_values_json(chunk.figures));
+    json["chunks"].push_back(std::move(entry));
   }
   json["worst_tokens"] = Json::array();
   for (const auto& token : variant.worst_tokens) json["worst_tokens"].push_back(worst_token_json(token, result));
@@ -110,22 +78,22 @@ Json text_json(const TextResult& text, const EvalResult& result) {
   for (std::size_t v = 0; v < text.variants.size(); ++v) {
     Json variant;
     variant["name"] = result.variants[v].name;
-    add_figures(variant, text.variants[v]);
+    add_figures(variant, &text.variants[v]);
     json["variants"].push_back(std::move(variant));
   }
   return json;
 }
 
-// Where a column shows quantiles: the header, and which.
+// A column of quantiles.
 struct QuantileColumn {
   const char* header;
   double Quantiles::*quantile;
 };
 constexpr QuantileColumn kQuantiles[] = {
     {"1 %", &Quantiles::p1},   {"10 %", &Quantiles::p10},    {"median", &Quantiles::median}, {"90 %", &Quantiles::p90},
-    {"99 %", &Quantiles::p99}, {"99.9 %", &Quantiles::p999}, {"most", &Quantiles::max}};
+    {"99 %", &Quantiles::p99}, {"99.9 %", &Quantiles::p999}, {"max", &Quantiles::max}};
 
-// The end of a text, at most so many characters, in one line.
+// The last characters of a text, in one line.
 std::string end_of_text(const std::string& text, std::size_t characters) {
   std::size_t begin = text.size(), count = 0;
   while (begin > 0 && count < characters) {
@@ -137,7 +105,41 @@ std::string end_of_text(const std::string& text, std::size_t characters) {
   return printable(begin > 0 ? "..." + end : end);
 }
 
-std::string signed_percent(double fraction) { return fmt::format("{:+.3g} %", 100 * fraction); }
+using Cells = std::vector<std::string>;
+
+Cells joined(Cells cells, const Cells& more) {
+  cells.insert(cells.end(), more.begin(), more.end());
+  return cells;
+}
+
+Cells compared_titles() {
+  Cells titles;
+  for (const auto* quantity : compared_quantities()) titles.push_back(title_text(*quantity));
+  return titles;
+}
+
+Cells compared_cells(const DivergenceFigures& figures) {
+  Cells cells;
+  for (const auto* quantity : compared_quantities()) cells.push_back(figure_text(*quantity, figures));
+  return cells;
+}
+
+Cells compared_values(const DivergenceFigures& figures) {
+  Cells cells;
+  for (const auto* quantity : compared_quantities()) {
+    cells.push_back(value_text(*quantity, (figures.*quantity->estimate).value));
+  }
+  return cells;
+}
+
+// The cells of the baseline, which has a perplexity and nothing else.
+Cells baseline_cells(const std::string& perplexity) {
+  Cells cells;
+  for (const auto* quantity : compared_quantities()) {
+    cells.push_back(quantity->estimate == &DivergenceFigures::ppl ? perplexity : "");
+  }
+  return cells;
+}
 
 }  // namespace
 
@@ -166,50 +168,44 @@ Json to_json(const EvalResult& result, const Provenance& provenance) {
 }
 
 Table perplexity_table(const EvalResult& result) {
-  Table table({"<", "perplexity", "ratio to the baseline", "KL divergence, nats", "same top token"});
-  table.add_row({"baseline", estimate_text(result.baseline_ppl), "", "", ""});
+  Table table(joined(Cells{"<"}, compared_titles()));
+  table.add_row(joined(Cells{"baseline"}, baseline_cells(estimate_text(result.baseline_ppl))));
   for (const auto& variant : result.variants) {
-    const auto& figures = variant.figures;
-    table.add_row({variant.name, estimate_text(figures.ppl), estimate_text(figures.ppl_ratio),
-                   estimate_text(figures.kld), percent_text(figures.top1_agreement.value)});
+    table.add_row(joined(Cells{variant.name}, compared_cells(variant.figures)));
   }
   return table;
 }
 
 Table texts_table(const EvalResult& result) {
-  Table table(
-      {"text<", "chunks", "variant<", "perplexity", "ratio to the baseline", "KL divergence, nats", "same top token"});
+  Table table(joined(Cells{"text<", "chunks", "variant<"}, compared_titles()));
   if (result.texts.size() < 2) return table;
   for (const auto& text : result.texts) {
-    table.add_row(
-        {printable(text.name), count_text(text.chunks), "baseline", estimate_text(text.baseline_ppl), "", "", ""});
+    table.add_row(joined(Cells{printable(text.name), count_text(text.chunks), "baseline"},
+                         baseline_cells(estimate_text(text.baseline_ppl))));
     for (std::size_t v = 0; v < text.variants.size(); ++v) {
-      const auto& figures = text.variants[v];
-      table.add_row({"", "", result.variants[v].name, estimate_text(figures.ppl), estimate_text(figures.ppl_ratio),
-                     estimate_text(figures.kld), percent_text(figures.top1_agreement.value)});
+      table.add_row(joined(Cells{"", "", result.variants[v].name}, compared_cells(text.variants[v])));
     }
   }
-  table.add_row({"mean of the texts", "", "baseline", value_text(result.macro_baseline_ppl), "", "", ""});
+  table.add_row(
+      joined(Cells{"mean of the texts", "", "baseline"}, baseline_cells(value_text(result.macro_baseline_ppl))));
   for (const auto& variant : result.variants) {
-    const auto& macro = variant.macro;
-    table.add_row({"", "", variant.name, value_text(macro.ppl), fmt::format("{:.6f}", macro.ppl_ratio),
-                   value_text(macro.kld), percent_text(macro.top1_agreement)});
+    table.add_row(joined(Cells{"", "", variant.name}, compared_values(variant.macro)));
   }
   return table;
 }
 
 Table distribution_table(const DivergenceFigures& figures) {
-  std::vector<std::string> headers = {"<", "mean"};
-  std::vector<std::string> kld = {"KL divergence, nats", value_text(figures.kld.value)};
-  std::vector<std::string> delta_p = {"change of probability", signed_percent(figures.delta_p.value)};
-  for (const auto& column : kQuantiles) {
-    headers.emplace_back(column.header);
-    kld.push_back(value_text(figures.kld_at.*column.quantile));
-    delta_p.push_back(signed_percent(figures.delta_p_at.*column.quantile));
-  }
+  Cells headers = {"<", "mean"};
+  for (const auto& column : kQuantiles) headers.emplace_back(column.header);
   Table table(headers);
-  table.add_row(std::move(kld));
-  table.add_row(std::move(delta_p));
+  for (const auto& quantity : kScoreQuantities) {
+    if (quantity.quantiles == nullptr) continue;
+    Cells cells = {title_text(quantity), value_text(quantity, (figures.*quantity.estimate).value)};
+    for (const auto& column : kQuantiles) {
+      cells.push_back(value_text(quantity, (figures.*quantity.quantiles).*column.quantile));
+    }
+    table.add_row(std::move(cells));
+  }
   return table;
 }
 
@@ -222,10 +218,10 @@ std::string figures_in_words(const DivergenceFigures& figures) {
       percent_text(figures.top10_overlap));
 }
 
-Table worst_tokens_table(const VariantResult& variant, std::size_t most) {
-  Table table({"KL divergence", "after<", "came<", "baseline: p", "expects<", "variant: p", "expects<"});
+Table worst_tokens_table(const VariantResult& variant, std::size_t max_rows) {
+  Table table({"KL divergence", "after<", "actual<", "baseline: p", "expects<", "variant: p", "expects<"});
   constexpr std::size_t kContext = 32;
-  for (std::size_t i = 0; i < std::min(most, variant.worst_tokens.size()); ++i) {
+  for (std::size_t i = 0; i < std::min(max_rows, variant.worst_tokens.size()); ++i) {
     const auto& token = variant.worst_tokens[i];
     const auto quoted = [](const std::string& text) { return "'" + end_of_text(text, kContext) + "'"; };
     table.add_row({value_text(token.kld), quoted(token.context), quoted(token.token), percent_text(token.p_baseline),
@@ -266,7 +262,7 @@ std::string sites_notes(const VariantResult& variant) {
   }
   if (!without.empty()) {
     text += fmt::format(
-        "Nothing was rounded at {}: it was computed for none of the tokens that the rule names. (The last layer is "
+        "Nothing was rounded at {}: it was not computed for any of the tokens that the rule names. (The last layer is "
         "computed only for tokens whose predictions are scored.)\n",
         without);
   }
@@ -291,7 +287,7 @@ std::string to_text(const EvalResult& result) {
   if (const auto texts = texts_table(result); !texts.empty()) text += "\n" + texts.to_text();
   for (const auto& variant : result.variants) {
     const auto what = !variant.other_model.empty() ? "the model " + variant.other_model
-                      : variant.recipe.empty()     ? "no rules, the model against itself"
+                      : variant.recipe.empty()     ? "no rules: the model against itself"
                                                    : variant.recipe;
     text += fmt::format("\n{}: {}\n", variant.name, what);
     if (variant.figures.kld_at.max != 0) {

@@ -11,29 +11,28 @@ namespace fakequant {
 
 Json to_json(const EvalResult& result, const Provenance& provenance);
 
-// The baseline and each variant: perplexity, its ratio, divergence, agreement.
+// The baseline and each variant by the quantities that variants are compared by.
 Table perplexity_table(const EvalResult& result);
 
-// The texts and how many chunks of them, in a few words; says so where it was interrupted.
+// The names of the texts and the numbers of chunks and predictions; begins with a note where it was interrupted.
 std::string texts_in_words(const EvalResult& result);
 
-// Each text for itself, and their mean; empty where there is one text only.
+// The same for each text, and the mean over the texts; empty for a single text.
 Table texts_table(const EvalResult& result);
 
-// How the divergence and the change of the token's probability are spread over the predictions.
+// Mean and quantiles over the predictions, a row for each quantity that has them.
 Table distribution_table(const DivergenceFigures& figures);
 
-// The figures that no table has.
+// The figures that are in no table, as sentences.
 std::string figures_in_words(const DivergenceFigures& figures);
 
-// The predictions that differ most, at most so many, with the text before them.
-Table worst_tokens_table(const VariantResult& variant, std::size_t most);
+// The predictions with the largest KL divergence, and the text before them.
+Table worst_tokens_table(const VariantResult& variant, std::size_t max_rows);
 
-// What each tap did, a row a site.
+// What was rounded, a row for each site.
 Table sites_table(const VariantResult& variant);
 
-// Which rounded values are read by more than their rule means, and where nothing was rounded, a line each; empty for
-// none.
+// Notes, a line each: rounded values with readers that the rule does not name, and sites where nothing was rounded.
 std::string sites_notes(const VariantResult& variant);
 
 std::string to_text(const EvalResult& result);

@@ -12,15 +12,17 @@
 #include "report/apply_report.h"
 #include "report/bench_report.h"
 #include "report/census_report.h"
+#include "report/compare_report.h"
 #include "report/drift_report.h"
 #include "report/eval_report.h"
 #include "report/generation_report.h"
 #include "report/numbers.h"
+#include "report/score_figures.h"
 
 namespace fakequant {
 namespace {
 
-// A block that Markdown leaves as it is; the fence is longer than any in the text.
+// A fenced code block whose fence is longer than any in the text.
 std::string fenced(const std::string& text, const std::string& language = "") {
   std::string fence = "```";
   while (text.find(fence) != std::string::npos) fence += '`';
@@ -45,7 +47,7 @@ std::string describe_variants(const ExperimentResult& result) {
   return text;
 }
 
-// Two variants in different formats say nothing about which part of the model minds more.
+// Variants in different formats do not show which part of the model is more sensitive.
 std::string comparability(const ExperimentResult& result) {
   std::set<std::string> formats;
   for (const auto& rule : result.recipe) formats.insert(to_string(rule.format));
@@ -65,9 +67,9 @@ std::string model_in_words(const Census& census) {
 std::string question(const ExperimentResult& result) {
   return fmt::format(
              "## What was asked\n\n"
-             "What does `{}` ({}) lose when parts of it are held in another number format? Values are rounded to the "
-             "format and written back as the floats they were stored in; everything else stays as it is. The "
-             "**baseline** is the model untouched; each variant is the model under some of the rules:\n\n"
+             "How much does `{}` ({}) lose when parts of it are stored in another number format? Values are rounded to "
+             "the format and written back in their own floating-point type; everything else is unchanged. The "
+             "**baseline** is the unmodified model; each variant applies some of the rules:\n\n"
              "{}\n",
              result.model, model_in_words(result.census), describe_variants(result)) +
          comparability(result);
@@ -86,18 +88,27 @@ std::string texts_alike(const ExperimentResult& result, const std::string& varia
 }
 
 std::string in_short(const ExperimentResult& result) {
-  Table table({"variant<", "change of perplexity", "KL divergence, nats", "same top token", "prompts answered alike"});
+  std::vector<const ScoreQuantity*> quantities;  // other than perplexity
+  for (const auto* quantity : compared_quantities()) {
+    const bool is_perplexity =
+        quantity->estimate == &DivergenceFigures::ppl || quantity->estimate == &DivergenceFigures::ppl_ratio;
+    if (!is_perplexity) quantities.push_back(quantity);
+  }
+  std::vector<std::string> headers = {"variant<", "change of perplexity"};
+  for (const auto* quantity : quantities) headers.push_back(title_text(*quantity));
+  headers.emplace_back("identical answers");
+  Table table(headers);
   for (const auto& variant : result.eval.variants) {
-    const auto& figures = variant.figures;
-    table.add_row(
-        {variant.name,
-         fmt::format("{:+.4f} % ± {:.4f} %", 100 * (figures.ppl_ratio.value - 1), 100 * figures.ppl_ratio.error),
-         estimate_text(figures.kld), percent_text(figures.top1_agreement.value), texts_alike(result, variant.name)});
+    const auto& ratio = variant.figures.ppl_ratio;
+    std::vector<std::string> cells = {variant.name,
+                                      fmt::format("{:+.4f} % ± {:.4f} %", 100 * (ratio.value - 1), 100 * ratio.error)};
+    for (const auto* quantity : quantities) cells.push_back(figure_text(*quantity, variant.figures));
+    cells.push_back(texts_alike(result, variant.name));
+    table.add_row(std::move(cells));
   }
   return fmt::format("## In short\n\n{}\n", table.to_markdown()) +
-         "Beside the model untouched: a KL divergence of 0 means the same predictions everywhere; what the figures "
-         "mean, and "
-         "how sure they are, is said [below](#what-the-numbers-mean).\n\n";
+         "Compared with the unmodified model. A KL divergence of 0 means identical predictions everywhere. What the "
+         "figures mean, and how certain they are, is explained [below](#what-the-numbers-mean).\n\n";
 }
 
 std::string precision_before(const ExperimentResult& result) {
@@ -108,14 +119,14 @@ std::string precision_before(const ExperimentResult& result) {
       "{}\n"
       "{}\n"
       "The file holds {} ({}). A tensor whose values all end in 16 zero bits holds BF16 values in F32; rounding it "
-      "to BF16 tells nothing. Each tensor's own figures are in `inspect.json`.\n\n",
+      "to BF16 has no effect. The figures of each tensor are in `inspect.json`.\n\n",
       paragraph(census_findings(result.census)), folded_census_table(result.census).to_markdown(),
       plural(static_cast<std::int64_t>(result.census.tensors.size()), "tensor"), fmt::join(types, ", "));
 }
 
 std::string what_changed(const ExperimentResult& result) {
   if (!result.rounding || !result.comparison) {
-    return "## What the rounding changed in the weights\n\nNo rule names weights: they are as they were.\n\n";
+    return "## What the rounding changed in the weights\n\nNo rule names weights: they are unchanged.\n\n";
   }
   const auto& rounding = *result.rounding;
   const bool changed = std::any_of(rounding.tensors.begin(), rounding.tensors.end(),
@@ -127,12 +138,12 @@ std::string what_changed(const ExperimentResult& result) {
     if (rounding.tensors_copied > 0) {
       text += fmt::format("The other {} have the same bytes as before. ", plural(rounding.tensors_copied, "tensor"));
     }
-    text += "Each tensor's own figures are in `compare.json`.\n";
+    text += "The figures of each tensor are in `compare.json`.\n";
   } else {
     text +=
         "**Nothing changed.** Every one of these values could be written in the format already, most likely because "
-        "the model was trained or published in it. What the weights variant shows below is therefore the model "
-        "itself, and says nothing about what this format costs.\n";
+        "the model was trained or published in it. So the weights variant below is the model itself, and does not show "
+        "what this format costs.\n";
   }
   return text + "\n";
 }
@@ -149,7 +160,8 @@ std::string perplexity_and_divergence(const ExperimentResult& result) {
     if (variant.figures.kld_at.max == 0) continue;
     constexpr std::size_t kWorstShown = 5;
     text += fmt::format(
-        "How **{}** is spread over the predictions:\n\n{}\n{}\nWhere it differs most from the baseline:\n\n{}\n",
+        "The distribution over the predictions of **{}**:\n\n{}\n{}\nThe predictions that differ most from the "
+        "baseline:\n\n{}\n",
         variant.name, distribution_table(variant.figures).to_markdown(), figures_in_words(variant.figures),
         worst_tokens_table(variant, kWorstShown).to_markdown());
   }
@@ -176,14 +188,15 @@ std::string perplexity_and_divergence(const ExperimentResult& result) {
 std::string where_the_error_enters(const ExperimentResult& result) {
   std::string text =
       "## Where the error enters, grows and dies\n\n"
-      "Each activation of a variant held against the baseline's: the length of the difference by that of the value, "
-      "in what each layer's attention and FFN add, and in what leaves it. Every node is in `drift-*.json`.\n\n";
+      "Each activation of a variant compared with the baseline's: the norm of the difference relative to that of the "
+      "value, in the output of each layer's attention and FFN, and in that of the layer. All nodes are in "
+      "`drift-*.json`.\n\n";
   for (std::size_t v = 0; v < result.drifts.size(); ++v) {
     const auto& drift = result.drifts[v];
     const bool differs = std::any_of(drift.nodes.begin(), drift.nodes.end(),
                                      [](const NodeDrift& node) { return node.role != DriftRole::exact; });
     text += differs ? fmt::format("**{}**:\n\n{}\n", result.eval.variants[v].name, layers_table(drift).to_markdown())
-                    : fmt::format("**{}**: nothing differs anywhere.\n\n", result.eval.variants[v].name);
+                    : fmt::format("**{}**: no activation differs.\n\n", result.eval.variants[v].name);
   }
   return text;
 }
@@ -191,8 +204,7 @@ std::string where_the_error_enters(const ExperimentResult& result) {
 std::string prompts_side_by_side(const ExperimentResult& result) {
   const auto& generation = result.generation;
   auto text = fmt::format(
-      "## The prompts side by side\n\n{} What both wrote alike is shown once; what each wrote from there on begins "
-      "with "
+      "## The prompts side by side\n\n{} The part that is the same in both is shown once; what differs begins with "
       "`>>>`.\n\n",
       sampling_text(generation.sampling));
   for (const auto& prompt : generation.prompts) {
@@ -213,19 +225,19 @@ std::string speed(const ExperimentResult& result) {
   auto text = fmt::format(
       "## Speed\n\n"
       "{}\n"
-      "Baseline and variants took turns, {} rounds of {} prompt and {} decode tokens, {}. The change is the middle "
-      "of the rounds (without the highest and the lowest fifth); in brackets the interval that holds it with 95 % "
-      "confidence. Rounded weights run as the others do, so that nothing but chance moves their speed.\n\n",
+      "Baseline and variants took turns: {} rounds of {} prompt and {} decode tokens, {}. The change is the trimmed "
+      "mean of the rounds (without the highest and the lowest fifth), with its 95 % confidence interval in brackets. "
+      "Rounded weights are computed as the others are, so differences in their speed are chance.\n\n",
       speed_table(bench).to_markdown(), bench.repetitions, bench.prompt_tokens, bench.decode_tokens,
       plural(bench.threads, "thread"));
   for (const auto& variant : bench.variants) text += fmt::format("- {}.\n", verdicts(variant));
   return text + fmt::format(
-                    "\n{}\nMemory is what the process held more after the first run than before the model was "
-                    "opened; {} at the peak, with all of them.\n\n",
+                    "\n{}\nMemory is the growth of the process from before the model was opened to after the first "
+                    "run; the peak, with all variants, was {}.\n\n",
                     memory_table(bench).to_markdown(), bytes_text(bench.peak_rss));
 }
 
-// Whether a change is more than the text's choice of tokens explains.
+// Whether a change is larger than its error.
 std::string perplexity_meaning(const VariantResult& variant) {
   const auto& figures = variant.figures;
   const double change = figures.ppl_ratio.value - 1, error = figures.ppl_ratio.error;
@@ -239,10 +251,11 @@ std::string perplexity_meaning(const VariantResult& variant) {
   const auto direction = change > 0 ? "higher" : "lower";
   return fmt::format(
       "**{}**: the perplexity is {} ({}), which is {} two standard errors: {}. The mean KL divergence of {} nats "
-      "says how far its predictions are from the baseline's whichever token came; at {} of the places both find the "
-      "same token most likely.",
+      "measures how far its predictions are from the baseline's, whichever token comes next; for {} of the predictions "
+      "both have the same most likely token.",
       variant.name, direction, size, is_clear ? "more than" : "within",
-      is_clear ? "a real, if perhaps small, effect on this text" : "on this text it cannot be told from none",
+      is_clear ? "a real, if perhaps small, effect on this text"
+               : "on this text it cannot be distinguished from no effect",
       estimate_text(figures.kld), percent_text(figures.top1_agreement.value));
 }
 
@@ -253,17 +266,17 @@ std::string meaning(const ExperimentResult& result) {
                                      [](const auto& tensor) { return tensor.errors.changed == 0; });
   for (const auto& variant : result.eval.variants) {
     text += "- " + perplexity_meaning(variant);
-    if (variant.name == "weights" && weights_unchanged) text += " No other outcome was possible: no weight changed.";
+    if (variant.name == "weights" && weights_unchanged) text += " No other result was possible: no weight changed.";
     text += "\n";
   }
   text +=
-      "- Divergence is the finer measure: perplexity can stay the same while probabilities move to and fro. 0 means "
-      "the same distribution everywhere.\n"
-      "- llama.cpp rounds too: the inputs of a matrix product become F16 where the weights are F16, and blocks of "
-      "8-bit integers where the weights are quantized. The baseline has these roundings as well; what is shown is "
-      "what the rules add.\n"
-      "- Fake quantization shows what a format does to the results, not what hardware with that format would gain in "
-      "speed. The speeds above are those of the emulation.\n\n";
+      "- KL divergence is the more sensitive measure: perplexity can stay the same while probabilities change in both "
+      "directions. 0 means the same distribution everywhere.\n"
+      "- llama.cpp rounds too: the inputs of a matrix product become F16 if the weights are F16, and blocks of 8-bit "
+      "integers if the weights are quantized. The baseline has these roundings as well; the figures show what the "
+      "rules add.\n"
+      "- Fake quantization shows the effect of a format on the results, not the speed of hardware with that format. "
+      "The speeds above are those of the emulation.\n\n";
   return text;
 }
 
@@ -275,7 +288,7 @@ std::string how_to_repeat(const ExperimentResult& result, const Provenance& prov
       "The rules, as in `recipe.yaml`:\n\n"
       "{}\n"
       "Measured with fakequant {}, {}, on {} ({}, {}), {}; back ends: {}. All other figures are in the JSON files "
-      "beside this report.\n",
+      "next to this report.\n",
       fenced(provenance.command, "sh"), fenced(to_yaml(result.recipe), "yaml"), environment.version, environment.engine,
       environment.cpu, plural(environment.cores, "core"), environment.system, plural(environment.threads, "thread"),
       fmt::join(environment.backends, ", "));
@@ -299,6 +312,56 @@ std::string to_markdown(const ExperimentResult& result, const Provenance& proven
          question(result) + in_short(result) + precision_before(result) + what_changed(result) +
          perplexity_and_divergence(result) + where_the_error_enters(result) + prompts_side_by_side(result) +
          speed(result) + meaning(result) + how_to_repeat(result, provenance);
+}
+
+std::vector<NamedJson> step_files(ExperimentStep step, const ExperimentResult& result, const Provenance& provenance) {
+  const auto one_file = [&](Json json) {
+    return std::vector<NamedJson>{{fmt::format("{}.json", step_name(step)), std::move(json)}};
+  };
+  std::vector<NamedJson> files;
+  switch (step) {
+    case ExperimentStep::inspect:
+      return one_file(to_json(result.census, provenance));
+    case ExperimentStep::compare:
+      return one_file(to_json(*result.comparison, provenance));
+    case ExperimentStep::eval:
+      return one_file(to_json(result.eval, provenance));
+    case ExperimentStep::drift:
+      for (std::size_t v = 0; v < result.drifts.size(); ++v) {
+        files.push_back(
+            {fmt::format("drift-{}.json", result.eval.variants[v].name), to_json(result.drifts[v], provenance)});
+      }
+      return files;
+    case ExperimentStep::generate:
+      return one_file(to_json(result.generation, provenance));
+    case ExperimentStep::bench:
+      return one_file(to_json(result.bench, provenance));
+  }
+  return files;
+}
+
+std::vector<std::string> experiment_files() {
+  return {"recipe.yaml",   "command.txt", "environment.json",   "inspect.json",
+          "compare.json",  "eval.json",   "drift-weights.json", "drift-activations.json",
+          "generate.json", "bench.json",  "report.md",          "report.html"};
+}
+
+Json to_json(const ExperimentResult& result, const std::string& folder, const Provenance& provenance) {
+  auto json = json_file("experiment", result.model, provenance);
+  json["folder"] = folder;
+  json["recipe"] = to_string(result.recipe);
+  json["eval"] = to_json(result.eval, provenance);
+  json["drift"] = Json::array();
+  for (const auto& drift : result.drifts) json["drift"].push_back(to_json(drift, provenance));
+  json["generate"] = to_json(result.generation, provenance);
+  json["bench"] = to_json(result.bench, provenance);
+  return json;
+}
+
+std::string files_text(const std::string& report_path, const ExperimentPage& page) {
+  const auto where =
+      page.path.empty() ? "No page: " + page.missing : "The same with charts, for any browser: " + page.path;
+  return fmt::format("\n(This report: {}. {})\n", report_path, where);
 }
 
 }  // namespace fakequant

@@ -4,31 +4,26 @@
 
 #include <cmath>
 
+#include "format/format_properties.h"
 #include "report/numbers.h"
 #include "report/table.h"
 
 namespace fakequant {
 namespace {
 
-// Short, and exact enough to be told apart: powers of two far from 1 as such.
+// Short; powers of two far from 1 are written as such.
 std::string number_text(double value) {
   if (std::isnan(value)) return "NaN";
   int exponent = 0;
   if (std::fabs(std::frexp(value, &exponent)) == 0.5 && std::abs(exponent) > 7) {
     return fmt::format("{}2^{}", value < 0 ? "-" : "", exponent - 1);
   }
-  return fmt::format("{}", static_cast<float>(value));  // as many digits as tell it from other floats
+  return fmt::format("{}", static_cast<float>(value));  // the shortest text that identifies the float
 }
 
 template <typename Number>
 std::string optional_text(const std::optional<Number>& value) {
   return value ? number_text(static_cast<double>(*value)) : "";
-}
-
-std::string code_text(const Format& format, const FormatExample& example) {
-  if (!example.code) return "none";
-  if (format.family == Family::integer) return std::to_string(*example.code);
-  return fmt::format("0x{:0{}x}", *example.code, (format.element.bits() + 3) / 4);
 }
 
 template <typename Number>
@@ -64,25 +59,24 @@ std::string to_text(const std::vector<FormatFacts>& formats) {
   return table.to_text() +
          "\nAny eXmY (X 2-8, Y 1-10), mantissaN (N 0-23) and intN (N 2-16) is a format too. Largest and smallest are "
          "in\n"
-         "units of the scale. `fakequant formats NAME` says more of one; --round VALUE shows what it makes of a "
-         "value.\n";
+         "units of the scale.\n";
 }
 
 std::string examples_text(const Format& format, const std::vector<FormatExample>& examples) {
-  const bool has_codes = format.family != Family::ggml;
-  const bool has_scale = has_codes && format.family != Family::element;
+  const bool shows_codes = has_codes(format), shows_scale = has_scale(format);
   std::vector<std::string> headers = {"value", "becomes", "error"};
-  if (has_codes) headers.insert(headers.end(), {"code", "below", "above"});
-  if (has_scale) headers.emplace_back("scale");
+  if (shows_codes) headers.insert(headers.end(), {"code", "below", "above"});
+  if (shows_scale) headers.emplace_back("scale");
   Table table(headers);
   for (const auto& example : examples) {
     const double difference = example.rounded == example.value ? 0 : example.rounded - example.value;
     const auto error = std::isnan(difference) ? "NaN" : fmt::format("{:.6g}", difference);
     std::vector<std::string> row = {number_text(example.value), number_text(example.rounded), error};
-    if (has_codes) {
-      row.insert(row.end(), {code_text(format, example), optional_text(example.below), optional_text(example.above)});
+    if (shows_codes) {
+      const auto code = example.code ? code_text(format, *example.code) : "none";
+      row.insert(row.end(), {code, optional_text(example.below), optional_text(example.above)});
     }
-    if (has_scale) row.push_back(optional_text(example.scale));
+    if (shows_scale) row.push_back(optional_text(example.scale));
     table.add_row(std::move(row));
   }
   return fmt::format("{}\n", to_string(format)) + table.to_text();

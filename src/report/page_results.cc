@@ -67,16 +67,15 @@ class FolderReader {
       const auto why = results_.left_out.empty()
                            ? std::string()
                            : fmt::format(" ({}: {})", results_.left_out.front().file, results_.left_out.front().why);
-      throw Error(
-          fmt::format("{} holds nothing to show{}: name a study, or a folder with what fakequant's commands "
-                      "wrote with --json",
-                      folder_.string(), why));
+      throw Error(fmt::format(
+          "{} has nothing to show{}: name a study, or a folder with the JSON that fakequant's commands wrote",
+          folder_.string(), why));
     }
     return std::move(results_);
   }
 
  private:
-  // What cannot be read is left out, and said.
+  // Lists a file that cannot be read among those that are left out.
   template <typename Work>
   void take(const std::string& name, const Work& work) {
     try {
@@ -97,8 +96,8 @@ class FolderReader {
   void add_file(const std::string& name) {
     const auto path = (folder_ / name).string();
     const auto json = Json::parse(read_text(path), nullptr, false);
-    if (json.is_discarded()) throw Error("it is no JSON, or damaged");
-    if (!schema_of(json).starts_with("fakequant.")) return;  // somebody else's
+    if (json.is_discarded()) throw Error("it is not JSON, or damaged");
+    if (!schema_of(json).starts_with("fakequant.")) return;  // not a result of fakequant
     results_.read.push_back(path);
     add_result(name, json);
   }
@@ -113,16 +112,16 @@ class FolderReader {
       return;
     }
     if (std::find(kShown.begin(), kShown.end(), schema) == kShown.end()) {
-      throw Error(fmt::format("the page has no part for {}", schema.empty() ? "it" : schema));
+      throw Error(fmt::format("the page has no section for {}", schema.empty() ? "it" : schema));
     }
-    if (!has_texts(json, {"model", "command", "version"})) throw Error("it is damaged: it does not say of what model");
+    if (!has_texts(json, {"model", "command", "version"})) throw Error("it is damaged: it does not name its model");
     if (schema == "fakequant.sweep/1" && !is_wanted(json)) return;
     const bool is_there = std::any_of(results_.shown.begin(), results_.shown.end(),
                                       [&](const auto& shown) { return shown.result == json; });
     if (!is_there) results_.shown.push_back({name, json});
   }
 
-  // A sweep's result says no more than its study, where that is here too.
+  // The result of a sweep is redundant if its study is in the folder.
   bool is_wanted(const Json& sweep) const {
     if (!has_texts(sweep, {"study"})) throw Error("it is damaged: it does not name its study");
     return !studies_.contains(fs::path(sweep["study"].get<std::string>()).filename().string());

@@ -1,7 +1,7 @@
-// What a page shows: a study, or all studies and results that fakequant's commands wrote into a folder.
+// The input of a page: a study, or all studies and JSON results in a folder.
 //
-// A study becomes the result of the sweep that would have asked for all of it, so that a page knows one kind of thing:
-// results, told apart by their schema.
+// A study is converted to the result of a sweep over all of it, so that a page consists only of results, which are
+// distinguished by their schema.
 #pragma once
 
 #include <string>
@@ -13,20 +13,20 @@ namespace fakequant {
 
 struct PageResults {
   struct Shown {
-    std::string file;  // its name
+    std::string file;  // name
     Json result;
   };
   struct LeftOut {
     std::string file;
     std::string why;
   };
-  std::vector<Shown> shown;       // by the files' names
-  std::vector<LeftOut> left_out;  // what looks like fakequant's, and is not shown
-  std::vector<std::string> read;  // the files' paths
+  std::vector<Shown> shown;       // sorted by file
+  std::vector<LeftOut> left_out;  // files of fakequant that are not shown
+  std::vector<std::string> read;  // paths
 };
 
-// Reads a study's database or a folder. Throws an Error when it is neither or cannot be read, and when a folder holds
-// nothing that can be shown.
+// Reads a study or a folder. Throws an Error when the path is neither or cannot be read, and when a folder has nothing
+// to show.
 PageResults read_page_results(const std::string& path);
 
 }  // namespace fakequant

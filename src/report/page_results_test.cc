@@ -38,11 +38,11 @@ class PageResultsTest : public testing::Test {
       const auto id = study.add_variant({"a:ffn_norm@1=int4", "a:ffn_norm", "int4", 1, "", "", {}});
       study.add_variant({"a:ffn_norm@0=int4", "a:ffn_norm", "int4", 0, "", "", {}});  // of which nothing is known yet
       for (const int chunk : {0, 1}) {
-        StudyScore score;
-        score.sums.count = chunk == 0 ? 10 : 30;
-        score.sums.kld = chunk == 0 ? Moments{2.5, 1} : Moments{22.5, 20};
+        ScoreSums score;
+        score.count = chunk == 0 ? 10 : 30;
+        score.kld = chunk == 0 ? Moments{2.5, 1} : Moments{22.5, 20};
         score.kld_max = chunk == 0 ? 5 : 4;
-        study.add_score(id, {0, chunk}, {score.sums.count, {10, 10}}, score);
+        study.add_score(id, {0, chunk}, {score.count, {10, 10}}, score);
       }
       study.set_start(id, {1, ""});
     });

@@ -8,18 +8,19 @@
 #include <map>
 
 #include "report/numbers.h"
+#include "report/score_figures.h"
 
 namespace fakequant {
 namespace {
 
-constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+constexpr double kUnknownKld = std::numeric_limits<double>::quiet_NaN();
 
 bool is_measured(const SweepVariant& variant) { return variant.chunks > 0; }
 
-// Measured or, where it was not, predicted; NaN where neither is known.
+// The measured divergence, else the predicted one, else NaN.
 double kld_of(const SweepVariant& variant) {
   if (is_measured(variant)) return variant.figures.kld.value;
-  return variant.predicted ? variant.predicted->kld : kNone;
+  return variant.predicted ? variant.predicted->kld : kUnknownKld;
 }
 
 Json prediction_json(const std::optional<PredictedDivergence>& prediction) {
@@ -28,9 +29,6 @@ Json prediction_json(const std::optional<PredictedDivergence>& prediction) {
 }
 
 Json variant_json(const SweepVariant& variant) {
-  const auto& figures = variant.figures;
-  // Nothing is known of what was not measured.
-  const auto known = [&](double value) { return is_measured(variant) ? Json(value) : Json(nullptr); };
   Json json;
   json["name"] = variant.recipe;
   json["recipe"] = variant.recipe;
@@ -44,22 +42,11 @@ Json variant_json(const SweepVariant& variant) {
   json["why_whole"] = variant.why_whole.empty() ? Json(nullptr) : Json(variant.why_whole);
   json["precise"] = variant.is_precise;
   json["predicted"] = prediction_json(variant.predicted);
-  json["ppl"] = known(figures.ppl.value);
-  json["ppl_error"] = known(figures.ppl.error);
-  json["ppl_ratio"] = known(figures.ppl_ratio.value);
-  json["ppl_ratio_error"] = known(figures.ppl_ratio.error);
-  json["kld"] = {
-      {"mean", known(figures.kld.value)}, {"error", known(figures.kld.error)}, {"max", known(figures.kld_at.max)}};
-  json["delta_p"] = {{"mean", known(figures.delta_p.value)},
-                     {"error", known(figures.delta_p.error)},
-                     {"rms", known(figures.delta_p_rms.value)}};
-  json["top1_agreement"] = known(figures.top1_agreement.value);
-  json["top5_overlap"] = known(figures.top5_overlap);
-  json["top10_overlap"] = known(figures.top10_overlap);
+  add_figures_of_sums(json, is_measured(variant) ? &variant.figures : nullptr);
   return json;
 }
 
-// What is listed together: a site in a format.
+// The different values of a field, in the order of the variants.
 std::vector<std::string> in_order(const SweepResult& result, std::string SweepVariant::*field) {
   std::vector<std::string> values;
   for (const auto& variant : result.variants) {
@@ -95,7 +82,7 @@ std::string first_layer_text(const SweepVariant& variant) {
   return variant.first_layer ? fmt::format("{}", *variant.first_layer) : "-";
 }
 
-// "1.2e-05 ± 1e-06" where it was measured, "~1.2e-05 (9e-06 to 1.5e-05)" where it was predicted.
+// "1.2e-05 ± 1e-06" if it was measured, "~1.2e-05 (9e-06 to 1.5e-05)" if it was predicted.
 std::string kld_text(const SweepVariant& variant) {
   if (is_measured(variant)) return estimate_text(variant.figures.kld);
   if (!variant.predicted) return "-";
@@ -103,25 +90,25 @@ std::string kld_text(const SweepVariant& variant) {
   return fmt::format("~{:.2g} ({:.2g} to {:.2g})", kld, low, high);
 }
 
-// The least and the most of what is above zero.
+// The smallest and the largest value above zero.
 struct Spread {
-  double least = kNone, most = kNone;
+  double min = kUnknownKld, max = kUnknownKld;
 
   void add(double value) {
     if (!(value > 0) || !std::isfinite(value)) return;
-    least = std::isnan(least) ? value : std::min(least, value);
-    most = std::isnan(most) ? value : std::max(most, value);
+    min = std::isnan(min) ? value : std::min(min, value);
+    max = std::isnan(max) ? value : std::max(max, value);
   }
-  // Five marks, each for a fifth of the way from the least to the most.
+  // One of five marks, by the position of the value on a logarithmic scale.
   const char* mark(double value) const {
     static constexpr const char* kMarks[] = {"·", "░", "▒", "▓", "█"};
-    if (!(value > 0) || !(most > least)) return " ";
-    const double place = std::log(value / least) / std::log(most / least);
-    return kMarks[std::clamp(static_cast<int>(place * 5), 0, 4)];
+    if (!(value > 0) || !(max > min)) return " ";
+    const double position = std::log(value / min) / std::log(max / min);
+    return kMarks[std::clamp(static_cast<int>(position * 5), 0, 4)];
   }
 };
 
-// For each reason why variants were computed whole, how many.
+// The reasons why variants were computed from the first layer on, and the number of variants for each.
 std::string whole_notes(const SweepResult& result) {
   std::map<std::string, std::vector<std::string>> variants;
   for (const auto& variant : result.variants) {
@@ -129,7 +116,7 @@ std::string whole_notes(const SweepResult& result) {
   }
   std::string text;
   for (const auto& [why, names] : variants) {
-    text += fmt::format("Computed whole, because {}: {}{}.\n", why, printable(names.front()),
+    text += fmt::format("Computed from the first layer on because {}: {}{}.\n", why, printable(names.front()),
                         names.size() > 1 ? fmt::format(" and {} more", names.size() - 1) : "");
   }
   return text;
@@ -143,7 +130,7 @@ std::string precision_note(const SweepResult& result) {
   }
   std::vector<std::string> parts;
   for (const auto& [chunks, count] : ended) parts.push_back(fmt::format("{} after {}", count, plural(chunks, "chunk")));
-  return fmt::format("Known to {:.3g} %: {}.\n", 100 * result.precision,
+  return fmt::format("Precise to {:.3g} %: {}.\n", 100 * result.precision,
                      parts.empty() ? "none of the variants" : fmt::format("{}", fmt::join(parts, ", ")));
 }
 
@@ -179,22 +166,21 @@ std::string prediction_note(const SweepResult& result) {
   std::string text;
   const int predicted = count_predicted(result);
   if (predicted > 0) {
-    text += fmt::format("Predicted, and marked by ~ with an interval of 95 %: {} of {}.\n", predicted,
+    text += fmt::format("Predicted, marked by ~, with 95 % intervals: {} of {}.\n", predicted,
                         plural(static_cast<std::int64_t>(result.variants.size()), "variant"));
   }
   if (const auto& cost = result.prediction_cost) {
     text += fmt::format(
-        "Measured for that: {} on {}. With the baseline {:.3g} passes of the model now; all would take "
-        "{:.3g}.\n",
+        "Measured for the predictions: {} on {}. With the baseline this took {:.3g} passes of the model; measuring "
+        "everything takes {:.3g}.\n",
         plural(cost->probes, "variant"), plural(cost->probe_chunks, "chunk"), cost->passes, cost->passes_of_all);
   }
   const auto& quality = result.prediction_quality;
   if (quality.compared == 0) return text;
-  text += fmt::format(
-      "How good: {} predicted before {} measured: median error {}, the largest {}, {} within the "
-      "interval",
-      plural(quality.compared, "variant"), quality.compared == 1 ? "it was" : "they were",
-      relative_text(quality.median_error), relative_text(quality.largest_error), percent_text(quality.within));
+  text += fmt::format("Accuracy: {} predicted before {} measured: median error {}, largest {}, {} within the interval",
+                      plural(quality.compared, "variant"), quality.compared == 1 ? "it was" : "they were",
+                      relative_text(quality.median_error), relative_text(quality.largest_error),
+                      percent_text(quality.within));
   if (std::isfinite(quality.rank_correlation)) {
     text += fmt::format(", rank correlation {:.3f}", quality.rank_correlation);
   }
@@ -238,14 +224,27 @@ Json to_json(const SweepResult& result, const Provenance& provenance) {
 }
 
 Table sweep_table(const SweepResult& result) {
-  Table table({"site<", "layer", "format<", "KL divergence, nats", "ratio of perplexity", "same top token", "chunks",
-               "from layer"});
+  // Divergences come first: the rows are sorted by them.
+  auto quantities = compared_quantities();
+  std::erase_if(quantities, [](const auto* quantity) { return quantity->estimate == &DivergenceFigures::ppl; });
+  std::stable_partition(quantities.begin(), quantities.end(),
+                        [](const auto* quantity) { return is_divergence(*quantity); });
+  std::vector<std::string> headers = {"site<", "layer", "format<"};
+  for (const auto* quantity : quantities) headers.push_back(title_text(*quantity));
+  headers.insert(headers.end(), {"chunks", "from layer"});
+  Table table(headers);
   for (const auto* variant : most_harmful_first(result)) {
-    const auto& figures = variant->figures;
-    const auto known = [&](const std::string& text) { return is_measured(*variant) ? text : "-"; };
-    table.add_row({printable(variant->site), layer_text(*variant), variant->format, kld_text(*variant),
-                   known(estimate_text(figures.ppl_ratio)), known(percent_text(figures.top1_agreement.value)),
-                   count_text(variant->chunks), first_layer_text(*variant)});
+    std::vector<std::string> cells = {printable(variant->site), layer_text(*variant), variant->format};
+    for (const auto* quantity : quantities) {
+      if (quantity->estimate == &DivergenceFigures::kld) {
+        cells.push_back(kld_text(*variant));
+      } else {
+        cells.push_back(is_measured(*variant) ? figure_text(*quantity, variant->figures) : "-");
+      }
+    }
+    cells.push_back(count_text(variant->chunks));
+    cells.push_back(first_layer_text(*variant));
+    table.add_row(std::move(cells));
   }
   return table;
 }
@@ -283,13 +282,13 @@ std::string to_text(const SweepResult& result) {
   auto text = head(result);
   for (const auto& note : result.notes) text += printable(note) + "\n";
   text += "\n" + sweep_table(result).to_text();
-  if (result.is_dry_run) return text + "\nNothing was measured: this is what the study has.\n";
+  if (result.is_dry_run) return text + "\nNothing was measured: these are the contents of the study.\n";
   text += "  (± is one standard error)\n" + whole_notes(result) + precision_note(result) + prediction_note(result);
   if (result.is_by_layer) {
     for (const auto& site : in_order(result, &SweepVariant::site)) {
       const auto table = heat_table(result, site);
       if (!table.empty()) {
-        text += fmt::format("\nKL divergence at {}, from · the least to █ the most:\n\n{}", printable(site),
+        text += fmt::format("\nKL divergence at {}, from · (smallest) to █ (largest):\n\n{}", printable(site),
                             table.to_text());
       }
     }

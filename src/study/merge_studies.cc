@@ -18,7 +18,7 @@ void add_study(const StudyDatabase& study, StudyDatabase& output) {
     output.set_sites(added, study.sites(id));
     for (const auto& [place, score] : study.scores(id)) {
       const auto chunk = baseline.find(place);
-      if (chunk == baseline.end()) throw Error("a score is there whose chunk is not: the study is damaged");
+      if (chunk == baseline.end()) throw Error("a score has no chunk: the study is damaged");
       output.add_score(added, place, chunk->second, score);
     }
     if (variant.start) output.set_start(added, *variant.start);
@@ -34,10 +34,10 @@ MergeResult merge_studies(const std::string& output, const std::vector<std::stri
   for (const auto& path : studies) {
     std::error_code ignored;
     if (std::filesystem::equivalent(path, output, ignored)) {
-      throw usage_error(fmt::format("{} is both the output and a study to be added to it: name it once", path));
+      throw usage_error(fmt::format("{} is both the output and an input: name it once", path));
     }
     if (!StudyDatabase(path, StudyAccess::read).subject()) {
-      throw Error(fmt::format("{} is empty: there is no study in it", path));
+      throw Error(fmt::format("{} is empty: it holds no study", path));
     }
   }
   MergeResult result;

@@ -1,10 +1,9 @@
-// Studies of the same model and texts, united: what shards measured becomes what one study would have.
+// Merges studies of the same model and texts, such as those of shards, into one.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <vector>
-
 
 namespace fakequant {
 
@@ -13,13 +12,13 @@ struct MergeResult {
   std::vector<std::string> merged;
   std::string model;
   std::vector<std::string> texts;
-  int variants = 0;         // in the study now
+  int variants = 0;         // in the output
   std::int64_t scores = 0;  // chunks of variants
 };
 
-// Adds all that the studies hold to the one at `output`, which is made where there is none: all of it or, when it
-// throws, nothing. Throws a usage error where they are of different models or texts, and an Error where they have
-// different figures for the same.
+// Adds the contents of the studies to the one at `output`, which is created if there is none. When it throws, nothing
+// is added. Throws a usage error if the studies have different models or texts, and an Error if they have different
+// figures for the same chunk.
 MergeResult merge_studies(const std::string& output, const std::vector<std::string>& studies);
 
 }  // namespace fakequant

@@ -5,113 +5,19 @@
 #include <sqlite3.h>
 
 #include <algorithm>
-#include <array>
 #include <filesystem>
 #include <limits>
 
 #include "error.h"
+#include "study/score_columns.h"
+#include "study/study_schema.h"
 
 namespace fakequant {
 namespace {
 
-constexpr int kSchemaVersion = 1;
-constexpr int kApplicationId = 0x66716e74;  // "fqnt", by which file(1) and we know a study
 constexpr int kBusyMilliseconds = 30'000;
 
-constexpr auto kSchema = R"sql(
-CREATE TABLE study (
-  id INTEGER PRIMARY KEY CHECK (id = 1),
-  schema_version INTEGER NOT NULL,
-  model TEXT NOT NULL,
-  model_sha256 TEXT NOT NULL,
-  model_size INTEGER NOT NULL,
-  layers INTEGER NOT NULL,
-  ctx_size INTEGER NOT NULL,
-  batch_size INTEGER NOT NULL,
-  version TEXT NOT NULL,
-  engine TEXT NOT NULL,
-  backends TEXT NOT NULL
-);
-CREATE TABLE texts (
-  id INTEGER PRIMARY KEY,
-  name TEXT NOT NULL,
-  sha256 TEXT NOT NULL UNIQUE
-);
-CREATE TABLE variants (
-  id INTEGER PRIMARY KEY,
-  recipe TEXT NOT NULL,
-  site TEXT NOT NULL,
-  layer INTEGER,
-  format TEXT NOT NULL,
-  storage TEXT NOT NULL,
-  files_sha256 TEXT NOT NULL,
-  first_layer INTEGER,
-  why_whole TEXT,
-  UNIQUE (recipe, storage)
-);
-CREATE TABLE chunks (
-  text INTEGER NOT NULL REFERENCES texts (id),
-  chunk INTEGER NOT NULL,
-  predictions INTEGER NOT NULL,
-  nll REAL, nll_squared REAL,
-  PRIMARY KEY (text, chunk)
-) WITHOUT ROWID;
-CREATE TABLE scores (
-  variant INTEGER NOT NULL REFERENCES variants (id),
-  text INTEGER NOT NULL,
-  chunk INTEGER NOT NULL,
-  predictions INTEGER NOT NULL,
-  nll REAL, nll_squared REAL,
-  nll_baseline REAL, nll_baseline_squared REAL,
-  nll_change REAL, nll_change_squared REAL,
-  kld REAL, kld_squared REAL,
-  delta_p REAL, delta_p_squared REAL,
-  delta_p2 REAL, delta_p2_squared REAL,
-  same_top INTEGER NOT NULL,
-  top5_common INTEGER NOT NULL,
-  top10_common INTEGER NOT NULL,
-  kld_max REAL,
-  PRIMARY KEY (variant, text, chunk),
-  FOREIGN KEY (text, chunk) REFERENCES chunks (text, chunk)
-) WITHOUT ROWID;
-CREATE VIEW figures AS
-  SELECT recipe, site, layer, format, storage, count(*) AS chunks, sum(predictions) AS predictions,
-         sum(kld) / sum(predictions) AS kld, max(kld_max) AS kld_max,
-         sum(nll_change) / sum(predictions) AS log_ppl_ratio,
-         1.0 * sum(same_top) / sum(predictions) AS top1_agreement, first_layer, why_whole
-  FROM variants JOIN scores ON scores.variant = variants.id GROUP BY variants.id;
-)sql";
-
-// By itself: a study that was begun without it gets it when a sweep goes on with it.
-constexpr auto kSiteSchema = R"sql(
-CREATE TABLE IF NOT EXISTS variant_sites (
-  variant INTEGER NOT NULL REFERENCES variants (id),
-  name TEXT NOT NULL,
-  rows INTEGER NOT NULL,
-  row_length INTEGER NOT NULL,
-  bits INTEGER NOT NULL,
-  PRIMARY KEY (variant, name)
-) WITHOUT ROWID;
-)sql";
-
-// Studies that were made before there were predictions get the table when they are next written to.
-constexpr auto kPredictionsSchema = R"sql(
-CREATE TABLE IF NOT EXISTS predictions (
-  variant INTEGER PRIMARY KEY REFERENCES variants (id),
-  kld REAL NOT NULL,
-  low REAL NOT NULL,
-  high REAL NOT NULL
-);
-)sql";
-
-// The places of a score's REAL columns, in their order.
-constexpr std::array kMoments = {&ScoreSums::nll, &ScoreSums::nll_baseline, &ScoreSums::nll_change,
-                                 &ScoreSums::kld, &ScoreSums::delta_p,      &ScoreSums::delta_p2};
-constexpr auto kScoreColumns =
-    "predictions, nll, nll_squared, nll_baseline, nll_baseline_squared, nll_change, nll_change_squared, kld, "
-    "kld_squared, delta_p, delta_p_squared, delta_p2, delta_p2_squared, same_top, top5_common, top10_common, kld_max";
-
-// SQLite has no NaN: it is NULL there.
+// SQLite has no NaN: it is NULL.
 double real(const SQLite::Column& column) {
   return column.isNull() ? std::numeric_limits<double>::quiet_NaN() : column.getDouble();
 }
@@ -119,42 +25,15 @@ double real(const SQLite::Column& column) {
 bool is_same(double a, double b) { return a == b || (a != a && b != b); }
 bool is_same(const Moments& a, const Moments& b) { return is_same(a.sum, b.sum) && is_same(a.sum2, b.sum2); }
 
-bool is_same(const StudyScore& a, const StudyScore& b) {
-  const auto &x = a.sums, &y = b.sums;
-  return x.count == y.count && x.same_top == y.same_top && x.top5_common == y.top5_common &&
-         x.top10_common == y.top10_common && is_same(a.kld_max, b.kld_max) &&
-         std::all_of(kMoments.begin(), kMoments.end(), [&](auto moments) { return is_same(x.*moments, y.*moments); });
+// Binds the parameters of a statement, from the first on.
+template <typename... Values>
+void bind_all(SQLite::Statement& statement, const Values&... values) {
+  int parameter = 0;
+  (statement.bind(++parameter, values), ...);
 }
 
 BaselineSums read_baseline(SQLite::Statement& row, int at) {
   return {row.getColumn(at).getInt64(), {real(row.getColumn(at + 1)), real(row.getColumn(at + 2))}};
-}
-
-StudyScore read_score(SQLite::Statement& row, int at) {
-  StudyScore score;
-  const auto count = [&] { return row.getColumn(at++).getInt64(); };
-  score.sums.count = count();
-  for (auto moments : kMoments) {
-    (score.sums.*moments).sum = real(row.getColumn(at++));
-    (score.sums.*moments).sum2 = real(row.getColumn(at++));
-  }
-  score.sums.same_top = count();
-  score.sums.top5_common = count();
-  score.sums.top10_common = count();
-  score.kld_max = real(row.getColumn(at));
-  return score;
-}
-
-void bind_score(SQLite::Statement& statement, int at, const StudyScore& score) {
-  statement.bind(at++, score.sums.count);
-  for (auto moments : kMoments) {
-    statement.bind(at++, (score.sums.*moments).sum);
-    statement.bind(at++, (score.sums.*moments).sum2);
-  }
-  statement.bind(at++, score.sums.same_top);
-  statement.bind(at++, score.sums.top5_common);
-  statement.bind(at++, score.sums.top10_common);
-  statement.bind(at, score.kld_max);
 }
 
 std::vector<StudyText> read_texts(SQLite::Database& database) {
@@ -168,13 +47,13 @@ std::string explain(const std::string& path, const SQLite::Exception& fault) {
   switch (fault.getErrorCode()) {
     case SQLITE_NOTADB:
     case SQLITE_CORRUPT:
-      return fmt::format("{} is no study, or a damaged one: {}", path, fault.what());
+      return fmt::format("{} is not a study, or a damaged one: {}", path, fault.what());
     case SQLITE_FULL:
     case SQLITE_IOERR:
       return fmt::format("cannot write {}, the disk may be full: {}; what was measured before is kept", path,
                          fault.what());
     case SQLITE_BUSY:
-      return fmt::format("{} is held by another program: wait until that is done", path);
+      return fmt::format("{} is locked by another program: wait until that is done", path);
     case SQLITE_CANTOPEN:
       return fmt::format("cannot open {}: {}", path, fault.what());
     case SQLITE_READONLY:
@@ -213,30 +92,25 @@ StudyDatabase::StudyDatabase(const std::string& path, StudyAccess access) : path
 
 StudyDatabase::~StudyDatabase() = default;
 
-bool StudyDatabase::has_tables() const {
-  return database_->execAndGet("SELECT count(*) FROM sqlite_master").getInt64() > 0;
-}
-
-bool StudyDatabase::has_predictions() const { return database_->tableExists("predictions"); }
-
 void StudyDatabase::check_is_study() const {
-  if (!has_tables()) return;
-  if (database_->execAndGet("PRAGMA application_id").getInt64() != kApplicationId) {
-    throw Error(fmt::format("{} is a database of something else, and no study: name another file", path_));
+  if (!has_schema(*database_)) return;
+  if (!is_study(*database_)) {
+    throw Error(fmt::format("{} is a database, but not a study: name another file", path_));
   }
   if (const auto found = database_->execAndGet("PRAGMA quick_check(1)").getString(); found != "ok") {
     throw Error(fmt::format("{} is a damaged study: {}", path_, found));
   }
-  const auto version = database_->execAndGet("SELECT schema_version FROM study").getInt64();
-  if (version != kSchemaVersion) {
-    throw Error(fmt::format("{} is a study of version {}, and this program knows version {}: use a newer fakequant",
-                            path_, version, kSchemaVersion));
+  if (const int version = schema_version(*database_); version > newest_schema_version()) {
+    throw Error(
+        fmt::format("{} is a study of version {}, and this program knows versions up to {}: use a newer fakequant",
+                    path_, version, newest_schema_version()));
   }
 }
 
 void StudyDatabase::transaction(const std::function<void()>& work) {
   guarded([&] {
     SQLite::Transaction transaction(*database_, SQLite::TransactionBehavior::IMMEDIATE);
+    if (has_schema(*database_)) migrate(*database_);
     work();
     transaction.commit();
   });
@@ -244,11 +118,11 @@ void StudyDatabase::transaction(const std::function<void()>& work) {
 
 std::optional<StudySubject> StudyDatabase::subject() const {
   return guarded([&]() -> std::optional<StudySubject> {
-    if (!has_tables()) return std::nullopt;
+    if (!has_schema(*database_)) return std::nullopt;
     SQLite::Statement row(*database_,
                           "SELECT model, model_sha256, model_size, layers, ctx_size, batch_size, version, engine, "
                           "backends FROM study");
-    if (!row.executeStep()) throw Error(fmt::format("{} is a damaged study: it does not say of what", path_));
+    if (!row.executeStep()) throw Error(fmt::format("{} is a damaged study: it has no subject", path_));
     return StudySubject{row.getColumn(0).getString(),
                         row.getColumn(1).getString(),
                         static_cast<std::uint64_t>(row.getColumn(2).getInt64()),
@@ -275,7 +149,7 @@ void StudyDatabase::check_subject(const StudySubject& asked, const std::string& 
     if (known.sha256 != given.sha256) {
       throw refuse(
           fmt::format("is a study on the text {} (SHA-256 {}...), and {} is another ({}...); further texts "
-                      "can be added behind it",
+                      "can be added after it",
                       known.name, known.sha256.substr(0, 12), given.name, given.sha256.substr(0, 12)));
     }
   }
@@ -298,28 +172,19 @@ void StudyDatabase::set_subject(const StudySubject& asked) {
       check_subject(asked);
       known = own->texts.size();
     } else {
-      database_->exec(kSchema);
-      database_->exec(fmt::format("PRAGMA application_id = {}", kApplicationId));
-      SQLite::Statement insert(*database_, "INSERT INTO study VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
-      insert.bind(1, kSchemaVersion);
-      insert.bind(2, asked.model);
-      insert.bind(3, asked.model_sha256);
-      insert.bind(4, static_cast<std::int64_t>(asked.model_size));
-      insert.bind(5, asked.layers);
-      insert.bind(6, asked.ctx_size);
-      insert.bind(7, asked.batch_size);
-      insert.bind(8, asked.version);
-      insert.bind(9, asked.engine);
-      insert.bind(10, asked.backends);
+      create_schema(*database_);
+      SQLite::Statement insert(*database_,
+                               "INSERT INTO study (id, schema_version, model, model_sha256, model_size, layers, "
+                               "ctx_size, batch_size, version, engine, backends) "
+                               "VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+      bind_all(insert, newest_schema_version(), asked.model, asked.model_sha256,
+               static_cast<std::int64_t>(asked.model_size), asked.layers, asked.ctx_size, asked.batch_size,
+               asked.version, asked.engine, asked.backends);
       insert.exec();
     }
-    database_->exec(kSiteSchema);
-    database_->exec(kPredictionsSchema);
     for (auto i = known; i < asked.texts.size(); ++i) {
-      SQLite::Statement insert(*database_, "INSERT INTO texts VALUES (?, ?, ?)");
-      insert.bind(1, static_cast<std::int64_t>(i));
-      insert.bind(2, asked.texts[i].name);
-      insert.bind(3, asked.texts[i].sha256);
+      SQLite::Statement insert(*database_, "INSERT INTO texts (id, name, sha256) VALUES (?, ?, ?)");
+      bind_all(insert, static_cast<std::int64_t>(i), asked.texts[i].name, asked.texts[i].sha256);
       insert.exec();
     }
   });
@@ -328,8 +193,7 @@ void StudyDatabase::set_subject(const StudySubject& asked) {
 StudyDatabase::VariantId StudyDatabase::add_variant(const StudyVariant& variant) {
   return guarded([&] {
     SQLite::Statement find(*database_, "SELECT id, files_sha256 FROM variants WHERE recipe = ? AND storage = ?");
-    find.bind(1, variant.recipe);
-    find.bind(2, variant.storage);
+    bind_all(find, variant.recipe, variant.storage);
     if (find.executeStep()) {
       if (find.getColumn(1).getString() != variant.files_sha256) {
         throw Error(fmt::format("the file that {} reads is not the one of the study {}: it has changed since",
@@ -351,71 +215,67 @@ StudyDatabase::VariantId StudyDatabase::add_variant(const StudyVariant& variant)
   });
 }
 
-void StudyDatabase::add_score(VariantId variant, const ChunkPlace& place, const BaselineSums& baseline,
-                              const StudyScore& score) {
+void StudyDatabase::add_score(VariantId variant, const ChunkPosition& place, const BaselineSums& baseline,
+                              const ScoreSums& score) {
   guarded([&] {
-    const auto refuse = [&](const std::string& whose) {
-      return Error(fmt::format(
-          "the {} figures for chunk {} of text {} are not those in the study {}: the machine computes otherwise", whose,
-          place.chunk, place.text, path_));
-    };
-    SQLite::Statement known(*database_,
-                            "SELECT predictions, nll, nll_squared FROM chunks WHERE text = ? AND chunk = ?");
-    known.bind(1, place.text);
-    known.bind(2, place.chunk);
-    if (known.executeStep()) {
-      const auto own = read_baseline(known, 0);
-      if (own.count != baseline.count || !is_same(own.nll, baseline.nll)) throw refuse("baseline's");
-    } else {
-      SQLite::Statement insert(*database_, "INSERT INTO chunks VALUES (?, ?, ?, ?, ?)");
-      insert.bind(1, place.text);
-      insert.bind(2, place.chunk);
-      insert.bind(3, baseline.count);
-      insert.bind(4, baseline.nll.sum);
-      insert.bind(5, baseline.nll.sum2);
-      insert.exec();
-    }
-    SQLite::Statement scored(
-        *database_, fmt::format("SELECT {} FROM scores WHERE variant = ? AND text = ? AND chunk = ?", kScoreColumns));
-    scored.bind(1, variant);
-    scored.bind(2, place.text);
-    scored.bind(3, place.chunk);
+    add_baseline(place, baseline);
+    auto sums = score;
+    SQLite::Statement scored(*database_,
+                             fmt::format("SELECT {} FROM scores WHERE variant = ? AND text = ? AND chunk = ?",
+                                         selected_score_columns(newest_schema_version())));
+    bind_all(scored, variant, place.text, place.chunk);
     if (scored.executeStep()) {
-      if (!is_same(read_score(scored, 0), score)) throw refuse("variant's");
-      return;
+      const auto stored = read_score(scored, 0);
+      if (!agree(stored, score)) throw other_figures("variant's", place);
+      sums = stored;
+      if (!fill_in_missing(sums, score)) return;
     }
-    SQLite::Statement insert(*database_,
-                             fmt::format("INSERT INTO scores (variant, text, chunk, {}) "
-                                         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                                         kScoreColumns));
-    insert.bind(1, variant);
-    insert.bind(2, place.text);
-    insert.bind(3, place.chunk);
-    bind_score(insert, 4, score);
+    SQLite::Statement insert(
+        *database_, fmt::format("INSERT OR REPLACE INTO scores (variant, text, chunk, {}) VALUES (?, ?, ?, {})",
+                                inserted_score_columns(), score_placeholders()));
+    bind_all(insert, variant, place.text, place.chunk);
+    bind_score(insert, 4, sums);
     insert.exec();
   });
+}
+
+// The baseline's sums of a chunk, which all variants share.
+void StudyDatabase::add_baseline(const ChunkPosition& place, const BaselineSums& baseline) {
+  SQLite::Statement known(*database_, "SELECT predictions, nll, nll_squared FROM chunks WHERE text = ? AND chunk = ?");
+  bind_all(known, place.text, place.chunk);
+  if (known.executeStep()) {
+    const auto own = read_baseline(known, 0);
+    if (own.count != baseline.count || !is_same(own.nll, baseline.nll)) throw other_figures("baseline's", place);
+    return;
+  }
+  SQLite::Statement insert(*database_,
+                           "INSERT INTO chunks (text, chunk, predictions, nll, nll_squared) VALUES (?, ?, ?, ?, ?)");
+  bind_all(insert, place.text, place.chunk, baseline.count, baseline.nll.sum, baseline.nll.sum2);
+  insert.exec();
+}
+
+Error StudyDatabase::other_figures(const std::string& whose, const ChunkPosition& place) const {
+  return Error(fmt::format(
+      "the {} figures for chunk {} of text {} are not those in the study {}: this machine computes other last digits",
+      whose, place.chunk, place.text, path_));
 }
 
 void StudyDatabase::set_start(VariantId variant, const StartingPoint& start) {
   guarded([&] {
     SQLite::Statement update(*database_,
                              "UPDATE variants SET first_layer = ?, why_whole = ? WHERE id = ? AND first_layer IS NULL");
-    update.bind(1, start.layer);
-    update.bind(2, start.why_whole);
-    update.bind(3, variant);
+    bind_all(update, start.layer, start.why_whole, variant);
     update.exec();
   });
 }
 
 void StudyDatabase::set_sites(VariantId variant, const std::vector<StudySite>& sites) {
   guarded([&] {
-    SQLite::Statement insert(*database_, "INSERT OR IGNORE INTO variant_sites VALUES (?, ?, ?, ?, ?)");
+    SQLite::Statement insert(*database_,
+                             "INSERT OR IGNORE INTO variant_sites (variant, name, rows, row_length, bits) "
+                             "VALUES (?, ?, ?, ?, ?)");
     for (const auto& site : sites) {
-      insert.bind(1, variant);
-      insert.bind(2, site.name);
-      insert.bind(3, site.values.rows);
-      insert.bind(4, site.values.length);
-      insert.bind(5, site.bits);
+      bind_all(insert, variant, site.name, site.values.rows, site.values.length, site.bits);
       insert.exec();
       insert.reset();
     }
@@ -440,11 +300,9 @@ std::vector<StudySite> StudyDatabase::sites(VariantId variant) const {
 
 void StudyDatabase::set_prediction(VariantId variant, const PredictedDivergence& prediction) {
   guarded([&] {
-    SQLite::Statement insert(*database_, "INSERT OR REPLACE INTO predictions VALUES (?, ?, ?, ?)");
-    insert.bind(1, variant);
-    insert.bind(2, prediction.kld);
-    insert.bind(3, prediction.low);
-    insert.bind(4, prediction.high);
+    SQLite::Statement insert(*database_,
+                             "INSERT OR REPLACE INTO predictions (variant, kld, low, high) VALUES (?, ?, ?, ?)");
+    bind_all(insert, variant, prediction.kld, prediction.low, prediction.high);
     insert.exec();
   });
 }
@@ -452,7 +310,7 @@ void StudyDatabase::set_prediction(VariantId variant, const PredictedDivergence&
 std::map<StudyDatabase::VariantId, StudyVariant> StudyDatabase::variants() const {
   return guarded([&] {
     std::map<VariantId, StudyVariant> variants;
-    if (!has_tables()) return variants;
+    if (!has_schema(*database_)) return variants;
     SQLite::Statement rows(*database_,
                            "SELECT id, recipe, site, layer, format, storage, files_sha256, first_layer, why_whole "
                            "FROM variants ORDER BY id");
@@ -472,11 +330,11 @@ std::map<StudyDatabase::VariantId, StudyVariant> StudyDatabase::variants() const
   });
 }
 
-std::map<ChunkPlace, StudyScore> StudyDatabase::scores(VariantId variant) const {
+std::map<ChunkPosition, ScoreSums> StudyDatabase::scores(VariantId variant) const {
   return guarded([&] {
-    std::map<ChunkPlace, StudyScore> scores;
-    SQLite::Statement rows(*database_,
-                           fmt::format("SELECT text, chunk, {} FROM scores WHERE variant = ?", kScoreColumns));
+    std::map<ChunkPosition, ScoreSums> scores;
+    SQLite::Statement rows(*database_, fmt::format("SELECT text, chunk, {} FROM scores WHERE variant = ?",
+                                                   selected_score_columns(schema_version(*database_))));
     rows.bind(1, variant);
     while (rows.executeStep()) {
       scores[{rows.getColumn(0).getInt(), rows.getColumn(1).getInt()}] = read_score(rows, 2);
@@ -485,10 +343,10 @@ std::map<ChunkPlace, StudyScore> StudyDatabase::scores(VariantId variant) const 
   });
 }
 
-std::map<ChunkPlace, BaselineSums> StudyDatabase::baseline() const {
+std::map<ChunkPosition, BaselineSums> StudyDatabase::baseline() const {
   return guarded([&] {
-    std::map<ChunkPlace, BaselineSums> chunks;
-    if (!has_tables()) return chunks;
+    std::map<ChunkPosition, BaselineSums> chunks;
+    if (!has_schema(*database_)) return chunks;
     SQLite::Statement rows(*database_, "SELECT text, chunk, predictions, nll, nll_squared FROM chunks");
     while (rows.executeStep()) {
       chunks[{rows.getColumn(0).getInt(), rows.getColumn(1).getInt()}] = read_baseline(rows, 2);
@@ -500,7 +358,7 @@ std::map<ChunkPlace, BaselineSums> StudyDatabase::baseline() const {
 std::map<StudyDatabase::VariantId, PredictedDivergence> StudyDatabase::predictions() const {
   return guarded([&] {
     std::map<VariantId, PredictedDivergence> predictions;
-    if (!has_predictions()) return predictions;
+    if (!database_->tableExists("predictions")) return predictions;  // an old study that was not written to since
     SQLite::Statement rows(*database_, "SELECT variant, kld, low, high FROM predictions");
     while (rows.executeStep()) {
       predictions[rows.getColumn(0).getInt64()] = {rows.getColumn(1).getDouble(), rows.getColumn(2).getDouble(),

@@ -1,8 +1,11 @@
-// A study: what variants of one model lose on some texts, chunk by chunk, in a SQLite file that grows.
+// A study: the scores of variants of one model on some texts, chunk by chunk, in a SQLite file that grows.
 //
-// What is kept are sums over a chunk's predictions, not figures: they can be added to later, and added up in the
-// chunks' order they give the figures that `eval` gives, to the bit. docs/studies.md has the schema. Several programs
-// may read and write a study at once. A program that is killed loses nothing but the transaction that it was in.
+// The file holds sums over the predictions of a chunk, not figures. Summed in the order of the chunks they give the
+// figures of `eval`, to the bit, and later chunks can be added. docs/studies.md has the schema; study_schema.h makes
+// it. Several programs may read and write a study at once. A program that is killed loses only the transaction it was
+// in.
+//
+// A study of an older version is read as it is. The first transaction that writes to it takes it to the newest version.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +18,10 @@
 #include <vector>
 
 #include "engine/hidden_states.h"
+#include "error.h"
 #include "format/storage_bits.h"
 #include "measure/score_statistics.h"
+#include "measure/text_chunks.h"
 
 namespace SQLite {
 class Database;
@@ -29,7 +34,7 @@ struct StudyText {
   std::string sha256;
 };
 
-// What all figures of a study have in common.
+// What all figures of a study share.
 struct StudySubject {
   std::string model;  // its path, as it was first given
   std::string model_sha256;
@@ -39,44 +44,29 @@ struct StudySubject {
   int batch_size = 0;    // tokens
   std::string version;   // of the fakequant that made the study
   std::string engine;    // llama.cpp's and ggml's versions
-  std::string backends;  // that computed
+  std::string backends;  // the ones that computed
   std::vector<StudyText> texts;
 };
 
 struct StudyVariant {
-  std::string recipe;        // its rules in one line
-  std::string site, format;  // what it is in the study's table
-  std::optional<int> layer;  // none: all that the site names
+  std::string recipe;  // its rules in one line
+  std::string site, format;
+  std::optional<int> layer;  // unset: all layers that the site names
   std::string storage;       // of quantized weights: "promote F16", "requantize", or empty
-  std::string files_sha256;  // of the ranges or the importance matrix that the format reads; empty where it reads none
-  std::optional<StartingPoint> start;  // once it has been measured
+  std::string files_sha256;  // of the ranges or the importance matrix that the format reads; empty if it reads neither
+  std::optional<StartingPoint> start;  // set once it was measured
 };
 
 // A weight, or an activation for one token, that a variant rounds.
 struct StudySite {
-  std::string name;  // the whole one, "blk.3.ffn_down.weight" or "ffn_norm-3"
+  std::string name;  // in full: "blk.3.ffn_down.weight" or "ffn_norm-3"
   ValueRows values;
-  std::int64_t bits = 0;  // that they take in the untouched model
+  std::int64_t bits = 0;  // of the values in the untouched model
 
   bool operator==(const StudySite&) const = default;
 };
 
-// A chunk by its text's place among the study's and its number in it.
-struct ChunkPlace {
-  int text = 0;
-  int chunk = 0;
-
-  bool operator<(const ChunkPlace& other) const { return std::pair(text, chunk) < std::pair(other.text, other.chunk); }
-};
-
-// What a variant's predictions of a chunk add up to, and the largest divergence among them.
-struct StudyScore {
-  ScoreSums sums;
-  double kld_max = 0;
-};
-
-// The mean divergence of a variant that was not measured, in nats: the likely value, and the ends of the interval that
-// should hold it in 95 of 100 cases.
+// The predicted mean KL divergence of a variant, in nats, and its 95 % interval.
 struct PredictedDivergence {
   double kld = 0;
   double low = 0, high = 0;
@@ -88,51 +78,51 @@ class StudyDatabase {
  public:
   using VariantId = std::int64_t;
 
-  // Opens the file; to write, makes one where there is none. Throws an Error when it cannot be opened, when it is
-  // damaged or no study, or one of a later version; as all functions do when the file cannot be read or written.
+  // Opens the file; for writing, creates it if there is none. Throws an Error when it cannot be opened, is damaged, is
+  // not a study, or is one of a later version. All functions throw an Error when the file cannot be read or written.
   StudyDatabase(const std::string& path, StudyAccess access);
   StudyDatabase(const StudyDatabase&) = delete;
   StudyDatabase& operator=(const StudyDatabase&) = delete;
   ~StudyDatabase();
 
-  // What it is a study of; none while there is nothing in it.
+  // Unset while the file is empty.
   std::optional<StudySubject> subject() const;
 
-  // All that `work` writes is written, or, when it throws, nothing.
+  // Runs `work` in a transaction, which is rolled back when it throws.
   void transaction(const std::function<void()>& work);
 
-  // Throws a usage error, which ends with what to do, when the study is one of another subject. The texts must begin as
-  // the study's do, or the study's as these.
+  // Throws a usage error, which ends with `advice`, when the study has another subject. Either list of texts may be
+  // longer than the other; as far as both go, the texts must be the same.
   void check_subject(const StudySubject& subject, const std::string& advice = "name another file for this study") const;
 
-  // The following are called in a transaction.
-  // Makes this its subject, or checks that it is and adds texts.
+  // The following must be called in a transaction.
+  // Sets the subject of an empty study; otherwise checks it and adds texts.
   void set_subject(const StudySubject& subject);
-  // Throws an Error where the study has the variant with other files.
+  // Returns the variant's id, new or old. Throws an Error if the study has it with other files.
   VariantId add_variant(const StudyVariant& variant);
-  // Throws an Error where the study has other sums for it.
-  void add_score(VariantId variant, const ChunkPlace& place, const BaselineSums& baseline, const StudyScore& score);
+  // Throws an Error if the study has other sums for it. Quantities that it has no sums of yet are filled in.
+  void add_score(VariantId variant, const ChunkPosition& place, const BaselineSums& baseline, const ScoreSums& score);
   void set_start(VariantId variant, const StartingPoint& start);
-  // Says what the variant rounds; that it is said once more changes nothing.
+  // Sets what the variant rounds, if it is not set.
   void set_sites(VariantId variant, const std::vector<StudySite>& sites);
-  // In place of the one before, if there was one.
+  // Replaces an earlier prediction.
   void set_prediction(VariantId variant, const PredictedDivergence& prediction);
 
   std::map<VariantId, StudyVariant> variants() const;
-  // What a variant rounds, by name; empty where the study does not say.
+  // What a variant rounds, by name; empty if the study does not have it.
   std::vector<StudySite> sites(VariantId variant) const;
-  std::map<ChunkPlace, StudyScore> scores(VariantId variant) const;
-  std::map<ChunkPlace, BaselineSums> baseline() const;
+  std::map<ChunkPosition, ScoreSums> scores(VariantId variant) const;
+  std::map<ChunkPosition, BaselineSums> baseline() const;
 
-  // What was predicted, also of variants that have been measured since: what was measured goes before it.
+  // Includes variants that were measured later: for those the measured value counts.
   std::map<VariantId, PredictedDivergence> predictions() const;
 
  private:
   template <typename Work>
   auto guarded(const Work& work) const;
   void check_is_study() const;
-  bool has_tables() const;
-  bool has_predictions() const;
+  void add_baseline(const ChunkPosition& place, const BaselineSums& baseline);
+  Error other_figures(const std::string& whose, const ChunkPosition& place) const;
 
   std::string path_;
   std::unique_ptr<SQLite::Database> database_;

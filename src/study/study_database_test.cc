@@ -6,12 +6,16 @@
 #include <unistd.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <limits>
 
 #include "error.h"
 #include "study/merge_studies.h"
+#include "study/score_columns.h"
+#include "study/study_schema.h"
+#include "study/study_totals.h"
 #include "text_file.h"
 
 namespace fakequant {
@@ -39,19 +43,20 @@ class StudyDatabases : public testing::Test {
   static std::vector<StudySite> sites(int layer) { return {{"ffn_norm-" + std::to_string(layer), {1, 256}, 256 * 32}}; }
 
   // Sums with bits in all places.
-  static StudyScore score(int seed) {
-    StudyScore score;
+  static ScoreSums score(int seed) {
+    ScoreSums score;
     double x = std::sqrt(2.0 + seed);
-    score.sums.count = 100 + seed;
-    for (auto* moments : {&score.sums.nll, &score.sums.nll_baseline, &score.sums.nll_change, &score.sums.kld,
-                          &score.sums.delta_p, &score.sums.delta_p2}) {
-      moments->sum = x = std::sin(x * 1000) * 1e-3;
-      moments->sum2 = x = std::cos(x * 1000) * 1e17;
+    int counted = 6;
+    score.count = 100 + seed;
+    for (const auto& quantity : kScoreQuantities) {
+      if (quantity.moments != nullptr) {
+        auto& moments = score.*quantity.moments;
+        moments.sum = x = std::sin(x * 1000) * 1e-3;
+        moments.sum2 = x = std::cos(x * 1000) * 1e17;
+      }
+      if (quantity.count != nullptr) score.*quantity.count = ++counted;
+      if (quantity.max != nullptr) score.*quantity.max = 1.0 / ++counted;
     }
-    score.sums.same_top = 7;
-    score.sums.top5_common = 8;
-    score.sums.top10_common = 9;
-    score.kld_max = 1.0 / 3;
     return score;
   }
   static BaselineSums baseline(int seed) { return {100, {std::sqrt(3.0 + seed), 0.1}}; }
@@ -83,10 +88,7 @@ class StudyDatabases : public testing::Test {
   std::filesystem::path folder_;
 };
 
-void expect_same(const StudyScore& a, const StudyScore& b) {
-  EXPECT_EQ(std::memcmp(&a.sums, &b.sums, sizeof(a.sums)), 0);
-  EXPECT_EQ(a.kld_max, b.kld_max);
-}
+void expect_same(const ScoreSums& a, const ScoreSums& b) { EXPECT_EQ(std::memcmp(&a, &b, sizeof(a)), 0); }
 
 TEST_F(StudyDatabases, KeepPredictionsAndUniteThem) {
   make("a.db", 1, 2);
@@ -111,19 +113,69 @@ TEST_F(StudyDatabases, KeepPredictionsAndUniteThem) {
   EXPECT_EQ(all.variants().at(all.predictions().begin()->first).recipe, "a:ffn_norm@0=bf16");
 }
 
-TEST_F(StudyDatabases, WithoutATableOfPredictionsGetOneWhenTheyAreWrittenTo) {
-  make("old.db", 1, 1);
+// tests/golden has a study of version 1.
+TEST_F(StudyDatabases, OfAnOldVersionAreReadAsTheyAreAndMigratedByTheFirstWrite) {
+  const std::filesystem::path source(std::getenv("SOURCE"));
+  std::filesystem::copy_file(source / "tests/golden/study-v1-measured.db", path("old.db"));
   {
     SQLite::Database old(path("old.db"), SQLite::OPEN_READWRITE);
-    old.exec("DROP TABLE predictions");
+    old.exec("DROP TABLE predictions");  // the first studies had none
   }
+  const auto version = [&] {
+    SQLite::Database database(path("old.db"));
+    return database.execAndGet("SELECT schema_version FROM study").getInt();
+  };
   EXPECT_TRUE(StudyDatabase(path("old.db"), StudyAccess::read).predictions().empty());
   StudyDatabase study(path("old.db"), StudyAccess::write);
-  study.transaction([&] {
-    study.set_subject(subject());
-    study.set_prediction(study.add_variant(variant(1)), {1e-6, 0, 1});
-  });
+  ASSERT_EQ(study.variants().size(), 4u);
+  const auto id = study.variants().begin()->first;
+  const auto before = study.scores(id);
+  EXPECT_THAT(message_of([&] { study.check_subject(subject()); }), testing::HasSubstr("a study of the model"));
+  EXPECT_EQ(version(), 1);
+  EXPECT_THROW(study.transaction([&] {
+    study.set_prediction(id, {1e-6, 0, 1});
+    throw Error("stopped");
+  }),
+               Error);
+  EXPECT_EQ(version(), 1);
+  study.transaction([&] { study.set_prediction(id, {1e-6, 0, 1}); });
+  EXPECT_EQ(version(), newest_schema_version());
   EXPECT_EQ(study.predictions().size(), 1u);
+  ASSERT_EQ(study.scores(id).size(), before.size());
+  for (const auto& [place, sums] : study.scores(id)) EXPECT_TRUE(agree(before.at(place), sums));
+}
+
+TEST_F(StudyDatabases, OfAnOldVersionMissQuantitiesUntilTheyAreMeasured) {
+  const std::filesystem::path source(std::getenv("SOURCE"));
+  std::filesystem::copy_file(source / "tests/golden/study-v1-measured.db", path("old.db"));
+  StudyDatabase study(path("old.db"), StudyAccess::write);
+  const auto [id, variant] = *study.variants().begin();
+  const auto old = study.scores(id);
+  const ChunkPosition place = old.begin()->first;
+  EXPECT_TRUE(std::isnan(old.at(place).reverse_kld.sum));
+  const auto unknown = figures_of(old);
+  EXPECT_TRUE(std::isfinite(unknown.kld.error));
+  EXPECT_TRUE(std::isfinite(unknown.kld_at.max));
+  for (const double value : {unknown.reverse_kld.value, unknown.reverse_kld.error, unknown.reverse_kld_at.max}) {
+    EXPECT_TRUE(std::isnan(value));
+  }
+  auto measured = old.at(place);
+  measured.reverse_kld = {0.25, 0.125};
+  measured.reverse_kld_max = 0.125;
+  study.transaction([&] { study.add_score(id, place, study.baseline().at(place), measured); });
+  expect_same(study.scores(id).at(place), measured);
+  // Sums without it change nothing then, but other sums are still refused.
+  study.transaction([&] { study.add_score(id, place, study.baseline().at(place), old.at(place)); });
+  expect_same(study.scores(id).at(place), measured);
+  measured.reverse_kld.sum = 0.5;
+  EXPECT_THAT(
+      message_of([&] { study.transaction([&] { study.add_score(id, place, study.baseline().at(place), measured); }); }),
+      testing::HasSubstr("the variant's figures for chunk 0 of text 0"));
+  // The other chunk still has none, and so the variant has none.
+  EXPECT_TRUE(std::isnan(figures_of(study.scores(id)).reverse_kld.value));
+  SQLite::Database database(path("old.db"));
+  EXPECT_TRUE(database.execAndGet("SELECT reverse_kld FROM figures WHERE recipe = 'a:ffn_norm=e4m3'").isNull());
+  EXPECT_FALSE(database.execAndGet("SELECT kld FROM figures WHERE recipe = 'a:ffn_norm=e4m3'").isNull());
 }
 
 TEST_F(StudyDatabases, GiveBackWhatWasWrittenToTheBit) {
@@ -148,21 +200,21 @@ TEST_F(StudyDatabases, GiveBackWhatWasWrittenToTheBit) {
   }
 }
 
-TEST_F(StudyDatabases, KeepNumbersThatAreNone) {
+TEST_F(StudyDatabases, KeepNumbersThatAreNotFinite) {
   StudyDatabase study(path("a.db"), StudyAccess::write);
-  auto odd = score(1);
-  odd.sums.nll.sum = std::numeric_limits<double>::infinity();
-  odd.sums.nll_change.sum = std::numeric_limits<double>::quiet_NaN();
+  auto not_finite = score(1);
+  not_finite.nll.sum = std::numeric_limits<double>::infinity();
+  not_finite.nll_change.sum = std::numeric_limits<double>::quiet_NaN();
   std::int64_t id = 0;
   for (int twice = 0; twice < 2; ++twice) {
     study.transaction([&] {
       study.set_subject(subject());
       id = study.add_variant(variant(0));
-      study.add_score(id, {0, 0}, baseline(0), odd);
+      study.add_score(id, {0, 0}, baseline(0), not_finite);
     });
   }
-  EXPECT_EQ(study.scores(id).at({0, 0}).sums.nll.sum, odd.sums.nll.sum);
-  EXPECT_TRUE(std::isnan(study.scores(id).at({0, 0}).sums.nll_change.sum));
+  EXPECT_EQ(study.scores(id).at({0, 0}).nll.sum, not_finite.nll.sum);
+  EXPECT_TRUE(std::isnan(study.scores(id).at({0, 0}).nll_change.sum));
 }
 
 TEST_F(StudyDatabases, WriteAllOrNothing) {
@@ -208,7 +260,7 @@ TEST_F(StudyDatabases, RefuseOtherFiguresForTheSame) {
   make("a.db", 1, 1);
   StudyDatabase study(path("a.db"), StudyAccess::write);
   const auto id = study.variants().begin()->first;
-  const auto refusal = [&](const BaselineSums& of_baseline, const StudyScore& of_variant) {
+  const auto refusal = [&](const BaselineSums& of_baseline, const ScoreSums& of_variant) {
     return message_of([&] { study.transaction([&] { study.add_score(id, {0, 0}, of_baseline, of_variant); }); });
   };
   EXPECT_EQ(refusal(baseline(0), score(10)), "no error");
@@ -233,7 +285,7 @@ TEST_F(StudyDatabases, AreUnited) {
   }
   const StudyDatabase united(path("united.db"), StudyAccess::read), whole(path("whole.db"), StudyAccess::read);
   const auto scores_of = [](const StudyDatabase& study) {
-    std::map<std::string, std::map<ChunkPlace, StudyScore>> scores;
+    std::map<std::string, std::map<ChunkPosition, ScoreSums>> scores;
     for (const auto& [id, known] : study.variants()) {
       scores[known.recipe + known.start->why_whole] = study.scores(id);
       EXPECT_EQ(study.sites(id), sites(*known.layer));

@@ -1,5 +1,4 @@
-// What became of quantized weights that a variant rounds, as a study writes it: "promote F16", "requantize", or
-// nothing.
+// How quantized weights that a variant rounds are stored, as a study writes it: "promote F16", "requantize", or empty.
 #pragma once
 
 #include <string>
@@ -11,10 +10,10 @@ namespace fakequant {
 
 std::string storage_text(const ApplySettings& storage);
 
-// The settings that have this text.
+// The inverse of storage_text().
 ApplySettings storage_of_text(const std::string& text);
 
-// The SHA-256 of the ranges or the importance matrix that a format reads; empty where it reads none.
+// The SHA-256 of the ranges or the importance matrix that a format reads; empty if it reads neither.
 std::string files_hash(const Format& format);
 
 }  // namespace fakequant

@@ -1,17 +1,15 @@
 #include "study/study_totals.h"
 
-#include <algorithm>
-
 namespace fakequant {
 namespace {
 
-template <typename Sums, typename Chunks, typename Get>
-Sums total_of_texts(const Chunks& chunks, const Get& get) {
+template <typename Sums>
+Sums total_of_texts(const std::map<ChunkPosition, Sums>& chunks) {
   Sums total;
   for (auto chunk = chunks.begin(); chunk != chunks.end();) {
     Sums text;
     const int number = chunk->first.text;
-    for (; chunk != chunks.end() && chunk->first.text == number; ++chunk) text.add(get(chunk->second));
+    for (; chunk != chunks.end() && chunk->first.text == number; ++chunk) text.add(chunk->second);
     total.add(text);
   }
   return total;
@@ -19,19 +17,10 @@ Sums total_of_texts(const Chunks& chunks, const Get& get) {
 
 }  // namespace
 
-ScoreSums total_of(const std::map<ChunkPlace, StudyScore>& scores) {
-  return total_of_texts<ScoreSums>(scores, [](const StudyScore& score) -> const ScoreSums& { return score.sums; });
-}
+ScoreSums total_of(const std::map<ChunkPosition, ScoreSums>& scores) { return total_of_texts(scores); }
 
-BaselineSums total_of(const std::map<ChunkPlace, BaselineSums>& chunks) {
-  return total_of_texts<BaselineSums>(chunks, [](const BaselineSums& own) -> const BaselineSums& { return own; });
-}
+BaselineSums total_of(const std::map<ChunkPosition, BaselineSums>& chunks) { return total_of_texts(chunks); }
 
-DivergenceFigures figures_of(const std::map<ChunkPlace, StudyScore>& scores) {
-  auto figures = figures_of(total_of(scores));
-  figures.kld_at.max = 0;
-  for (const auto& [place, score] : scores) figures.kld_at.max = std::max(figures.kld_at.max, score.kld_max);
-  return figures;
-}
+DivergenceFigures figures_of(const std::map<ChunkPosition, ScoreSums>& scores) { return figures_of(total_of(scores)); }
 
 }  // namespace fakequant

@@ -1,4 +1,4 @@
-// What the chunks of a study add up to, as `eval` adds up: the chunks of a text in their order, then the texts.
+// Totals over the chunks of a study, summed in the order in which `eval` sums: the chunks of each text, then the texts.
 #pragma once
 
 #include <map>
@@ -7,10 +7,10 @@
 
 namespace fakequant {
 
-ScoreSums total_of(const std::map<ChunkPlace, StudyScore>& scores);
-BaselineSums total_of(const std::map<ChunkPlace, BaselineSums>& chunks);
+ScoreSums total_of(const std::map<ChunkPosition, ScoreSums>& scores);
+BaselineSums total_of(const std::map<ChunkPosition, BaselineSums>& chunks);
 
-// A variant's figures over these chunks; of the quantiles only the largest divergence.
-DivergenceFigures figures_of(const std::map<ChunkPlace, StudyScore>& scores);
+// The figures of a variant over these chunks; of the quantiles, only the maxima that a study keeps.
+DivergenceFigures figures_of(const std::map<ChunkPosition, ScoreSums>& scores);
 
 }  // namespace fakequant

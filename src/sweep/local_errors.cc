@@ -32,7 +32,7 @@ class LocalErrors {
     std::set<std::string> inputs;     // of weights that are rounded
     std::map<std::size_t, std::vector<PlannedRounding>> roundings;
     for (std::size_t r = 0; r < rules.size(); ++r) {
-      if (rules[r].kind == SiteKind::activation) {
+      if (rules[r].pattern.kind == SiteKind::activation) {
         activations.push_back(rules[r]);
         places.push_back(r);
         continue;

@@ -35,56 +35,56 @@ DivergenceLaw law_of(const std::vector<VariantEvidence>& variants, const std::ve
 
 bool is_usable(const VariantEvidence& variant) {
   double sum = 0;
-  for (const auto& [place, kld] : variant.klds) sum += kld;
+  for (const auto& [position, kld] : variant.klds) sum += kld;
   return sum > 0 && std::isfinite(sum);
 }
 
 // How chunks differ, and what each variant would lose on one like the others.
 struct ChunkFactors {
-  std::map<ChunkPlace, double> of_chunk;  // 1 on average
-  std::vector<double> levels;             // of each variant, where it is usable
-  double spread = 1;                      // variance of the factors
-  double rest = 1;                        // variance of what is each variant's own in a chunk, as a part of its level
+  std::map<ChunkPosition, double> of_chunk;  // 1 on average
+  std::vector<double> levels;                // of each variant, where it is usable
+  double spread = 1;                         // variance of the factors
+  double rest = 1;  // variance of what is each variant's own in a chunk, as a part of its level
 };
 
 ChunkFactors find_factors(const std::vector<VariantEvidence>& variants) {
   ChunkFactors factors;
   factors.levels.assign(variants.size(), 0);
   for (const auto& variant : variants) {
-    for (const auto& [place, kld] : variant.klds) factors.of_chunk[place] = 1;
+    for (const auto& [position, kld] : variant.klds) factors.of_chunk[position] = 1;
   }
   for (int round = 0; round < kRounds; ++round) {
-    std::map<ChunkPlace, std::pair<double, int>> ratios;
+    std::map<ChunkPosition, std::pair<double, int>> ratios;
     for (std::size_t v = 0; v < variants.size(); ++v) {
       if (!is_usable(variants[v])) continue;
       double found = 0, expected = 0;
-      for (const auto& [place, kld] : variants[v].klds) {
+      for (const auto& [position, kld] : variants[v].klds) {
         found += kld;
-        expected += factors.of_chunk[place];
+        expected += factors.of_chunk[position];
       }
       factors.levels[v] = found / expected;
-      for (const auto& [place, kld] : variants[v].klds) {
-        auto& [sum, count] = ratios[place];
+      for (const auto& [position, kld] : variants[v].klds) {
+        auto& [sum, count] = ratios[position];
         sum += kld / factors.levels[v];
         ++count;
       }
     }
     double total = 0;
-    for (const auto& [place, ratio] : ratios) total += ratio.first / ratio.second;
-    for (const auto& [place, ratio] : ratios) {
-      factors.of_chunk[place] = ratio.first / ratio.second / total * static_cast<double>(ratios.size());
+    for (const auto& [position, ratio] : ratios) total += ratio.first / ratio.second;
+    for (const auto& [position, ratio] : ratios) {
+      factors.of_chunk[position] = ratio.first / ratio.second / total * static_cast<double>(ratios.size());
     }
   }
   if (const auto count = static_cast<double>(factors.of_chunk.size()); count > 1) {
     factors.spread = 0;
-    for (const auto& [place, factor] : factors.of_chunk) factors.spread += (factor - 1) * (factor - 1) / (count - 1);
+    for (const auto& [position, factor] : factors.of_chunk) factors.spread += (factor - 1) * (factor - 1) / (count - 1);
   }
   // What is left beside the common factors, of all variants together: few chunks of one say little of it.
   double rest = 0, freedom = 0;
   for (std::size_t v = 0; v < variants.size(); ++v) {
     if (!is_usable(variants[v])) continue;
-    for (const auto& [place, kld] : variants[v].klds) {
-      const double difference = kld / factors.levels[v] - factors.of_chunk[place];
+    for (const auto& [position, kld] : variants[v].klds) {
+      const double difference = kld / factors.levels[v] - factors.of_chunk[position];
       rest += difference * difference;
     }
     freedom += static_cast<double>(variants[v].klds.size()) - 1;
@@ -155,11 +155,11 @@ std::vector<std::size_t> choose_probes(const std::vector<VariantEvidence>& varia
   // A gain that was found before bounds what it is now: only the best is looked at again.
   struct Candidate {
     double gain;  // for its cost
-    std::size_t place;
+    std::size_t position;
     std::size_t found_with;  // so many chosen
 
     bool operator<(const Candidate& other) const {
-      return gain != other.gain ? gain < other.gain : place > other.place;
+      return gain != other.gain ? gain < other.gain : position > other.position;
     }
   };
   std::vector<std::size_t> chosen;
@@ -173,14 +173,14 @@ std::vector<std::size_t> choose_probes(const std::vector<VariantEvidence>& varia
   for (double budget = choice.budget; !candidates.empty();) {
     const auto best = candidates.top();
     candidates.pop();
-    if (choice.costs[places[best.place]] > budget || best.gain <= 0) continue;
+    if (choice.costs[places[best.position]] > budget || best.gain <= 0) continue;
     if (best.found_with < chosen.size()) {
-      candidates.push(look_at(best.place));
+      candidates.push(look_at(best.position));
       continue;
     }
-    law.foresee(best.place, kProbeVariance);
-    budget -= choice.costs[places[best.place]];
-    chosen.push_back(places[best.place]);
+    law.foresee(best.position, kProbeVariance);
+    budget -= choice.costs[places[best.position]];
+    chosen.push_back(places[best.position]);
   }
   return chosen;
 }

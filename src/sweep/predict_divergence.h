@@ -10,15 +10,15 @@
 #include <optional>
 #include <vector>
 
-#include "sweep/divergence_law.h"
 #include "study/study_database.h"
+#include "sweep/divergence_law.h"
 
 namespace fakequant {
 
 struct VariantEvidence {
-  VariantTraits traits;                 // their log_error is set here
-  double local_error = 0;               // 0: the rounding changes nothing, and so costs nothing
-  std::map<ChunkPlace, double> klds{};  // the mean divergence of each chunk that was measured
+  VariantTraits traits;                    // their log_error is set here
+  double local_error = 0;                  // 0: the rounding changes nothing, and so costs nothing
+  std::map<ChunkPosition, double> klds{};  // the mean divergence of each chunk that was measured
 };
 
 // Of every variant, from those with `klds`. `chunks`: of the whole text. Where none loses anything, there is nothing to

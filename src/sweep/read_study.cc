@@ -6,27 +6,9 @@
 
 #include "error.h"
 #include "study/study_totals.h"
+#include "sweep/sweep_variant.h"
 
 namespace fakequant {
-namespace {
-
-SweepVariant read_variant(const StudyVariant& stored, const std::map<ChunkPlace, StudyScore>& scores) {
-  SweepVariant variant;
-  variant.recipe = stored.recipe;
-  variant.site = stored.site;
-  variant.format = stored.format;
-  variant.layer = stored.layer;
-  variant.storage = stored.storage;
-  variant.chunks = variant.chunks_found = static_cast<int>(scores.size());
-  variant.figures = figures_of(scores);
-  if (stored.start) {
-    variant.first_layer = stored.start->layer;
-    variant.why_whole = stored.start->why_whole;
-  }
-  return variant;
-}
-
-}  // namespace
 
 StoredStudy read_study(const std::string& path) {
   const StudyDatabase study(path, StudyAccess::read);
@@ -41,18 +23,22 @@ StoredStudy read_study(const std::string& path) {
   result.batch_size = subject->batch_size;
   const auto baseline = study.baseline();
   for (const auto& text : subject->texts) result.texts.push_back({text.name, 0});
-  for (const auto& [place, sums] : baseline) {
-    if (place.text < 0 || static_cast<std::size_t>(place.text) >= result.texts.size()) {
+  for (const auto& [position, sums] : baseline) {
+    if (position.text < 0 || static_cast<std::size_t>(position.text) >= result.texts.size()) {
       throw Error(fmt::format("{} is a damaged study: a chunk belongs to none of its texts", path));
     }
-    ++result.texts[static_cast<std::size_t>(place.text)].chunks;
+    ++result.texts[static_cast<std::size_t>(position.text)].chunks;
   }
   const auto sums = total_of(baseline);
   result.baseline_ppl = perplexity(sums.nll, sums.count);
+  const auto predictions = study.predictions();
   for (const auto& [id, variant] : study.variants()) {
     const auto scores = study.scores(id);
-    if (!scores.empty()) result.variants.push_back(read_variant(variant, scores));
+    const auto found = predictions.find(id);
+    const auto predicted = found == predictions.end() ? std::nullopt : std::optional(found->second);
+    if (!scores.empty() || predicted) result.variants.push_back(sweep_variant(variant, scores, predicted));
   }
+  result.prediction_quality = quality_of(result.variants);
   result.is_by_layer = std::any_of(result.variants.begin(), result.variants.end(),
                                    [](const SweepVariant& variant) { return variant.layer.has_value(); });
   return stored;

@@ -8,8 +8,8 @@
 
 namespace fakequant {
 
-// All that a study holds, as the result of the sweep that would have asked for it. Variants of which nothing was
-// measured are left out.
+// All that a study holds, as the result of the sweep that would have asked for it. Variants that were neither measured
+// nor predicted are left out.
 struct StoredStudy {
   StudySubject subject;
   SweepResult result;

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/devices.h"
+#include "engine/compute_options.h"
 #include "sweep/sweep_plan.h"
 #include "sweep/sweep_result.h"
 #include "weights/apply.h"
@@ -29,11 +29,9 @@ struct SweepRequest {
   std::vector<std::string> texts;  // files
   SweepQuestion question;
   ApplySettings storage;  // of rounded weights
-  DeviceOptions devices;
-  int ctx_size = 0;    // tokens; as in EvalOptions
-  int batch_size = 0;  // likewise
-  int chunks = 0;      // of each text, at most; 0: all that it has
-  int threads = 1;
+  ComputeOptions compute;
+  int ctx_size = 0;  // tokens; as in EvalOptions
+  int chunks = 0;    // of each text, at most; 0: all that it has
   int shard = 1, shards = 1;
   double precision = 0;   // a variant is done when its divergence's standard error is below this part of it; 0: never
   bool predicts = false;  // measures some variants on some chunks, and predicts the others from them

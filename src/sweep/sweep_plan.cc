@@ -6,35 +6,15 @@
 #include <algorithm>
 #include <set>
 
-#include "error.h"
-
 namespace fakequant {
 namespace {
-
-Rule rule_of(const std::string& site, const std::string& format) {
-  if (site.find('=') != std::string::npos) {
-    throw usage_error(fmt::format("--site {} is a whole rule: give what stands before its '=', and --format", site));
-  }
-  return parse_rule(site + "=" + format);
-}
-
-// The part of a rule that says where.
-std::string site_text(const Rule& rule) {
-  const auto text = to_string(rule);
-  return text.substr(0, text.find('='));
-}
-
-Rule at_layer(Rule rule, int layer) {
-  rule.layers.layers = std::vector<LayerSet::Range>{{layer, layer}};
-  return rule;
-}
 
 // The sites of a rule's kind, and what they say of it.
 class RuleSites {
  public:
   RuleSites(const Rule& rule, const ModelSites& model)
-      : sites_(rule.kind == SiteKind::weight ? model.weights : model.activations),
-        layers_(rule.kind == SiteKind::weight ? model.weight_layers : model.activation_layers) {}
+      : sites_(rule.pattern.kind == SiteKind::weight ? model.weights : model.activations),
+        layers_(rule.pattern.kind == SiteKind::weight ? model.weight_layers : model.activation_layers) {}
 
   int layers() const { return layers_; }
 
@@ -67,14 +47,13 @@ std::string layers_text(const std::vector<int>& layers) {
 
 // The variants of a rule, one for each layer.
 std::vector<PlannedVariant> by_layer(const Rule& rule, const RuleSites& sites, std::vector<std::string>& notes) {
-  auto everywhere = rule;
-  everywhere.layers = {};
-  const auto site = site_text(everywhere);
+  const auto site = to_string(in_all_layers(rule.pattern));
   std::vector<PlannedVariant> variants;
   std::vector<int> empty;
   for (int layer = 0; layer < sites.layers(); ++layer) {
-    if (!rule.layers.contains(layer, sites.layers())) continue;
-    PlannedVariant variant{at_layer(rule, layer), site, to_string(rule.format), layer, 0, false, {}};
+    if (!rule.pattern.layers.contains(layer, sites.layers())) continue;
+    PlannedVariant variant{
+        {in_layer(rule.pattern, layer), rule.format}, site, to_string(rule.format), layer, 0, false, {}};
     if (sites.look_at(variant)) {
       variants.push_back(std::move(variant));
     } else {
@@ -101,13 +80,14 @@ SweepPlan plan_sweep(const SweepQuestion& question, const ModelSites& model) {
   for (const auto& site : question.sites) {
     std::vector<std::string> notes;
     for (const auto& format : question.formats) {
-      const auto rule = rule_of(site, format);
+      const Rule rule{site, format};
+      check_rule(rule);
       const RuleSites sites(rule, model);
       sites.check(rule);
       notes.clear();  // they are the same for every format
       auto variants = question.by_layer ? by_layer(rule, sites, notes) : std::vector<PlannedVariant>{};
       if (variants.empty()) {
-        variants.push_back({rule, site_text(rule), to_string(rule.format), {}, 0, false, {}});
+        variants.push_back({rule, to_string(rule.pattern), to_string(rule.format), {}, 0, false, {}});
         sites.look_at(variants.back());
       }
       for (auto& variant : variants) add(std::move(variant));

@@ -11,8 +11,8 @@
 namespace fakequant {
 
 struct SweepQuestion {
-  std::vector<std::string> sites;    // "a:ffn_input", "w:ffn_norm": a rule's part before the '='
-  std::vector<std::string> formats;  // "int4,per=block,block=32": its part behind it
+  std::vector<SitePattern> sites;
+  std::vector<Format> formats;
   bool by_layer = false;
 };
 
@@ -36,7 +36,7 @@ struct SweepPlan {
   std::vector<std::string> notes;        // which layers have nothing that a site names
 };
 
-// Throws a usage error when a site or format cannot be understood, they do not go together, or a site matches nothing.
+// Throws a usage error if a format does not suit a site, or a site matches nothing.
 SweepPlan plan_sweep(const SweepQuestion& question, const ModelSites& model);
 
 // Every `count`th variant, from the `shard`th (counted from 1) on.

@@ -25,6 +25,15 @@ ModelSites model() {
   return sites;
 }
 
+SweepQuestion question(const std::vector<std::string>& sites, const std::vector<std::string>& formats,
+                       bool by_layer = false) {
+  SweepQuestion asked;
+  for (const auto& site : sites) asked.sites.push_back(parse_site_pattern(site));
+  for (const auto& format : formats) asked.formats.push_back(parse_format(format));
+  asked.by_layer = by_layer;
+  return asked;
+}
+
 std::vector<std::string> names(const SweepPlan& plan) {
   std::vector<std::string> names;
   for (const auto& variant : plan.variants) names.push_back(to_string(variant.rule));
@@ -32,7 +41,7 @@ std::vector<std::string> names(const SweepPlan& plan) {
 }
 
 TEST(SweepPlan, TakesEverySiteInEveryFormat) {
-  const auto plan = plan_sweep({{"a:ffn_out", "w:ffn_down@1-2"}, {"bf16", "int4,per=block,block=64"}}, model());
+  const auto plan = plan_sweep(question({"a:ffn_out", "w:ffn_down@1-2"}, {"bf16", "int4,per=block,block=64"}), model());
   EXPECT_THAT(names(plan), ElementsAre("a:ffn_out=bf16", "a:ffn_out=int4,per=block,block=64", "w:ffn_down@1-2=bf16",
                                        "w:ffn_down@1-2=int4,per=block,block=64"));
   EXPECT_EQ(plan.variants[0].lowest_layer, 0);
@@ -43,7 +52,7 @@ TEST(SweepPlan, TakesEverySiteInEveryFormat) {
 }
 
 TEST(SweepPlan, TakesEachLayerByItselfAndSaysWhichHaveNone) {
-  const auto plan = plan_sweep({{"a:ffn_norm", "a:ffn_out@1"}, {"bf16", "e4m3", "bf16"}, true}, model());
+  const auto plan = plan_sweep(question({"a:ffn_norm", "a:ffn_out@1"}, {"bf16", "e4m3", "bf16"}, true), model());
   EXPECT_THAT(names(plan), ElementsAre("a:ffn_norm@0=bf16", "a:ffn_norm@2=bf16", "a:ffn_norm@0=e4m3",
                                        "a:ffn_norm@2=e4m3", "a:ffn_out@1=bf16", "a:ffn_out@1=e4m3"));
   EXPECT_THAT(plan.notes, ElementsAre("a:ffn_norm names nothing in layer 1, which is left out."));
@@ -55,7 +64,7 @@ TEST(SweepPlan, TakesEachLayerByItselfAndSaysWhichHaveNone) {
 }
 
 TEST(SweepPlan, TakesWhatBelongsToNoLayerAsOne) {
-  const auto plan = plan_sweep({{"a:logits", "w:output"}, {"bf16"}, true}, model());
+  const auto plan = plan_sweep(question({"a:logits", "w:output"}, {"bf16"}, true), model());
   EXPECT_THAT(names(plan), ElementsAre("a:logits=bf16", "w:output=bf16"));
   EXPECT_EQ(plan.notes.size(), 2u);
   EXPECT_FALSE(plan.variants[1].is_layered);
@@ -63,11 +72,11 @@ TEST(SweepPlan, TakesWhatBelongsToNoLayerAsOne) {
 }
 
 TEST(SweepPlan, IsDividedIntoShardsThatAreItWhole) {
-  const SweepQuestion question{{"a:ffn_out", "w:ffn_down"}, {"bf16", "e4m3"}, true};
-  const auto whole = names(plan_sweep(question, model()));
+  const auto both = question({"a:ffn_out", "w:ffn_down"}, {"bf16", "e4m3"}, true);
+  const auto whole = names(plan_sweep(both, model()));
   std::vector<std::string> all;
   for (int shard = 1; shard <= 5; ++shard) {
-    auto plan = plan_sweep(question, model());
+    auto plan = plan_sweep(both, model());
     take_shard(plan, shard, 5);
     EXPECT_LE(plan.variants.size(), 3u);
     for (const auto& name : names(plan)) all.push_back(name);
@@ -76,11 +85,9 @@ TEST(SweepPlan, IsDividedIntoShardsThatAreItWhole) {
 }
 
 TEST(SweepPlan, RefusesWhatCannotBeMeasured) {
-  EXPECT_THROW(plan_sweep({{"a:ffn_nrm"}, {"bf16"}, true}, model()), Error);
-  EXPECT_THROW(plan_sweep({{"a:ffn_out"}, {"bf61"}}, model()), Error);
-  EXPECT_THROW(plan_sweep({{"a:ffn_out=bf16"}, {"bf16"}}, model()), Error);
-  EXPECT_THROW(plan_sweep({{"a:ffn_out@7"}, {"bf16"}, true}, model()), Error);
-  EXPECT_THROW(plan_sweep({{"w:ffn_down"}, {"int8,per=token"}}, model()), Error);
+  EXPECT_THROW(plan_sweep(question({"a:ffn_nrm"}, {"bf16"}, true), model()), Error);
+  EXPECT_THROW(plan_sweep(question({"a:ffn_out@7"}, {"bf16"}, true), model()), Error);
+  EXPECT_THROW(plan_sweep(question({"w:ffn_down"}, {"int8,per=token"}), model()), Error);
 }
 
 }  // namespace

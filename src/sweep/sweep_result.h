@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "measure/eval_result.h"
-#include "sweep/prediction_quality.h"
 #include "study/study_database.h"
+#include "sweep/prediction_quality.h"
 
 namespace fakequant {
 

@@ -21,7 +21,7 @@
 namespace fakequant {
 namespace {
 
-// Adds what the storage did to rounded values, of which `bytes` are the stored form.
+// Adds the errors of storing the rounded values as `bytes`.
 void add_storage_errors(int type, std::span<const float> rounded, std::span<const std::byte> bytes,
                         TensorRounding& result) {
   if (is_float32(type)) return;
@@ -40,14 +40,14 @@ void add_storage_errors(int type, std::span<const float> rounded, std::span<cons
   }
 }
 
-// Finite values that are infinite afterwards.
+// Counts the finite values that became infinite.
 std::int64_t count_became_infinite(std::span<const float> before, std::span<const float> after) {
   std::int64_t count = 0;
   for (std::size_t i = 0; i < before.size(); ++i) count += std::isfinite(before[i]) && std::isinf(after[i]);
   return count;
 }
 
-// Adds what a further piece found.
+// Adds the errors of another piece.
 void add_piece(TensorRounding& total, const TensorRounding& piece) {
   total.errors.add(piece.errors);
   total.became_infinite += piece.became_infinite;
@@ -56,7 +56,7 @@ void add_piece(TensorRounding& total, const TensorRounding& piece) {
   total.storage_max_abs = std::max(total.storage_max_abs, piece.storage_max_abs);
 }
 
-// The type in which a rounded tensor is stored. Throws a usage error where there is none.
+// The type that a rounded tensor is stored in. Throws a usage error if there is none.
 int storage_type(const TensorInfo& tensor, const Rule& rule, const ApplySettings& settings) {
   const auto type = type_name(tensor.type);
   const auto refuse = [&](const std::string& why) {
@@ -67,18 +67,16 @@ int storage_type(const TensorInfo& tensor, const Rule& rule, const ApplySettings
   if (!is_quantized(tensor.type)) throw refuse("only floats and quantized tensors can be rounded");
   if (settings.promote_to) return *settings.promote_to;
   if (!settings.requantize) {
-    throw refuse(fmt::format(
-        "it can be stored wider (--promote f16) or rounded into {} again (--requantize), in memory or by apply", type));
+    throw refuse(fmt::format("promote it to a wider type, such as f16, or requantize it to {}", type));
   }
   if (!can_quantize_again(tensor.type)) {
-    throw refuse(
-        fmt::format("ggml cannot quantize to {} without more, so it can only be stored wider: --promote f16", type));
+    throw refuse(fmt::format(
+        "ggml quantizes to {} only with an importance matrix: promote it to a wider type, such as f16", type));
   }
   return tensor.type;
 }
 
-// A rounder for each tensor that a rule names, where it is to be stored, and the importance matrices that are looked
-// at.
+// For each tensor that a rule selects, its rounder and storage type, and the importance matrices that rounders read.
 class WeightRounding {
  public:
   WeightRounding(const GgufModel& model, const Recipe& recipe, const ApplySettings& settings) {
@@ -159,35 +157,35 @@ ApplyResult apply_to_targets(const GgufModel& model, const Recipe& recipe, const
 
   const Rewrite rewrite(model, targets, types, provenance_keys(model, result.recipe, settings));
   rewrite.write_headers();
-  // One bar for both loops, by the bytes that they write.
+  // Progress counts the bytes that both loops write.
   const auto copied = rewrite.copied_bytes();
   const auto part = static_cast<double>(copied) / static_cast<double>(std::max<std::uint64_t>(rewrite.size(), 1));
-  const auto tell = [&](double begin, double share) {
+  const auto part_of_progress = [&](double begin, double share) {
     return progress ? Progress([=, &progress](double done) { progress(begin + share * done); }) : Progress();
   };
-  // By one thread: the kernel lets one at a time write to a file, and others would only wait for it.
+  // On one thread: the kernel lets one thread at a time write to a file.
   parallel_for(
-      rewrite.copies(), 1, [&](std::int64_t i) { rewrite.copy(i); }, tell(0, part));
+      rewrite.copies(), 1, [&](std::int64_t i) { rewrite.copy(i); }, part_of_progress(0, part));
 
   const auto round_piece = [&](std::int64_t i) {
     const auto piece = pieces[i];
     const auto& tensor = model.tensors()[piece.tensor];
     const auto type = types.at(piece.tensor);
-    TensorRounding found;
+    TensorRounding part_result;
     auto values = read_piece_values(model, piece);
-    found.errors = rounding.rounders().at(piece.tensor).round(piece, values);
-    if (found.errors.saturated > 0) {
-      found.became_infinite = count_became_infinite(read_piece_values(model, piece), values);
+    part_result.errors = rounding.rounders().at(piece.tensor).round(piece, values);
+    if (part_result.errors.saturated > 0) {
+      part_result.became_infinite = count_became_infinite(read_piece_values(model, piece), values);
     }
     const auto bytes = about(tensor.name, [&] { return encode_values(type, values, row_elements(tensor)); });
-    add_storage_errors(type, values, bytes, found);
+    add_storage_errors(type, values, bytes, part_result);
     rewrite.write(piece, bytes);
-    return found;
+    return part_result;
   };
-  const auto fold = [&](std::int64_t i, const TensorRounding& found) {
-    add_piece(result.tensors[result_of_tensor[pieces[i].tensor]], found);
+  const auto fold = [&](std::int64_t i, const TensorRounding& part_result) {
+    add_piece(result.tensors[result_of_tensor[pieces[i].tensor]], part_result);
   };
-  parallel_fold(pieces.size(), threads, round_piece, fold, tell(part, 1 - part));
+  parallel_fold(pieces.size(), threads, round_piece, fold, part_of_progress(part, 1 - part));
   result.output_size = rewrite.size();
   return result;
 }
@@ -197,7 +195,7 @@ ApplyResult apply_to_files(const GgufModel& model, const Recipe& recipe, const A
   std::error_code ignored;
   const auto status = std::filesystem::status(output, ignored);
   if (std::filesystem::exists(status) && std::filesystem::is_other(status)) {
-    throw usage_error(fmt::format("a model cannot be written to {}, which is no file: name a file", output));
+    throw usage_error(fmt::format("cannot write a model to {}, which is not a file: name a file", output));
   }
   std::vector<std::unique_ptr<OutputFile>> files;
   std::vector<RewriteTarget> targets;
@@ -205,17 +203,17 @@ ApplyResult apply_to_files(const GgufModel& model, const Recipe& recipe, const A
     for (const auto& part : model.parts()) {
       if (is_same_file(part.path(), path)) {
         throw usage_error(
-            fmt::format("the output {} is the model itself, which is never written to: name another file", path));
+            fmt::format("the output {} is the model itself, which is only read: name another file", path));
       }
     }
     files.push_back(std::make_unique<OutputFile>(path));
     if (!files.back()->is_file()) {
-      throw usage_error(fmt::format("a model cannot be written to {} from front to back: name a file", path));
+      throw usage_error(fmt::format("cannot write a model to {}, where writes cannot seek: name a file", path));
     }
     targets.push_back({files.back()->fd(), path});
   }
   auto result = apply_to_targets(model, recipe, settings, targets, threads, progress);
-  // A split model is opened through its first part: while that is not there, nothing looks finished.
+  // A split model is opened through its first part: without it, the output does not look complete.
   if (files.size() > 1) files.front()->remove_target();
   for (auto file = files.rbegin(); file != files.rend(); ++file) (*file)->commit();
   return result;

@@ -16,15 +16,15 @@
 namespace fakequant {
 namespace {
 
-// Pieces are surveyed in parts that stay in the cache, each knowing what was found in those before it.
-constexpr std::int64_t kMostOfPiece = 32 * kPieceElements;
+// A piece is read in parts that fit the cache; each uses the statistics of those before it.
+constexpr std::int64_t kMaxPieceElements = 32 * kPieceElements;
 
-// Of fewer values the short sums of add_half_statistics() would show.
-constexpr std::int64_t kMany = 8 * kPieceElements;
+// With fewer values, the error of the float sums of add_half_statistics() would be visible.
+constexpr std::int64_t kMinHalfElements = 8 * kPieceElements;
 
 ValueStatistics statistics_of(const GgufModel& model, const TensorPiece& piece) {
   const auto& tensor = model.tensors()[piece.tensor];
-  const auto half = tensor.elements >= kMany ? half_of_type(tensor.type) : std::nullopt;
+  const auto half = tensor.elements >= kMinHalfElements ? half_of_type(tensor.type) : std::nullopt;
   ValueStatistics total;
   for (std::int64_t first = 0; first < piece.elements; first += kPieceElements) {
     const auto count = std::min(kPieceElements, piece.elements - first);
@@ -71,24 +71,24 @@ TensorCensus describe(const TensorInfo& tensor, const ValueStatistics& s) {
 
 bool is_bf16_already(const TensorCensus& tensor) { return tensor.low16_zero && *tensor.low16_zero == 1.0; }
 
-Census take_census(const GgufModel& model, const std::string& pattern, int threads, const Progress& progress) {
+Census take_census(const GgufModel& model, const std::string& glob, int threads, const Progress& progress) {
   std::vector<std::size_t> chosen;
-  TensorPieces pieces(kMostOfPiece);
-  std::vector<std::size_t> place(model.tensors().size());  // among the chosen
+  TensorPieces pieces(kMaxPieceElements);
+  std::vector<std::size_t> index(model.tensors().size());  // among the chosen
   for (std::size_t t = 0; t < model.tensors().size(); ++t) {
-    if (!glob_match(pattern, model.tensors()[t].name)) continue;
-    place[t] = chosen.size();
+    if (!glob_match(glob, model.tensors()[t].name)) continue;
+    index[t] = chosen.size();
     chosen.push_back(t);
     pieces.add(t, model.tensors()[t]);
   }
   if (chosen.empty() && !model.tensors().empty()) {
-    throw usage_error(fmt::format("no tensor of {} is called '{}': its first is {}", model.path(), pattern,
-                                  model.tensors().front().name));
+    throw usage_error(
+        fmt::format("no tensor of {} matches '{}': its first is {}", model.path(), glob, model.tensors().front().name));
   }
   std::vector<ValueStatistics> totals(chosen.size());
-  const auto survey = [&](std::int64_t i) { return statistics_of(model, pieces[i]); };
-  const auto fold = [&](std::int64_t i, const ValueStatistics& found) { totals[place[pieces[i].tensor]].add(found); };
-  parallel_fold(pieces.size(), threads, survey, fold, progress);
+  const auto read_piece_statistics = [&](std::int64_t i) { return statistics_of(model, pieces[i]); };
+  const auto fold = [&](std::int64_t i, const ValueStatistics& piece) { totals[index[pieces[i].tensor]].add(piece); };
+  parallel_fold(pieces.size(), threads, read_piece_statistics, fold, progress);
 
   Census census;
   census.model = model.path();

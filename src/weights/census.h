@@ -1,7 +1,7 @@
-// The census: what precision the values of a file really have, whatever type they are stored in.
+// The census: the precision that the values of a file use, whatever type they are stored in.
 //
-// A norm weight that is stored as F32 may hold no more than BF16 values; rounding it to BF16 then shows nothing. The
-// census finds that out by looking at every value.
+// A norm weight stored as F32 may have BF16 values only; rounding it to BF16 then changes nothing. The census reads
+// every value to find this out.
 #pragma once
 
 #include <cstdint>
@@ -23,9 +23,9 @@ struct TensorCensus {
   std::uint64_t bytes = 0;
   std::optional<int> layer;
   std::optional<double> low16_zero;      // F32 only: fraction of values whose low 16 bits are zero
-  std::vector<std::string> lossless_in;  // of bf16, f16, tf32, e4m3, e5m2 and mantissaN: those that hold every value
-  int mantissa_bits = 0;                 // of float32's 23, the most that any finite value uses
-  // Of the finite values; not a number where there are none (kurtosis: where all are equal).
+  std::vector<std::string> lossless_in;  // those of bf16, f16, tf32, e4m3, e5m2 and mantissaN that hold every value
+  int mantissa_bits = 0;                 // of float32's 23: the maximum that a finite value uses
+  // Of the finite values; NaN if there are none (kurtosis: if all are equal).
   double min = 0, max = 0, absmax = 0, mean = 0, std = 0;
   double kurtosis = 0;  // excess: 0 for a normal distribution
   std::int64_t zeros = 0, nans = 0, infs = 0;
@@ -36,15 +36,15 @@ struct Census {
   std::string architecture;
   std::uint64_t file_size = 0;  // of all parts
   int layers = 0;
-  std::vector<TensorCensus> tensors;  // those that were asked for, in the model's order
-  std::map<std::string, int> types;   // tensors of each type
+  std::vector<TensorCensus> tensors;  // those selected, in the model's order
+  std::map<std::string, int> types;   // how many tensors have each type
 };
 
-// True for an F32 tensor whose every value is a BF16 value already: rounding it to BF16 changes nothing.
+// True for an F32 tensor with BF16 values only: rounding it to BF16 changes nothing.
 bool is_bf16_already(const TensorCensus& tensor);
 
-// Reads every value of the tensors whose names match the glob `pattern` once, on `threads` threads. Quantized types are
-// widened by ggml. Throws a usage error when no name matches.
-Census take_census(const GgufModel& model, const std::string& pattern, int threads, const Progress& progress = {});
+// Reads every value of the tensors whose names match `glob` once, on `threads` threads. ggml dequantizes quantized
+// types. Throws a usage error if no name matches.
+Census take_census(const GgufModel& model, const std::string& glob, int threads, const Progress& progress = {});
 
 }  // namespace fakequant

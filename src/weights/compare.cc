@@ -14,7 +14,7 @@
 namespace fakequant {
 namespace {
 
-// Of a pair of pieces, or of tensors.
+// Between two pieces, or two tensors.
 struct Differences {
   ValueDifferences values;
   bool bytes_identical = true;
@@ -25,7 +25,7 @@ struct Differences {
   }
 };
 
-// Of the values [first, first + count) of both.
+// Between the values [first, first + count) of both.
 Differences compare_values(const TensorSource& a, const TensorSource& b, std::int64_t first, std::int64_t count) {
   Buffer<float> values_a(static_cast<std::size_t>(count)), values_b(values_a.size());
   const auto bytes_a = a.read(first, values_a), bytes_b = b.read(first, values_b);
@@ -93,7 +93,7 @@ bool same_files(const GgufModel& a, const GgufModel& b, int threads) {
   return true;
 }
 
-// Tensors of the same name and shape are compared, the others listed.
+// Compares tensors of the same name and shape, and lists the others.
 Comparison compare_tensors(const std::vector<TensorSource>& a, const std::vector<TensorSource>& b, int threads,
                            const Progress& progress) {
   Comparison result;
@@ -103,7 +103,7 @@ Comparison compare_tensors(const std::vector<TensorSource>& a, const std::vector
     const TensorSource *a, *b;
   };
   std::vector<Pair> pairs;
-  TensorPieces pieces;  // by the place among the pairs
+  TensorPieces pieces;  // their tensors are indices of pairs
   for (const auto& tensor : a) {
     const auto found = names_b.find(tensor.name);
     if (found == names_b.end()) {
@@ -127,7 +127,7 @@ Comparison compare_tensors(const std::vector<TensorSource>& a, const std::vector
     const auto piece = pieces[i];
     return compare_values(*pairs[piece.tensor].a, *pairs[piece.tensor].b, piece.first_element, piece.elements);
   };
-  const auto fold = [&](std::int64_t i, const Differences& found) { totals[pieces[i].tensor].add(found); };
+  const auto fold = [&](std::int64_t i, const Differences& piece) { totals[pieces[i].tensor].add(piece); };
   parallel_fold(pieces.size(), threads, compare_piece, fold, progress);
   for (std::size_t i = 0; i < pairs.size(); ++i) {
     result.tensors.push_back(describe(*pairs[i].a, *pairs[i].b, totals[i]));

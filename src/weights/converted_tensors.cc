@@ -11,7 +11,7 @@
 namespace fakequant {
 namespace {
 
-// A GGUF name and the published one. N stands for the layer, E for the expert.
+// A name in GGUF and the published name. N stands for the layer, E for the expert.
 struct NamePair {
   const char* gguf;
   const char* published;
@@ -28,7 +28,7 @@ constexpr std::array kNames = {
     NamePair{"blk.N.attn_output", "model.layers.N.self_attn.o_proj"},
     NamePair{"blk.N.attn_q_norm", "model.layers.N.self_attn.q_norm"},
     NamePair{"blk.N.attn_k_norm", "model.layers.N.self_attn.k_norm"},
-    // With four norms a layer, as gemma 2 has it, the one after the attention is not the one before the feed-forward.
+    // In layers with four norms, as in gemma 2, the norm after the attention is not the norm before the feed-forward.
     NamePair{"blk.N.ffn_norm", "model.layers.N.pre_feedforward_layernorm"},
     NamePair{"blk.N.post_attention_norm", "model.layers.N.post_attention_layernorm"},
     NamePair{"blk.N.post_ffw_norm", "model.layers.N.post_feedforward_layernorm"},
@@ -53,8 +53,7 @@ std::string with_number(const std::string& pattern, const std::string& letter, s
   return name;
 }
 
-// The published tensors that a GGUF tensor was made from: one, or one for each expert; none where no name leads to
-// them.
+// The published tensors that a GGUF tensor was made from: one, or one for each expert; none if no name fits.
 std::vector<const SafetensorsTensor*> origins(const SafetensorsModel& published, const TensorInfo& tensor) {
   const auto find = [&](const std::string& name) -> const SafetensorsTensor* {
     const auto found = published.tensors().find(name);
@@ -83,8 +82,8 @@ std::vector<const SafetensorsTensor*> origins(const SafetensorsModel& published,
   return {};
 }
 
-// Of how many heads the rows of a tensor could be interleaved: 0 where it is no projection of queries or keys, none
-// where the model does not say, or says it in a way that does not divide the rows.
+// The number of heads by which the rows of a tensor may be interleaved: 0 for a tensor that is no projection of queries
+// or keys, none if the model has no head count or one that does not divide the rows.
 std::optional<std::int64_t> heads_of(const GgufModel& model, const TensorInfo& tensor) {
   const auto begins = [&](const char* word) {
     const auto layer = layer_of_tensor(tensor.name);
@@ -101,7 +100,7 @@ std::optional<std::int64_t> heads_of(const GgufModel& model, const TensorInfo& t
   return heads;
 }
 
-// Reads a tensor that was put together from published ones.
+// Reads a tensor as the converter makes it from published ones.
 class Converter {
  public:
   Converter(const SafetensorsModel& published, std::vector<const SafetensorsTensor*> origins, std::int64_t heads)
@@ -116,16 +115,15 @@ class Converter {
     const auto& origin = *origins_.front();
     Buffer<std::byte> bytes(values.size() * origin.element_bytes);
     const auto end = first + static_cast<std::int64_t>(values.size());
-    // In runs that lie together in the published file: as far as a row goes where rows are in another order, else as
-    // far as the expert goes.
+    // Runs are contiguous in the published file: a row where rows are reordered, else a whole expert.
     const auto run = row_ > 0 ? row_ : origin.elements;
     for (auto at = first; at < end;) {
       const auto next = std::min(end, (at / run + 1) * run);
       const auto* part = row_ > 0 ? &origin : origins_[static_cast<std::size_t>(at / run)];
-      const auto place = row_ > 0 ? published_row(at / run) * run + at % run : at % run;
+      const auto position = row_ > 0 ? published_row(at / run) * run + at % run : at % run;
       const auto target = std::span(bytes).subspan(static_cast<std::size_t>(at - first) * origin.element_bytes,
                                                    static_cast<std::size_t>(next - at) * origin.element_bytes);
-      published_->read(*part, place, target);
+      published_->read(*part, position, target);
       at = next;
     }
     decode_safetensors(origin.type, bytes, values);
@@ -140,7 +138,7 @@ class Converter {
 
   const SafetensorsModel* published_;
   std::vector<const SafetensorsTensor*> origins_;
-  std::int64_t row_ = 0, head_rows_ = 0;  // 0 where the rows are in the published order
+  std::int64_t row_ = 0, head_rows_ = 0;  // 0: the rows are in the published order
 };
 
 TensorSource source_of(const std::string& name, const SafetensorsModel& published,
@@ -156,10 +154,10 @@ TensorSource source_of(const std::string& name, const SafetensorsModel& publishe
   return {name, stored_name, origin.type, shape, origin.elements * count, Converter(published, origins, heads)};
 }
 
-// How far the first values of two tensors are apart.
+// The squared distance between the first values of two tensors.
 double distance(const TensorSource& a, const TensorSource& b) {
-  constexpr std::int64_t kLooked = std::int64_t{1} << 16;
-  Buffer<float> values_a(static_cast<std::size_t>(std::min(a.elements, kLooked))), values_b(values_a.size());
+  constexpr std::int64_t kMaxValues = std::int64_t{1} << 16;
+  Buffer<float> values_a(static_cast<std::size_t>(std::min(a.elements, kMaxValues))), values_b(values_a.size());
   a.read(0, values_a);
   b.read(0, values_b);
   double sum = 0;
@@ -184,7 +182,7 @@ std::vector<TensorSource> converted_tensors(const SafetensorsModel& published, c
     if (found.empty() || !heads) continue;
     for (const auto* origin : found) used.insert(origin->name);
     auto source = source_of(tensor.name, published, found, *heads);
-    // Other architectures' converters do the same or do not: the values tell.
+    // Converters of other architectures may or may not reorder: take the order in which the values are nearer.
     if (*heads > 0 && !is_llama && source.shape == tensor.shape) {
       auto plain = source_of(tensor.name, published, found, 0);
       if (distance(own[t], plain) <= distance(own[t], source)) source = std::move(plain);

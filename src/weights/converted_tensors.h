@@ -1,8 +1,8 @@
-// The tensors of a published model under the names, and in the order of values, that its GGUF file has.
+// The tensors of a published model, named and ordered as in its GGUF file.
 //
-// llama.cpp's converter (convert_hf_to_gguf.py and gguf-py's tensor_mapping.py) gives every tensor another name, stacks
-// the experts' matrices, and for the llama architecture puts the rows of the query and key projections in another
-// order: the two halves of each head, which the published model rotates against each other, are interleaved row by row.
+// llama.cpp's converter (convert_hf_to_gguf.py and gguf-py's tensor_mapping.py) renames every tensor, stacks the
+// experts' matrices, and for the llama architecture reorders the rows of the query and key projections: it interleaves
+// the two halves of each head, which the published model rotates against each other.
 #pragma once
 
 #include <vector>
@@ -13,8 +13,8 @@
 
 namespace fakequant {
 
-// One for each tensor that `model` has, and is found in `published`; then those of `published` that no name leads to,
-// under their own. Both must outlive what is returned.
+// One for each tensor of `model` that `published` has, then the other tensors of `published` under their own names.
+// Both must outlive the result.
 std::vector<TensorSource> converted_tensors(const SafetensorsModel& published, const GgufModel& model);
 
 }  // namespace fakequant

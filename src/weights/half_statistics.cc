@@ -18,13 +18,13 @@
 #define FAKEQUANT_WEIGHTS_HALF_SUMS
 namespace fakequant {
 
-// What one pass over the codes of a chunk finds.
+// The result of one pass over the codes of a chunk.
 struct HalfSums {
-  double s1 = 0;                    // of the values
-  double s2 = 0, s3 = 0, s4 = 0;    // of the powers of their distances from a pivot
-  std::uint16_t most_positive = 0;  // the greatest code without a sign
-  std::uint16_t most_negative = 0;  // the greatest code with one; without one where there is none
-  std::uint16_t smallest = 0;       // the least magnitude but 0
+  double s1 = 0;                   // of the values
+  double s2 = 0, s3 = 0, s4 = 0;   // of powers of their distances from a pivot
+  std::uint16_t max_positive = 0;  // the largest code without a sign bit
+  std::uint16_t max_negative = 0;  // the largest code with a sign bit; any code without one if there is none
+  std::uint16_t smallest = 0;      // the smallest magnitude except 0
   std::int64_t zeros = 0;
 };
 
@@ -45,14 +45,14 @@ using Codes = half::U16;
 using Codes = hn::Repartition<std::uint16_t, F>;  // twice as many as floats
 #endif
 
-// Sums in float, of so few values that little is lost.
+// Sums in float, of few enough values that rounding errors stay small.
 struct ShortSums {
   explicit ShortSums(Floats pivot) : pivot(pivot) { s1 = s2 = s3 = s4 = hn::Zero(F()); }
 
   void add(Floats x) {
     const auto d = hn::Sub(x, pivot), d2 = hn::Mul(d, d);
     s1 = hn::Add(s1, x);
-    s2 = hn::MulAdd(d, d, s2);  // not the sum with d2: additions are what the processor has its hands full with
+    s2 = hn::MulAdd(d, d, s2);  // not an addition of d2: the loop is bound by additions
     s3 = hn::MulAdd(d2, d, s3);
     s4 = hn::MulAdd(d2, d2, s4);
   }
@@ -61,7 +61,7 @@ struct ShortSums {
   Floats s1, s2, s3, s4;
 };
 
-// Sums in double, one a lane.
+// Sums in double, one for each lane.
 class LongSum {
  public:
 #if HWY_TARGET == HWY_SCALAR
@@ -106,11 +106,11 @@ class CodeRange {
     const auto count = hn::Lanes(Codes());
     const auto begin = lanes.begin(), end = begin + static_cast<std::ptrdiff_t>(count);
     hn::StoreU(hn::BitCast(Codes(), positive_), Codes(), lanes.data());
-    sums.most_positive = *std::max_element(begin, end, [](std::uint16_t a, std::uint16_t b) {
+    sums.max_positive = *std::max_element(begin, end, [](std::uint16_t a, std::uint16_t b) {
       return static_cast<std::int16_t>(a) < static_cast<std::int16_t>(b);
     });
     hn::StoreU(negative_, Codes(), lanes.data());
-    sums.most_negative = *std::max_element(begin, end);
+    sums.max_negative = *std::max_element(begin, end);
     hn::StoreU(smallest_, Codes(), lanes.data());
     sums.smallest = *std::min_element(begin, end);  // 0 included
   }
@@ -121,14 +121,14 @@ class CodeRange {
   hn::Vec<Codes> negative_, smallest_;
 };
 
-// Looks again for the zeros, of which most chunks have none, and for the least magnitude but 0.
-void note_zeros(const std::uint16_t* codes, std::size_t count, HalfSums& sums) {
+// Counts the zeros, which most chunks do not have, and finds the smallest magnitude except 0.
+void count_zeros(const std::uint16_t* codes, std::size_t count, HalfSums& sums) {
   const Codes c;
   auto zeros = hn::Zero(c), least = hn::Set(c, 0xFFFFu);
   for (std::size_t i = 0; i < count; i += hn::Lanes(c)) {
     const auto magnitude = hn::And(hn::LoadU(c, codes + i), hn::Set(c, 0x7FFFu));
     zeros = hn::Sub(zeros, hn::VecFromMask(c, hn::Eq(magnitude, hn::Zero(c))));
-    least = hn::Min(least, hn::Sub(magnitude, hn::Set(c, 1)));  // 0 comes out on top
+    least = hn::Min(least, hn::Sub(magnitude, hn::Set(c, 1)));  // 0 wraps to the largest
   }
   std::array<std::uint16_t, 32> lanes{};
   hn::StoreU(zeros, c, lanes.data());
@@ -138,14 +138,14 @@ void note_zeros(const std::uint16_t* codes, std::size_t count, HalfSums& sums) {
       *std::min_element(lanes.begin(), lanes.begin() + static_cast<std::ptrdiff_t>(hn::Lanes(c))) + 1);
 }
 
-// How far ahead of the sums codes are fetched from the second-level cache, where reading has left them.
-constexpr std::size_t kAhead = 512;
+// How many codes ahead of the sums to prefetch from the second-level cache, where reading the file left them.
+constexpr std::size_t kPrefetchAhead = 512;
 
 // `count` is a multiple of 1024.
 template <typename Type>
 HalfSums sums_of(const std::uint16_t* codes, std::size_t count, float pivot) {
   const std::size_t lanes = hn::Lanes(F());
-  const std::size_t run = 64 * lanes;  // that goes into a pair of short sums
+  const std::size_t run = 64 * lanes;  // values of a pair of short sums
   LongSum s1, s2, s3, s4;
   CodeRange range;
   for (std::size_t begin = 0; begin < count; begin += run) {
@@ -157,8 +157,8 @@ HalfSums sums_of(const std::uint16_t* codes, std::size_t count, float pivot) {
       b.add(Type::widen(hn::LoadU(half::U16(), pair + lanes)));
     };
     for (std::size_t i = begin; i < begin + run; i += 8 * lanes) {
-      hwy::Prefetch(codes + i + kAhead);
-      hwy::Prefetch(codes + i + kAhead + 4 * lanes);
+      hwy::Prefetch(codes + i + kPrefetchAhead);
+      hwy::Prefetch(codes + i + kPrefetchAhead + 4 * lanes);
       for (std::size_t pair = 0; pair < 4; ++pair) add_pair(codes + i + 2 * pair * lanes);
     }
     s1.add(hn::Add(a.s1, b.s1));
@@ -168,7 +168,7 @@ HalfSums sums_of(const std::uint16_t* codes, std::size_t count, float pivot) {
   }
   HalfSums sums{s1.total(), s2.total(), s3.total(), s4.total(), 0, 0, 0, 0};
   range.store(sums);
-  if (sums.smallest == 0) note_zeros(codes, count, sums);
+  if (sums.smallest == 0) count_zeros(codes, count, sums);
   return sums;
 }
 
@@ -187,16 +187,16 @@ namespace {
 
 HWY_EXPORT(half_sums);
 
-constexpr std::size_t kFirst = 2048;   // values that go the general way, for want of any before
-constexpr std::size_t kChunk = 16384;  // values whose sums are put together
-constexpr std::size_t kWhole = 1024;   // a chunk is a multiple of
+constexpr std::size_t kFirst = 2048;   // values that take the general path, because there are none before them
+constexpr std::size_t kChunk = 16384;  // values whose sums are composed
+constexpr std::size_t kWhole = 1024;   // a chunk is a multiple of this
 
-// What is different between the two types.
+// The differences between the two types.
 struct HalfBits {
   int mantissa_bits;
   int bias;
-  std::uint16_t infinity;                   // its code
-  std::uint16_t least_absmax, most_absmax;  // codes between which the fourth powers stay well inside float
+  std::uint16_t infinity;                // its code
+  std::uint16_t min_absmax, max_absmax;  // codes between which fourth powers are well inside the range of float
 };
 
 constexpr HalfBits bits_of(Half type) {
@@ -210,44 +210,44 @@ float widened(Half type, std::uint16_t code) {
   return value;
 }
 
-// A number near the mean of the values so far, but of no short binary fraction. Squares of halves fit into a float, and
-// their last bits are no even mixture (an odd number's square ends in 001): rounding sums of them would err to one
-// side. Squares of distances from such a pivot are rounded this way and that.
+// A number near the mean of the values so far that is not a short binary fraction. Squares of halves are exact in
+// float, and their last bits are not evenly distributed (an odd number's square ends in 001): rounding their sums would
+// be biased. Rounding sums of squared distances from such a pivot is not.
 float pivot_of(const ValueStatistics& before) {
   if (before.finite == 0) return 0;
   const double deviation = std::sqrt(before.m2 / static_cast<double>(before.finite));
   return static_cast<float>(before.mean + 0.0356789 * deviation);
 }
 
-// True where no value of a chunk can use a bit that the values before it have not: all bits of the mantissa, and none
-// below the smallest one's last.
+// True if the values before a chunk already use every bit that its values can use: all bits of the mantissa, down to
+// the last bit of the chunk's smallest value.
 bool adds_no_bits(const HalfBits& bits, const HalfSums& chunk, const ValueStatistics& before) {
   const auto all = ((1u << bits.mantissa_bits) - 1) << (23 - bits.mantissa_bits);
   const int exponent = std::max(chunk.smallest >> bits.mantissa_bits, 1) - bits.bias;
-  return before.mantissa_used == all && before.most_significant_bits == bits.mantissa_bits + 1 &&
+  return before.mantissa_used == all && before.max_significant_bits == bits.mantissa_bits + 1 &&
          before.lowest_bit <= exponent - bits.mantissa_bits;
 }
 
-// The statistics of a chunk whose bits are known already; false where it is not of the usual kind.
+// Sets the statistics of a chunk that adds no bits; false if the chunk is unusual.
 bool usual_statistics(Half type, const HalfSums& sums, double pivot, std::size_t count, ValueStatistics& s) {
   constexpr std::uint16_t kSign = 0x8000;
   const auto bits = bits_of(type);
-  const bool has_both_signs = sums.most_positive < kSign && sums.most_negative >= kSign;
+  const bool has_both_signs = sums.max_positive < kSign && sums.max_negative >= kSign;
   if (!has_both_signs) return false;
-  const auto negative = static_cast<std::uint16_t>(sums.most_negative - kSign);
-  const auto absmax = std::max(sums.most_positive, negative);
-  if (absmax >= bits.infinity || absmax < bits.least_absmax || absmax > bits.most_absmax) return false;
+  const auto negative = static_cast<std::uint16_t>(sums.max_negative - kSign);
+  const auto absmax = std::max(sums.max_positive, negative);
+  if (absmax >= bits.infinity || absmax < bits.min_absmax || absmax > bits.max_absmax) return false;
   const auto n = static_cast<double>(count);
   const double mean = sums.s1 / n, d = mean - pivot, d2 = d * d;
-  // Far from the pivot, the sums of powers would cancel, or leave float.
+  // Far from the pivot, the sums of powers cancel or overflow.
   if (!(d2 * 16 <= sums.s2 / n) || !std::isfinite(sums.s4)) return false;
-  // Beside one great value a short sum would lose what the others add.
+  // In a short sum with one large value, the others are lost.
   const double reach = static_cast<double>(widened(type, absmax)) + std::fabs(pivot);
   if (reach * reach * 64 > sums.s2) return false;
   s.values = s.finite = static_cast<std::int64_t>(count);
   s.zeros = sums.zeros;
-  s.min = widened(type, sums.most_negative);
-  s.max = widened(type, sums.most_positive);
+  s.min = widened(type, sums.max_negative);
+  s.max = widened(type, sums.max_positive);
   s.mean = mean;
   s.m2 = sums.s2 - n * d2;
   s.m3 = sums.s3 - 3 * d * sums.s2 + 2 * n * d2 * d;

@@ -1,8 +1,8 @@
-// The statistics of values that are stored as 16-bit floats, as fast as they can be read.
+// The statistics of values stored as 16-bit floats, at memory speed.
 //
-// Most of a model is stored so, and most of such a tensor is alike: finite values around zero that use every bit their
-// type has. For these a pass over the stored codes and short sums in float are enough; what is not like that is
-// widened, and goes the general way.
+// Most of a model is stored in such types, and most chunks of a tensor are alike: finite values around zero that use
+// all mantissa bits. For these, one pass over the stored codes with short sums in float is enough. Other chunks are
+// widened and take the general path.
 #pragma once
 
 #include <cstdint>
@@ -13,10 +13,9 @@
 
 namespace fakequant {
 
-// Adds to `total` what value_statistics() of the widened values says, but for low16_zero, which says nothing here and
-// is left out. Of most chunks of 16384 the sums are put together from short ones in float, whose errors are many and of
-// both signs: of a million values the moments are then right to about 1e-9. It is faster where `total` holds values of
-// the same tensor already.
+// Adds value_statistics() of the widened values to `total`, except low16_zero, which has no meaning here. The sums of
+// most chunks of 16384 values are composed of short sums in float, whose many errors have both signs: of a million
+// values the moments are accurate to about 1e-9. It is faster if `total` already has values of the same tensor.
 void add_half_statistics(Half type, std::span<const std::uint16_t> stored, ValueStatistics& total);
 
 }  // namespace fakequant

@@ -28,7 +28,7 @@ ImportanceMatrix::ImportanceMatrix(const std::string& path) : path_(path) {
     const auto* counts_tensor = file.find_tensor(name + ".counts");
     if (counts_tensor == nullptr || !is_float32(tensor.type) || !is_float32(counts_tensor->type) ||
         counts_tensor->elements == 0 || tensor.elements % counts_tensor->elements != 0) {
-      throw Error(fmt::format("{}: {} is not what llama-imatrix writes: make the file again", path, tensor.name));
+      throw Error(fmt::format("{}: {} is not as llama-imatrix writes it: make the file again", path, tensor.name));
     }
     auto values = read_values(file, tensor);
     const auto counts = read_values(file, *counts_tensor);
@@ -37,14 +37,14 @@ ImportanceMatrix::ImportanceMatrix(const std::string& path) : path_(path) {
       const float count = counts[i / columns];
       values[i] = count > 0 ? values[i] / count : 1;
       if (!std::isfinite(values[i]) || values[i] < 0) {
-        throw Error(fmt::format("{}: {} holds {} for column {}: no column can be that important; make the file again",
-                                path, tensor.name, values[i], i % columns));
+        throw Error(fmt::format("{}: {} has the invalid value {} for column {}: make the file again", path, tensor.name,
+                                values[i], i % columns));
       }
     }
     columns_[name] = std::move(values);
   }
   if (columns_.empty()) {
-    throw Error(fmt::format("{} is no importance matrix: it has no tensor named WEIGHT{}; llama-imatrix writes one",
+    throw Error(fmt::format("{} is not an importance matrix: it has no tensor named WEIGHT{}; llama-imatrix writes one",
                             path, kSums));
   }
 }
@@ -53,10 +53,10 @@ std::span<const float> ImportanceMatrix::of(const TensorInfo& tensor) const {
   const auto found = columns_.find(tensor.name);
   if (found == columns_.end()) return {};
   const auto matrices = tensor.shape.size() > 2 ? tensor.shape[2] : 1;
-  const auto wanted = row_elements(tensor) * matrices;
-  if (static_cast<std::int64_t>(found->second.size()) != wanted) {
-    throw Error(fmt::format("{} has {} columns for {} where the model has {}: it was made for another model", path_,
-                            found->second.size(), tensor.name, wanted));
+  const auto expected = row_elements(tensor) * matrices;
+  if (static_cast<std::int64_t>(found->second.size()) != expected) {
+    throw Error(fmt::format("{} has {} columns for {}, but the model has {}: it was made for another model", path_,
+                            found->second.size(), tensor.name, expected));
   }
   return found->second;
 }

@@ -1,8 +1,8 @@
-// An importance matrix: how much each column of a weight matters, measured by llama-imatrix on a text.
+// An importance matrix: the importance of each column of each weight, as llama-imatrix measures it on a text.
 //
-// llama-imatrix writes a GGUF file with two tensors for each weight NAME: NAME.in_sum2, the sums of the squared inputs
-// of every column (for each expert, where there are experts), and NAME.counts, how many inputs there were. A column's
-// importance is the mean, and 1 for all columns of an expert that no token came to, as in llama-quantize.
+// llama-imatrix writes a GGUF file with two tensors for each weight NAME: NAME.in_sum2, the sum of the squared inputs
+// of every column (for each expert, if there are experts), and NAME.counts, the number of inputs. A column's importance
+// is the mean, or 1 for all columns of an expert that no token was routed to, as in llama-quantize.
 #pragma once
 
 #include <map>
@@ -16,11 +16,11 @@ namespace fakequant {
 
 class ImportanceMatrix {
  public:
-  // Throws an Error when the file cannot be read or is none.
+  // Throws an Error if the file cannot be read or is not an importance matrix.
   explicit ImportanceMatrix(const std::string& path);
 
-  // The importance of each column of a row of the tensor, one row for each of its matrices (ne[2]); empty when the file
-  // has nothing about it. Throws an Error when it has another number of columns.
+  // The importance of each column, one row of them for each of the tensor's matrices (ne[2]); empty if the file does
+  // not have the tensor. Throws an Error if it has another number of columns.
   std::span<const float> of(const TensorInfo& tensor) const;
 
   const std::string& path() const { return path_; }

@@ -7,7 +7,7 @@ namespace fakequant {
 namespace {
 
 struct Narrowest {
-  std::vector<std::string> formats;  // none where the tensor needs what it has
+  std::vector<std::string> formats;  // none if the tensor needs its own type
   int bits = 0;
 };
 

@@ -1,4 +1,4 @@
-// Which tensors are stored in more bits than their values need: what can be had for nothing.
+// Tensors that are stored in more bits than their values need, and could be smaller without loss.
 #pragma once
 
 #include <cstdint>
@@ -9,18 +9,18 @@
 
 namespace fakequant {
 
-// Tensors of one type whose every value the same narrower formats hold.
+// Tensors of one type whose values all fit the same narrower formats.
 struct NarrowerFormats {
   std::string type;                  // "F32"
-  std::vector<std::string> formats;  // of the fewest bits that do: "bf16", or several of as many
-  int bits = 0;                      // of a value in them
-  std::vector<std::size_t> tensors;  // places in the census
-  std::uint64_t bytes = 0;           // that they take
-  std::uint64_t narrower_bytes = 0;  // that they would take
+  std::vector<std::string> formats;  // those of the fewest bits: "bf16", or several of the same size
+  int bits = 0;                      // per value, in these formats
+  std::vector<std::size_t> tensors;  // indices in the census
+  std::uint64_t bytes = 0;           // as stored
+  std::uint64_t narrower_bytes = 0;  // in these formats
 };
 
-// Of the tensors stored as F32, F16 and BF16, in the order of the first of each. The formats are of bf16, f16, e4m3 and
-// e5m2.
+// Considers tensors stored as F32, F16 and BF16, and the formats bf16, f16, e4m3 and e5m2. The groups are in the order
+// of their first tensors.
 std::vector<NarrowerFormats> narrower_formats(const Census& census);
 
 }  // namespace fakequant

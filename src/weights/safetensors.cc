@@ -24,7 +24,7 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
-constexpr std::uint64_t kLongestHeader = 100'000'000;  // as safetensors' own reader has it
+constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;  // the limit of safetensors' own reader
 
 constexpr auto kIndexEnding = ".safetensors.index.json";
 constexpr auto kFileEnding = ".safetensors";
@@ -58,24 +58,26 @@ std::optional<fs::path> model_in(const fs::path& folder) {
   return std::nullopt;
 }
 
-[[noreturn]] void fail(const std::string& path, const std::string& what) {
-  throw Error(fmt::format("{} is not a sound safetensors file: {}", path, what));
+[[noreturn]] void refuse_safetensors(const std::string& path, const std::string& why) {
+  throw Error(fmt::format("{} is not a valid safetensors file: {}", path, why));
 }
 
-// What the header says of one tensor. `data_begin` and `data_size` are bytes of the file.
-SafetensorsTensor parse_tensor(const std::string& path, const std::string& name, const Json& said,
+// Reads one tensor's entry of the header. `data_begin` and `data_size` are in bytes of the file.
+SafetensorsTensor parse_tensor(const std::string& path, const std::string& name, const Json& entry,
                                std::uint64_t data_begin, std::uint64_t data_size) {
-  const auto refuse = [&](const std::string& what) { fail(path, fmt::format("tensor '{}' {}", name, what)); };
-  if (!said.is_object() || !said.contains("dtype") || !said["dtype"].is_string() || !said.contains("shape") ||
-      !said["shape"].is_array() || !said.contains("data_offsets") || !said["data_offsets"].is_array() ||
-      said["data_offsets"].size() != 2) {
+  const auto refuse = [&](const std::string& what) {
+    refuse_safetensors(path, fmt::format("tensor '{}' {}", name, what));
+  };
+  if (!entry.is_object() || !entry.contains("dtype") || !entry["dtype"].is_string() || !entry.contains("shape") ||
+      !entry["shape"].is_array() || !entry.contains("data_offsets") || !entry["data_offsets"].is_array() ||
+      entry["data_offsets"].size() != 2) {
     refuse("has no dtype, shape and data_offsets");
   }
-  const auto dtype = said["dtype"].get<std::string>();
+  const auto dtype = entry["dtype"].get<std::string>();
   const auto known = std::find_if(kTypes.begin(), kTypes.end(), [&](const auto& type) { return dtype == type.name; });
   if (known == kTypes.end()) refuse(fmt::format("has the unknown type '{}'", dtype));
   const auto whole_number = [&](const Json& number) {
-    if (!number.is_number_unsigned()) refuse("has a shape or offset that is no whole number");
+    if (!number.is_number_unsigned()) refuse("has a shape or offset that is not a whole number");
     return number.get<std::uint64_t>();
   };
 
@@ -84,16 +86,16 @@ SafetensorsTensor parse_tensor(const std::string& path, const std::string& name,
   tensor.type = known->type;
   tensor.element_bytes = known->bytes;
   std::uint64_t elements = 1;
-  for (const auto& length : said["shape"]) {
+  for (const auto& length : entry["shape"]) {
     const auto n = whole_number(length);
-    constexpr auto most = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
-    if (n > most || (n > 0 && elements > most / n)) refuse("has an impossible shape");
+    constexpr auto max = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+    if (n > max || (n > 0 && elements > max / n)) refuse("has an impossible shape");
     elements *= n;
     tensor.shape.push_back(static_cast<std::int64_t>(n));
   }
   std::reverse(tensor.shape.begin(), tensor.shape.end());
   tensor.elements = static_cast<std::int64_t>(elements);
-  const auto begin = whole_number(said["data_offsets"][0]), end = whole_number(said["data_offsets"][1]);
+  const auto begin = whole_number(entry["data_offsets"][0]), end = whole_number(entry["data_offsets"][1]);
   if (begin > end || end > data_size) {
     refuse(fmt::format("lies from byte {} to {} of the data, which has {}: the file is truncated or damaged", begin,
                        end, data_size));
@@ -106,10 +108,10 @@ SafetensorsTensor parse_tensor(const std::string& path, const std::string& name,
 }
 
 Json parse_json(const std::string& path, const std::string& text) {
-  // Nothing sound is nested deeper; what is is not kept.
+  // No valid file is nested deeper; deeper values are dropped.
   const auto is_shallow = [](int depth, Json::parse_event_t, const Json&) { return depth <= 4; };
   auto json = Json::parse(text, is_shallow, false);
-  if (json.is_discarded() || !json.is_object()) fail(path, "its header is no JSON object");
+  if (json.is_discarded() || !json.is_object()) refuse_safetensors(path, "its header is not a JSON object");
   return json;
 }
 
@@ -131,21 +133,21 @@ SafetensorsModel::SafetensorsModel(const std::string& path) : path_(path) {
 
 void SafetensorsModel::add_index(const std::string& path) {
   const auto json = parse_json(path, read_text(path));
-  if (!json.contains("weight_map") || !json["weight_map"].is_object()) fail(path, "it has no weight_map");
+  if (!json.contains("weight_map") || !json["weight_map"].is_object()) refuse_safetensors(path, "it has no weight_map");
   std::set<std::string> names;
   for (const auto& [tensor, file] : json["weight_map"].items()) {
-    if (!file.is_string()) fail(path, fmt::format("it names no file for tensor '{}'", tensor));
+    if (!file.is_string()) refuse_safetensors(path, fmt::format("it names no file for tensor '{}'", tensor));
     names.insert(file.get<std::string>());
   }
-  if (names.empty()) fail(path, "its weight_map is empty");
+  if (names.empty()) refuse_safetensors(path, "its weight_map is empty");
   for (const auto& name : names) {
-    // Beside the index and nowhere else.
+    // A file is in the index's folder.
     if (name.empty() || name == "." || name == ".." || fs::path(name).filename() != name)
-      fail(path, fmt::format("it names the file '{}'", name));
+      refuse_safetensors(path, fmt::format("it names the file '{}'", name));
     add_file((fs::path(path).parent_path() / name).string());
   }
   for (const auto& [tensor, file] : json["weight_map"].items()) {
-    if (!tensors_.contains(tensor)) fail(path, fmt::format("no file has its tensor '{}'", tensor));
+    if (!tensors_.contains(tensor)) refuse_safetensors(path, fmt::format("no file has its tensor '{}'", tensor));
   }
 }
 
@@ -158,20 +160,21 @@ void SafetensorsModel::add_file(const std::string& path) {
   }
   const auto size = static_cast<std::uint64_t>(status.st_size);
   std::uint64_t length = 0;
-  if (size < sizeof(length)) fail(path, fmt::format("it has {} bytes", size));
+  if (size < sizeof(length)) refuse_safetensors(path, fmt::format("it has {} bytes", size));
   read_exactly(fd.get(), 0, std::as_writable_bytes(std::span(&length, 1)), path);
-  if (length > kLongestHeader || length > size - sizeof(length)) {
-    fail(path, fmt::format("it says its header has {} bytes, and the file has {}", length, size));
+  if (length > kMaxHeaderBytes || length > size - sizeof(length)) {
+    refuse_safetensors(path, fmt::format("its header should have {} bytes, but the file has {}", length, size));
   }
   std::string header(length, '\0');
   read_exactly(fd.get(), sizeof(length), std::as_writable_bytes(std::span(header)), path);
   const auto data_begin = sizeof(length) + length;
   const auto json = parse_json(path, header);
-  for (const auto& [name, said] : json.items()) {
+  for (const auto& [name, entry] : json.items()) {
     if (name == "__metadata__") continue;
-    auto tensor = parse_tensor(path, name, said, data_begin, size - data_begin);
+    auto tensor = parse_tensor(path, name, entry, data_begin, size - data_begin);
     tensor.file = files_.size();
-    if (!tensors_.emplace(name, std::move(tensor)).second) fail(path, fmt::format("tensor '{}' is in two files", name));
+    if (!tensors_.emplace(name, std::move(tensor)).second)
+      refuse_safetensors(path, fmt::format("tensor '{}' is in two files", name));
   }
   files_.push_back({path, std::move(fd)});
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "error.h"
+#include "format/format_properties.h"
 #include "parallel.h"
 
 namespace fakequant {
@@ -18,7 +19,7 @@ TensorRounder::TensorRounder(const GgufModel& model, std::size_t tensor, const F
   const auto& info = model.tensors()[tensor];
   about(info.name, [&] { check_row(format, row_elements(info)); });
   if (importance != nullptr) importance_ = importance->of(info);
-  if (format.family == Family::ggml && ggml_type_of_format(format).needs_importance && importance_.empty()) {
+  if (needs_importance(format) && importance_.empty()) {
     throw usage_error(fmt::format(
         "{}: ggml quantizes to {} only with an importance matrix: add imatrix=FILE, of "
         "llama-imatrix{}",
@@ -26,10 +27,10 @@ TensorRounder::TensorRounder(const GgufModel& model, std::size_t tensor, const F
   }
 }
 
-PieceCut TensorRounder::cut() const { return format_.family == Family::element ? PieceCut::anywhere : PieceCut::rows; }
+PieceCut TensorRounder::cut() const { return needs_whole_rows(format_) ? PieceCut::rows : PieceCut::anywhere; }
 
 void TensorRounder::find_scale(int threads) {
-  if (!spans_tensor(format_)) return;
+  if (!shares_scale_across_tensor(format_)) return;
   TensorScaleSearch search(format_);
   TensorPieces pieces;
   pieces.add(tensor_, model_->tensors()[tensor_], cut());
@@ -56,7 +57,7 @@ RoundingErrors TensorRounder::round_rows(const TensorPiece& piece, std::span<flo
   placement.first = static_cast<std::uint64_t>(piece.first_element);
   if (importance_.empty()) return fake_quantize(format_, values, placement);
 
-  // Each matrix has an importance of its own: rows go to ggml matrix by matrix.
+  // Each matrix has its own importance, so ggml gets the rows of one matrix at a time.
   const auto matrix = placement.row * (info.shape.size() > 1 ? info.shape[1] : 1);
   RoundingErrors total;
   for (std::int64_t begin = 0; begin < piece.elements;) {

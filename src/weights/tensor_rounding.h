@@ -1,7 +1,6 @@
-// Rounding one tensor of a model to a format, piece by piece.
+// Rounds one tensor of a model to a format, piece by piece.
 //
-// What the pieces share is found before: a scale over the whole tensor, the importance of its columns, the stream of
-// its random numbers.
+// The pieces share a scale over the whole tensor, the importance of its columns, and its stream of random numbers.
 #pragma once
 
 #include <cstdint>
@@ -17,18 +16,19 @@ namespace fakequant {
 
 class TensorRounder {
  public:
-  // `importance` is for the formats that ask for one, or null; it must outlive this. Throws an Error that names the
-  // tensor when its rows cannot be held in the format, or the format needs an importance that is not there.
+  // `importance` is for formats with an importance matrix, else null; it must outlive this. Throws an Error that names
+  // the tensor if the format does not fit its rows, or needs an importance matrix that is missing.
   TensorRounder(const GgufModel& model, std::size_t tensor, const Format& format, const ImportanceMatrix* importance);
 
-  // Finds the scale that the whole tensor shares, where there is one: a pass over its data, or two. Before round().
+  // Computes the scale that the whole tensor shares, if any, in one or two passes over its data. Call it before
+  // round().
   void find_scale(int threads);
 
-  // How the tensor is to be cut into pieces: in whole rows where the format asks for rows.
+  // Where the tensor may be cut into pieces: between rows if the format works on rows.
   PieceCut cut() const;
 
-  // Rounds the values of a piece in place. For several threads at once. Throws an Error that names the tensor when the
-  // format does not take its values.
+  // Rounds the values of a piece in place. Thread-safe. Throws an Error that names the tensor if the format refuses its
+  // values.
   RoundingErrors round(const TensorPiece& piece, std::span<float> values) const;
 
   const Format& format() const { return format_; }

@@ -1,4 +1,4 @@
-// Tensors to be compared, whatever kind of file holds them.
+// A tensor to compare, from any kind of file.
 #pragma once
 
 #include <cstddef>
@@ -14,19 +14,19 @@
 namespace fakequant {
 
 struct TensorSource {
-  std::string name;                 // as GGUF has it, where there is such a name
-  std::string stored_name;          // as its file has it
+  std::string name;                 // the GGUF name, if there is one
+  std::string stored_name;          // the name in its file
   std::string type;                 // "F16", "Q4_K"
   std::vector<std::int64_t> shape;  // ne[0], the length of a row, first
   std::int64_t elements = 0;
 
-  // Reads the values from `first` on, widened to float, and returns the bytes that they were stored in. `first` is a
-  // multiple of every type's block, and so is values.size(), or the tensor ends there. For several threads at once; the
-  // file must still be there. Throws an Error when it cannot be read.
+  // Reads the values from `first` on, widened to float, and returns their stored bytes. `first` is a multiple of every
+  // type's block size, and so is values.size() unless the tensor ends there. Thread-safe; the file must still be open.
+  // Throws an Error if it cannot be read.
   std::function<Buffer<std::byte>(std::int64_t first, std::span<float> values)> read;
 };
 
-// The tensors of a GGUF model, which must outlive what is returned.
+// The tensors of a GGUF model, which must outlive the result.
 std::vector<TensorSource> gguf_tensors(const GgufModel& model);
 
 }  // namespace fakequant

@@ -24,7 +24,7 @@ using Doubles = hn::Vec<D>;
 
 class Differences {
  public:
-  // Written out: an implicit constructor would be compiled without the target's instructions.
+  // Explicit, because an implicit constructor would be compiled without the target's instructions.
   Differences() {
     max_abs_ = max_rel_ = abs_ = error2_ = a2_ = b2_ = ab_ = hn::Zero(D());
     changed_ = not_finite_ = hn::Zero(U());
@@ -37,7 +37,7 @@ class Differences {
     const auto differ = hn::IfThenZeroElse(hn::Or(same, both_nan), hn::Set(U(), 1u));
     changed_ = hn::Add(changed_, differ);
     auto x = hn::PromoteTo(d, a), y = hn::PromoteTo(d, b);
-    // A comparison with NaN is false: what is not finite drops out.
+    // A comparison with NaN is false, so this also excludes NaN.
     const auto finite = hn::Le(hn::Abs(hn::Sub(x, y)), hn::Set(d, std::numeric_limits<double>::max()));
     if (HWY_UNLIKELY(!hn::AllTrue(d, finite))) count_not_finite(a, b, differ);
     x = hn::IfThenElseZero(finite, x);
@@ -49,7 +49,7 @@ class Differences {
     a2_ = hn::MulAdd(x, x, a2_);
     b2_ = hn::MulAdd(y, y, b2_);
     ab_ = hn::MulAdd(x, y, ab_);
-    // A division only where it may show a new maximum: rarely, after the first few.
+    // Divide only if there may be a new maximum, which is rare after the first few.
     const auto nearly = hn::Mul(hn::Mul(max_rel_, size), hn::Set(d, 1 - 0x1p-50));
     if (HWY_UNLIKELY(!hn::AllFalse(d, hn::Gt(error, nearly)))) {
       const auto relative = hn::IfThenElseZero(hn::Gt(size, hn::Zero(d)), hn::Div(error, size));
@@ -57,7 +57,7 @@ class Differences {
     }
   }
 
-  // Of lanes whose values differ, those where one is NaN or infinite.
+  // Counts the lanes that differ and have a NaN or infinity.
   void count_not_finite(hn::Vec<F> a, hn::Vec<F> b, hn::Vec<U> differ) {
     const auto largest = hn::Set(F(), std::numeric_limits<float>::max());
     const auto finite = hn::And(hn::Le(hn::Abs(a), largest), hn::Le(hn::Abs(b), largest));
@@ -91,7 +91,7 @@ ValueDifferences differences(const float* a, const float* b, std::size_t count) 
   Differences result;
   std::size_t i = 0;
   for (; i + lanes <= count; i += lanes) result.add(hn::LoadU(f, a + i), hn::LoadU(f, b + i));
-  if (i < count) {  // the rest, filled up with zeros, which do not differ
+  if (i < count) {  // the rest, padded with zeros, which do not differ
     std::array<float, 8> rest_a{}, rest_b{};
     std::copy(a + i, a + count, rest_a.begin());
     std::copy(b + i, b + count, rest_b.begin());
@@ -124,7 +124,7 @@ void ValueDifferences::add(const ValueDifferences& other) {
 }
 
 ValueDifferences value_differences(std::span<const float> a, std::span<const float> b) {
-  // The kernel counts in 32 bits, and sums of pieces lose less than one long sum.
+  // The kernel counts in 32 bits, and the sum of short sums is more accurate than one long sum.
   constexpr std::size_t kPiece = std::size_t{1} << 14;
   ValueDifferences total;
   for (std::size_t begin = 0; begin < a.size(); begin += kPiece) {

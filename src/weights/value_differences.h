@@ -1,4 +1,4 @@
-// How two arrays of values differ: the sums and extremes that a comparison is made of.
+// The differences between two arrays of values: the sums and extremes from which a comparison is computed.
 #pragma once
 
 #include <cstdint>
@@ -7,19 +7,18 @@
 namespace fakequant {
 
 struct ValueDifferences {
-  std::int64_t changed = 0;  // pairs whose bits differ; two NaNs count as equal
-  std::int64_t not_finite =
-      0;  // of these, pairs whose difference is not finite: of NaN or an infinity and another value
-  // Over the pairs whose difference is finite, each taken in double, where differences of floats are all but exact:
+  std::int64_t changed = 0;     // pairs whose bits differ; two NaNs are equal
+  std::int64_t not_finite = 0;  // those of them with a NaN or infinity
+  // Over the pairs whose difference is finite, in double, where differences of floats are nearly exact:
   double max_abs = 0;  // of |a - b|
-  double max_rel = 0;  // of |a - b| / |a|, a = 0 left out
+  double max_rel = 0;  // of |a - b| / |a|, without a = 0
   double sum_abs = 0, sum_error2 = 0, sum_a2 = 0, sum_b2 = 0, sum_ab = 0;
 
-  // Adds those of other pairs. Sums depend on the order of the calls.
+  // Adds the differences of other pairs. Sums depend on the order of the calls.
   void add(const ValueDifferences& other);
 };
 
-// Both spans have one size.
+// Both spans have the same size.
 ValueDifferences value_differences(std::span<const float> a, std::span<const float> b);
 
 }  // namespace fakequant

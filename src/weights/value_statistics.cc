@@ -23,7 +23,7 @@ using U = hn::RebindToUnsigned<F>;
 using I = hn::RebindToSigned<F>;
 using Floats = hn::Vec<F>;
 
-// The moments of values, one partial sum a lane.
+// The moments of values, with a partial sum for each lane.
 class Moments {
  public:
 #if HWY_TARGET == HWY_SCALAR
@@ -33,10 +33,10 @@ class Moments {
 #endif
   using Doubles = hn::Vec<D>;
 
-  // Written out: an implicit constructor would be compiled without the target's instructions.
+  // Explicit, because an implicit constructor would be compiled without the target's instructions.
   Moments() { sum_ = m2_ = m3_ = m4_ = hn::Zero(D()); }
 
-  // Calls use(half) for both halves of a vector, as doubles.
+  // Calls use(half) with both halves of a vector, as doubles.
   template <typename Use>
   static void for_halves(Floats x, const Use& use) {
 #if HWY_TARGET == HWY_SCALAR  // one lane has no halves
@@ -73,7 +73,7 @@ class Moments {
   Doubles sum_, m2_, m3_, m4_;
 };
 
-// Which bits the values use, and their extremes.
+// The bits that the values use, and their extremes.
 class Bits {
  public:
   Bits() {
@@ -99,17 +99,17 @@ class Bits {
         hn::BitCast(i, hn::IfThenElse(is_zero, hn::Set(u, static_cast<std::uint32_t>(kNone)), magnitude));
     smallest_ = hn::Min(smallest_, known);
     largest_ = hn::Max(largest_, hn::BitCast(i, magnitude));
-    // What the lowest set bit is worth: the value less what is left without that bit, or the value itself where only
-    // the leading one is set.
+    // The value of the lowest set bit: the magnitude minus the magnitude without that bit, or the magnitude itself if
+    // only the leading bit is set.
     const auto lowest = hn::And(mantissa, hn::Sub(hn::Zero(u), mantissa));
-    const auto worth = hn::Sub(hn::BitCast(f, magnitude), hn::BitCast(f, hn::Xor(magnitude, lowest)));
+    const auto bit_value = hn::Sub(hn::BitCast(f, magnitude), hn::BitCast(f, hn::Xor(magnitude, lowest)));
     const auto only_leading = hn::RebindMask(i, hn::Eq(mantissa, hn::Zero(u)));
-    lowest_ = hn::Min(lowest_, hn::IfThenElse(only_leading, known, hn::BitCast(i, worth)));
+    lowest_ = hn::Min(lowest_, hn::IfThenElse(only_leading, known, hn::BitCast(i, bit_value)));
     min_ = hn::Min(min_, x);
     max_ = hn::Max(max_, x);
   }
 
-  // False where a value is NaN, infinite or subnormal.
+  // False if a value is NaN, infinite or subnormal.
   bool all_plain() const {
     const auto smallest = hn::GetLane(hn::MinOfLanes(I(), smallest_));
     return hn::GetLane(hn::MaxOfLanes(I(), largest_)) < 0x7F800000 && smallest >= 0x00800000;
@@ -125,7 +125,7 @@ class Bits {
     s.max = hn::GetLane(hn::MaxOfLanes(F(), max_));
     const auto lowest = hn::GetLane(hn::MinOfLanes(I(), lowest_));
     if (lowest == kNone) return;  // all are zero
-    s.most_significant_bits = s.mantissa_used == 0 ? 1 : 24 - std::countr_zero(s.mantissa_used);
+    s.max_significant_bits = s.mantissa_used == 0 ? 1 : 24 - std::countr_zero(s.mantissa_used);
     // A power of two, which may be subnormal.
     const auto word = static_cast<std::uint32_t>(lowest);
     s.lowest_bit = word < 0x00800000u ? std::countr_zero(word) - 149 : static_cast<int>(word >> 23) - 127;
@@ -139,8 +139,8 @@ class Bits {
   Floats min_, max_;
 };
 
-// The statistics of values that are a multiple of 16, few enough to stay in the first-level cache. False where some are
-// NaN, infinite or subnormal, which are left to plain code.
+// Sets the statistics of a multiple of 16 values, few enough for the first-level cache. False if a value is NaN,
+// infinite or subnormal: these are left to scalar code.
 bool plain_statistics(const float* values, std::size_t count, ValueStatistics& s) {
   const F f;
   const std::size_t lanes = hn::Lanes(f);
@@ -175,8 +175,8 @@ HWY_EXPORT(plain_statistics);
 constexpr std::uint32_t kMantissaMask = 0x007FFFFFu;
 constexpr int kMantissaBits = 23;
 
-// The bits that one finite value other than zero uses.
-void note_bits(std::uint32_t magnitude, ValueStatistics& statistics) {
+// Adds the bits of one finite value other than zero.
+void add_bits(std::uint32_t magnitude, ValueStatistics& statistics) {
   const std::uint32_t mantissa = magnitude & kMantissaMask;
   const int exponent = static_cast<int>(magnitude >> kMantissaBits);
   // value = whole * 2^scale
@@ -185,12 +185,12 @@ void note_bits(std::uint32_t magnitude, ValueStatistics& statistics) {
   const int trailing = std::countr_zero(whole);
   statistics.mantissa_used |= mantissa;
   statistics.lowest_bit = std::min(statistics.lowest_bit, scale + trailing);
-  statistics.most_significant_bits =
-      std::max(statistics.most_significant_bits, static_cast<int>(std::bit_width(whole)) - trailing);
+  statistics.max_significant_bits =
+      std::max(statistics.max_significant_bits, static_cast<int>(std::bit_width(whole)) - trailing);
 }
 
-// Of any values, one by one.
-ValueStatistics statistics_of_any(std::span<const float> values) {
+// Handles all values, one by one.
+ValueStatistics scalar_statistics(std::span<const float> values) {
   ValueStatistics s;
   s.values = static_cast<std::int64_t>(values.size());
   double sum = 0;
@@ -209,7 +209,7 @@ ValueStatistics statistics_of_any(std::span<const float> values) {
     if (magnitude == 0) {
       ++s.zeros;
     } else {
-      note_bits(magnitude, s);
+      add_bits(magnitude, s);
     }
   }
   if (s.finite == 0) return s;
@@ -243,7 +243,7 @@ void ValueStatistics::add(const ValueStatistics& other) {
   infs += other.infs;
   low16_zero += other.low16_zero;
   mantissa_used |= other.mantissa_used;
-  most_significant_bits = std::max(most_significant_bits, other.most_significant_bits);
+  max_significant_bits = std::max(max_significant_bits, other.max_significant_bits);
   lowest_bit = std::min(lowest_bit, other.lowest_bit);
   min = std::min(min, other.min);
   max = std::max(max, other.max);
@@ -253,12 +253,12 @@ ValueStatistics value_statistics(std::span<const float> values) {
   constexpr std::size_t kChunk = 2048, kWhole = 16;
   ValueStatistics total;
   while (!values.empty()) {
-    // The last few are fewer than the widest vector has lanes.
+    // The last few do not fill the widest vector.
     const auto count = values.size() >= kWhole ? std::min(values.size() / kWhole * kWhole, kChunk) : values.size();
     const auto chunk = values.first(count);
     ValueStatistics part;
     if (count % kWhole != 0 || !HWY_DYNAMIC_DISPATCH(plain_statistics)(chunk.data(), count, part)) {
-      part = statistics_of_any(chunk);
+      part = scalar_statistics(chunk);
     }
     total.add(part);
     values = values.subspan(count);
@@ -286,7 +286,7 @@ std::vector<std::string> lossless_formats(const ValueStatistics& statistics) {
   std::vector<std::string> names;
   const float absmax = statistics.finite == 0 ? 0 : std::max(-statistics.min, statistics.max);
   for (const auto& format : candidates) {
-    if (statistics.most_significant_bits <= format.significant_bits && statistics.lowest_bit >= format.lowest_bit &&
+    if (statistics.max_significant_bits <= format.significant_bits && statistics.lowest_bit >= format.lowest_bit &&
         absmax <= format.largest && (statistics.infs == 0 || format.has_infinity)) {
       names.emplace_back(format.name);
     }

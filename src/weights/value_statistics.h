@@ -1,4 +1,4 @@
-// Statistics of float32 values in one pass over pieces: moments, extremes, and which bits the values use.
+// Statistics of float32 values, piece by piece: moments, extremes, and the bits that the values use.
 #pragma once
 
 #include <cstdint>
@@ -14,8 +14,8 @@ struct ValueStatistics {
   std::int64_t finite = 0;
   std::int64_t zeros = 0, nans = 0, infs = 0;
   std::int64_t low16_zero = 0;      // values whose low 16 bits are zero
-  std::uint32_t mantissa_used = 0;  // float32 mantissa fields of the finite values, or-ed
-  int most_significant_bits = 0;    // from the highest to the lowest set bit of any finite value, inclusive
+  std::uint32_t mantissa_used = 0;  // bitwise or of the mantissa fields of the finite values
+  int max_significant_bits = 0;     // of a finite value: from its highest to its lowest set bit, inclusive
   int lowest_bit = std::numeric_limits<int>::max();  // exponent of the lowest set bit of any finite value
   float min = std::numeric_limits<float>::infinity();
   float max = -std::numeric_limits<float>::infinity();
@@ -28,12 +28,12 @@ struct ValueStatistics {
 
 ValueStatistics value_statistics(std::span<const float> values);
 
-// Of bf16, f16, tf32, e4m3 and e5m2, those that hold every value exactly; then "mantissaN" for the smallest N below 23
-// that does. Ranges and steps: IEEE 754-2019 binary16, OCP OFP8 1.0 table 1, BF16 and TF32 as float32 with 7 and 10
+// Those of bf16, f16, tf32, e4m3 and e5m2 that hold every value exactly, then "mantissaN" with the smallest such N
+// below 23. Ranges and steps: IEEE 754-2019 binary16, OCP OFP8 1.0 table 1, BF16 and TF32 as float32 with 7 and 10
 // mantissa bits. Infinities need a format that has them.
 std::vector<std::string> lossless_formats(const ValueStatistics& statistics);
 
-// Of float32's 23 mantissa bits, the most that any value uses.
+// The maximum of float32's 23 mantissa bits that a value uses.
 int mantissa_bits(const ValueStatistics& statistics);
 
 }  // namespace fakequant

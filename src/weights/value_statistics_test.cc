@@ -95,7 +95,7 @@ TEST(ValueStatistics, AreThoseOfTheValuesOneByOneOnEveryTarget) {
       EXPECT_EQ(found.infs, expected.infs);
       EXPECT_EQ(found.low16_zero, expected.low16_zero);
       EXPECT_EQ(found.mantissa_used, expected.mantissa_used);
-      EXPECT_EQ(found.most_significant_bits, expected.most_significant_bits);
+      EXPECT_EQ(found.max_significant_bits, expected.max_significant_bits);
       EXPECT_EQ(found.lowest_bit, expected.lowest_bit);
       EXPECT_EQ(found.min, expected.min);
       EXPECT_EQ(found.max, expected.max);

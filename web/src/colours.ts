@@ -6,8 +6,8 @@ const kSeries = 10;
 // The step of a value on the way from the least to the most, by its logarithm.
 export function heatStep(value: number, low: number, high: number): number {
   if (!(high > low)) return Math.floor(kHeatSteps / 2);
-  const place = Math.log(value / low) / Math.log(high / low);
-  return Math.min(kHeatSteps - 1, Math.max(0, Math.floor(place * kHeatSteps)));
+  const fraction = Math.log(value / low) / Math.log(high / low);
+  return Math.min(kHeatSteps - 1, Math.max(0, Math.floor(fraction * kHeatSteps)));
 }
 
 export const heatFill = (step: number): string => `var(--heat-${step})`;

@@ -1,4 +1,4 @@
-// A chart with its title and, below, how it is read.
+// A chart with its title and an explanation below it.
 import { element, type Child } from "./element";
 
 // `kind` names the chart, for style and tests.
@@ -14,7 +14,7 @@ export function figure(kind: string, title: string, chart: Element, ...explanati
   );
 }
 
-// What the colours of lines mean.
+// A legend of line colours.
 export function legend(entries: { name: string; colour: string }[]): HTMLElement {
   return element(
     "div",

@@ -1,5 +1,5 @@
 // 95 % intervals of a mean, from its standard error.
-import type { Figure } from "./data/page";
+import type { Figure } from "./data/head";
 
 const kStandardErrors = 1.96;
 
@@ -14,7 +14,7 @@ export function interval(mean: Figure, error: Figure): Interval {
   return { low: value - reach, high: value + reach };
 }
 
-// Of something that cannot be below zero.
+// The same for a quantity that cannot be below zero.
 export function intervalFromZero(mean: Figure, error: Figure): Interval {
   const { low, high } = interval(mean, error);
   return { low: Math.max(0, low), high };

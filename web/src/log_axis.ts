@@ -1,12 +1,11 @@
-// Logarithmic axes: where they begin and end, and what stands at their marks.
+// The ranges and ticks of logarithmic axes.
 
 export interface LogRange {
   low: number;
   high: number;
 }
 
-// From the least to the most of what is above zero, with a little room; at least half a power of ten. Null where
-// nothing is.
+// The range of the values above zero, with a margin; at least half a power of ten. Null if there are none.
 export function logRange(values: Iterable<number | null>): LogRange | null {
   let low = Infinity;
   let high = -Infinity;
@@ -20,7 +19,7 @@ export function logRange(values: Iterable<number | null>): LogRange | null {
   return { low: low / 10 ** room, high: high * 10 ** room };
 }
 
-// Powers of ten in the range; fewer of them where they are many, and twos and fives where they are few.
+// Powers of ten in the range: fewer if there are many, and their multiples of two and five if there are few.
 export function logTicks({ low, high }: LogRange): number[] {
   const first = Math.ceil(Math.log10(low));
   const last = Math.floor(Math.log10(high));

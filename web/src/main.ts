@@ -1,4 +1,4 @@
-// The page that `fakequant report` writes: reads the results that lie in it, and draws a section for each kind.
+// The page that `fakequant report` writes: reads the results embedded in it, and draws a section for each kind.
 import "./style/page.css";
 import "./style/chart.css";
 import "./style/table.css";
@@ -32,13 +32,13 @@ const kSections: [string, (page: PageData) => Section | null][] = [
   ["How it was measured", provenance],
 ];
 
-// A file that was changed by hand must not cost the reader the rest of the page.
+// A damaged file must not hide the rest of the page.
 function sectionOf(page: PageData, title: string, make: (page: PageData) => Section | null): Section | null {
   try {
     return make(page);
   } catch (fault) {
     const what = fault instanceof Error ? fault.message : String(fault);
-    return { id: title.toLowerCase().replaceAll(" ", "-"), title, content: [`This part cannot be shown, its results are damaged: ${what}`] };
+    return { id: title.toLowerCase().replaceAll(" ", "-"), title, content: [`This section cannot be shown because its results are damaged: ${what}`] };
   }
 }
 
@@ -71,5 +71,5 @@ function show(page: PageData): void {
 }
 
 const data = JSON.parse(document.getElementById("fakequant-data")?.textContent ?? "null") as PageData | null;
-if (data === null) document.body.append(element("p", {}, "This page holds no results yet: fakequant report puts them in."));
+if (data === null) document.body.append(element("p", {}, "This page has no results: it is the template that fakequant report fills in."));
 else show(data);

@@ -1,9 +1,9 @@
 // How numbers are written for people.
-import type { Figure } from "./data/page";
+import type { Figure } from "./data/head";
 
 const kNone = "–";
 
-// So many significant digits, without an exponent where the number reads well without one: 0.0012, 3.2e-5, 41.
+// A number with `digits` significant digits, with an exponent only if it is very small or large: 0.0012, 3.2e-5, 41.
 export function valueText(value: Figure, digits = 3): string {
   if (value === null || !Number.isFinite(value)) return kNone;
   if (value === 0) return "0";
@@ -12,7 +12,7 @@ export function valueText(value: Figure, digits = 3): string {
   return String(Number(value.toPrecision(digits)));
 }
 
-// As many digits as the error's second: 0.00123 ± 0.00011.
+// With digits up to the second of the error: 0.00123 ± 0.00011.
 export function estimateText(value: Figure, error: Figure): string {
   if (value === null) return kNone;
   if (error === null || !(error > 0)) return valueText(value);
@@ -25,7 +25,7 @@ export function estimateText(value: Figure, error: Figure): string {
   return `${value.toFixed(digits)} ± ${error.toFixed(digits)}`;
 }
 
-// That show two digits of an error.
+// Decimal places that show two digits of an error.
 function decimals(error: number): number {
   return Math.min(10, Math.max(0, 1 - Math.floor(Math.log10(error))));
 }
@@ -33,7 +33,7 @@ function decimals(error: number): number {
 export function percentText(fraction: Figure, digits = 3): string {
   if (fraction === null || !Number.isFinite(fraction)) return kNone;
   const percent = fraction * 100;
-  // What is not all is not called all.
+  // A value below 100 % is never shown as 100 %.
   for (let more = digits; more < 9; ++more) {
     const text = Number(percent.toPrecision(more));
     if (Math.abs(text) !== 100 || Math.abs(percent) === 100) return `${text} %`;
@@ -41,7 +41,7 @@ export function percentText(fraction: Figure, digits = 3): string {
   return `${percent} %`;
 }
 
-// "+1.2 %": of a ratio, how far it is from 1.
+// A ratio as its difference from 1: "+1.2 %".
 export function changeText(ratio: Figure): string {
   if (ratio === null || !Number.isFinite(ratio)) return kNone;
   const text = percentText(ratio - 1);

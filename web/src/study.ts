@@ -1,4 +1,4 @@
-// A study as the page shows it: by site, with formats in the order of the harm they do.
+// A study as the page shows it: by site, with the least harmful formats first.
 import type { SweepResult, SweepVariant } from "./data/sweep";
 
 // A variant that was measured.
@@ -10,7 +10,7 @@ export interface Measured extends SweepVariant {
 export interface Site {
   site: string;
   byLayer: (Measured & { layer: number })[];
-  whole: Measured[]; // all that the site names at once
+  whole: Measured[]; // all layers of the site at once
 }
 
 export interface Study {
@@ -40,7 +40,7 @@ export function studyOf(sweep: SweepResult): Study {
   return { formats: [...harm.keys()].sort((a, b) => (harm.get(a) ?? 0) - (harm.get(b) ?? 0)), sites, variants };
 }
 
-// "weights ffn_down": what a site's name means.
+// A site in words: "weights ffn_down".
 export function siteInWords(site: string): string {
   const [kind, name] = [site.slice(0, 1), site.slice(2)];
   return kind === "w" ? `weights ${name}` : kind === "a" ? `activations ${name}` : site;

@@ -1,4 +1,4 @@
-// Tables that sort by a click on a header, and are copied as tab-separated text with all their rows and digits.
+// Tables that are sorted by a click on a header, and copied as tab-separated text with all rows and digits.
 import { copyButton } from "./copy";
 import { element } from "./element";
 import { plural } from "./numbers";
@@ -7,8 +7,8 @@ export type Value = string | number | null;
 
 export interface Column<Row> {
   title: string;
-  value: (row: Row) => Value; // by which it is sorted, and that is copied
-  text?: (row: Row) => string; // that is shown, where it is not the value
+  value: (row: Row) => Value; // sorted and copied
+  text?: (row: Row) => string; // shown instead of the value
   code?: boolean;
 }
 
@@ -16,7 +16,7 @@ type Direction = "ascending" | "descending";
 
 const kByWords = new Intl.Collator("en", { numeric: true });
 
-// Nothing comes last, whichever way the rest is sorted.
+// Missing values come last in either direction.
 function compare(a: Value, b: Value, direction: Direction): number {
   if (a === null || b === null) return Number(a === null) - Number(b === null);
   const order = typeof a === "number" && typeof b === "number" ? a - b : kByWords.compare(String(a), String(b));
@@ -30,7 +30,7 @@ function tabSeparated<Row>(columns: Column<Row>[], rows: Row[]): string {
     .join("");
 }
 
-// `first`: how many rows are shown before all are asked for.
+// Shows `first` rows until the reader asks for all.
 export function table<Row>(caption: string, columns: Column<Row>[], rows: Row[], first = 12): HTMLElement {
   let sorted = [...rows];
   let isWhole = rows.length <= first + 3;

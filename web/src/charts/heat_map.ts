@@ -1,4 +1,4 @@
-// Which layer minds which format at a site: a cell for each, coloured by the logarithm of its divergence.
+// The sensitivity of the layers of a site to the formats: a cell for each, coloured by the logarithm of its divergence.
 import * as Plot from "@observablehq/plot";
 import { heatFill, heatInk, heatStep, kHeatSteps } from "../colours";
 import { element } from "../element";
@@ -8,8 +8,8 @@ import type { Measured, Site } from "../study";
 import { kFrame, kTip, widest } from "./frame";
 
 const kRow = 24; // pixels
-const kLeast = 62;
-const kMost = 108;
+const kMinColumn = 62;
+const kMaxColumn = 108;
 
 export function variantInWords(variant: Measured): string {
   return [
@@ -25,8 +25,8 @@ export function heatMap(site: Site, formats: string[], range: LogRange | null): 
   const cells = site.byLayer;
   const names = formats.filter((name) => cells.some((cell) => cell.name === name));
   const layers = [...new Set(cells.map((cell) => cell.layer))].sort((a, b) => a - b);
-  const turned = widest(names) > kMost;
-  const column = turned ? kLeast : Math.max(kLeast, widest(names) + 10);
+  const turned = widest(names) > kMaxColumn;
+  const column = turned ? kMinColumn : Math.max(kMinColumn, widest(names) + 10);
   const marginTop = turned ? 24 + widest(names) * 0.6 : 24;
   const step = (cell: Measured): number | null =>
     cell.mean > 0 && range ? heatStep(cell.mean, range.low, range.high) : null;
@@ -59,7 +59,7 @@ export function heatMap(site: Site, formats: string[], range: LogRange | null): 
   });
 }
 
-// What the colours mean, from the least to the most of all the study's maps.
+// The colour scale, over the values of all maps of the study.
 export function heatLegend(range: LogRange | null): HTMLElement {
   const scale = element("span", { class: "heat-scale" });
   for (let step = 0; step < kHeatSteps; ++step) scale.append(element("i", { style: `background:${heatFill(step)}` }));

@@ -1,4 +1,4 @@
-// Values with their 95 % intervals, a row for each: what is apart, and what is not.
+// Values with their 95 % intervals, a row for each.
 import * as Plot from "@observablehq/plot";
 import { logTicks, logTickText, type LogRange } from "../log_axis";
 import { kFrame, kGrid, kTip, widest } from "./frame";
@@ -8,7 +8,7 @@ export interface Dot {
   value: number;
   low: number;
   high: number;
-  text: string; // that stands beside it
+  text: string; // next to the point
   words: string; // in the tooltip
   colour: string;
 }

@@ -1,7 +1,7 @@
 // Curves over the layers, a line for each of several series, on a logarithmic axis, with intervals where they are known.
-// A line breaks where a value is zero, which has no place on such an axis.
+// A line is interrupted at a value of zero, which cannot be drawn on such an axis.
 import * as Plot from "@observablehq/plot";
-import { labelPlaces } from "../label_places";
+import { labelPositions } from "../label_positions";
 import { logRange, logTicks, logTickText, type LogRange } from "../log_axis";
 import { kFrame, kGrid, kTip, widest } from "./frame";
 
@@ -27,7 +27,7 @@ export interface CurveOptions {
 
 const kLetters = 14; // pixels between labels
 const kMany = 24; // points of a line that are drawn small
-const kWide = 110; // pixels of labels beside which there is no room for a second chart
+const kWide = 110; // with labels this wide, in pixels, there is no room for a second chart
 
 export function layerCurves(points: CurvePoint[], options: CurveOptions): Element {
   const range = options.range ?? logRange(points.map((point) => point.y)) ?? { low: 0.1, high: 1 };
@@ -114,7 +114,7 @@ interface EndLabel {
   shift: number; // pixels below the frame's top
 }
 
-// The series' names, each beside the last of its points.
+// The names of the series, each at its last point.
 function endLabels(
   points: { series: string; x: number; y: number | null }[],
   series: string[],
@@ -126,9 +126,9 @@ function endLabels(
     const end = points.filter((point) => point.series === name && point.y !== null).reduce(
       (last: { x: number; y: number | null } | null, point) => (last === null || point.x >= last.x ? point : last), null);
     if (!end || end.y === null) continue;
-    const place = Math.log(range.high / end.y) / Math.log(range.high / range.low);
-    ends.push({ name, shift: place * (frame.bottom - frame.top) });
+    const fraction = Math.log(range.high / end.y) / Math.log(range.high / range.low);
+    ends.push({ name, shift: fraction * (frame.bottom - frame.top) });
   }
-  const places = labelPlaces(ends.map((end) => end.shift), kLetters, 0, frame.bottom - frame.top);
-  return ends.map((end, index) => ({ name: end.name, shift: places[index] ?? end.shift }));
+  const positions = labelPositions(ends.map((end) => end.shift), kLetters, 0, frame.bottom - frame.top);
+  return ends.map((end, index) => ({ name: end.name, shift: positions[index] ?? end.shift }));
 }

@@ -6,8 +6,8 @@ import { logRange, logTicks, logTickText } from "../log_axis";
 import { percentText } from "../numbers";
 import { kFrame, kGrid, kTip } from "./frame";
 
-interface Place extends DriftNode {
-  place: number;
+interface Point extends DriftNode {
+  index: number;
   error: number;
 }
 
@@ -37,18 +37,18 @@ function words(node: DriftNode): string {
 }
 
 export function nodeErrors(nodes: DriftNode[]): Element {
-  const places: Place[] = [];
-  nodes.forEach((node, place) => {
-    if (node.relative_error !== null && node.relative_error > 0) places.push({ ...node, place, error: node.relative_error });
+  const points: Point[] = [];
+  nodes.forEach((node, index) => {
+    if (node.relative_error !== null && node.relative_error > 0) points.push({ ...node, index, error: node.relative_error });
   });
-  const range = logRange(places.map((place) => place.error)) ?? { low: 0.1, high: 1 };
-  const begins: { layer: number; place: number }[] = [];
-  nodes.forEach((node, place) => {
-    if (node.layer !== null && !begins.some((begin) => begin.layer === node.layer)) begins.push({ layer: node.layer, place });
+  const range = logRange(points.map((point) => point.error)) ?? { low: 0.1, high: 1 };
+  const begins: { layer: number; index: number }[] = [];
+  nodes.forEach((node, index) => {
+    if (node.layer !== null && !begins.some((begin) => begin.layer === node.layer)) begins.push({ layer: node.layer, index });
   });
   const every = Math.ceil(begins.length / 24); // labels that fit
-  const isLoud = (place: Place): boolean => place.role !== "carried" && place.role !== "exact";
-  const byLoudness = [...places.filter((place) => !isLoud(place)), ...places.filter(isLoud)];
+  const isNotable = (point: Point): boolean => point.role !== "carried" && point.role !== "exact";
+  const notableLast = [...points.filter((point) => !isNotable(point)), ...points.filter(isNotable)];
   return Plot.plot({
     ...kFrame,
     width: 1040,
@@ -62,9 +62,9 @@ export function nodeErrors(nodes: DriftNode[]): Element {
     marks: [
       Plot.gridY(logTicks(range), kGrid),
       Plot.axisY(logTicks(range), { text: logTickText, tickSize: 0, label: "relative error", labelArrow: "none" }),
-      Plot.ruleX(begins, { x: "place", stroke: "var(--grid)" }),
+      Plot.ruleX(begins, { x: "index", stroke: "var(--grid)" }),
       Plot.text(begins.filter((_, index) => index % every === 0), {
-        x: "place",
+        x: "index",
         text: (begin: { layer: number }) => String(begin.layer),
         frameAnchor: "bottom",
         textAnchor: "start",
@@ -72,13 +72,13 @@ export function nodeErrors(nodes: DriftNode[]): Element {
         fill: "var(--soft)",
       }),
       Plot.text(["layer"], { frameAnchor: "bottom", dy: 36, fill: "currentColor" }),
-      Plot.dot(byLoudness, {
-        x: "place",
+      Plot.dot(notableLast, {
+        x: "index",
         y: "error",
-        r: (place: Place) => kLook[place.role].size,
-        fill: (place: Place) => kLook[place.role].colour,
+        r: (point: Point) => kLook[point.role].size,
+        fill: (point: Point) => kLook[point.role].colour,
       }),
-      Plot.tip(places, Plot.pointer({ ...kTip, x: "place", y: "error", title: words })),
+      Plot.tip(points, Plot.pointer({ ...kTip, x: "index", y: "error", title: words })),
     ],
     r: { type: "identity" },
   });

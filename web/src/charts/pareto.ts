@@ -1,5 +1,5 @@
-// The Pareto front: for each number of bits the least divergence that a mix of formats is predicted to have, and, where
-// mixes were measured, what they have.
+// The Pareto front: for each number of bits, the mix of formats with the smallest predicted divergence, and the measured
+// divergence of the mixes that were measured.
 import * as Plot from "@observablehq/plot";
 import type { ParetoPoint } from "../data/plan";
 import { logRange, logTicks, logTickText } from "../log_axis";
@@ -18,7 +18,7 @@ export function mixesOf(points: ParetoPoint[]): Mix[] {
   for (const point of points) {
     if (point.bits === null || point.kld === null) continue;
     const measured = point.measured_kld ?? null;
-    const words = [`${valueText(point.bits)} bits a value`, `KL divergence ${valueText(point.kld)} nats predicted`];
+    const words = [`${valueText(point.bits)} bits per value`, `KL divergence ${valueText(point.kld)} nats predicted`];
     if (measured !== null) words.push(`${valueText(measured)} measured`);
     if (point.name) words.push(point.name);
     mixes.push({ bits: point.bits, kld: point.kld, measured, words: words.join("\n") });
@@ -38,7 +38,7 @@ export function paretoChart(mixes: Mix[]): Element {
     marginRight: 20,
     marginTop: 28,
     marginBottom: 42,
-    x: { label: "bits a value", labelAnchor: "center", labelArrow: "none", labelOffset: 36, inset: 12 },
+    x: { label: "bits per value", labelAnchor: "center", labelArrow: "none", labelOffset: 36, inset: 12 },
     y: { type: "log", domain: [range.low, range.high], label: null },
     marks: [
       Plot.gridY(logTicks(range), kGrid),

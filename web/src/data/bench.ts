@@ -1,5 +1,5 @@
-// What the rounding costs in speed. A ratio is the variant's time by the baseline's: above 1 is slower.
-import type { Figure, ResultHead } from "./page";
+// The cost of rounding in speed. A ratio is the variant's time divided by the baseline's: above 1 is slower.
+import type { Figure, ResultHead } from "./head";
 
 export interface Speed {
   tps: Figure;

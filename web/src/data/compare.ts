@@ -1,5 +1,5 @@
 // Two models, tensor by tensor.
-import type { Figure, ResultHead } from "./page";
+import type { Figure, ResultHead } from "./head";
 
 export interface ComparedTensor {
   name: string;

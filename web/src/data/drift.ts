@@ -1,5 +1,5 @@
-// An error followed through the layers: each activation of a variant held against the baseline's.
-import type { Figure, ResultHead } from "./page";
+// An error followed through the layers: each activation of a variant compared with the baseline's.
+import type { Figure, ResultHead } from "./head";
 
 export type Role = "exact" | "entered" | "grown" | "carried" | "died";
 

@@ -1,7 +1,6 @@
-// Perplexity and divergence of variants beside one baseline.
-import type { Figure, ResultHead } from "./page";
-
-export type Quantile = "min" | "p1" | "p5" | "p10" | "median" | "p90" | "p95" | "p99" | "p999" | "max";
+// Perplexity and divergence of variants against one baseline.
+import type { Figure, ResultHead } from "./head";
+import type { Distribution, Quantile, Scores } from "./scores";
 
 export interface WorstToken {
   text: string;
@@ -16,17 +15,11 @@ export interface WorstToken {
   top_variant: string;
 }
 
-export interface EvalVariant {
+export interface EvalVariant extends Scores {
   name: string;
   recipe: string;
   model: string | null;
-  ppl: Figure;
-  ppl_error: Figure;
-  ppl_ratio: Figure;
-  ppl_ratio_error: Figure;
-  kld: { mean: Figure; error: Figure } & Record<Quantile, Figure>;
-  delta_p: { mean: Figure; rms: Figure } & Record<Quantile, Figure>;
-  top1_agreement: Figure;
+  kld: Distribution & Record<Quantile, Figure>;
   chunks: { text: string; chunk: number; ppl: Figure; baseline_ppl: Figure; kld: Figure; top1_agreement: Figure }[];
   worst_tokens: WorstToken[];
 }

@@ -1,5 +1,5 @@
-// What models wrote after the same prompts with the same seed.
-import type { Figure, ResultHead } from "./page";
+// The answers of models to the same prompts with the same seed.
+import type { Figure, ResultHead } from "./head";
 
 export interface Parting {
   position: number;

@@ -1,5 +1,5 @@
-// What precision a model's weights have, and the machine that measured.
-import type { Figure, ResultHead } from "./page";
+// The precision of a model's weights, and the machine that measured.
+import type { Figure, ResultHead } from "./head";
 
 export interface CensusTensor {
   name: string;

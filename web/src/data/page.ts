@@ -1,4 +1,4 @@
-// What fakequant wrote into the page: the results of its commands as their JSON has them, told apart by their schema.
+// The data that fakequant writes into the page: the JSON results of its commands, distinguished by their schema.
 import type { BenchResult } from "./bench";
 import type { CompareResult } from "./compare";
 import type { DriftResult } from "./drift";
@@ -6,18 +6,8 @@ import type { EvalResult } from "./eval";
 import type { GenerateResult } from "./generate";
 import type { EnvironmentResult, InspectResult } from "./inspect";
 import type { PlanResult } from "./plan";
+import type { Quantity } from "./scores";
 import type { SweepResult } from "./sweep";
-
-// The fields that all results share.
-export interface ResultHead {
-  model: string;
-  command: string;
-  version: string;
-  backends: string[];
-}
-
-// A number that is not finite is null in JSON.
-export type Figure = number | null;
 
 export type Result =
   | BenchResult
@@ -32,9 +22,10 @@ export type Result =
 
 export interface PageData {
   schema: "fakequant.page/1";
-  source: string; // the study or folder that it was made of
+  source: string; // the study or folder that the page was made from
   command: string;
   version: string;
+  quantities: Quantity[]; // of all scores, in the order of their columns
   results: { file: string; result: Result }[];
   left_out: { file: string; why: string }[];
 }

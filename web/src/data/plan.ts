@@ -1,5 +1,5 @@
-// The best mixes of formats: for each number of bits the least divergence that was predicted.
-import type { Figure, ResultHead } from "./page";
+// The best mixes of formats: for each number of bits, the smallest predicted divergence.
+import type { Figure, ResultHead } from "./head";
 
 export interface ParetoPoint {
   bits: Figure;

@@ -1,20 +1,16 @@
-// A study: what each site loses in each format and layer.
-import type { Figure, ResultHead } from "./page";
+// A study: the scores of each site in each format and layer.
+import type { Figure, ResultHead } from "./head";
+import type { Scores } from "./scores";
 
-export interface SweepVariant {
+export interface SweepVariant extends Scores {
   recipe: string;
   site: string;
-  layer: number | null; // null: all that the site names
+  layer: number | null; // null: all layers that the site names
   format: string;
   storage: string | null;
   chunks: number;
   first_layer: number | null;
   why_whole: string | null;
-  ppl: Figure;
-  ppl_ratio: Figure;
-  ppl_ratio_error: Figure;
-  kld: { mean: Figure; error: Figure; max: Figure };
-  top1_agreement: Figure;
 }
 
 export interface SweepResult extends ResultHead {

@@ -1,24 +1,26 @@
-// Perplexity and divergence of variants, over all of the text and along it, and where they differ most.
+// Perplexity and divergence of variants, over the whole text and along it, and the predictions that differ most.
 import { intervalDots } from "../charts/interval_dots";
 import { layerCurves } from "../charts/layer_curves";
 import { seriesColour } from "../colours";
-import type { EvalResult, EvalVariant, Quantile, RoundedSite, WorstToken } from "../data/eval";
+import type { EvalResult, EvalVariant, RoundedSite, WorstToken } from "../data/eval";
 import { resultsOf, type PageData } from "../data/page";
+import type { Quantile, Quantity } from "../data/scores";
 import { code, element, paragraph, type Child } from "../element";
 import { figure } from "../figure";
 import { interval, intervalFromZero } from "../interval";
 import { logRange } from "../log_axis";
 import { changeText, countText, estimateText, fileName, percentText, plural, valueText } from "../numbers";
+import { scoreColumns } from "../score_columns";
 import { table } from "../table";
 import { origin, type Section } from "./section";
 
 const kQuantiles: [string, Quantile][] = [
-  ["median", "median"], ["90 %", "p90"], ["99 %", "p99"], ["99.9 %", "p999"], ["most", "max"],
+  ["median", "median"], ["90 %", "p90"], ["99 %", "p99"], ["99.9 %", "p999"], ["max", "max"],
 ];
 
-function whatIs(variant: EvalVariant): Child {
+function describe(variant: EvalVariant): Child {
   const what: Child[] = variant.model ? ["the model ", code(variant.model)]
-    : variant.recipe ? [code(variant.recipe)] : ["no rules, the model against itself"];
+    : variant.recipe ? [code(variant.recipe)] : ["no rules: the model against itself"];
   return element("li", {}, element("b", {}, variant.name), ": ", ...what);
 }
 
@@ -36,7 +38,7 @@ function divergences(result: EvalResult): HTMLElement {
     row: variant.name,
     value: variant.kld.mean ?? NaN,
     ...intervalFromZero(variant.kld.mean, variant.kld.error),
-    text: variant.kld.mean === 0 ? "0: predicts exactly what the baseline predicts" : valueText(variant.kld.mean),
+    text: variant.kld.mean === 0 ? "0: identical predictions" : valueText(variant.kld.mean),
     words: words(variant),
     colour: seriesColour(index),
   }));
@@ -80,7 +82,7 @@ function alongTheText(result: EvalResult): HTMLElement | null {
     width: 1040,
     height: 260,
   });
-  return figure("chunks", "Along the text", chart, "The mean of each chunk. Peaks show which passages a rounding touches.");
+  return figure("chunks", "Along the text", chart, "The mean of each chunk. Peaks show the passages that a rounding affects.");
 }
 
 const oneLine = (text: string): string => text.replace(/\s*\n\s*/g, " ⏎ ");
@@ -91,9 +93,9 @@ function worstTokens(variant: EvalVariant): HTMLElement | null {
   return table(`${variant.name}: the predictions that changed most`, [
     { title: "KL divergence", value: (t: WorstToken) => t.kld, text: (t) => valueText(t.kld) },
     { title: "after", value: (t) => t.context, text: (t) => oneLine(`…${t.context.slice(-48)}`) },
-    { title: "came", value: (t) => t.token, text: (t) => quoted(t.token) },
+    { title: "actual", value: (t) => t.token, text: (t) => quoted(t.token) },
     { title: "baseline: p", value: (t) => t.p_baseline, text: (t) => percentText(t.p_baseline) },
-    { title: "expects", value: (t) => t.top_baseline, text: (t) => quoted(t.top_baseline) },
+    { title: "baseline expects", value: (t) => t.top_baseline, text: (t) => quoted(t.top_baseline) },
     { title: "variant: p", value: (t) => t.p_variant, text: (t) => percentText(t.p_variant) },
     { title: "variant expects", value: (t) => t.top_variant, text: (t) => quoted(t.top_variant) },
   ], variant.worst_tokens, 5);
@@ -116,27 +118,27 @@ function roundedSites(sites: RoundedSite[]): HTMLElement | null {
   ], sites);
 }
 
-function sectionOf(file: string, result: EvalResult, count: number): Child[] {
+function sectionOf(file: string, result: EvalResult, count: number, quantities: Quantity[]): Child[] {
   const texts = result.texts.map((text) => fileName(text.text)).join(", ");
   return [
     origin(count, file),
     paragraph(
       `${result.interrupted ? "Interrupted: measured so far" : "Measured"} on ${texts}: ${plural(result.chunks, "chunk")} of `,
-      `${result.ctx_size} tokens, ${plural(result.tokens_scored, "prediction")} scored. The baseline, the model untouched, has a `,
-      `perplexity of ${estimateText(result.baseline.ppl, result.baseline.ppl_error)}. Lines beside points are 95 % intervals; `,
+      `${result.ctx_size} tokens, ${plural(result.tokens_scored, "prediction")} scored. The baseline, the unmodified model, has a `,
+      `perplexity of ${estimateText(result.baseline.ppl, result.baseline.ppl_error)}. Lines around points are 95 % intervals; `,
       `± is one standard error.`),
-    element("ul", {}, ...result.variants.map(whatIs)),
+    element("ul", {}, ...result.variants.map(describe)),
     element("div", { class: "charts" }, divergences(result), perplexities(result)),
     alongTheText(result),
-    table("Variants beside the baseline", [
+    table("Variants compared with the baseline", [
       { title: "variant", value: (v: EvalVariant) => v.name },
-      { title: "perplexity", value: (v) => v.ppl, text: (v) => estimateText(v.ppl, v.ppl_error) },
-      { title: "change", value: (v) => (v.ppl_ratio === null ? null : v.ppl_ratio - 1), text: (v) => changeText(v.ppl_ratio) },
-      { title: "KL divergence, nats", value: (v) => v.kld.mean, text: (v) => estimateText(v.kld.mean, v.kld.error) },
+      ...scoreColumns<EvalVariant>(quantities),
+    ], result.variants),
+    table("Quantiles of the KL divergence over the predictions, nats", [
+      { title: "variant", value: (v: EvalVariant) => v.name },
       ...kQuantiles.map(([title, quantile]) => ({
         title, value: (v: EvalVariant) => v.kld[quantile], text: (v: EvalVariant) => valueText(v.kld[quantile]),
       })),
-      { title: "same top token", value: (v) => v.top1_agreement, text: (v) => percentText(v.top1_agreement) },
     ], result.variants),
     ...result.variants.map(worstTokens),
     roundedSites(result.sites),
@@ -149,6 +151,6 @@ export function divergence(page: PageData): Section | null {
   return {
     id: "divergence",
     title: "Perplexity and divergence",
-    content: evals.flatMap(({ file, result }) => sectionOf(file, result, evals.length)),
+    content: evals.flatMap(({ file, result }) => sectionOf(file, result, evals.length, page.quantities)),
   };
 }

@@ -2,7 +2,8 @@
 import { layerCurves, type CurvePoint } from "../charts/layer_curves";
 import { kRoles, nodeErrors } from "../charts/node_errors";
 import type { DriftNode, DriftResult, LayerPart } from "../data/drift";
-import { resultsOf, type Figure, type PageData } from "../data/page";
+import type { Figure } from "../data/head";
+import { resultsOf, type PageData } from "../data/page";
 import { code, element, paragraph, type Child } from "../element";
 import { figure, legend } from "../figure";
 import { estimateText, fileName, percentText, plural, valueText } from "../numbers";
@@ -93,8 +94,8 @@ export function drift(page: PageData): Section | null {
     id: "drift",
     title: "Where the error enters, grows and dies",
     content: [
-      paragraph("Each activation of a variant is held against the baseline's. The relative error is ",
-        "‖variant − baseline‖ ∕ ‖baseline‖, over all tokens: 1 % means that the difference is as long as a hundredth of the value."),
+      paragraph("Each activation of a variant is compared with the baseline's. The relative error is ",
+        "‖variant − baseline‖ ∕ ‖baseline‖, over all tokens: 1 % means that the norm of the difference is a hundredth of that of the value."),
       ...drifts.flatMap(({ file, result }) => sectionOf(file, result, drifts.length)),
     ],
   };

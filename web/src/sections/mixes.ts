@@ -16,15 +16,15 @@ export function mixes(page: PageData): Section | null {
     const isMeasured = points.some((mix) => mix.measured !== null);
     content.push(
       origin(plans.length, file),
-      paragraph("Every point is a mix of formats, site by site, that no other mix beats: none with as few bits is predicted to ",
-        "change the model less. Further left is smaller, further down is closer to the model untouched."),
+      paragraph("Each point is a mix of formats, site by site, that no other mix beats: no mix of as few bits is predicted to ",
+        "change the model less. Points further left are smaller, points further down are closer to the unmodified model."),
       legend([
         { name: "predicted", colour: "var(--series-0)" },
         ...(isMeasured ? [{ name: "measured", colour: "var(--series-1)" }] : []),
       ]),
       figure("pareto", "Divergence against bits", paretoChart(points)),
       table(plural(points.length, "mix").replace(/xs$/, "xes"), [
-        { title: "bits a value", value: (mix) => mix.bits, text: (mix) => valueText(mix.bits, 4) },
+        { title: "bits per value", value: (mix) => mix.bits, text: (mix) => valueText(mix.bits, 4) },
         { title: "KL divergence predicted, nats", value: (mix) => mix.kld, text: (mix) => valueText(mix.kld) },
         { title: "measured", value: (mix) => mix.measured, text: (mix) => valueText(mix.measured) },
       ], points),

@@ -1,4 +1,4 @@
-// What the model and its variants wrote after the same prompts, beside each other, with the difference marked.
+// The answers of the model and its variants to the same prompts, side by side, with the differences marked.
 import { commonPrefix } from "../common_prefix";
 import type { GenerateResult, Parting, Prompt, WrittenVariant } from "../data/generate";
 import { resultsOf, type PageData } from "../data/page";
@@ -27,8 +27,8 @@ function partingText(at: Parting): Child[] {
 }
 
 function verdict(prompt: Prompt, variant: WrittenVariant): string {
-  const forced = `Fed the baseline’s text, both find the same token most likely at ${percentText(variant.forced_agreement)} of `
-    + `${plural(prompt.forced_places, "place")}.`;
+  const forced = `Given the baseline’s text, both have the same most likely token at ${percentText(variant.forced_agreement)} of `
+    + `${plural(prompt.forced_places, "position")}.`;
   if (variant.identical) return `identical, ${plural(variant.tokens, "token")}. ${forced}`;
   return `${variant.tokens_alike} of ${plural(Math.max(prompt.tokens, variant.tokens), "token")} alike. ${forced}`;
 }

@@ -1,4 +1,4 @@
-// Who measured, with what, and how it is done again.
+// The commands, versions and machine of the measurements.
 import { resultsOf, type PageData } from "../data/page";
 import { code, element, paragraph } from "../element";
 import { plural } from "../numbers";
@@ -19,7 +19,7 @@ export function provenance(page: PageData): Section {
       element("ul", {}, ...[...versions].map((version) => element("li", {}, version))),
       ...[...commands].map(([command, files]) =>
         element("div", { class: "command" }, element("pre", {}, command), element("p", { class: "soft" }, files.join(", ")))),
-      paragraph("This page was made of ", code(page.source), " by ", code(page.command), "."),
+      paragraph("This page was made from ", code(page.source), " by ", code(page.command), "."),
       page.left_out.length === 0 ? null : element("div", {}, paragraph("Not shown:"),
         element("ul", {}, ...page.left_out.map(({ file, why }) => element("li", {}, code(file), `: ${why}`)))),
     ],

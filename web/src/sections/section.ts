@@ -1,4 +1,4 @@
-// A part of the page: its heading, and what stands in the list of contents.
+// A section of the page, with its heading for the list of contents.
 import { element, type Child } from "../element";
 
 export interface Section {
@@ -11,12 +11,12 @@ export function render(section: Section): HTMLElement {
   return element("section", { id: section.id }, element("h2", {}, section.title), ...section.content);
 }
 
-// Where results came from, where a page has several of a kind.
+// A heading with the file of the results, if the page has several of a kind.
 export function origin(count: number, file: string): HTMLElement | null {
   return count > 1 ? element("h3", { class: "file" }, file) : null;
 }
 
-// "heat" and 2: ids that differ where a page has several of a kind.
+// A unique id for each of several sections of a kind: "heat-3" for index 2.
 export function numbered(id: string, index: number): string {
   return index === 0 ? id : `${id}-${index + 1}`;
 }

@@ -1,37 +1,38 @@
-// A study: which layers mind which format, as maps, curves and a table.
+// A study: which layers are sensitive to which format, as maps, curves and a table.
 import { heatLegend, heatMap, variantInWords } from "../charts/heat_map";
 import { layerCurves } from "../charts/layer_curves";
 import { intervalDots } from "../charts/interval_dots";
 import { seriesColour, seriesDash } from "../colours";
 import { resultsOf, type From, type PageData } from "../data/page";
+import type { Quantity } from "../data/scores";
 import type { SweepResult } from "../data/sweep";
 import { code, element, paragraph, type Child } from "../element";
 import { figure } from "../figure";
 import { intervalFromZero } from "../interval";
 import { logRange, type LogRange } from "../log_axis";
-import { changeText, countText, estimateText, fileName, percentText, plural, valueText } from "../numbers";
+import { countText, estimateText, fileName, plural, valueText } from "../numbers";
+import { scoreColumns } from "../score_columns";
 import { siteInWords, studyOf, type Measured, type Site, type Study } from "../study";
 import { table, type Column } from "../table";
 import { origin, type Section } from "./section";
 
-const kColumns: Column<Measured>[] = [
-  { title: "site", value: (v) => v.site, code: true },
-  { title: "layer", value: (v) => v.layer, text: (v) => (v.layer === null ? "all" : String(v.layer)) },
-  { title: "format", value: (v) => v.name, code: true },
-  { title: "KL divergence, nats", value: (v) => v.mean, text: (v) => valueText(v.mean) },
-  { title: "±", value: (v) => v.kld.error, text: (v) => valueText(v.kld.error, 2) },
-  { title: "perplexity", value: (v) => v.ppl_ratio, text: (v) => changeText(v.ppl_ratio) },
-  { title: "same top token", value: (v) => v.top1_agreement, text: (v) => percentText(v.top1_agreement) },
-  { title: "chunks", value: (v) => v.chunks, text: (v) => countText(v.chunks) },
-  { title: "computed from layer", value: (v) => v.first_layer },
-];
+function columnsOf(quantities: Quantity[]): Column<Measured>[] {
+  return [
+    { title: "site", value: (v) => v.site, code: true },
+    { title: "layer", value: (v) => v.layer, text: (v) => (v.layer === null ? "all" : String(v.layer)) },
+    { title: "format", value: (v) => v.name, code: true },
+    ...scoreColumns<Measured>(quantities, ["ppl"]),
+    { title: "chunks", value: (v) => v.chunks, text: (v) => countText(v.chunks) },
+    { title: "computed from layer", value: (v) => v.first_layer },
+  ];
+}
 
 function heading(sweep: SweepResult): Child {
   const texts = sweep.texts.map((text) => `${fileName(text.text)} (${plural(text.chunks, "chunk")})`).join(", ");
   return paragraph(
-    `Each variant is `, code(fileName(sweep.model)), ` with one site rounded to one format, held against the model untouched `,
+    `Each variant is `, code(fileName(sweep.model)), ` with one site rounded to one format, compared with the unmodified model `,
     `(perplexity ${estimateText(sweep.baseline.ppl, sweep.baseline.ppl_error)}) on ${texts}, in chunks of ${sweep.ctx_size} tokens. `,
-    `The KL divergence says how far its predictions move, in nats: 0 means the same predictions everywhere.`,
+    `The KL divergence measures how far its predictions move, in nats: 0 means identical predictions everywhere.`,
   );
 }
 
@@ -43,13 +44,13 @@ function curvesOf(site: Site, study: Study, range: LogRange | null): HTMLElement
     ...intervalFromZero(variant.mean, variant.kld.error),
     words: variantInWords(variant),
   }));
-  const place = (name: string): number => study.formats.indexOf(name);
-  points.sort((a, b) => place(a.series) - place(b.series));
+  const index = (name: string): number => study.formats.indexOf(name);
+  points.sort((a, b) => index(a.series) - index(b.series));
   const chart = layerCurves(points, {
     xLabel: "layer",
     yLabel: "KL divergence, nats",
-    colour: (name) => seriesColour(place(name)),
-    dash: (name) => seriesDash(place(name)),
+    colour: (name) => seriesColour(index(name)),
+    dash: (name) => seriesDash(index(name)),
     range,
   });
   return figure("curves", siteInWords(site.site), chart);
@@ -66,11 +67,11 @@ function wholeSites(study: Study, range: LogRange | null): HTMLElement | null {
     words: variantInWords(variant),
     colour: seriesColour(study.formats.indexOf(variant.name)),
   }));
-  return figure("whole", "All that a site names at once",
+  return figure("whole", "All layers of a site at once",
     intervalDots(dots, { label: "KL divergence, nats", log: range, width: 760 }));
 }
 
-function sectionOf({ file, result }: From<SweepResult>, count: number): Child[] {
+function sectionOf({ file, result }: From<SweepResult>, count: number, quantities: Quantity[]): Child[] {
   const study = studyOf(result);
   const layered = study.sites.filter((site) => site.byLayer.length > 0);
   const range = logRange(study.variants.flatMap((variant) => [variant.mean, variant.mean - 1.96 * (variant.kld.error ?? 0)]
@@ -80,26 +81,26 @@ function sectionOf({ file, result }: From<SweepResult>, count: number): Child[] 
   if (layered.length > 0) {
     content.push(
       element("h3", {}, "Layer by format"),
-      paragraph("Every row is a layer rounded by itself, every column a format, the gentlest first. ",
-        "All maps share their colours, so that they can be compared."),
+      paragraph("Each row is one layer rounded on its own, each column a format, the least harmful first. ",
+        "All maps use the same colour scale."),
       heatLegend(heat),
       element("div", { class: "charts" },
         ...layered.map((site) => figure("heat", siteInWords(site.site), heatMap(site, study.formats, heat)))),
       element("h3", {}, "Layer by layer"),
-      paragraph("With 95 % intervals, which say how much the choice of text may move a value. ",
-        "Where intervals lie apart, so do the layers. A value of 0 has no place on a logarithmic axis: there the line breaks."),
+      paragraph("With 95 % intervals, which show how much a value depends on the choice of text. ",
+        "Layers whose intervals do not overlap differ. A value of 0 cannot be drawn on a logarithmic axis: the line is interrupted."),
       element("div", { class: "charts" }, ...layered.map((site) => curvesOf(site, study, range))),
     );
   }
   content.push(wholeSites(study, range));
   const worst = [...study.variants].sort((a, b) => b.mean - a.mean);
-  content.push(table(`${plural(study.variants.length, "variant")}, the most harmful first (± is one standard error)`, kColumns, worst));
+  content.push(table(`${plural(study.variants.length, "variant")}, the most harmful first (± is one standard error)`, columnsOf(quantities), worst));
   const notes = result.notes ?? [];
   if (notes.length > 0) content.push(element("ul", {}, ...notes.map((note) => element("li", {}, note))));
   return content;
 }
 
-// The least and the most above zero.
+// The smallest and the largest value above zero.
 function spread(values: number[]): LogRange | null {
   const above = values.filter((value) => value > 0);
   return above.length > 0 ? { low: Math.min(...above), high: Math.max(...above) } : null;
@@ -110,7 +111,7 @@ export function sensitivity(page: PageData): Section | null {
   if (sweeps.length === 0) return null;
   return {
     id: "sensitivity",
-    title: "Sensitivity: which layers mind which format",
-    content: sweeps.flatMap((sweep) => sectionOf(sweep, sweeps.length)),
+    title: "Sensitivity: which layers are sensitive to which format",
+    content: sweeps.flatMap((sweep) => sectionOf(sweep, sweeps.length, page.quantities)),
   };
 }

@@ -2,7 +2,8 @@
 import { intervalDots } from "../charts/interval_dots";
 import { seriesColour } from "../colours";
 import type { BenchResult, BenchVariant, Speed } from "../data/bench";
-import { resultsOf, type Figure, type PageData } from "../data/page";
+import type { Figure } from "../data/head";
+import { resultsOf, type PageData } from "../data/page";
 import { element, paragraph, type Child } from "../element";
 import { figure } from "../figure";
 import { changeText, plural, valueText } from "../numbers";
@@ -38,8 +39,8 @@ function sectionOf(file: string, result: BenchResult, count: number): Child[] {
       `with such a format would gain.`),
     element("div", { class: "charts" },
       costs("Reading the prompt", result.variants, (variant) => variant.prompt),
-      costs("Writing", result.variants, (variant) => variant.decode)),
-    table("Tokens a second", [
+      costs("Decoding", result.variants, (variant) => variant.decode)),
+    table("Tokens per second", [
       { title: "", value: (row: { name: string; prompt: Figure; decode: Figure }) => row.name },
       { title: "prompt", value: (row) => row.prompt, text: (row) => rate(row.prompt) },
       { title: "decode", value: (row) => row.decode, text: (row) => rate(row.decode) },

@@ -1,8 +1,10 @@
-// The page in short: what was found, in sentences and one table.
-import { resultsOf, type Figure, type PageData } from "../data/page";
+// The summary of the page: the findings, as sentences and one table.
+import type { EvalVariant } from "../data/eval";
+import { resultsOf, type PageData } from "../data/page";
 import type { SweepResult } from "../data/sweep";
 import { code, element, paragraph, type Child } from "../element";
 import { changeText, countText, estimateText, fileName, listText, percentText, plural, valueText } from "../numbers";
+import { scoreColumns } from "../score_columns";
 import { studyOf, type Measured } from "../study";
 import { table } from "../table";
 import type { Section } from "./section";
@@ -11,7 +13,7 @@ function variantName(variant: Measured): Child[] {
   return [code(variant.site), variant.layer === null ? " in " : ` of layer ${variant.layer} in `, code(variant.name)];
 }
 
-// The formats that stay below a divergence wherever they were measured, the roughest last.
+// The formats that stay below a divergence wherever they were measured, the most harmful last.
 function harmless(variants: Measured[], formats: string[], limit: number): string[] {
   return formats.filter((name) => variants.every((variant) => variant.name !== name || variant.mean <= limit));
 }
@@ -30,7 +32,7 @@ function ofStudy(sweep: SweepResult): Child[] {
   const above = order.filter((variant) => variant.mean > 0);
   const gentlest = above[above.length - 1];
   if (gentlest && gentlest !== worst) {
-    items.push(element("li", {}, "The gentlest that changes anything is ", ...variantName(gentlest),
+    items.push(element("li", {}, "The least harmful one that changes anything is ", ...variantName(gentlest),
       `, with ${valueText(gentlest.mean)} nats: ${countText(Number((worst.mean / gentlest.mean).toPrecision(2)))} times less.`));
   }
   const unchanged = variants.length - above.length;
@@ -43,40 +45,19 @@ function ofStudy(sweep: SweepResult): Child[] {
   return items;
 }
 
-interface Row {
-  name: string;
-  change: Figure;
-  changeShown: string;
-  kld: Figure;
-  kldShown: string;
-  top: Figure;
-  alike: string;
-}
-
 function ofVariants(page: PageData): HTMLElement | null {
   const written = resultsOf(page, "fakequant.generate/1").flatMap(({ result }) => result.prompts);
-  const alike = (name: string): string => {
+  const identical = (name: string): string => {
     const texts = written.flatMap((prompt) => prompt.variants.filter((variant) => variant.name === name));
     return texts.length === 0 ? "–" : `${texts.filter((text) => text.identical).length} of ${texts.length}`;
   };
-  const rows: Row[] = resultsOf(page, "fakequant.eval/1").flatMap(({ result }) =>
-    result.variants.map((variant) => ({
-      name: variant.name,
-      change: variant.ppl_ratio === null ? null : variant.ppl_ratio - 1,
-      changeShown: changeText(variant.ppl_ratio),
-      kld: variant.kld.mean,
-      kldShown: estimateText(variant.kld.mean, variant.kld.error),
-      top: variant.top1_agreement,
-      alike: alike(variant.name),
-    })));
-  if (rows.length === 0) return null;
-  return table("Variants beside the model untouched", [
-    { title: "variant", value: (row: Row) => row.name },
-    { title: "change of perplexity", value: (row) => row.change, text: (row) => row.changeShown },
-    { title: "KL divergence, nats", value: (row) => row.kld, text: (row) => row.kldShown },
-    { title: "same top token", value: (row) => row.top, text: (row) => percentText(row.top) },
-    { title: "prompts answered alike", value: (row) => row.alike },
-  ], rows);
+  const variants = resultsOf(page, "fakequant.eval/1").flatMap(({ result }) => result.variants);
+  if (variants.length === 0) return null;
+  return table("Variants compared with the unmodified model", [
+    { title: "variant", value: (variant: EvalVariant) => variant.name },
+    ...scoreColumns<EvalVariant>(page.quantities, ["ppl"]),
+    { title: "identical answers", value: (variant) => identical(variant.name) },
+  ], variants);
 }
 
 function ofDrift(page: PageData): Child[] {
@@ -85,7 +66,7 @@ function ofDrift(page: PageData): Child[] {
     const error = result.logits.relative_error ?? null;
     if (entered === 0 || error === null) return [];
     return [element("li", {}, "Under ", code(result.recipe || fileName(result.against ?? "")), ` error enters at `,
-      `${plural(entered, "place")}, and reaches the logits as ${percentText(error)}.`)];
+      `${plural(entered, "node")}, and the relative error of the logits is ${percentText(error)}.`)];
   });
 }
 
@@ -95,15 +76,15 @@ export function summary(page: PageData): Section {
     result.variants.filter((variant) => variant.kld.mean === 0).map((variant) => variant.name));
   const items = [
     ...studies,
-    ...(differing.length > 0 ? [element("li", {}, `${listText(differing)} predicts exactly what the model untouched predicts.`)] : []),
+    ...(differing.length > 0 ? [element("li", {}, `${listText(differing)} has exactly the predictions of the unmodified model.`)] : []),
     ...ofDrift(page),
   ];
   return {
     id: "summary",
     title: "In short",
     content: [
-      paragraph("Values were rounded to a number format and written back as the floats they were stored in; everything else stayed ",
-        "as it is. A KL divergence of 0 means the same predictions everywhere."),
+      paragraph("Values were rounded to a number format and written back as the floats they were stored in; everything else was ",
+        "left as it is. A KL divergence of 0 means identical predictions everywhere."),
       ofVariants(page),
       items.length > 0 ? element("ul", {}, ...items) : null,
     ],

@@ -12,8 +12,8 @@ function census(file: string, result: InspectResult, count: number): Child[] {
   return [
     origin(count, file),
     paragraph(`${result.architecture}, ${plural(result.layers, "layer")}, ${bytesText(result.file_size)}: `,
-      `${plural(result.tensors.length, "tensor")} (${types}). A tensor whose values all fit a smaller format loses nothing in it.`),
-    table("Tensors as the file has them", [
+      `${plural(result.tensors.length, "tensor")} (${types}). A tensor whose values can all be represented in a smaller format loses nothing in it.`),
+    table("Tensors of the file", [
       { title: "tensor", value: (t: CensusTensor) => t.name, code: true },
       { title: "type", value: (t) => t.type },
       { title: "shape", value: (t) => t.shape.join("×") },
@@ -33,7 +33,7 @@ function comparison(file: string, result: CompareResult, count: number): Child[]
   return [
     element("h3", {}, "What changed in them"),
     origin(count, file),
-    paragraph("Held against ", code(result.other), `: ${plural(changed.length, "tensor")} changed, `,
+    paragraph("Compared with ", code(result.other), `: ${plural(changed.length, "tensor")} changed, `,
       `${countText(result.tensors_identical)} have the same bytes as before.`),
     changed.length === 0 ? null : table("Tensors that changed", [
       { title: "tensor", value: (t: ComparedTensor) => t.name, code: true },

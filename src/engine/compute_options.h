@@ -1,0 +1,14 @@
+// How models are computed: the part of every measurement's options that does not depend on what is measured.
+#pragma once
+
+#include "engine/devices.h"
+
+namespace fakequant {
+
+struct ComputeOptions {
+  int threads = 1;
+  int batch_size = 0;  // max. tokens evaluated together; 0: min(512, context size). Only eval and sweep offer a choice
+  DeviceOptions devices;
+};
+
+}  // namespace fakequant

@@ -1,0 +1,140 @@
+#include "format/format_names.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "error.h"
+#include "format/block_kernel.h"
+
+namespace fakequant {
+namespace {
+
+// Names for elements whose values share scales in blocks.
+struct BlockFormat {
+  const char* name;
+  Element element;
+  ScaleType scale;
+  std::int64_t block;
+  ScaleType outer_scale;
+  const char* source;
+};
+
+const std::vector<BlockFormat>& block_formats() {
+  static const std::vector<BlockFormat> formats = [] {
+    std::vector<BlockFormat> all;
+    const auto add_mx = [&](const char* name, const Element& element) {
+      all.push_back({name, element, ScaleType::e8m0, kMxBlock, ScaleType::none, "OCP MX v1.0"});
+    };
+    add_mx("mxfp8", *element_of("e4m3"));
+    add_mx("mxfp8e5m2", *element_of("e5m2"));
+    add_mx("mxfp6", *element_of("e3m2"));
+    add_mx("mxfp6e2m3", *element_of("e2m3"));
+    add_mx("mxfp4", *element_of("e2m1"));
+    add_mx("mxint8", mxint8_element());
+    all.push_back({"nvfp4", *element_of("e2m1"), ScaleType::e4m3, kNvfp4Block, ScaleType::f32,
+                   "NVIDIA, Introducing NVFP4 (2025)"});
+    return all;
+  }();
+  return formats;
+}
+
+const BlockFormat* find_block_format(std::string_view name) {
+  const auto& formats = block_formats();
+  const auto found = std::find_if(formats.begin(), formats.end(), [&](const auto& format) { return format.name == name; });
+  return found == formats.end() ? nullptr : &*found;
+}
+
+// The bits of "intN"; no value for any other name.
+std::optional<int> integer_bits_of(std::string_view name) {
+  constexpr std::string_view kInteger = "int";
+  if (!name.starts_with(kInteger)) return std::nullopt;
+  int bits = 0;
+  const auto* end = name.data() + name.size();
+  const auto [stop, fault] = std::from_chars(name.data() + kInteger.size(), end, bits);
+  if (fault != std::errc{} || stop != end) return std::nullopt;
+  if (bits < 2 || bits > 16) {
+    throw usage_error(fmt::format("format {} is out of range: integers have 2 to 16 bits", name));
+  }
+  return bits;
+}
+
+// Names with a number in them, as they are listed, and examples.
+struct NumberedNames {
+  const char* listed;
+  std::vector<std::string> examples;
+};
+
+const std::vector<NumberedNames>& numbered_names() {
+  static const std::vector<NumberedNames> names = {{"eXmY", {"e5m10", "e8m3"}},
+                                                   {"mantissaN", {"mantissa7", "mantissa10"}},
+                                                   {"int2..int16", {"int2", "int3", "int4", "int8", "int16"}}};
+  return names;
+}
+
+}  // namespace
+
+std::vector<std::string> format_names() {
+  std::vector<std::string> names;
+  for (const auto& element : named_elements()) names.push_back(element.name);
+  for (const auto& numbered : numbered_names()) names.emplace_back(numbered.listed);
+  for (const auto& format : block_formats()) names.emplace_back(format.name);
+  for (const auto* type : block_types()) {
+    const bool is_taken = std::find(names.begin(), names.end(), type->name) != names.end();
+    names.push_back(is_taken ? fmt::format("{}:{}", type->library, type->name) : type->name);
+  }
+  return names;
+}
+
+std::vector<std::string> example_names() {
+  std::vector<std::string> names;
+  for (const auto& name : format_names()) {
+    const auto& all = numbered_names();
+    const auto numbered = std::find_if(all.begin(), all.end(), [&](const auto& other) { return name == other.listed; });
+    if (numbered == all.end()) {
+      names.push_back(name);
+    } else {
+      names.insert(names.end(), numbered->examples.begin(), numbered->examples.end());
+    }
+  }
+  return names;
+}
+
+std::optional<Format> named_format(std::string_view name) {
+  Format format;
+  format.name = name;
+  if (auto element = element_of(name)) {
+    format.element = *std::move(element);
+    return format;
+  }
+  if (const auto bits = integer_bits_of(name)) {
+    format.element = integer_element(*bits);
+    format.scale.type = ScaleType::f32;
+    return format;
+  }
+  if (const auto* blocks = find_block_format(name)) {
+    format.element = blocks->element;
+    format.scale.type = blocks->scale;
+    format.per = Span::block;
+    format.block = blocks->block;
+    format.outer_scale = blocks->outer_scale;
+    return format;
+  }
+  if (const auto* type = find_block_type(name)) {
+    format.element = {};
+    format.block_type = type;
+    return format;
+  }
+  return std::nullopt;
+}
+
+std::string source_of(const Format& format) {
+  if (const auto* type = format.block_type) {
+    return fmt::format("{}'s code{}", type->library, type->needs_importance ? "; needs imatrix=" : "");
+  }
+  const auto* blocks = find_block_format(format.name);
+  return blocks != nullptr ? blocks->source : format.element.source;
+}
+
+}  // namespace fakequant

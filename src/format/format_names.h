@@ -1,0 +1,26 @@
+// The names of formats: each is short for a combination of parts.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "format/format.h"
+
+namespace fakequant {
+
+// The names to list. Names with a number in them are listed once: "eXmY", "mantissaN", "int2..int16".
+std::vector<std::string> format_names();
+
+// A name for each that format_names() lists; for those with a number in them a few that are in use.
+std::vector<std::string> example_names();
+
+// The format of this name with every option at its default; no value for an unknown name. Throws a usage error where
+// the number in the name is out of range.
+std::optional<Format> named_format(std::string_view name);
+
+// The specification that defines the format of that name.
+std::string source_of(const Format& format);
+
+}  // namespace fakequant

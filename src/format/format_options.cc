@@ -1,0 +1,172 @@
+#include "format/format_options.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <optional>
+
+#include "error.h"
+#include "format/format_properties.h"
+
+namespace fakequant {
+namespace {
+
+constexpr auto kSpanWords = std::to_array<Word<Span>>(
+    {{"tensor", Span::tensor}, {"token", Span::token}, {"row", Span::row}, {"block", Span::block}});
+constexpr auto kModeWords = std::to_array<Word<bool>>({{"sym", false}, {"asym", true}});
+constexpr auto kOverflowWords = std::to_array<Word<bool>>({{"infinity", false}, {"saturate", true}});
+
+// The value of a key whose words are in a table.
+template <typename Value, std::size_t count>
+Value value_of_option(const WordTable<Value, count>& words, const FormatOption& option) {
+  if (const auto value = value_of_word(words, option.value)) return *value;
+  throw usage_error(
+      fmt::format("unknown {0}={1}: {0}= takes {2}", option.key, option.value, list_of_words(words)));
+}
+
+template <typename Number>
+std::optional<Number> number_of_text(std::string_view text) {
+  Number number{};
+  const auto* end = text.data() + text.size();
+  const auto [stop, fault] = std::from_chars(text.data(), end, number);
+  if (fault != std::errc{} || stop != end) return std::nullopt;
+  return number;
+}
+
+// The name of a file that an option names, given as OPTION=VALUE.
+std::string file_of_option(std::string_view option, std::string_view value, std::string_view file) {
+  if (file.empty())
+    throw usage_error(fmt::format("{}={} names no file: write {}={}FILE", option, value, option, value));
+  if (file.find('\'') != std::string_view::npos) {
+    throw usage_error(fmt::format("{}={} has a quote in it, which no rule can hold: rename the file", option, value));
+  }
+  return std::string(file);
+}
+
+std::int64_t block_of_option(const FormatOption& option) {
+  const auto block = number_of_text<std::int64_t>(option.value);
+  if (block && *block >= 1) return *block;
+  throw usage_error(fmt::format("bad block={}: block= takes a whole number from 1", option.value));
+}
+
+RangeRule range_of_option(const Format& format, const FormatOption& option) {
+  auto range = parse_range(option.value);
+  const bool is_searched = range.kind == RangeRule::percentile || range.kind == RangeRule::mse;
+  if (format.outer_scale != ScaleType::none && is_searched) {
+    throw usage_error(fmt::format("{} has no range={}: its outer scale takes range=absmax or static:FILE", format.name,
+                                  option.value));
+  }
+  return range;
+}
+
+std::uint64_t seed_of_option(const FormatOption& option) {
+  if (const auto seed = number_of_text<std::uint64_t>(option.value)) return *seed;
+  throw usage_error(fmt::format("bad seed={}: seed= takes a whole number from 0 to 2^64 - 1", option.value));
+}
+
+bool has_integer_scale(const Format& format) { return format.scale.type == ScaleType::f32; }
+bool is_rounded_here(const Format& format) { return format.block_type == nullptr; }
+
+struct OptionRule {
+  std::string_view key;
+  bool (*applies)(const Format&);
+  void (*set)(Format&, const FormatOption&);
+  std::string (*print)(const Format&);
+};
+
+// In the order in which options are printed.
+constexpr OptionRule kOptionRules[] = {
+    {"per", has_integer_scale,
+     [](Format& format, const FormatOption& option) { format.per = value_of_option(kSpanWords, option); },
+     [](const Format& format) {
+       // A static range implies the span.
+       const bool is_implied = !format.per || format.range.kind == RangeRule::static_range;
+       return std::string(is_implied ? "" : word_of_value(kSpanWords, *format.per));
+     }},
+    {"block", has_integer_scale,
+     [](Format& format, const FormatOption& option) { format.block = block_of_option(option); },
+     [](const Format& format) { return std::to_string(format.block); }},
+    {"mode", has_integer_scale,
+     [](Format& format, const FormatOption& option) { format.asymmetric = value_of_option(kModeWords, option); },
+     [](const Format& format) { return std::string(word_of_value(kModeWords, format.asymmetric)); }},
+    {"range", finds_range,
+     [](Format& format, const FormatOption& option) { format.range = range_of_option(format, option); },
+     [](const Format& format) { return to_string(format.range); }},
+    {"scale", [](const Format& format) { return format.scale.type == ScaleType::e8m0; },
+     [](Format& format, const FormatOption& option) { format.scale.rule = value_of_option(kScaleRuleWords, option); },
+     [](const Format& format) { return std::string(word_of_value(kScaleRuleWords, format.scale.rule)); }},
+    {"overflow",
+     [](const Format& format) {
+       return is_rounded_here(format) && !has_scale(format) && format.element.has_infinity;
+     },
+     [](Format& format, const FormatOption& option) { format.saturate = value_of_option(kOverflowWords, option); },
+     [](const Format& format) { return std::string(word_of_value(kOverflowWords, format.saturate)); }},
+    {"round", is_rounded_here,
+     [](Format& format, const FormatOption& option) { format.rounding = value_of_option(kRoundingWords, option); },
+     [](const Format& format) { return to_string(format.rounding); }},
+    {"seed", is_rounded_here,
+     [](Format& format, const FormatOption& option) { format.seed = seed_of_option(option); },
+     [](const Format& format) { return std::to_string(format.seed); }},
+    {"imatrix", [](const Format& format) { return !is_rounded_here(format); },
+     [](Format& format, const FormatOption& option) {
+       format.importance_file = file_of_option(option.key, option.value, option.value);
+     },
+     [](const Format& format) { return format.importance_file; }},
+};
+
+}  // namespace
+
+std::vector<std::string> option_keys(const Format& format) {
+  std::vector<std::string> keys;
+  for (const auto& rule : kOptionRules) {
+    if (rule.applies(format)) keys.emplace_back(rule.key);
+  }
+  return keys;
+}
+
+void set_option(Format& format, const FormatOption& option) {
+  for (const auto& rule : kOptionRules) {
+    if (rule.key == option.key) rule.set(format, option);
+  }
+}
+
+std::vector<FormatOption> changed_options(const Format& format, const Format& plain) {
+  std::vector<FormatOption> options;
+  for (const auto& rule : kOptionRules) {
+    if (!rule.applies(format)) continue;
+    auto value = rule.print(format);
+    if (value != rule.print(plain)) options.push_back({std::string(rule.key), std::move(value)});
+  }
+  return options;
+}
+
+RangeRule parse_range(std::string_view text) {
+  constexpr std::string_view kPercentile = "percentile:", kStatic = "static:";
+  if (text == "absmax") return {};
+  if (text == "mse") return {RangeRule::mse, 100};
+  if (text.starts_with(kPercentile)) {
+    const auto percent = number_of_text<double>(text.substr(kPercentile.size()));
+    if (percent && *percent > 0 && *percent <= 100) return {RangeRule::percentile, *percent};
+  }
+  if (text.starts_with(kStatic)) {
+    return {RangeRule::static_range, 100, file_of_option("range", text, text.substr(kStatic.size()))};
+  }
+  throw usage_error(fmt::format(
+      "unknown range={}: range= takes absmax, mse, percentile:P with P above 0 and at most 100, or static:FILE", text));
+}
+
+std::string to_string(const RangeRule& range) {
+  switch (range.kind) {
+    case RangeRule::absmax:
+      return "absmax";
+    case RangeRule::percentile:
+      return fmt::format("percentile:{}", range.percent);
+    case RangeRule::mse:
+      return "mse";
+    case RangeRule::static_range:
+      return "static:" + range.file;
+  }
+  return {};
+}
+
+}  // namespace fakequant

@@ -1,0 +1,48 @@
+#include "format/format_properties.h"
+
+namespace fakequant {
+
+Span span_of_scale(const Format& format, ScaledAs scaled) {
+  return format.per.value_or(scaled == ScaledAs::weight ? Span::row : Span::token);
+}
+
+Format for_activation(Format format) {
+  if (has_scale(format)) format.per = span_of_scale(format, ScaledAs::activation);
+  return format;
+}
+
+bool has_scale(const Format& format) { return format.scale.type != ScaleType::none; }
+
+bool finds_range(const Format& format) {
+  return format.scale.type == ScaleType::f32 || format.outer_scale != ScaleType::none;
+}
+
+bool has_static_range(const Format& format) { return format.range.kind == RangeRule::static_range; }
+
+bool rounds_values_independently(const Format& format) {
+  if (format.block_type != nullptr || is_random(format.rounding)) return false;
+  const bool knows_scale = has_static_range(format) && format.outer_scale == ScaleType::none;
+  return !has_scale(format) || knows_scale;
+}
+
+bool needs_whole_rows(const Format& format) { return format.block_type != nullptr || has_scale(format); }
+
+bool needs_token_layout(const Format& format) {
+  return is_random(format.rounding) || (shares_scale_across_rows(format) && !has_static_range(format));
+}
+
+bool shares_scale_across_rows(const Format& format) {
+  return format.outer_scale != ScaleType::none || format.per == Span::tensor || format.per == Span::token;
+}
+
+bool shares_scale_across_tensor(const Format& format) {
+  return format.outer_scale != ScaleType::none || format.per == Span::tensor;
+}
+
+bool needs_importance(const Format& format) {
+  return format.block_type != nullptr && format.block_type->needs_importance;
+}
+
+bool has_codes(const Format& format) { return format.block_type == nullptr; }
+
+}  // namespace fakequant

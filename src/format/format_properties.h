@@ -1,0 +1,49 @@
+// What a format's parts mean to the code that rounds: what values share, and what must be known to round them.
+//
+// Callers ask these questions and never compare names. A new part changes the answers here.
+#pragma once
+
+#include "format/format.h"
+
+namespace fakequant {
+
+// Weights and activations differ in what shares a scale where the format does not say.
+enum class ScaledAs { weight, activation };
+
+// The span that shares a scale: a row of a weight, all rows of a token.
+Span span_of_scale(const Format& format, ScaledAs scaled);
+
+// The format with the span filled in for an activation.
+Format for_activation(Format format);
+
+// Whether values are divided by a scale that the format finds. Not for block types, which have their own.
+bool has_scale(const Format& format);
+
+// Whether range= says how the outermost scale is found.
+bool finds_range(const Format& format);
+
+// Whether the range of the outermost scale is fixed beforehand, and not found from the values.
+bool has_static_range(const Format& format);
+
+// Whether a value's result depends on nothing but the value: not on its neighbours nor on its position.
+bool rounds_values_independently(const Format& format);
+
+// Whether rows must be rounded as wholes. If not, values can be rounded in pieces of any length.
+bool needs_whole_rows(const Format& format);
+
+// Whether rounding a row needs to know which token it belongs to.
+bool needs_token_layout(const Format& format);
+
+// Whether one scale is shared by all values that are rounded together, across their rows.
+bool shares_scale_across_rows(const Format& format);
+
+// Whether one scale is shared by all values of a weight, so that it must be found before any of them is rounded.
+bool shares_scale_across_tensor(const Format& format);
+
+// Whether the format can only round with an importance matrix.
+bool needs_importance(const Format& format);
+
+// Whether the codes that values are stored as are known.
+bool has_codes(const Format& format);
+
+}  // namespace fakequant

@@ -1,0 +1,28 @@
+// A text to evaluate: a file, or a string in memory.
+#pragma once
+
+#include <cstdint>
+#include <istream>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace fakequant {
+
+struct Text {
+  std::string name;                    // for results and messages; of a file, its path
+  std::optional<std::string> content;  // none: that of the file `name`, which is read piece by piece
+};
+
+// The text of a file, and those of several.
+Text text_file(const std::string& path);
+std::vector<Text> text_files(const std::vector<std::string>& paths);
+
+// Opens a text for reading. Throws an Error if its file cannot be read.
+std::unique_ptr<std::istream> open_text(const Text& text);
+
+// The text's size in bytes; 0 if it is not known, as of a pipe.
+std::uint64_t text_size(const Text& text);
+
+}  // namespace fakequant

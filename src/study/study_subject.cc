@@ -1,0 +1,29 @@
+#include "study/study_subject.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "engine/environment.h"
+#include "gguf/model_hash.h"
+#include "gguf/sha256.h"
+
+namespace fakequant {
+
+StudySubject study_subject(const GgufModel& model, const std::vector<std::string>& texts, const ComputeOptions& compute,
+                           const StudyShape& shape) {
+  const auto environment = describe_environment(compute.threads, compute.devices);
+  StudySubject subject;
+  subject.model = model.path();
+  subject.model_sha256 = sha256_of(model, Hashed::files);
+  subject.model_size = model.size();
+  subject.layers = shape.layers;
+  subject.ctx_size = shape.ctx_size;
+  subject.batch_size = shape.batch_size;
+  subject.version = environment.version;
+  subject.engine = environment.engine;
+  subject.backends = fmt::format("{}", fmt::join(environment.backends, ", "));
+  for (const auto& text : texts) subject.texts.push_back({text, sha256_of_file(text)});
+  return subject;
+}
+
+}  // namespace fakequant

@@ -1,0 +1,23 @@
+// What a study that is made now is about: the model and the texts by their hashes, and what computes.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/compute_options.h"
+#include "gguf/gguf_model.h"
+#include "study/study_database.h"
+
+namespace fakequant {
+
+// The shape of the evaluations that a study holds.
+struct StudyShape {
+  int layers = 0;
+  int ctx_size = 0, batch_size = 0;  // tokens
+};
+
+// Reads the model and the texts (paths) to hash them. Throws an Error when one cannot be read.
+StudySubject study_subject(const GgufModel& model, const std::vector<std::string>& texts, const ComputeOptions& compute,
+                           const StudyShape& shape);
+
+}  // namespace fakequant

@@ -1,0 +1,212 @@
+#include "sweep/sweep_session.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
+
+#include "error.h"
+#include "measure/text_chunks.h"
+#include "study/study_storage.h"
+#include "study/study_subject.h"
+#include "study/study_totals.h"
+#include "sweep/sweep_variant.h"
+
+namespace fakequant {
+
+SweepSession::SweepSession(const SweepRequest& request)
+    : request_(request),
+      file_(request.model),
+      model_(file_.paths(), request.compute.devices),
+      chunk_plan_(plan_chunks(model_, request.ctx_size, request.compute.batch_size, request.compute.threads)),
+      context_(model_, chunk_plan_.context, {}) {
+  plan_variants();
+  read_texts();
+  open_study();
+}
+
+void SweepSession::plan_variants() {
+  ModelSites sites;
+  for (const auto& tensor : file_.tensors()) sites.weights.push_back({tensor.name, layer_of_tensor(tensor.name)});
+  for (const auto& activation : context_.sites()) sites.activations.push_back(activation.site);
+  sites.weight_layers = layer_count(file_.tensors());
+  sites.activation_layers = model_.layers();
+  auto plan = plan_sweep(request_.question, sites);
+  take_shard(plan, request_.shard, request_.shards);
+  notes_ = std::move(plan.notes);
+  for (auto& planned : plan.variants) {
+    auto& variant = variants_.emplace_back();
+    variant.planned = std::move(planned);
+    variant.name = to_string(variant.planned.rule);
+  }
+  check_rules();
+  // This reads the files of ranges and importance.
+  for (auto& variant : variants_) variant.stored = study_variant(variant);
+}
+
+// Finds what cannot be measured before the work begins.
+void SweepSession::check_rules() {
+  for (const auto& variant : variants_) {
+    if (variant.is_weight()) {
+      plan_rounding(file_, {variant.planned.rule}, request_.storage);
+    } else {
+      context_.set_recipe({variant.planned.rule});
+    }
+  }
+  context_.set_recipe({});
+}
+
+void SweepSession::read_texts() {
+  for (std::size_t t = 0; t < request_.texts.size(); ++t) {
+    TextChunks chunks(model_, text_file(request_.texts[t]), static_cast<int>(chunk_plan_.shape.ctx_size),
+                      request_.chunks);
+    auto& text = texts_.emplace_back();
+    text.name = request_.texts[t];
+    while (auto tokens = chunks.next()) {
+      chunks_.push_back({{static_cast<int>(t), text.chunks++}, std::move(*tokens)});
+    }
+  }
+}
+
+void SweepSession::open_study() {
+  std::error_code ignored;
+  if (request_.dry_run && !std::filesystem::exists(request_.study, ignored)) return;
+  study_.emplace(request_.study, request_.dry_run ? StudyAccess::read : StudyAccess::write);
+  const StudyShape shape{model_.layers(), static_cast<int>(chunk_plan_.shape.ctx_size), context_.batch_size()};
+  const auto subject = study_subject(file_, request_.texts, request_.compute, shape);
+  std::set<std::string> hashes;
+  for (const auto& text : subject.texts) {
+    if (hashes.insert(text.sha256).second) continue;
+    throw usage_error(fmt::format("the text {} is given twice: name it once", text.name));
+  }
+  study_->check_subject(subject);  // before anything is written
+  if (!request_.dry_run) {
+    study_->transaction([&] {
+      study_->set_subject(subject);
+      for (auto& variant : variants_) {
+        variant.id = study_->add_variant(variant.stored);
+        study_->set_sites(variant.id, study_sites(variant.planned));
+      }
+    });
+  }
+  resume();
+}
+
+StudyVariant SweepSession::study_variant(const SweptVariant& variant) const {
+  const auto& planned = variant.planned;
+  return {variant.name,
+          planned.site,
+          planned.format,
+          planned.layer,
+          variant.is_weight() ? storage_text(request_.storage) : "",
+          files_hash(planned.rule.format),
+          {}};
+}
+
+std::vector<StudySite> SweepSession::study_sites(const PlannedVariant& planned) const {
+  std::vector<StudySite> sites;
+  for (const auto index : planned.sites) {
+    if (planned.rule.pattern.kind == SiteKind::weight) {
+      const auto& tensor = file_.tensors()[index];
+      const auto length = std::max<std::int64_t>(1, row_elements(tensor));
+      sites.push_back({tensor.name, {tensor.elements / length, length}, static_cast<std::int64_t>(tensor.size) * 8});
+    } else {
+      const auto& activation = context_.sites()[index];
+      const auto values = elements_of(activation.shape);
+      const auto length = std::max<std::int64_t>(1, activation.shape[0]);
+      sites.push_back({activation.site.name, {values / length, length}, values * 32});
+    }
+  }
+  return sites;
+}
+
+// Takes over what the study has of the variants.
+void SweepSession::resume() {
+  const auto known = study_->variants();
+  for (auto& variant : variants_) {
+    const auto found = std::find_if(known.begin(), known.end(), [&](const auto& entry) {
+      return entry.second.recipe == variant.stored.recipe && entry.second.storage == variant.stored.storage;
+    });
+    if (found == known.end()) continue;
+    variant.id = found->first;
+    variant.start = found->second.start;
+    const auto scores = study_->scores(found->first);
+    for (const auto& chunk : chunks_) {
+      if (const auto score = scores.find(chunk.position); score != scores.end()) variant.scores.insert(*score);
+    }
+    variant.found = variant.scores.size();
+    update_precision(variant);
+  }
+}
+
+void SweepSession::update_precision(SweptVariant& variant) const {
+  if (request_.precision <= 0 || variant.scores.empty()) return;
+  const auto sums = total_of(variant.scores);
+  const auto kld = sums.kld.mean(sums.count);
+  variant.is_precise = kld.error < request_.precision * kld.value;
+}
+
+void SweepSession::store(SweptVariant& variant, const ChunkPosition& position, const BaselineSums& baseline,
+                         const ScoredChunk& scored) {
+  const auto score = sum_of(scored.scores);
+  study_->transaction([&] {
+    study_->add_score(variant.id, position, baseline, score);
+    if (!variant.start) study_->set_start(variant.id, scored.start);
+  });
+  if (!variant.start) variant.start = scored.start;
+  variant.scores[position] = score;
+  ++measured_;
+  update_precision(variant);
+}
+
+void SweepSession::store(const std::vector<std::optional<PredictedDivergence>>& predictions) {
+  study_->transaction([&] {
+    for (std::size_t v = 0; v < variants_.size(); ++v) {
+      if (variants_[v].scores.empty() && predictions[v]) study_->set_prediction(variants_[v].id, *predictions[v]);
+    }
+  });
+}
+
+SweepResult SweepSession::result() const {
+  SweepResult result;
+  result.model = request_.model;
+  result.study = request_.study;
+  result.texts = texts_;
+  result.layers = model_.layers();
+  result.ctx_size = static_cast<int>(chunk_plan_.shape.ctx_size);
+  result.batch_size = context_.batch_size();
+  result.threads = request_.compute.threads;
+  result.shard = request_.shard;
+  result.shards = request_.shards;
+  result.precision = request_.precision;
+  result.is_by_layer = request_.question.by_layer;
+  result.is_dry_run = request_.dry_run;
+  result.is_interrupted = is_interrupted_;
+  result.measured = measured_;
+  result.notes = notes_;
+  std::map<StudyDatabase::VariantId, PredictedDivergence> predictions;
+  if (study_) {
+    predictions = study_->predictions();
+    std::map<ChunkPosition, BaselineSums> asked;
+    const auto known = study_->baseline();
+    for (const auto& chunk : chunks_) {
+      if (const auto found = known.find(chunk.position); found != known.end()) asked.insert(*found);
+    }
+    const auto sums = total_of(asked);
+    result.baseline_ppl = perplexity(sums.nll, sums.count);
+  }
+  for (const auto& variant : variants_) {
+    auto stored = variant.stored;
+    stored.start = variant.start;
+    const auto predicted = predictions.find(variant.id);
+    auto& row = result.variants.emplace_back(sweep_variant(
+        stored, variant.scores, predicted == predictions.end() ? std::nullopt : std::optional(predicted->second)));
+    row.chunks_found = static_cast<int>(variant.found);
+    row.is_precise = variant.is_precise;
+  }
+  result.prediction_quality = quality_of(result.variants);
+  return result;
+}
+
+}  // namespace fakequant

@@ -1,0 +1,139 @@
+"""Every field of the JSON that the commands wrote once is still there, with its type; more may come.
+
+tests/golden/json_fields.json holds the fields of each command's JSON on the demo model: paths with [] for the elements of an
+array, and the types found there. `json_fields_test.py --write` makes it with the program at hand.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+
+from program import MODEL, PROGRAM, SOURCE, TEXT, ProgramTest, run_llama
+
+LICENSE = os.path.join(SOURCE, "LICENSE")
+GOLDEN = os.path.join(SOURCE, "tests", "golden", "json_fields.json")
+HOW = ("The fields of each command's JSON on the demo model, as fakequant 0.1.0 wrote it before its sources were reorganized. "
+       "Made by tests/json_fields_test.py --write. Remove none: scripts of users read them.")
+
+MEASURED = ("-f", TEXT, "--ctx-size", 32, "--threads", 1)
+SWEEP = ("sweep", MODEL, *MEASURED, "--layers", "--site", "a:ffn_input@0-1", "--format", "e4m3", "--format", "int4")
+COMMANDS = {
+    "formats": ("formats",),
+    "formats NAME": ("formats", "int4,mode=asym,per=block,block=32", "--round", "0.3"),
+    "inspect": ("inspect", MODEL),
+    "apply": ("apply", MODEL, "-o", "out.gguf", "--rule", "w:ffn_norm=bf16", "--rule", "w:ffn_up=mxfp4"),
+    "apply --promote": ("apply", "q4.gguf", "-o", "promoted.gguf", "--rule", "w:ffn_up=mxfp4", "--promote", "f16"),
+    "compare": ("compare", MODEL, "out.gguf"),
+    "sites": ("sites", MODEL, "--rule", "a:ffn_input=int8", "--rule", "w:ffn_up=mxfp4"),
+    "eval": ("eval", MODEL, *MEASURED, "--chunks", 2),
+    "eval, a rule": ("eval", MODEL, *MEASURED, "--chunks", 2, "--rule", "a:ffn_norm=int4", "--rule", "w:ffn_up=mxfp4"),
+    "eval, variants": ("eval", MODEL, *MEASURED, "--chunks", 2, "--variant", "one=one.yaml", "--against", "q4.gguf"),
+    "eval, texts": ("eval", MODEL, *MEASURED, "-f", LICENSE, "--chunks", 2, "--rule", "a:ffn_norm=int4"),
+    "generate": ("generate", MODEL, "-p", "Once", "-n", 16, "--threads", 1, "--rule", "a:ffn_norm=int2"),
+    "bench": ("bench", MODEL, "--prompt-tokens", 16, "--decode-tokens", 4, "--repetitions", 6, "--threads", 1, "--rule", "a:ffn_norm=bf16",
+              "--rule", "w:ffn_norm=bf16"),
+    "calibrate": ("calibrate", MODEL, *MEASURED, "--chunks", 1, "-o", "ranges.json", "--rule", "a:ffn_input=int8"),
+    "drift": ("drift", MODEL, *MEASURED, "--chunks", 1, "--rule", "a:ffn_norm@1=int4"),
+    "drift --against": ("drift", MODEL, *MEASURED, "--chunks", 1, "--against", "q4.gguf"),
+    "sweep": (*SWEEP, "--chunks", 2, "-o", "study.db"),
+    "sweep --precision": (*SWEEP, "--chunks", 3, "-o", "race.db", "--precision", "50%"),
+    "sweep --predict": (*SWEEP, "--site", "w:ffn_down", "--format", "int8", "--chunks", 2, "-o", "predict.db", "--predict", "--budget", 3),
+    "sweep --shard": (*SWEEP, "--chunks", 1, "-o", "shard.db", "--shard", "1/2"),
+    "study merge": ("study", "merge", "all.db", "shard.db"),
+    "plan": ("plan", "study.db"),
+    "plan --bits": ("plan", "study.db", "--bits", 20),
+    "plan, predictions": ("plan", "predict.db", "--bits", "w:9", "--bits", "a:20"),
+    "plan --verify": ("plan", "study.db", "--bits", 20, "--verify", "--threads", 1),
+}
+# These write files of their own.
+EXPERIMENT = ("experiment", MODEL, *MEASURED, "--chunks", 2, "-p", "Once", "-n", 8, "--repetitions", 6, "-o", "results")
+REPORT = ("report", "predict.db", "-o", "study.html")
+
+
+def type_of(value):
+    if value is None:
+        return "null"
+    return {bool: "boolean", int: "number", float: "number", str: "string", list: "array", dict: "object"}[type(value)]
+
+
+def fields(value, path="", found=None):
+    """Paths of a JSON value and of all that is in it, each with the types found there."""
+    found = {} if found is None else found
+    found.setdefault(path, set()).add(type_of(value))
+    for name, part in value.items() if isinstance(value, dict) else ():
+        fields(part, f"{path}.{name}", found)
+    for part in value if isinstance(value, list) else ():
+        fields(part, f"{path}[]", found)
+    return found
+
+
+def page_data(path):
+    """The results that a page holds."""
+    with open(path, encoding="utf-8") as file:
+        return json.loads(re.search(r'<script type="?application/json"?[^>]*>(.*?)</script>', file.read(), re.S).group(1))
+
+
+def run_in(folder, *arguments):
+    done = subprocess.run([PROGRAM, *map(str, arguments), "-q"], cwd=folder, capture_output=True, text=True, timeout=300, check=False)
+    if done.returncode != 0:
+        raise AssertionError(f"fakequant {' '.join(map(str, arguments))}: {done.returncode} {done.stderr}")
+
+
+def all_fields(folder):
+    """Runs every command; returns what each wrote, as fields."""
+    run_llama("llama-quantize", MODEL, os.path.join(folder, "q4.gguf"), "Q4_0")
+    with open(os.path.join(folder, "one.yaml"), "w", encoding="utf-8") as file:
+        file.write("rules:\n  - {activations: ffn_norm, format: int8}\n")
+    written = {}
+    for name, arguments in COMMANDS.items():
+        run_in(folder, *arguments, "--json", "result.json")
+        with open(os.path.join(folder, "result.json"), encoding="utf-8") as file:
+            written[name] = json.load(file)
+    run_in(folder, *EXPERIMENT)
+    run_in(folder, *REPORT)
+    results = os.path.join(folder, "results")
+    files = {f"experiment: {name}": os.path.join(results, name) for name in os.listdir(results) if name.endswith(".json")}
+    files["calibrate -o"] = os.path.join(folder, "ranges.json")
+    for name, path in files.items():
+        with open(path, encoding="utf-8") as file:
+            written[name] = json.load(file)
+    written["report of a study"] = page_data(os.path.join(folder, "study.html"))
+    written["report of an experiment"] = page_data(os.path.join(results, "report.html"))
+    return {name: fields(value) for name, value in written.items()}
+
+
+class JsonFieldsTest(ProgramTest):
+    def test_every_field_that_existed_still_does(self):
+        with open(GOLDEN, encoding="utf-8") as file:
+            golden = json.load(file)["commands"]
+        found = all_fields(self.folder)
+        missing = []
+        for command, expected in golden.items():
+            for path, types in expected.items():
+                now = found.get(command, {}).get(path, set())
+                # Where nothing but null was seen, the type is not known.
+                if not now or (types != "null" and not now <= {*types.split("|"), "null"}):
+                    missing.append(f"{command}: {path or '(all)'} was {types}, is {'|'.join(sorted(now)) or 'missing'}")
+        self.assertEqual(missing, [])
+
+
+def write():
+    with tempfile.TemporaryDirectory() as folder:
+        commands = {name: {path: "|".join(sorted(types)) for path, types in sorted(found.items())}
+                    for name, found in sorted(all_fields(folder).items())}
+    os.makedirs(os.path.dirname(GOLDEN), exist_ok=True)
+    lines = [f'    {json.dumps(name)}: {{\n' + ",\n".join(f"      {json.dumps(path)}: {json.dumps(types)}" for path, types in found.items())
+             + "\n    }" for name, found in commands.items()]
+    with open(GOLDEN, "w", encoding="utf-8") as file:
+        file.write(f'{{\n  "about": {json.dumps(HOW)},\n  "commands": {{\n' + ",\n".join(lines) + "\n  }\n}\n")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["--write"]:
+        write()
+    else:
+        unittest.main()
