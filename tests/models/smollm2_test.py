@@ -74,9 +74,12 @@ class SmolLM2Test(ProgramTest):
 
     def test_answers_in_its_chat_template(self):
         answered = self.measure("generate", MODEL, "--chat", "-p", "What is the capital of France?", "-n", 24, "--rule", "a:ffn_norm=bf16")
-        text = answered["prompts"][0]["baseline"]["text"]
-        self.assertIn("Paris", text)
-        self.assertNotIn("<|im_end|>", text)
+        prompt = answered["prompts"][0]
+        self.assertEqual(prompt["chat_prompt"], "<|im_start|>user\nWhat is the capital of France?<|im_end|>\n<|im_start|>assistant\n")
+        for text in (prompt["baseline"], prompt["variants"][0]["text"]):
+            self.assertIn("Paris", text)
+            self.assertNotIn("<|im_end|>", text)
+        self.assertTrue(prompt["ended"])
 
 
 if __name__ == "__main__":
