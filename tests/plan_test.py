@@ -184,7 +184,7 @@ class PlanTest(ProgramTest):
         with open(TEXT, encoding="utf-8") as file, open(other, "w", encoding="utf-8") as part:
             part.write(file.read()[5000:40000])
         verify = ("plan", self.study, "--bits", 9, "--verify", "--threads", 1)
-        self.refuse(USAGE, "is another .*: name the study's own with --model and -f", *verify, "-f", other)
+        self.refuse(USAGE, "is another .*: name the study's own model and texts", *verify, "-f", other)
         self.assertEqual(run("apply", MODEL, "-o", self.path("other.gguf")).returncode, 0)
         self.refuse(USAGE, "is another .*: name the study's own", *verify, "--model", self.path("other.gguf"))
         # The texts and the model may have moved.
