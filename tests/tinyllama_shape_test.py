@@ -71,7 +71,7 @@ class TinyLlamaShapeTest(ProgramTest):
         applied = self.measure("apply", self.path("q4.gguf"), "-o", self.path("out.gguf"))
         self.assertEqual(len(applied["tensors"]), LAYERS)
         self.assertEqual(sum(t["changed"] for t in applied["tensors"]), 0)
-        self.refuse(2, "is stored as Q4_K: it can be stored wider", "apply", self.path("q4.gguf"), "-o",
+        self.refuse(2, "is stored as Q4_K: promote it to a wider type", "apply", self.path("q4.gguf"), "-o",
                     self.path("no.gguf"), "--rule", "w:ffn_up=bf16")
 
     def test_its_quantized_values_are_those_that_python_gguf_reads(self):

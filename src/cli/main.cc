@@ -6,14 +6,18 @@
 #endif
 #include <unistd.h>
 
+#include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <new>
 #include <string>
+#include <string_view>
 
 #include "cli/arguments.h"
 #include "cli/command.h"
 #include "cli/interruption.h"
+#include "engine/backend.h"
 #include "error.h"
 #include "format/ggml_types.h"
 #include "format/kernel_targets.h"
@@ -44,6 +48,20 @@ int complain(const std::string& message, fakequant::Failure failure) {
   return static_cast<int>(failure);
 }
 
+// llama.cpp calls abort() after this. Leaving here keeps it to one line and the right exit code.
+[[noreturn]] void leave(const std::string& message) {
+  const auto line = "fakequant: " + message + "\n";
+  [[maybe_unused]] const auto written = write(STDERR_FILENO, line.data(), line.size());
+  _exit(static_cast<int>(fakequant::Failure::work));
+}
+
+// A server that goes away is an error that llama.cpp reports, and no reason to be killed by a signal. Without servers
+// SIGPIPE stays what ends the program quietly when the reader of its output has gone.
+void ignore_broken_connections(int count, char** arguments) {
+  const auto is_rpc = [](std::string_view argument) { return argument.starts_with("--rpc"); };
+  if (std::any_of(arguments, arguments + count, is_rpc)) std::signal(SIGPIPE, SIG_IGN);
+}
+
 // Opens descriptors 0, 1 and 2 where they are closed: otherwise the first file opened would be stdout.
 void occupy_standard_streams() {
   for (int fd = open("/dev/null", O_RDWR); fd >= 0; fd = open("/dev/null", O_RDWR)) {
@@ -70,6 +88,8 @@ int main(int argc, char** argv) {
   occupy_standard_streams();
   keep_freed_memory();
   fakequant::register_ggml_types();
+  ignore_broken_connections(argc, argv);
+  fakequant::set_engine_abort_handler(leave);
   try {
     // For tests: the kernels as a lesser processor would run them.
     if (const char* highest = std::getenv("FAKEQUANT_HIGHEST_TARGET")) fakequant::limit_kernels(highest);

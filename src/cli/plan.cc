@@ -19,7 +19,7 @@ namespace {
 
 struct PlanCommandOptions : CommonOptions {
   PlanRequest request;
-  std::vector<std::string> sites, keep;
+  std::vector<std::string> sites, keep, bits;
   std::string max_kld, output;
   StorageOptions storage;
   bool verify = false;
@@ -35,6 +35,20 @@ std::optional<double> parse_max_kld(const std::string& text) {
     throw usage_error(fmt::format("--max-kld {} is invalid: write a divergence in nats, such as 0.01", text));
   }
   return value;
+}
+
+// "5.0" for each kind, or "w:4.5" or "a:8" for one.
+BitBudget parse_bits(const std::string& text) {
+  BitBudget budget;
+  if (text.starts_with("w:")) budget.kind = SiteKind::weight;
+  if (text.starts_with("a:")) budget.kind = SiteKind::activation;
+  const auto* end = text.data() + text.size();
+  const auto [stop, fault] = std::from_chars(text.data() + (budget.kind ? 2 : 0), end, budget.bits);
+  if (fault != std::errc{} || stop != end || !(budget.bits > 0) || !(budget.bits < 1e6)) {
+    throw usage_error(
+        fmt::format("--bits {} is invalid: write a number of bits for each value, such as 5.0, w:4.5 or a:8", text));
+  }
+  return budget;
 }
 
 // "w:ffn_down@0=bf16", or "w:ffn_down@0=none".
@@ -53,8 +67,7 @@ KeptFormat parse_kept_format(const std::string& text) {
 }
 
 void check_options(const PlanCommandOptions& options) {
-  const auto& request = options.request;
-  const bool has_budget = !request.bits.empty() || !options.max_kld.empty();
+  const bool has_budget = !options.bits.empty() || !options.max_kld.empty();
   if (!options.output.empty() && !has_budget) {
     throw usage_error("-o writes the plan under a budget: add --bits or --max-kld");
   }
@@ -79,8 +92,9 @@ std::vector<std::string> files_of(const StudySubject& subject, const PlanCommand
 void run_plan(PlanCommandOptions& options) {
   auto& request = options.request;
   check_options(options);
-  request.most_kld = parse_max_kld(options.max_kld);
+  request.max_kld = parse_max_kld(options.max_kld);
   for (const auto& site : options.sites) request.sites.push_back(parse_site_pattern(site));
+  for (const auto& text : options.bits) request.bits.push_back(parse_bits(text));
   for (const auto& text : options.keep) request.keep.push_back(parse_kept_format(text));
   if (const auto storage = storage_text(settings_of(options.storage)); !storage.empty()) request.storage = storage;
   const StudyDatabase study(request.study, StudyAccess::read);
@@ -113,7 +127,7 @@ void add_plan_options(Arguments& arguments, PlanCommandOptions& options) {
   auto& request = options.request;
   arguments.positional("STUDY.db", request.study, "A study that sweep made");
   arguments.texts(
-      "--bits", "BITS", request.bits,
+      "--bits", "BITS", options.bits,
       "The maximum of bits per value, on average: 5.0, or w:4.5 (weights) and a:8 (activations); repeatable");
   arguments.text("--max-kld", "NATS", options.max_kld, "The maximum divergence; the plan has the fewest bits then");
   arguments.texts("--site", "SITE", options.sites, "Plan these sites of the study; repeatable [all]");

@@ -181,10 +181,10 @@ std::vector<TokenBatch> Context::batches_of(std::span<const Token> tokens, const
     TokenBatch batch;
     for (std::size_t i = begin; i < std::min(tokens.size(), begin + together); ++i) {
       const auto position = static_cast<std::uint64_t>(position_) + i;
-      const auto place = std::uint64_t{sequence_} << 32 | position;
-      batch.places.push_back(place);
+      const auto id = std::uint64_t{sequence_} << 32 | position;
+      batch.positions.push_back(id);
       batch.tokens.push_back(tokens[i]);
-      if (outputs.contains(i)) batch.output_places.push_back(place);
+      if (outputs.contains(i)) batch.output_positions.push_back(id);
     }
     batches.push_back(std::move(batch));
   }

@@ -234,6 +234,16 @@ TEST(Context, PassesOnWhatAViewerThrows) {
   EXPECT_EQ(logits_of(context, some_tokens(40), 40), baseline());
 }
 
+TEST(Context, WithoutATapRefusesWhatNeedsOne) {
+  Context context(demo_model(), {kContext, 1});
+  EXPECT_THROW(context.set_recipe({}), Error);
+  EXPECT_THROW(context.sites(), Error);
+  EXPECT_THROW(context.graph({2, 2}), Error);
+  HiddenStates states;
+  EXPECT_THROW(context.keep_hidden_states(states), Error);
+  EXPECT_TRUE(context.counters().empty());
+}
+
 TEST(Context, KnowsWhoReadsAValueAndWhatTheKernelsRoundItTo) {
   Context context(demo_model(), {kContext, 1}, {});
   const auto& sites = context.sites();

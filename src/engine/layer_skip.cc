@@ -19,8 +19,8 @@ bool is_same_position(std::uint64_t a, std::uint64_t b) {
 }
 
 bool is_same_batch(const TokenBatch& a, const TokenBatch& b) {
-  return a.tokens == b.tokens && std::ranges::equal(a.places, b.places, is_same_position) &&
-         std::ranges::equal(a.output_places, b.output_places, is_same_position);
+  return a.tokens == b.tokens && std::ranges::equal(a.positions, b.positions, is_same_position) &&
+         std::ranges::equal(a.output_positions, b.output_positions, is_same_position);
 }
 
 class KeepState : public NodeAction {

@@ -39,7 +39,7 @@ class ObservedSite : public NodeAction {
     const auto length = static_cast<std::size_t>(layout.inner);
     for (std::int64_t outer = 0; outer < layout.outer; ++outer) {
       for (std::int64_t t = 0; t < layout.tokens; ++t) {
-        const auto position = static_cast<std::uint32_t>(layout.places[static_cast<std::size_t>(t)]);
+        const auto position = static_cast<std::uint32_t>(layout.positions[static_cast<std::size_t>(t)]);
         if (!tokens_.contains(position)) continue;
         show_run(values.subspan(static_cast<std::size_t>(outer * layout.tokens + t) * length, length));
       }

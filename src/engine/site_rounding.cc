@@ -54,8 +54,8 @@ std::int64_t round_tokens(const SiteRounding& rounding, float* values, const Tok
   const auto values_of_token = layout.inner * layout.outer;
   if (values_of_token == 0) return 0;
   std::vector<std::size_t> chosen;
-  for (std::size_t t = 0; t < layout.places.size(); ++t) {
-    if (rounding.tokens.contains(static_cast<std::uint32_t>(layout.places[t]))) chosen.push_back(t);
+  for (std::size_t t = 0; t < layout.positions.size(); ++t) {
+    if (rounding.tokens.contains(static_cast<std::uint32_t>(layout.positions[t]))) chosen.push_back(t);
   }
   const auto tokens = static_cast<std::int64_t>(chosen.size());
   count_rows(counters, tokens * values_of_token, layout.row);
@@ -66,7 +66,7 @@ std::int64_t round_tokens(const SiteRounding& rounding, float* values, const Tok
     Placement placement;
     placement.row = layout.row;
     placement.scale = rounding.static_scale;
-    placement.random = {rounding.random_key, layout.places[token]};
+    placement.random = {rounding.random_key, layout.positions[token]};
     float* const first = values + static_cast<std::int64_t>(token) * layout.inner;
     if (layout.outer == 1) {
       parts[part] = fake_quantize(rounding.format, {first, static_cast<std::size_t>(values_of_token)}, placement);

@@ -12,7 +12,7 @@
 namespace fakequant {
 namespace {
 
-constexpr std::string_view kUnknown = "\xEF\xBF\xBD";  // U+FFFD, for bytes that are not UTF-8
+constexpr std::string_view kReplacementCharacter = "\xEF\xBF\xBD";  // U+FFFD, for bytes that are not UTF-8
 constexpr std::string_view kMark = ">>>";
 constexpr std::string_view kEnd = "(the end)";
 constexpr std::array<std::string_view, 2> kColours = {"\x1B[1;36m", "\x1B[1;33m"};  // of the first text, the second
@@ -40,7 +40,7 @@ Line characters_of(std::string_view text, std::size_t marked_from) {
     const auto bytes = text.substr(at, std::max<std::size_t>(length, 1));
     std::string shown(bytes);
     if (length == 0) {
-      shown = kUnknown;
+      shown = kReplacementCharacter;
     } else if (bytes == "\t") {
       shown = " ";
     } else if (bytes != "\n" && is_control(bytes)) {
