@@ -4,12 +4,11 @@ import glob
 import hashlib
 import json
 import os
-import platform
+import re
 import unittest
 
 from program import MODEL, TEXT, ProgramTest, run, run_llama
 
-TARGETS = ("SSE2", "SSSE3", "SSE4", "AVX2")
 LEVELS = ("x64", "haswell")
 RULES = ("w:ffn_up=mxfp4", "w:ffn_down=nvfp4", "w:ffn_gate=int8", "w:attn_q=bf16", "w:attn_k=e4m3", "w:attn_v=bf16,round=stochastic",
          "w:attn_output=int4,per=block,block=32,round=stochastic", "w:token_embd=q4_k", "w:ffn_norm=e5m2,round=zero",
@@ -33,23 +32,23 @@ class ProcessorsTest(ProgramTest):
             return hashlib.sha256(file.read()).hexdigest()
 
     def evaluated(self, env):
-        path = self.path("eval.json")
-        done = run("eval", MODEL, "-f", TEXT, "--chunks", 4, "--rule", "a:ffn_input=int8", *WEIGHTS, "--json", path, env=env)
+        path, recipe = self.path("eval.json"), self.path("activations.yaml")
+        with open(recipe, "w", encoding="utf-8") as file:
+            file.write("rules:\n  - {activations: ffn_input, format: int4}\n")
+        done = run("eval", MODEL, "-f", TEXT, "--chunks", 4, *WEIGHTS, "--variant", f"activations={recipe}", "--json", path, env=env)
         self.assertEqual(done.returncode, 0, done.stderr)
         with open(path, encoding="utf-8") as file:
             return json.load(file)
 
-    @unittest.skipUnless(platform.machine() == "x86_64", "the targets are x86's")
     def test_kernels_of_every_target_round_alike(self):
         quantized = self.path("q4.gguf")
         run_llama("llama-quantize", MODEL, quantized, "Q4_0")
-        promoted = (quantized, "--promote", "bf16", "--rule", "w:ffn_*=e4m3,round=stochastic")
+        promoted = (quantized, "--promote", "bf16", "--rule", "w:*ffn_*=e4m3,round=stochastic")
         best = self.applied(environment(), MODEL, *WEIGHTS), self.applied(environment(), *promoted)
         said = run("formats", env=environment(FAKEQUANT_HIGHEST_TARGET="none")).stderr
-        self.assertRegex(said, "the targets on this processor are .*SSE2")
-        for target in TARGETS:
-            if f" {target}" not in said.replace("\n", " "):
-                continue  # this processor is a lesser one itself
+        targets = re.fullmatch("fakequant: FAKEQUANT_HIGHEST_TARGET=none: the targets on this processor are (.*)\n", said).group(1).split()
+        self.assertGreater(len(targets), 1)
+        for target in targets[1:]:
             with self.subTest(target=target):
                 env = environment(FAKEQUANT_HIGHEST_TARGET=target)
                 self.assertEqual((self.applied(env, MODEL, *WEIGHTS), self.applied(env, *promoted)), best)
@@ -66,10 +65,12 @@ class ProcessorsTest(ProgramTest):
                 env = environment(FAKEQUANT_BACKENDS=one)
                 result = self.evaluated(env)
                 self.assertEqual(result["weights"], best["weights"])
-                for here, there in ((result["baseline"], best["baseline"]), (result["variants"][0], best["variants"][0])):
+                for here, there in zip((result["baseline"], *result["variants"]), (best["baseline"], *best["variants"]), strict=True):
                     self.assertAlmostEqual(here["ppl"] / there["ppl"], 1, delta=TOLERANCE)
-                kld = result["variants"][0]["kld"]["mean"]
-                self.assertAlmostEqual(kld / best["variants"][0]["kld"]["mean"], 1, delta=TOLERANCE)
+                (weights, activations), expected = ([variant["kld"] for variant in found["variants"]] for found in (result, best))
+                self.assertAlmostEqual(weights["mean"] / expected[0]["mean"], 1, delta=TOLERANCE)
+                # An activation that differs in its last digit may round to the neighboring code.
+                self.assertAlmostEqual(activations["mean"], expected[1]["mean"], delta=expected[1]["error"] / 10)
                 for here, there in zip(result["sites"], best["sites"], strict=True):
                     self.assertEqual((here["site"], here["elements"]), (there["site"], there["elements"]))
                     self.assertAlmostEqual(here["changed"] / there["changed"], 1, delta=TOLERANCE)

@@ -6,7 +6,7 @@
 
 namespace fakequant {
 
-// Runs the kernels with no target better than the one of this name (Highway's: "SSE2", "AVX2"). Call it before any
+// Runs the kernels with no target better than the one of this name (Highway's: "SSSE3", "AVX2"). Call it before any
 // kernel. Throws Error where the processor, or the program, has none of this name.
 void limit_kernels(std::string_view highest);
 
