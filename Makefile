@@ -1,6 +1,6 @@
 # make demo or make test is all that has to be typed: each installs what it needs, builds, and runs.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-exhaustive fuzz lint format bench build clean
+.PHONY: help demo test test-models test-exhaustive fuzz lint format bench build clean
 
 PRESET ?= release
 BUILD := build/$(PRESET)
@@ -27,7 +27,13 @@ build: ## build the program and its tests (PRESET=release, debug or asan)
 	@cmake --build $(BUILD)
 
 test: build ## run all tests but the exhaustive ones
-	@$(CTEST) --label-exclude exhaustive
+	@[ -e models/smollm2-135m-f16.gguf ] || echo "The tests on a real model are skipped: make test-models fetches it, over a network, and runs them."
+	@$(CTEST) --label-exclude '$(if $(wildcard models/smollm2-135m-f16.gguf),exhaustive,exhaustive|models)'
+
+test-models: build ## fetch a real model, SmolLM2 135M, and run the whole-program tests on it
+	@scripts/install-deps test models
+	@scripts/fetch-model smollm2-135m
+	@$(CTEST) --label-regex models
 
 test-exhaustive: build ## run the tests that try every float32 there is (minutes)
 	@$(CTEST) --label-regex exhaustive

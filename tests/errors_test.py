@@ -190,7 +190,7 @@ class ErrorsTest(ProgramTest):
         self.refuse(USAGE, "--file is required", "eval", MODEL)
         self.refuse(USAGE, "--threads", "inspect", MODEL, "--threads", 0)
         self.refuse(USAGE, "unknown argument '--no-such-option': see fakequant inspect", "inspect", MODEL, "--no-such-option")
-        self.refuse(USAGE, "no number", "generate", MODEL, "-p", "What", "--temp", "nan")
+        self.refuse(USAGE, "not a number", "generate", MODEL, "-p", "What", "--temp", "nan")
         self.refuse(USAGE, "not in range", "generate", MODEL, "-p", "What", "--seed", 2**32 - 1)
         self.refuse(USAGE, "not in range", "bench", MODEL, "--repetitions", 5)
         self.refuse(USAGE, "is longer than the 256 that", "eval", MODEL, "-f", TEXT, "--ctx-size", 257)

@@ -71,8 +71,8 @@ class FormatsTest(ProgramTest):
                 "mxfp4,per=row": "it takes scale="}.items():
             self.refuse(2, pattern, "formats", format_text)
             self.refuse(2, pattern, "apply", MODEL, "-o", self.path("out.gguf"), "--rule", f"w:ffn_up={format_text}")
-        self.refuse(2, "no number", "formats", "e4m3", "--round", "much")
-        self.refuse(2, "no number", "formats", "e4m3", "--round", "1e39")
+        self.refuse(2, "not a number", "formats", "e4m3", "--round", "much")
+        self.refuse(2, "not a number", "formats", "e4m3", "--round", "1e39")
         self.refuse(2, "only with an importance matrix", "formats", "iq2_xs", "--round", "1")
         self.refuse(2, "is for weights", "eval", MODEL, "-f", TEXT, "--rule", "a:ffn_norm=iq2_xs")
         self.refuse(2, "names? it", "formats", "--round", "1")

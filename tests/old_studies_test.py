@@ -47,7 +47,6 @@ class OldStudiesTest(ProgramTest):
         engine, backends = rows(own, "SELECT engine, backends FROM study")[0]
         with sqlite3.connect(path) as old:
             old.execute("UPDATE study SET engine = ?, backends = ?", (engine, backends))
-            old.execute("PRAGMA journal_mode = DELETE")
         old.close()
         return path
 

@@ -170,7 +170,7 @@ class PlanTest(ProgramTest):
                 ("in none, int8, bf16, and not in e4m3", "--bits", 9, "--keep", "a:attn_input=e4m3"),
                 ("--keep a:attn_input is invalid: write SITE=FORMAT", "--bits", 9, "--keep", "a:attn_input"),
                 ("--bits five is none", "--bits", "five"),
-                ("--max-kld -1 is none", "--max-kld=-1"),
+                ("--max-kld -1 is invalid", "--max-kld=-1"),
                 ("take one of them", "--bits", 9, "--max-kld", 1),
                 ("add --bits or --max-kld", "-o", self.path("r.yaml")),
                 ("no recipe to write", "--bits", 32, "-o", self.path("r.yaml")),
@@ -184,7 +184,7 @@ class PlanTest(ProgramTest):
         with open(TEXT, encoding="utf-8") as file, open(other, "w", encoding="utf-8") as part:
             part.write(file.read()[5000:40000])
         verify = ("plan", self.study, "--bits", 9, "--verify", "--threads", 1)
-        self.refuse(USAGE, "is another .*: name the study's own with --model and -f", *verify, "-f", other)
+        self.refuse(USAGE, "is another .*: name the study's own model and texts", *verify, "-f", other)
         self.assertEqual(run("apply", MODEL, "-o", self.path("other.gguf")).returncode, 0)
         self.refuse(USAGE, "is another .*: name the study's own", *verify, "--model", self.path("other.gguf"))
         # The texts and the model may have moved.

@@ -107,9 +107,9 @@ class PredictTest(ProgramTest):
 
     def test_refuses_what_does_not_go_together(self):
         few = question(("a:ffn_input@5",), ("e4m3",))
-        self.refuse(USAGE, "--budget is what --predict may cost", *self.arguments(*few, "--budget", 3))
-        self.refuse(USAGE, "--shard parts them", *self.arguments(*few, "--predict", "--shard", "1/2"))
-        self.refuse(USAGE, "as --precision does", *self.arguments(*few, "--predict", "--precision", "5%"))
+        self.refuse(USAGE, "--budget limits the cost of --predict", *self.arguments(*few, "--budget", 3))
+        self.refuse(USAGE, "--shard separates them", *self.arguments(*few, "--predict", "--shard", "1/2"))
+        self.refuse(USAGE, "--predict and --precision both choose the chunks", *self.arguments(*few, "--predict", "--precision", "5%"))
 
 
 if __name__ == "__main__":

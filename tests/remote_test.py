@@ -157,7 +157,7 @@ class RemoteTest(ProgramTest):
     def test_refuses_what_is_no_server(self):
         for text in ("127.0.0.1", ":50052", "127.0.0.1:", "127.0.0.1:http", "127.0.0.1:0", "127.0.0.1:65536", "a:1:2"):
             self.refuse(2, f"'{text}' names no RPC server: write HOST:PORT", *ARGUMENTS, "--rpc", text)
-        self.refuse(2, "--rpc names 127.0.0.1:1 twice", *ARGUMENTS, "--rpc", "127.0.0.1:1,127.0.0.1:1")
+        self.refuse(2, "the RPC server 127.0.0.1:1 is named twice", *ARGUMENTS, "--rpc", "127.0.0.1:1,127.0.0.1:1")
         self.refuse(1, "nowhere.invalid:50052 cannot be found", *ARGUMENTS, "--rpc", "nowhere.invalid:50052")
 
     def test_refuses_devices_that_there_are_not(self):
@@ -165,7 +165,7 @@ class RemoteTest(ProgramTest):
         remote = ("--rpc", server.address)
         self.refuse(2, "unknown device 'Other': give .*RPC0, or 'none' alone", *ARGUMENTS, *remote, "--device", "Other")
         self.refuse(2, "unknown device 'CPU'", *ARGUMENTS, *remote, "--device", "RPC0,CPU")
-        self.refuse(2, "--device names RPC0 twice", *ARGUMENTS, *remote, "-dev", "RPC0,RPC0")
+        self.refuse(2, "the device RPC0 is named twice", *ARGUMENTS, *remote, "-dev", "RPC0,RPC0")
         self.refuse(2, "unknown device 'RPC0'", *ARGUMENTS, "--device", "RPC0")
         self.refuse(2, "there is none", *ARGUMENTS, *remote, "--device", "none", "--gpu-layers", 3)
         self.refuse(2, "--gpu-layers", *ARGUMENTS, *remote, "--gpu-layers", "some")

@@ -166,7 +166,7 @@ class SweepTest(ProgramTest):
         self.assertEqual(run("study", "merge", self.study, *shards).returncode, 0)  # again changes nothing
         self.assertEqual(contents(self.study), contents(self.path("whole.db")))
         self.refuse(USAGE, "unknown action 'split'", "study", "split", self.study, *shards)
-        self.refuse(USAGE, "--shard 3/2 is none", *self.arguments(*question, "--shard", "3/2"))
+        self.refuse(USAGE, "--shard 3/2 is invalid", *self.arguments(*question, "--shard", "3/2"))
 
     def test_racing_ends_a_variant_that_is_known_well_enough(self):
         question = ("--site", "a:ffn_input@2-5", "--site", "w:ffn_down@5", "--format", "int4", "--format", "e4m3", "--layers")
@@ -186,7 +186,7 @@ class SweepTest(ProgramTest):
         self.sweep(*question, chunks=12)
         self.assertEqual(contents(self.study), contents(self.path("whole.db")))
         for text in ("5", "0%", "-1%", "much"):
-            self.refuse(USAGE, "--precision .* is none", *self.arguments(*question, "--precision", text))
+            self.refuse(USAGE, "--precision .* is invalid", *self.arguments(*question, "--precision", text))
         self.assertEqual(len(whole["variants"]), 10)
 
     def test_another_model_or_text_is_refused(self):

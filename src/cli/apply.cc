@@ -3,8 +3,7 @@
 
 #include <fmt/format.h>
 
-#include "cli/commands.h"
-#include "cli/options.h"
+#include "cli/command.h"
 #include "cli/site_listing.h"
 #include "error.h"
 #include "report/apply_report.h"
@@ -21,12 +20,12 @@ struct ApplyCommandOptions : CommonOptions {
   StorageOptions storage;
 };
 
-void apply(ApplyCommandOptions& options) {
+void run_apply(ApplyCommandOptions& options) {
   auto recipe = recipe_of(options.rules);
   if (const auto taps = rules_of_kind(recipe, SiteKind::activation); !taps.empty()) {
-    throw usage_error(fmt::format(
-        "rule '{}' is about activations, which no file holds: use it with eval, generate, bench or experiment",
-        to_string(taps.front())));
+    throw usage_error(
+        fmt::format("rule '{}' names activations, which no file holds: use it with eval, generate, bench or experiment",
+                    to_string(taps.front())));
   }
   if (recipe.empty()) recipe = default_weight_recipe();
   auto settings = settings_of(options.storage);
@@ -46,32 +45,34 @@ void apply(ApplyCommandOptions& options) {
   }
   const auto result = [&] {
     ProgressLine progress(options, "apply");
-    return apply_to_files(model, recipe, settings, options.output, options.threads, progress.callback());
+    return apply_to_files(model, recipe, settings, options.output, options.compute.threads, progress.callback());
   }();
-  output.write(to_text(result), to_json(result, provenance_of(options, false)));
+  output.write(to_text(result), to_json(result, provenance_of(options)));
+}
+
+void add_apply_options(Arguments& arguments, ApplyCommandOptions& options) {
+  arguments.positional("MODEL", options.model, "A GGUF file; it is only read");
+  arguments.text("-o,--output", "OUT", options.output, "The GGUF file to write", Required::yes);
+  add_rule_options(arguments, options.rules, RuleKinds::weights);
+  add_storage_options(arguments, options.storage);
+  arguments.group("Provenance");
+  arguments.flag("--no-provenance", options.no_provenance,
+                 "Do not write the keys fakequant.recipe, version and source");
+  arguments.flag("--sha256", options.hash_everything,
+                 "Put the whole model's SHA-256 into fakequant.source, not only its header's");
 }
 
 }  // namespace
 
-void add_apply(CLI::App& program, const std::string& command_line) {
-  Arguments arguments(program, "apply", "Write a model with rounded weights");
-  auto options = std::make_shared<ApplyCommandOptions>();
-  options->command_line = command_line;
-  arguments.positional("MODEL", options->model, "A GGUF file; it is only read");
-  arguments.text("-o,--output", "OUT", options->output, "The GGUF file to write", Required::yes);
-  add_rule_options(arguments, options->rules, RuleKinds::weights);
-  add_storage_options(arguments, options->storage);
-  arguments.group("Provenance");
-  arguments.flag("--no-provenance", options->no_provenance,
-                 "Do not write the keys fakequant.recipe, version and source");
-  arguments.flag("--sha256", options->hash_everything,
-                 "Put the whole model's SHA-256 into fakequant.source, not only its header's");
-  add_common_options(arguments, *options);
-  arguments.footer(
-      "Without rules: w:ffn_norm=bf16,round=zero, as the reference experiment's script did. A split model is named\n"
-      "by one of its parts; OUT then gets as many, OUT-00001-of-0000N.gguf and so on.\n"
-      "Example: fakequant apply model.gguf -o rounded.gguf --rule 'w:*norm*=bf16'");
-  arguments.run([options] { apply(*options); });
+Command apply_command() {
+  return {.name = "apply",
+          .summary = "Write a model with rounded weights",
+          .notes =
+              "Without rules: w:ffn_norm=bf16,round=zero, as in the reference experiment's script. A split model is "
+              "named\n"
+              "by one of its parts; OUT then gets as many, OUT-00001-of-0000N.gguf and so on.",
+          .example = "apply model.gguf -o rounded.gguf --rule 'w:*norm*=bf16'",
+          .add = command_of(add_apply_options, run_apply)};
 }
 
 }  // namespace fakequant

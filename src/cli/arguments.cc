@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
+#include "cli/command.h"
 #include "error.h"
 #include "version.h"
 
@@ -19,18 +20,18 @@ CLI::Option* add(CLI::App& command, const std::string& flags, Value& value, cons
 }
 
 template <typename Value>
-void add_number(CLI::App& command, const std::string& flags, Value& value, Value least, Value most,
+void add_number(CLI::App& command, const std::string& flags, Value& value, Value min, Value max,
                 const std::string& help, const std::string& group) {
-  // The range is told when it is left, not in the help.
-  auto* option = add(command, flags, value, help, "N", group)->check(CLI::Range(least, most).description(""));
+  // The error names the range; the help does not.
+  auto* option = add(command, flags, value, help, "N", group)->check(CLI::Range(min, max).description(""));
   option->check([](const std::string& text) {
-    return text.find_first_of("nN") == text.npos ? "" : "Value " + text + " is no number";
+    return text.find_first_of("nN") == text.npos ? "" : "Value " + text + " is not a number";
   });
-  // A default that no one would type, such as 0 for "all", is explained in the help's words.
-  if (value != Value{} && value >= least) option->default_str(fmt::format("{}", value));
+  // The help text explains defaults that are out of range, such as 0 for "all".
+  if (value != Value{} && value >= min) option->default_str(fmt::format("{}", value));
 }
 
-// llama.cpp's short options of several letters, which CLI11 does not know, by their long names.
+// llama.cpp has short options of several letters, which CLI11 cannot parse: their long names.
 const char* as_long_option(const char* argument) {
   if (std::string_view(argument) == "-ngl") return "--gpu-layers";
   if (std::string_view(argument) == "-dev") return "--device";
@@ -38,9 +39,6 @@ const char* as_long_option(const char* argument) {
 }
 
 }  // namespace
-
-Arguments::Arguments(CLI::App& program, const std::string& name, const std::string& help)
-    : command_(*program.add_subcommand(name, help)) {}
 
 void Arguments::positional(const std::string& name, std::string& value, const std::string& help, Required required) {
   command_.add_option(name, value, help)->type_name("")->required(required == Required::yes);
@@ -65,21 +63,21 @@ void Arguments::list(const std::string& flags, const std::string& type, std::vec
   add(command_, flags, values, help, type, group_)->delimiter(',')->allow_extra_args(false);
 }
 
-void Arguments::number(const std::string& flags, int& value, int least, int most, const std::string& help) {
-  add_number(command_, flags, value, least, most, help, group_);
+void Arguments::number(const std::string& flags, int& value, int min, int max, const std::string& help) {
+  add_number(command_, flags, value, min, max, help, group_);
 }
 
-void Arguments::number(const std::string& flags, double& value, double least, double most, const std::string& help) {
-  add_number(command_, flags, value, least, most, help, group_);
+void Arguments::number(const std::string& flags, double& value, double min, double max, const std::string& help) {
+  add_number(command_, flags, value, min, max, help, group_);
 }
 
-void Arguments::number(const std::string& flags, std::uint32_t& value, std::uint32_t most, const std::string& help) {
-  add_number(command_, flags, value, std::uint32_t{0}, most, help, group_);
+void Arguments::number(const std::string& flags, std::uint32_t& value, std::uint32_t max, const std::string& help) {
+  add_number(command_, flags, value, std::uint32_t{0}, max, help, group_);
 }
 
-void Arguments::number_or_all(const std::string& flags, std::optional<int>& value, int most, const std::string& help) {
+void Arguments::number_or_all(const std::string& flags, std::optional<int>& value, int max, const std::string& help) {
   add(command_, flags, value, help, "N", group_)
-      ->check(CLI::Range(-1, most).description(""))
+      ->check(CLI::Range(-1, max).description(""))
       ->transform([](const std::string& text) { return text == "all" ? "-1" : text; });
 }
 
@@ -87,20 +85,24 @@ void Arguments::flag(const std::string& flags, bool& value, const std::string& h
   command_.add_flag(flags, value, help)->group(group_);
 }
 
-void Arguments::footer(const std::string& text) { command_.footer(text + "\n"); }
-
-void Arguments::run(std::function<void()> work) { command_.callback(std::move(work)); }
-
 Program::Program()
     : app_(std::make_unique<CLI::App>(
-          "What does a GGUF language model lose when a part of it is held in another number format?", "fakequant")) {
+          "What does a GGUF language model lose when parts of it are stored in another number format?", "fakequant")) {
   app_->set_version_flag("--version", "fakequant " + version());
   app_->require_subcommand(1);
   app_->get_formatter()->column_width(34);
-  app_->footer("Each command explains itself: fakequant eval --help\n");
+  app_->footer("For the options of a command: fakequant eval --help\n");
 }
 
 Program::~Program() = default;
+
+void Program::add(const Command& command, const std::string& command_line) {
+  auto& subcommand = *app_->add_subcommand(command.name, command.summary);
+  const auto notes = command.notes.empty() ? std::string() : command.notes + "\n";
+  subcommand.footer(fmt::format("{}Example: fakequant {}\n", notes, command.example));
+  Arguments arguments(subcommand);
+  subcommand.callback(command.add(arguments, command_line));
+}
 
 int Program::run(int count, const char* const* arguments) {
   std::vector<std::string> names;

@@ -1,10 +1,9 @@
-// The arguments of one command, as values to be filled in.
+// The arguments of a command, which the parser stores in variables.
 //
-// A thin face of CLI11: this is all of it that the commands need, and only arguments.cc has to compile it.
+// This wraps the part of CLI11 that the commands need, so that only arguments.cc includes it.
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,55 +15,51 @@ class App;
 
 namespace fakequant {
 
+struct Command;
+
 enum class Required : bool { no, yes };
 
 class Arguments {
  public:
-  // Of a command of that name, with one line of help.
-  Arguments(CLI::App& program, const std::string& name, const std::string& help);
+  explicit Arguments(CLI::App& command) : command_(command) {}
 
-  // Each `value` holds the default and must live as long as the program; `flags` are such as "-o,--output", `type` what
-  // the help shows for the value. A value out of range is refused with the range.
+  // Each `value` holds the default, and must outlive the parsing and the command. `flags` is such as "-o,--output",
+  // `type` the placeholder of the value in the help. A value out of range is a usage error that gives the range.
   void positional(const std::string& name, std::string& value, const std::string& help,
                   Required required = Required::yes);
-  void positionals(const std::string& name, std::vector<std::string>& values, const std::string& help);  // one at least
+  void positionals(const std::string& name, std::vector<std::string>& values, const std::string& help);  // at least one
   void text(const std::string& flags, const std::string& type, std::string& value, const std::string& help,
             Required required = Required::no);
   void texts(const std::string& flags, const std::string& type, std::vector<std::string>& values,
              const std::string& help, Required required = Required::no);
   void list(const std::string& flags, const std::string& type, std::vector<std::string>& values,
             const std::string& help);  // "a,b,c"
-  void number(const std::string& flags, int& value, int least, int most, const std::string& help);
-  void number(const std::string& flags, double& value, double least, double most, const std::string& help);
-  void number(const std::string& flags, std::uint32_t& value, std::uint32_t most, const std::string& help);
-  void number_or_all(const std::string& flags, std::optional<int>& value, int most,
+  void number(const std::string& flags, int& value, int min, int max, const std::string& help);
+  void number(const std::string& flags, double& value, double min, double max, const std::string& help);
+  void number(const std::string& flags, std::uint32_t& value, std::uint32_t max, const std::string& help);
+  void number_or_all(const std::string& flags, std::optional<int>& value, int max,
                      const std::string& help);  // "all" is -1
   void flag(const std::string& flags, bool& value, const std::string& help);
 
   // Options that follow are listed under this heading.
   void group(const std::string& name) { group_ = name; }
 
-  // Text under the help, with an example.
-  void footer(const std::string& text);
-
-  // What the command does.
-  void run(std::function<void()> work);
-
  private:
   CLI::App& command_;
   std::string group_ = "Options";
 };
 
-// The program: its commands, and how a command line is parsed.
+// The program: its commands, and the parsing of the command line.
 class Program {
  public:
   Program();
   ~Program();
 
-  CLI::App& app() { return *app_; }
+  // `command_line`: as typed, for the command's reports.
+  void add(const Command& command, const std::string& command_line);
 
-  // Runs the command that the arguments name, and returns the exit code of help and version. Throws a usage error for
-  // arguments that cannot be understood, and what the command throws.
+  // Runs the command that the arguments name, and returns the exit code. Throws a usage error for invalid arguments,
+  // and what the command throws.
   int run(int count, const char* const* arguments);
 
  private:

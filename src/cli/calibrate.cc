@@ -3,13 +3,11 @@
 
 #include <fmt/format.h>
 
-#include "cli/commands.h"
-#include "cli/options.h"
-#include "cli/site_listing.h"
+#include "cli/command.h"
 #include "error.h"
+#include "measure/prepared_variants.h"
 #include "measure/value_recorder.h"
 #include "report/calibration_report.h"
-#include "measure/prepared_variants.h"
 #include "text_file.h"
 
 namespace fakequant {
@@ -22,7 +20,6 @@ struct CalibrateCommandOptions : CommonOptions {
   std::string range = "absmax";
   RuleOptions rules;
   StorageOptions storage;
-  DeviceOptions devices;
   CalibrateOptions calibrate;
 };
 
@@ -36,8 +33,8 @@ void run_calibrate(CalibrateCommandOptions& options) {
   check_recorded_range(options.calibrate.range);
   const GgufModel model(options.model);
   check_readable(options.text);
-  const auto provenance = provenance_of(options, options.devices);
-  // The rules may name the very ranges that are to be written: they are not read here.
+  const auto provenance = provenance_of(options, options.compute.devices);
+  // The rules may name the file of ranges that is written here: calibration does not read it.
   auto inputs = model.paths();
   inputs.insert(inputs.end(), {options.text, options.rules.recipe_file});
   refuse_overwriting(inputs, options.output);
@@ -46,11 +43,10 @@ void run_calibrate(CalibrateCommandOptions& options) {
   }
   ResultOutput output(options, inputs);
   OutputFile ranges(options.output);
-  PreparedVariants prepared(model, storage, options.threads);
+  PreparedVariants prepared(model, storage, options.compute.threads);
   prepared.add("calibrated", recipe);
   const auto& variant = prepared.variants().front();
-  options.calibrate.compute.threads = options.threads;
-  options.calibrate.compute.devices = options.devices;
+  options.calibrate.compute = options.compute;
   auto result = [&] {
     ProgressLine progress(options, "calibrate");
     return calibrate(variant.model, variant.taps, text_file(options.text), options.calibrate, progress.callback());
@@ -61,28 +57,29 @@ void run_calibrate(CalibrateCommandOptions& options) {
   output.write(to_text(result), options.json.empty() ? Json() : to_json(result, provenance));
 }
 
+void add_calibrate_options(Arguments& arguments, CalibrateCommandOptions& options) {
+  arguments.positional("MODEL", options.model, "A GGUF file");
+  arguments.text("-f,--file", "FILE", options.text, "The text to read", Required::yes);
+  arguments.text("-o,--output", "RANGES", options.output, "The file to write, as JSON", Required::yes);
+  arguments.text("--range", "RANGE", options.range, "The range to use: absmax, or percentile:P of the magnitudes");
+  arguments.number("--ctx-size", options.calibrate.ctx_size, 4, 1 << 24,
+                   "Tokens of a chunk [512, or the model's training context if shorter]");
+  arguments.number("--chunks", options.calibrate.chunks, 1, 1 << 30, "Read at most N chunks [all]");
+  add_rule_options(arguments, options.rules, RuleKinds::all, DryRun::no);
+  add_storage_options(arguments, options.storage);
+  add_device_options(arguments, options.compute.devices);
+}
+
 }  // namespace
 
-void add_calibrate(CLI::App& program, const std::string& command_line) {
-  Arguments arguments(program, "calibrate", "Record the ranges of activations, for range=static:FILE");
-  auto options = std::make_shared<CalibrateCommandOptions>();
-  options->command_line = command_line;
-  arguments.positional("MODEL", options->model, "A GGUF file");
-  arguments.text("-f,--file", "FILE", options->text, "The text to read", Required::yes);
-  arguments.text("-o,--output", "RANGES", options->output, "The file to write, as JSON", Required::yes);
-  arguments.text("--range", "RANGE", options->range, "The range to use: absmax, or percentile:P of the magnitudes");
-  arguments.number("--ctx-size", options->calibrate.ctx_size, 4, 1 << 24,
-                   "Tokens of a chunk [min(512, what the model was trained for)]");
-  arguments.number("--chunks", options->calibrate.chunks, 1, 1 << 30, "Read at most N chunks [all]");
-  add_rule_options(arguments, options->rules, RuleKinds::all, DryRun::no);
-  add_storage_options(arguments, options->storage);
-  add_device_options(arguments, options->devices);
-  add_common_options(arguments, *options);
-  arguments.footer(
-      "Activation rules say which values are recorded, whatever their format; none of them is rounded. Without\n"
-      "them: a:in(*), what feeds any weight's product. Weight rules round the weights before.\n"
-      "Example: fakequant calibrate model.gguf -f text.txt -o ranges.json --rule a:ffn_input=int8");
-  arguments.run([options] { run_calibrate(*options); });
+Command calibrate_command() {
+  return {.name = "calibrate",
+          .summary = "Record the ranges of activations, for range=static:FILE",
+          .notes =
+              "Activation rules select the values that are recorded, whatever their format; none is rounded. Without\n"
+              "them: a:in(*), the input of every weight's product. Weight rules round the weights first.",
+          .example = "calibrate model.gguf -f text.txt -o ranges.json --rule a:ffn_input=int8",
+          .add = command_of(add_calibrate_options, run_calibrate)};
 }
 
 }  // namespace fakequant

@@ -1,8 +1,7 @@
 // fakequant compare: two models, tensor by tensor.
 #include "weights/compare.h"
 
-#include "cli/commands.h"
-#include "cli/options.h"
+#include "cli/command.h"
 #include "error.h"
 #include "report/compare_report.h"
 
@@ -14,10 +13,11 @@ struct CompareOptions : CommonOptions {
   FailConditions conditions;
 };
 
-void compare_models(CompareOptions& options) {
+void run_compare(CompareOptions& options) {
   options.conditions.parse();
   if (is_safetensors(options.a)) {
-    throw usage_error("the first model must be a GGUF file, whose names the other's are put into: name it first");
+    throw usage_error(
+        "the first model must be a GGUF file, to whose names those of the second are converted: exchange the two");
   }
   const GgufModel a(options.a);
   std::optional<GgufModel> gguf;
@@ -34,30 +34,29 @@ void compare_models(CompareOptions& options) {
   ResultOutput output(options, inputs);
   const auto comparison = [&] {
     ProgressLine progress(options, "compare");
-    return gguf ? compare(a, *gguf, options.threads, progress.callback())
-                : compare(a, *safetensors, options.threads, progress.callback());
+    return gguf ? compare(a, *gguf, options.compute.threads, progress.callback())
+                : compare(a, *safetensors, options.compute.threads, progress.callback());
   }();
-  const auto json = to_json(comparison, provenance_of(options, false));
+  const auto json = to_json(comparison, provenance_of(options));
   output.write(to_text(comparison), json);
   options.conditions.check(json);
 }
 
+void add_compare_options(Arguments& arguments, CompareOptions& options) {
+  arguments.positional("A", options.a, "A GGUF file");
+  arguments.positional("B", options.b, "Another, or the safetensors (a file, an index, a folder) that A was made from");
+  options.conditions.add_option(arguments, {"max_rel", "max_abs", "mean_abs", "rmse", "sqnr_db", "cosine", "changed",
+                                            "not_finite", "only_in_a", "only_in_b", "reshaped", "metadata_differs"});
+}
+
 }  // namespace
 
-void add_compare(CLI::App& program, const std::string& command_line) {
-  Arguments arguments(program, "compare", "What differs between two models, tensor by tensor");
-  auto options = std::make_shared<CompareOptions>();
-  options->command_line = command_line;
-  arguments.positional("A", options->a, "A GGUF file");
-  arguments.positional("B", options->b,
-                       "Another, or the safetensors (a file, an index, a folder) that A was made from");
-  options->conditions.add_option(arguments, {"max_rel", "max_abs", "mean_abs", "rmse", "sqnr_db", "cosine", "changed",
-                                             "not_finite", "only_in_a", "only_in_b", "reshaped", "metadata_differs"});
-  add_common_options(arguments, *options);
-  arguments.footer(
-      "A split model is named by one of its parts.\n"
-      "Example: fakequant compare model.gguf rounded.gguf --fail-if 'max_rel>0.01'");
-  arguments.run([options] { compare_models(*options); });
+Command compare_command() {
+  return {.name = "compare",
+          .summary = "The differences between two models, tensor by tensor",
+          .notes = "A split model is named by one of its parts.",
+          .example = "compare model.gguf rounded.gguf --fail-if 'max_rel>0.01'",
+          .add = command_of(add_compare_options, run_compare)};
 }
 
 }  // namespace fakequant

@@ -1,12 +1,11 @@
-// fakequant formats: what each number format can hold, and what it makes of a value.
+// fakequant formats: the properties of each number format, and how it rounds given values.
 #include <fmt/format.h>
 
 #include <charconv>
 #include <cmath>
 #include <string_view>
 
-#include "cli/commands.h"
-#include "cli/options.h"
+#include "cli/command.h"
 #include "error.h"
 #include "report/formats_report.h"
 
@@ -26,17 +25,18 @@ double number_of(std::string_view text) {
   const auto [stop, fault] = std::from_chars(digits.data(), end, value);
   const bool too_large = std::isfinite(value) && std::isinf(static_cast<float>(value));
   if (fault != std::errc{} || stop != end || digits.empty() || too_large) {
-    throw usage_error(fmt::format("--round {} is no number that float32 can hold: give such as 0.3, inf or nan", text));
+    throw usage_error(
+        fmt::format("--round {} is not a number that float32 can represent: give for example 0.3, inf or nan", text));
   }
   return value;
 }
 
-void formats(const FormatsOptions& options) {
+void run_formats(FormatsOptions& options) {
   if (options.format.empty() && !options.values.empty()) {
     throw usage_error("--round needs a format: name it, as in fakequant formats e4m3 --round 0.3");
   }
   ResultOutput output(options, {});
-  const auto provenance = provenance_of(options, false);
+  const auto provenance = provenance_of(options);
   if (options.format.empty()) {
     const auto all = all_format_facts();
     output.write(
@@ -47,7 +47,7 @@ void formats(const FormatsOptions& options) {
   }
   const auto format = parse_format(options.format);
   if (!format.importance_file.empty()) {
-    throw usage_error("imatrix= weighs a weight's columns, and here is no weight: leave it out");
+    throw usage_error("imatrix= weights the columns of a tensor, and there is no tensor here: leave it out");
   }
   const std::vector<FormatFacts> facts = {facts_of(format)};
   std::vector<double> values;
@@ -57,18 +57,19 @@ void formats(const FormatsOptions& options) {
                formats_json(facts, examples, provenance));
 }
 
+void add_formats_options(Arguments& arguments, FormatsOptions& options) {
+  arguments.positional("NAME", options.format, "A format, with its options: e4m3, int4,mode=asym", Required::no);
+  arguments.texts("--round", "VALUE", options.values,
+                  "Show how the format rounds a value; repeat it for several values of a row");
+}
+
 }  // namespace
 
-void add_formats(CLI::App& program, const std::string& command_line) {
-  Arguments arguments(program, "formats", "What each number format can hold, and what it makes of a value");
-  auto options = std::make_shared<FormatsOptions>();
-  options->command_line = command_line;
-  arguments.positional("NAME", options->format, "A format, with its options: e4m3, int4,mode=asym", Required::no);
-  arguments.texts("--round", "VALUE", options->values,
-                  "Show what the format makes of a value; again for more of a row");
-  add_common_options(arguments, *options);
-  arguments.footer("Example: fakequant formats e4m3 --round 0.3 --round 449");
-  arguments.run([options] { formats(*options); });
+Command formats_command() {
+  return {.name = "formats",
+          .summary = "The properties of each number format, and how it rounds a value",
+          .example = "formats e4m3 --round 0.3 --round 449",
+          .add = command_of(add_formats_options, run_formats)};
 }
 
 }  // namespace fakequant

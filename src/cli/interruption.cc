@@ -13,7 +13,7 @@ volatile std::sig_atomic_t asked_for = 0;
 Interruption::Interruption() {
   struct sigaction before {};
   sigaction(SIGINT, nullptr, &before);
-  if (before.sa_handler == SIG_IGN) return;  // as of a program in the background
+  if (before.sa_handler == SIG_IGN) return;  // as for a program in the background
   struct sigaction action {};
   action.sa_handler = [](int) { asked_for = 1; };
   action.sa_flags = static_cast<int>(SA_RESETHAND | SA_RESTART);

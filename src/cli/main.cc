@@ -1,4 +1,4 @@
-// The program: finds the command, runs it, and turns what went wrong into one line and an exit code.
+// The program: runs the command that the arguments name, and reports an error as one line and an exit code.
 #include <fcntl.h>
 #include <fmt/format.h>
 #ifdef __GLIBC__
@@ -6,14 +6,21 @@
 #endif
 #include <unistd.h>
 
+#include <algorithm>
+#include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <new>
 #include <string>
+#include <string_view>
 
 #include "cli/arguments.h"
-#include "cli/commands.h"
+#include "cli/command.h"
+#include "cli/interruption.h"
+#include "engine/backend.h"
 #include "error.h"
 #include "format/ggml_types.h"
+#include "format/kernel_targets.h"
 
 namespace {
 
@@ -37,11 +44,25 @@ std::string quoted(int count, char** arguments) {
 int complain(const std::string& message, fakequant::Failure failure) {
   std::string line = "fakequant: ";
   for (const char c : message) line += static_cast<unsigned char>(c) < ' ' ? ' ' : c;
-  std::fputs((line + "\n").c_str(), stderr);  // where this cannot be written, nothing can be said
+  std::fputs((line + "\n").c_str(), stderr);  // nothing can be done where stderr fails
   return static_cast<int>(failure);
 }
 
-// Descriptors 0, 1 and 2 are taken even when they come closed: otherwise the first file opened would be stdout.
+// llama.cpp calls abort() after this. Leaving here keeps it to one line and the right exit code.
+[[noreturn]] void leave(const std::string& message) {
+  const auto line = "fakequant: " + message + "\n";
+  [[maybe_unused]] const auto written = write(STDERR_FILENO, line.data(), line.size());
+  _exit(static_cast<int>(fakequant::Failure::work));
+}
+
+// A server that goes away is an error that llama.cpp reports, and no reason to be killed by a signal. Without servers
+// SIGPIPE stays what ends the program quietly when the reader of its output has gone.
+void ignore_broken_connections(int count, char** arguments) {
+  const auto is_rpc = [](std::string_view argument) { return argument.starts_with("--rpc"); };
+  if (std::any_of(arguments, arguments + count, is_rpc)) std::signal(SIGPIPE, SIG_IGN);
+}
+
+// Opens descriptors 0, 1 and 2 where they are closed: otherwise the first file opened would be stdout.
 void occupy_standard_streams() {
   for (int fd = open("/dev/null", O_RDWR); fd >= 0; fd = open("/dev/null", O_RDWR)) {
     if (fd > STDERR_FILENO) {
@@ -51,8 +72,8 @@ void occupy_standard_streams() {
   }
 }
 
-// Buffers of a few hundred KB come and go with every piece of a tensor. By default each would be taken from the kernel
-// and given back, and its pages made anew each time, which costs more than what is done with them.
+// Every piece of a tensor needs buffers of a few hundred KB. By default malloc would map and unmap each of them, and
+// the page faults would cost more than the work on the values.
 void keep_freed_memory() {
 #ifdef __GLIBC__
   constexpr int kBytes = 32 << 20;
@@ -67,29 +88,21 @@ int main(int argc, char** argv) {
   occupy_standard_streams();
   keep_freed_memory();
   fakequant::register_ggml_types();
+  ignore_broken_connections(argc, argv);
+  fakequant::set_engine_abort_handler(leave);
   try {
+    // For tests: the kernels as a lesser processor would run them.
+    if (const char* highest = std::getenv("FAKEQUANT_HIGHEST_TARGET")) fakequant::limit_kernels(highest);
     fakequant::Program program;
     const auto line = quoted(argc, argv);
-    fakequant::add_inspect(program.app(), line);
-    fakequant::add_apply(program.app(), line);
-    fakequant::add_compare(program.app(), line);
-    fakequant::add_sites(program.app(), line);
-    fakequant::add_eval(program.app(), line);
-    fakequant::add_generate(program.app(), line);
-    fakequant::add_bench(program.app(), line);
-    fakequant::add_calibrate(program.app(), line);
-    fakequant::add_experiment(program.app(), line);
-    fakequant::add_sweep(program.app(), line);
-    fakequant::add_study(program.app(), line);
-    fakequant::add_plan(program.app(), line);
-    fakequant::add_drift(program.app(), line);
-    fakequant::add_report(program.app(), line);
-    fakequant::add_formats(program.app(), line);
-    return program.run(argc, argv);
+    for (const auto& command : fakequant::all_commands()) program.add(command, line);
+    const int exit_code = program.run(argc, argv);
+    if (fakequant::Interruption::is_asked_for()) fakequant::Interruption::leave();
+    return exit_code;
   } catch (const fakequant::Error& error) {
     return complain(error.what(), error.failure());
   } catch (const std::bad_alloc&) {
-    return complain("there is not enough memory for this", fakequant::Failure::work);
+    return complain("not enough memory", fakequant::Failure::work);
   } catch (const std::exception& error) {
     return complain(error.what(), fakequant::Failure::work);
   }

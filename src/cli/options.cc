@@ -48,10 +48,10 @@ std::string unescape(const std::string& text) {
 }  // namespace
 
 void add_common_options(Arguments& arguments, CommonOptions& options) {
-  options.threads = omp_get_num_procs();
+  options.compute.threads = omp_get_num_procs();
   arguments.group("Common options");
-  arguments.text("--json", "FILE", options.json, "Write all that was measured as JSON to FILE ('-': to stdout)");
-  arguments.number("--threads", options.threads, 1, 1024, "Threads to compute with");
+  arguments.text("--json", "FILE", options.json, "Write the whole result as JSON to FILE ('-': to stdout)");
+  arguments.number("--threads", options.compute.threads, 1, 1024, "Threads to compute with");
   arguments.flag("-q,--quiet", options.quiet, "No progress on stderr");
 }
 
@@ -76,7 +76,7 @@ void add_device_options(Arguments& arguments, DeviceOptions& options) {
   arguments.group("Devices");
   arguments.list("--rpc", "HOST:PORT", options.rpc_servers, "Compute on these RPC servers; comma-separated");
   arguments.list("--device", "NAME", options.devices,
-                 "Compute on these devices, comma-separated; 'none': on the processor [the RPC servers']");
+                 "Compute on these devices, comma-separated; 'none': on the CPU [the RPC servers']");
   arguments.number_or_all("--gpu-layers,--n-gpu-layers", options.gpu_layers, 1'000'000,
                           "Put the last N layers on the devices, or 'all' [all, where there are devices]");
 }
@@ -89,14 +89,14 @@ Recipe recipe_of(const RuleOptions& options) {
     const auto layers = options.layer < 0 ? std::string() : fmt::format("@{}", options.layer);
     recipe.push_back(parse_rule(fmt::format("a:ffn_norm{}={}", layers, options.ffn_norm_format)));
   } else if (options.layer != RuleOptions::kNoLayer) {
-    throw usage_error("--fake-quant-layer says where and not what: add --fake-quant-ffn-norm TYPE");
+    throw usage_error("--fake-quant-layer has no effect alone: add --fake-quant-ffn-norm TYPE");
   }
   return recipe;
 }
 
 void add_variant_options(Arguments& arguments, std::vector<std::string>& variants) {
   arguments.group("Rules");
-  arguments.texts("--variant", "NAME=RECIPE", variants, "A further variant, under a recipe of its own; repeatable");
+  arguments.texts("--variant", "NAME=RECIPE", variants, "A further variant, with its own recipe; repeatable");
 }
 
 std::vector<NamedRecipe> variants_of(const RuleOptions& rules, const std::vector<std::string>& variants) {
@@ -105,16 +105,16 @@ std::vector<NamedRecipe> variants_of(const RuleOptions& rules, const std::vector
   for (const auto& text : variants) {
     const auto equals = text.find('=');
     if (equals == 0 || equals == std::string::npos || equals + 1 == text.size()) {
-      throw usage_error(fmt::format("--variant {} is none: write NAME=RECIPE.yaml", text));
+      throw usage_error(fmt::format("--variant {} is invalid: write NAME=RECIPE.yaml", text));
     }
     const auto name = text.substr(0, equals);
     if (std::any_of(all.begin(), all.end(), [&](const NamedRecipe& other) { return other.name == name; })) {
-      throw usage_error(fmt::format("two variants are called '{}': give each a name of its own", name));
+      throw usage_error(fmt::format("two variants are called '{}': give each a different name", name));
     }
     all.push_back({name, load_recipe(text.substr(equals + 1))});
   }
   if (rules.dry_run && all.size() > 1) {
-    throw usage_error("--dry-run shows one variant: give its rules, or leave out all other --variant");
+    throw usage_error("--dry-run shows one variant: give the rules of one variant only");
   }
   return all;
 }
@@ -134,7 +134,7 @@ void add_storage_options(Arguments& arguments, StorageOptions& options) {
 
 ApplySettings settings_of(const StorageOptions& options) {
   if (!options.promote.empty() && options.requantize) {
-    throw usage_error("--promote and --requantize are two ways to store the same tensors: take one");
+    throw usage_error("--promote and --requantize store the same tensors in two ways: take one");
   }
   ApplySettings settings;
   if (!options.promote.empty()) settings.promote_to = plain_float_type(options.promote);
@@ -144,7 +144,7 @@ ApplySettings settings_of(const StorageOptions& options) {
 
 void add_prompt_options(Arguments& arguments, PromptOptions& options, const std::string& default_prompts) {
   arguments.texts("-p,--prompt", "PROMPT", options.given, "A prompt; repeatable; \\n is a new line" + default_prompts);
-  arguments.text("--prompt-file", "FILE", options.file, "Prompts, one a line; '-': from standard input");
+  arguments.text("--prompt-file", "FILE", options.file, "Prompts, one on each line; '-': from standard input");
 }
 
 std::vector<std::string> prompts_of(const PromptOptions& options) {
@@ -155,10 +155,10 @@ std::vector<std::string> prompts_of(const PromptOptions& options) {
   std::istringstream lines(options.file == "-" ? read_text("/dev/stdin", name) : read_text(options.file));
   const auto given = prompts.size();
   for (std::string line; std::getline(lines, line);) {
-    if (line.ends_with('\r')) line.pop_back();  // as Windows ends its lines
+    if (line.ends_with('\r')) line.pop_back();  // Windows ends lines with \r\n
     if (line.find_first_not_of(" \t") != std::string::npos) prompts.push_back(unescape(line));
   }
-  if (prompts.size() == given) throw Error(fmt::format("{} holds no prompts: write one a line", name));
+  if (prompts.size() == given) throw Error(fmt::format("{} holds no prompts: write one on each line", name));
   return prompts;
 }
 
@@ -181,8 +181,9 @@ std::vector<std::string> inputs_of(const GgufModel& model, const RuleOptions& op
 void FailConditions::add_option(Arguments& arguments, std::vector<std::string> fields) {
   fields_ = std::move(fields);
   arguments.group("Options");
-  arguments.texts("--fail-if", "CONDITION", texts_,
-                  fmt::format("Leave with 1 when a condition such as '{}>0.01' holds; repeatable", fields_.front()));
+  arguments.texts(
+      "--fail-if", "CONDITION", texts_,
+      fmt::format("Exit with code 1 when a condition such as '{}>0.01' holds; repeatable", fields_.front()));
 }
 
 void FailConditions::parse() {
@@ -200,7 +201,8 @@ void FailConditions::check(const Json& result) const {
 void refuse_overwriting(const std::vector<std::string>& inputs, const std::string& output) {
   for (const auto& input : inputs) {
     if (is_same_file(input, output)) {
-      throw usage_error(fmt::format("the output {} is also an input, which is only read: name another file", output));
+      throw usage_error(
+          fmt::format("the output {} is also an input, and inputs are only read: name another file", output));
     }
   }
 }
@@ -221,29 +223,27 @@ void ResultOutput::write(const std::string& text, const Json& json) {
   if (std::fflush(stdout) != 0) throw Error(fmt::format("cannot write to stdout: {}", errno_text()));
 }
 
-Provenance provenance_of(const CommonOptions& options, bool runs_model) {
-  return {options.command_line, version(), runs_model ? backend_names() : std::vector<std::string>{}};
-}
+Provenance provenance_of(const CommonOptions& options) { return {options.command_line, version(), {}}; }
 
 Provenance provenance_of(const CommonOptions& options, const DeviceOptions& devices) {
   return {options.command_line, version(), backend_names(devices)};
 }
 
-ProgressLine::ProgressLine(const CommonOptions& options, std::string what)
-    : what_(std::move(what)), is_wanted_(!options.quiet && isatty(STDERR_FILENO) != 0), begin_(now()) {}
+ProgressLine::ProgressLine(const CommonOptions& options, std::string name)
+    : name_(std::move(name)), is_wanted_(!options.quiet && isatty(STDERR_FILENO) != 0), begin_(now()) {}
 
 ProgressLine::~ProgressLine() {
   if (is_shown_) std::fputs("\r\033[K", stderr);
 }
 
-void ProgressLine::show(double done, const std::string& now_known) {
+void ProgressLine::show(double done, const std::string& details) {
   const double elapsed = now() - begin_;
   if (!is_wanted_ || elapsed < 1 || elapsed - last_shown_ < 0.1 || done <= 0) return;
   last_shown_ = elapsed;
   is_shown_ = true;
-  const auto line = fmt::format("\r\033[K{}: {:.0f} %, {:.0f} s left{}{}", what_, done * 100,
-                                elapsed / done * (1 - done), now_known.empty() ? "" : "; ", now_known);
-  std::fputs(line.c_str(), stderr);  // a terminal that has gone away is no reason to stop
+  const auto line = fmt::format("\r\033[K{}: {:.0f} %, {:.0f} s left{}{}", name_, done * 100,
+                                elapsed / done * (1 - done), details.empty() ? "" : "; ", details);
+  std::fputs(line.c_str(), stderr);  // the work goes on without a terminal
   std::fflush(stderr);
 }
 

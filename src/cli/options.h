@@ -1,4 +1,4 @@
-// Options that several commands share, and how they become values.
+// Options that several commands share, and the values that they stand for.
 #pragma once
 
 #include <optional>
@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "cli/arguments.h"
-#include "engine/devices.h"
+#include "engine/compute_options.h"
 #include "gguf/gguf_model.h"
 #include "gguf/output_file.h"
 #include "progress.h"
@@ -21,11 +21,11 @@ namespace fakequant {
 struct CommonOptions {
   std::string command_line;  // as typed, for reports
   std::string json;          // a path, "-" for stdout, empty for none
-  int threads = 1;
+  ComputeOptions compute;    // devices only of commands with add_device_options
   bool quiet = false;
 };
 
-// --json, --threads and -q. `threads` starts as the number of processors.
+// --json, --threads and -q. The default of --threads is the number of processors.
 void add_common_options(Arguments& arguments, CommonOptions& options);
 
 // --rule, --recipe and the reference experiment's two flags.
@@ -34,7 +34,7 @@ struct RuleOptions {
   std::string recipe_file;
   std::string ffn_norm_format;
   int layer = kNoLayer;
-  bool dry_run = false;  // only says which sites the rules name
+  bool dry_run = false;  // only print which sites the rules name
 
   static constexpr int kNoLayer = -2;  // --fake-quant-layer was not given
 };
@@ -42,7 +42,7 @@ struct RuleOptions {
 enum class RuleKinds { weights, all };
 enum class DryRun { no, offered };
 
-// The flags for activations only where a command knows activations.
+// RuleKinds::weights leaves out the options for activations.
 void add_rule_options(Arguments& arguments, RuleOptions& options, RuleKinds kinds = RuleKinds::all,
                       DryRun dry_run = DryRun::offered);
 
@@ -52,7 +52,7 @@ void add_device_options(Arguments& arguments, DeviceOptions& options);
 // The rules in order: the file's, then --rule's, then the flags'. Throws a usage error.
 Recipe recipe_of(const RuleOptions& options);
 
-// --promote and --requantize: what becomes of quantized tensors that rules name.
+// --promote and --requantize: how quantized tensors that rules name are stored.
 struct StorageOptions {
   std::string promote;
   bool requantize = false;
@@ -69,14 +69,14 @@ struct NamedRecipe {
   Recipe recipe;
 };
 
-// --variant, repeated: variants beside the one that the rules make.
+// --variant: variants beside the one that the rules define.
 void add_variant_options(Arguments& arguments, std::vector<std::string>& variants);
 
-// The rules' variant, called "variant", where there are rules, and then those of --variant. Throws a usage error for
-// one that is not NAME=RECIPE.yaml, or when two have one name.
+// The variant that the rules define, called "variant", if there are rules, and then those of --variant. Throws a usage
+// error for text that is not NAME=RECIPE.yaml, and when two variants have the same name.
 std::vector<NamedRecipe> variants_of(const RuleOptions& rules, const std::vector<std::string>& variants);
 
-// All rules of all variants, for looking at the files that they name.
+// All rules of all variants.
 Recipe all_rules(const std::vector<NamedRecipe>& variants);
 
 // -p and --prompt-file.
@@ -84,21 +84,21 @@ struct PromptOptions {
   std::vector<std::string> given;
   std::string file;  // "-": standard input
 
-  std::string path() const { return file == "-" ? std::string() : file; }  // of the file that is read, if one is
+  std::string path() const { return file == "-" ? std::string() : file; }  // of the prompt file; empty for none
 };
 
 void add_prompt_options(Arguments& arguments, PromptOptions& options, const std::string& default_prompts = "");
 
-// The prompts that are given, and then those of the file or standard input, one a line, blank lines left out; "\n",
-// "\t" and "\\" are written out in both. Throws an Error when the file cannot be read or holds no prompts.
+// The prompts of -p, then those of the file or standard input: one on each line, without blank lines. In both "\n",
+// "\t" and "\\" are escapes. Throws an Error when the file cannot be read or holds no prompts.
 std::vector<std::string> prompts_of(const PromptOptions& options);
 
-// Where a command's result goes: the text to stdout and the JSON where it was asked for; with --json - only the JSON,
-// to stdout. Made before the work begins, so that a file that cannot be written is known before the work is done.
+// Writes a command's result: the text to stdout and the JSON to the file of --json; with "--json -" only the JSON, to
+// stdout. Construct it before the work begins, so that an output that cannot be written is reported at once.
 class ResultOutput {
  public:
-  // Throws a usage error when the JSON would replace one of the files that the command reads, an Error when it cannot
-  // be written.
+  // `inputs`: the files that the command reads. Throws a usage error when --json names one of them, and an Error when
+  // the JSON file cannot be created.
   ResultOutput(const CommonOptions& options, const std::vector<std::string>& inputs);
 
   void write(const std::string& text, const Json& json);
@@ -108,18 +108,18 @@ class ResultOutput {
   std::optional<OutputFile> file_;
 };
 
-// The files that rules are read from: the recipe, and the importance matrices and ranges that they name.
+// The files that rules need: the recipe, and the importance matrices and ranges that rules name.
 std::vector<std::string> rule_files(const RuleOptions& options, const Recipe& recipe);
 
-// The files that a command reads: the model's parts, its rules', and others.
+// The files that a command reads: the model's parts, those of the rules, and others.
 std::vector<std::string> inputs_of(const GgufModel& model, const RuleOptions& options, const Recipe& recipe,
                                    const std::vector<std::string>& others = {});
 
-// --fail-if, on the fields of the command's JSON that are named. check() throws an Error when a condition holds.
+// --fail-if: conditions on fields of the command's JSON. check() throws an Error when a condition holds.
 class FailConditions {
  public:
   void add_option(Arguments& arguments, std::vector<std::string> fields);
-  void parse();  // before the work; throws a usage error
+  void parse();  // call it before the work begins; throws a usage error
   void check(const Json& result) const;
 
  private:
@@ -130,29 +130,29 @@ class FailConditions {
 // Throws a usage error when an output is one of the inputs.
 void refuse_overwriting(const std::vector<std::string>& inputs, const std::string& output);
 
-// `runs_model`: the command computes with llama.cpp's back ends.
-Provenance provenance_of(const CommonOptions& options, bool runs_model);
+// Of a command that runs no model.
+Provenance provenance_of(const CommonOptions& options);
 
-// Of a command that computes on these devices. Made before the work begins, it says then what is wrong with them;
-// throws as open_devices does.
+// Of a command that runs a model on these devices. Opens them, so call it before the work begins; throws as
+// open_devices does.
 Provenance provenance_of(const CommonOptions& options, const DeviceOptions& devices);
 
-// "name: 45 %, 12 s left" on stderr, when that is a terminal and the work takes more than a second.
+// Shows "name: 45 %, 12 s left" on stderr, if stderr is a terminal and the work takes more than a second.
 class ProgressLine {
  public:
-  ProgressLine(const CommonOptions& options, std::string what);
+  ProgressLine(const CommonOptions& options, std::string name);
   ProgressLine(const ProgressLine&) = delete;
   ProgressLine& operator=(const ProgressLine&) = delete;
   ~ProgressLine();
 
-  // `now_known` is what there is to say of it so far.
-  void show(double done, const std::string& now_known = {});
+  // `done`: 0 to 1. `details` is shown after the time left.
+  void show(double done, const std::string& details = {});
   Progress callback() {
     return [this](double done) { show(done); };
   }
 
  private:
-  std::string what_;
+  std::string name_;
   bool is_wanted_;
   bool is_shown_ = false;
   double begin_;

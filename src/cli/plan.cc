@@ -1,18 +1,17 @@
-// fakequant plan: the best mix of formats that a study knows, under a budget.
+// fakequant plan: the best mix of a study's formats under a budget.
 #include "plan/plan.h"
 
 #include <fmt/format.h>
 
 #include <charconv>
 
-#include "cli/commands.h"
+#include "cli/command.h"
 #include "cli/interruption.h"
-#include "cli/options.h"
 #include "error.h"
+#include "plan/verify_plan.h"
 #include "recipe/recipe_yaml.h"
 #include "report/plan_report.h"
 #include "study/study_storage.h"
-#include "plan/verify_plan.h"
 #include "text_file.h"
 
 namespace fakequant {
@@ -20,22 +19,36 @@ namespace {
 
 struct PlanCommandOptions : CommonOptions {
   PlanRequest request;
-  std::vector<std::string> sites, keep;
-  std::string most_kld, output;
+  std::vector<std::string> sites, keep, bits;
+  std::string max_kld, output;
   StorageOptions storage;
   bool verify = false;
   VerifyRequest verification;
 };
 
-std::optional<double> parse_most_kld(const std::string& text) {
+std::optional<double> parse_max_kld(const std::string& text) {
   if (text.empty()) return std::nullopt;
   double value = 0;
   const auto* end = text.data() + text.size();
   const auto [stop, fault] = std::from_chars(text.data(), end, value);
   if (fault != std::errc{} || stop != end || !(value >= 0)) {
-    throw usage_error(fmt::format("--max-kld {} is none: write a divergence in nats, such as 0.01", text));
+    throw usage_error(fmt::format("--max-kld {} is invalid: write a divergence in nats, such as 0.01", text));
   }
   return value;
+}
+
+// "5.0" for each kind, or "w:4.5" or "a:8" for one.
+BitBudget parse_bits(const std::string& text) {
+  BitBudget budget;
+  if (text.starts_with("w:")) budget.kind = SiteKind::weight;
+  if (text.starts_with("a:")) budget.kind = SiteKind::activation;
+  const auto* end = text.data() + text.size();
+  const auto [stop, fault] = std::from_chars(text.data() + (budget.kind ? 2 : 0), end, budget.bits);
+  if (fault != std::errc{} || stop != end || !(budget.bits > 0) || !(budget.bits < 1e6)) {
+    throw usage_error(
+        fmt::format("--bits {} is invalid: write a number of bits for each value, such as 5.0, w:4.5 or a:8", text));
+  }
+  return budget;
 }
 
 // "w:ffn_down@0=bf16", or "w:ffn_down@0=none".
@@ -54,18 +67,17 @@ KeptFormat parse_kept_format(const std::string& text) {
 }
 
 void check_options(const PlanCommandOptions& options) {
-  const auto& request = options.request;
-  const bool has_budget = !request.bits.empty() || !options.most_kld.empty();
+  const bool has_budget = !options.bits.empty() || !options.max_kld.empty();
   if (!options.output.empty() && !has_budget) {
     throw usage_error("-o writes the plan under a budget: add --bits or --max-kld");
   }
   const auto& verification = options.verification;
   if (!options.verify && (!verification.model.empty() || !verification.texts.empty())) {
-    throw usage_error("--model and -f say where --verify finds them: add --verify");
+    throw usage_error("--model and -f are used by --verify only: add --verify");
   }
 }
 
-// The files that the command reads. Those that --verify will read are there.
+// The files that the command reads. Throws an Error when a file that --verify needs cannot be read.
 std::vector<std::string> files_of(const StudySubject& subject, const PlanCommandOptions& options) {
   std::vector<std::string> inputs = {options.request.study};
   if (!options.verify) return inputs;
@@ -77,78 +89,73 @@ std::vector<std::string> files_of(const StudySubject& subject, const PlanCommand
   return inputs;
 }
 
-void plan(PlanCommandOptions& options) {
+void run_plan(PlanCommandOptions& options) {
   auto& request = options.request;
   check_options(options);
-  request.most_kld = parse_most_kld(options.most_kld);
+  request.max_kld = parse_max_kld(options.max_kld);
   for (const auto& site : options.sites) request.sites.push_back(parse_site_pattern(site));
+  for (const auto& text : options.bits) request.bits.push_back(parse_bits(text));
   for (const auto& text : options.keep) request.keep.push_back(parse_kept_format(text));
   if (const auto storage = storage_text(settings_of(options.storage)); !storage.empty()) request.storage = storage;
   const StudyDatabase study(request.study, StudyAccess::read);
   const auto subject = study.subject();
-  if (!subject) throw Error(fmt::format("{} is empty: there is no study in it", request.study));
+  if (!subject) throw Error(fmt::format("{} is empty: it holds no study", request.study));
   const auto inputs = files_of(*subject, options);
   if (!options.output.empty()) refuse_overwriting(inputs, options.output);
   auto outputs = inputs;
   outputs.push_back(options.output);
   ResultOutput output(options, outputs);
-  const auto provenance =
-      options.verify ? provenance_of(options, options.verification.compute.devices) : provenance_of(options, false);
+  const auto provenance = options.verify ? provenance_of(options, options.compute.devices) : provenance_of(options);
   auto result = about(request.study, [&] { return make_plan(study, request); });
   if (result.is_chosen && result.recipe.empty() && !options.output.empty()) {
-    throw usage_error("the budget lets everything stay as it is, and there is no recipe to write: give a smaller one");
+    throw usage_error(
+        "the budget allows everything to stay as it is, so there is no recipe to write: give a smaller one");
   }
   if (options.verify) {
-    options.verification.compute.threads = options.threads;
+    options.verification.compute = options.compute;
     options.verification.is_stopped = Interruption::is_asked_for;
     const Interruption interruption;
     ProgressLine line(options, "plan");
     options.verification.progress = line.callback();
     verify_plan(study, options.verification, result);
   }
-  auto text = to_text(result);
-  if (!options.output.empty()) {
-    write_file(options.output, to_yaml(result.recipe));
-    text += fmt::format("\nThe plan's recipe: {}\n", options.output);
-  }
-  output.write(text, to_json(result, provenance));
+  if (!options.output.empty()) write_file(options.output, to_yaml(result.recipe));
+  output.write(to_text(result, options.output), to_json(result, provenance));
+}
+
+void add_plan_options(Arguments& arguments, PlanCommandOptions& options) {
+  auto& request = options.request;
+  arguments.positional("STUDY.db", request.study, "A study that sweep made");
+  arguments.texts(
+      "--bits", "BITS", options.bits,
+      "The maximum of bits per value, on average: 5.0, or w:4.5 (weights) and a:8 (activations); repeatable");
+  arguments.text("--max-kld", "NATS", options.max_kld, "The maximum divergence; the plan has the fewest bits then");
+  arguments.texts("--site", "SITE", options.sites, "Plan these sites of the study; repeatable [all]");
+  arguments.texts("--keep", "SITE=FORMAT", options.keep,
+                  "Give a site this format: w:ffn_down@0=bf16; 'none' leaves it as it is; repeatable");
+  arguments.text("-o,--output", "RECIPE.yaml", options.output, "Write the plan as a recipe");
+  arguments.number("--no-loss", request.negligible_kld, 0.0, 1.0, "Count divergences up to this as no loss, nats");
+  arguments.flag("--verify", options.verify,
+                 "Measure the plan and single formats; without a budget, the mixes of the table");
+  arguments.text("--model", "MODEL", options.verification.model,
+                 "With --verify: where the model is [the study's path]");
+  arguments.texts("-f,--file", "FILE", options.verification.texts,
+                  "With --verify: where the texts are, in their order [the study's paths]");
+  add_storage_options(arguments, options.storage);
+  add_device_options(arguments, options.compute.devices);
 }
 
 }  // namespace
 
-void add_plan(CLI::App& program, const std::string& command_line) {
-  Arguments arguments(program, "plan", "The best mix of formats that a study knows, under a budget");
-  auto options = std::make_shared<PlanCommandOptions>();
-  options->command_line = command_line;
-  auto& request = options->request;
-  arguments.positional("STUDY.db", request.study, "A study that sweep made");
-  arguments.texts(
-      "--bits", "BITS", request.bits,
-      "Bits for each value, on average, at most: 5.0, or w:4.5 (weights) and a:8 (activations); repeatable");
-  arguments.text("--max-kld", "NATS", options->most_kld, "The divergence, at most: the plan is that of fewest bits");
-  arguments.texts("--site", "SITE", options->sites, "Plan these sites of the study; repeatable [all]");
-  arguments.texts("--keep", "SITE=FORMAT", options->keep,
-                  "Give a site this format: w:ffn_down@0=bf16; 'none' leaves it as it is; repeatable");
-  arguments.text("-o,--output", "RECIPE.yaml", options->output, "Write the plan as a recipe");
-  arguments.number("--no-loss", request.negligible_kld, 0.0, 1.0, "The divergence that counts as none, nats");
-  arguments.flag("--verify", options->verify,
-                 "Measure the plan, and one format for all; without a budget the table's mixes");
-  arguments.text("--model", "MODEL", options->verification.model,
-                 "With --verify: where the model is [the study's path]");
-  arguments.texts("-f,--file", "FILE", options->verification.texts,
-                  "With --verify: where the texts are, in their order [the study's paths]");
-  add_storage_options(arguments, options->storage);
-  add_device_options(arguments, options->verification.compute.devices);
-  add_common_options(arguments, *options);
-  arguments.footer(
-      "Each site and layer of the study gets one of the formats that it was measured in, or stays as it is, such that "
-      "the\n"
-      "divergences of all add up to the least. Weights and activations have budgets of their own.\n"
-      "Example: fakequant plan study.db --bits 5.0 --keep a:ffn_input@0=none -o recipe.yaml --verify");
-  arguments.run([options] {
-    plan(*options);
-    if (Interruption::is_asked_for()) Interruption::leave();
-  });
+Command plan_command() {
+  return {
+      .name = "plan",
+      .summary = "The best mix of a study's formats under a budget",
+      .notes =
+          "Each site and layer of the study gets one of the formats in which it was measured, or stays as it is, such\n"
+          "that the sum of the divergences is minimal. Weights and activations have separate budgets.",
+      .example = "plan study.db --bits 5.0 --keep a:ffn_input@0=none -o recipe.yaml --verify",
+      .add = command_of(add_plan_options, run_plan)};
 }
 
 }  // namespace fakequant

@@ -2,8 +2,8 @@
 
 #include "engine/context.h"
 #include "error.h"
-#include "report/site_report.h"
 #include "measure/site_list.h"
+#include "report/site_report.h"
 
 namespace fakequant {
 
@@ -13,14 +13,14 @@ void write_listing(const CommonOptions& options, const GgufModel& model, const L
     throw usage_error("--dry-run shows what rules name, and there are none: add --rule or --recipe");
   }
   SiteList sites;
-  auto provenance = provenance_of(options, false);
+  auto provenance = provenance_of(options);
   if (request.weights_only) {
     sites = list_weights(model, request.recipe, request.storage);
   } else {
-    provenance = provenance_of(options, request.devices);
-    const Model running(model.paths(), request.devices);
+    provenance = provenance_of(options, options.compute.devices);
+    const Model running(model.paths(), options.compute.devices);
     constexpr int kSmallContext = 32;  // one token goes through it
-    const Context context(running, {std::min(kSmallContext, running.trained_context()), options.threads},
+    const Context context(running, {std::min(kSmallContext, running.trained_context()), options.compute.threads},
                           rules_of_kind(request.recipe, SiteKind::activation));
     sites = list_sites(model, request.recipe, request.storage, context);
   }

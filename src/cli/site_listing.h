@@ -1,4 +1,4 @@
-// What there is to round: the list that `sites` prints, and that --dry-run prints of what the rules name.
+// The list of sites that `sites` prints, and that --dry-run prints of the sites that rules name.
 #pragma once
 
 #include <string>
@@ -15,13 +15,12 @@ namespace fakequant {
 struct ListingRequest {
   Recipe recipe;
   ApplySettings storage = {};
-  DeviceOptions devices = {};
   Layers layers = Layers::folded;
-  bool only_named = false;    // what the rules name, as --dry-run has it
-  bool weights_only = false;  // the model need not run
+  bool only_named = false;    // only the sites that rules name, as for --dry-run
+  bool weights_only = false;  // the model is not run
 };
 
-// Prints the list to `output`.
+// Prints the list to `output`. The model runs as options.compute says.
 void write_listing(const CommonOptions& options, const GgufModel& model, const ListingRequest& request,
                    ResultOutput& output);
 

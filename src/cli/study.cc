@@ -1,8 +1,7 @@
-// fakequant study merge: studies of the same model and texts, united.
+// fakequant study merge: merges studies of the same model and texts.
 #include <fmt/format.h>
 
-#include "cli/commands.h"
-#include "cli/options.h"
+#include "cli/command.h"
 #include "error.h"
 #include "report/sweep_report.h"
 #include "study/merge_studies.h"
@@ -15,7 +14,7 @@ struct StudyCommandOptions : CommonOptions {
   std::vector<std::string> studies;
 };
 
-void study(const StudyCommandOptions& options) {
+void run_study(StudyCommandOptions& options) {
   if (options.action != "merge") {
     throw usage_error(fmt::format("unknown action '{}': write fakequant study merge OUT.db A.db B.db", options.action));
   }
@@ -23,21 +22,22 @@ void study(const StudyCommandOptions& options) {
   files.push_back(options.output);
   ResultOutput output(options, files);
   const auto result = merge_studies(options.output, options.studies);
-  output.write(to_text(result), to_json(result, provenance_of(options, false)));
+  output.write(to_text(result), to_json(result, provenance_of(options)));
+}
+
+void add_study_options(Arguments& arguments, StudyCommandOptions& options) {
+  arguments.positional("ACTION", options.action, "merge");
+  arguments.positional("OUT.db", options.output, "The study that the others are added to; created if missing");
+  arguments.positionals("STUDY.db", options.studies, "Studies of the same model and texts");
 }
 
 }  // namespace
 
-void add_study(CLI::App& program, const std::string& command_line) {
-  Arguments arguments(program, "study", "Unite studies that sweep made");
-  auto options = std::make_shared<StudyCommandOptions>();
-  options->command_line = command_line;
-  arguments.positional("ACTION", options->action, "merge");
-  arguments.positional("OUT.db", options->output, "The study that all are added to; made where there is none");
-  arguments.positionals("STUDY.db", options->studies, "Studies of the same model and texts");
-  add_common_options(arguments, *options);
-  arguments.footer("Example: fakequant study merge all.db shard1.db shard2.db");
-  arguments.run([options] { study(*options); });
+Command study_command() {
+  return {.name = "study",
+          .summary = "Merge studies that sweep made",
+          .example = "study merge all.db shard1.db shard2.db",
+          .add = command_of(add_study_options, run_study)};
 }
 
 }  // namespace fakequant

@@ -1,13 +1,12 @@
-// fakequant sweep: what every site loses in every format and layer, in a study that grows.
+// fakequant sweep: the loss at every site in every format and layer, collected in a study.
 #include "sweep/sweep.h"
 
 #include <fmt/format.h>
 
 #include <charconv>
 
-#include "cli/commands.h"
+#include "cli/command.h"
 #include "cli/interruption.h"
-#include "cli/options.h"
 #include "error.h"
 #include "report/sweep_report.h"
 #include "text_file.h"
@@ -32,7 +31,7 @@ void parse_shard(const std::string& text, SweepRequest& request) {
     const auto [stop, second] = std::from_chars(slash + 1, end, request.shards);
     if (second == std::errc{} && stop == end && request.shard >= 1 && request.shard <= request.shards) return;
   }
-  throw usage_error(fmt::format("--shard {} is none: write I/N, such as 2/8 for the second of eight", text));
+  throw usage_error(fmt::format("--shard {} is invalid: write I/N, such as 2/8 for the second of eight", text));
 }
 
 // "5%" or "0.05".
@@ -44,7 +43,7 @@ double parse_precision(const std::string& text) {
   const bool is_percent = stop + 1 == end && *stop == '%';
   if (is_percent) value /= 100;
   if (fault != std::errc{} || (stop != end && !is_percent) || !(value > 0) || !(value < 1)) {
-    throw usage_error(fmt::format("--precision {} is none: write a part of the mean, such as 5%", text));
+    throw usage_error(fmt::format("--precision {} is invalid: write a fraction of the mean, such as 5%", text));
   }
   return value;
 }
@@ -59,18 +58,20 @@ SweepQuestion question_of(const SweepCommandOptions& options) {
 
 void check_prediction(const SweepRequest& request) {
   if (!request.predicts) {
-    if (request.budget > 0) throw usage_error("--budget is what --predict may cost: give that too");
+    if (request.budget > 0) throw usage_error("--budget limits the cost of --predict: add --predict");
     return;
   }
   if (request.shards > 1) {
-    throw usage_error("--predict tells of variants from others, and --shard parts them: leave one out");
+    throw usage_error(
+        "--predict derives variants from others, and --shard separates them: give one of the two options");
   }
   if (request.precision > 0) {
-    throw usage_error("--predict says itself which chunks are measured, as --precision does: leave one out");
+    throw usage_error(
+        "--predict and --precision both choose the chunks that are measured: give one of the two options");
   }
 }
 
-void sweep(SweepCommandOptions& options) {
+void run_sweep(SweepCommandOptions& options) {
   auto& request = options.request;
   request.storage = settings_of(options.storage);
   request.question = question_of(options);
@@ -79,13 +80,13 @@ void sweep(SweepCommandOptions& options) {
   check_prediction(request);
   const GgufModel model(request.model);
   for (const auto& text : request.texts) check_readable(text);
+  request.compute = options.compute;
   const auto provenance = provenance_of(options, request.compute.devices);
   auto inputs = model.paths();
   inputs.insert(inputs.end(), request.texts.begin(), request.texts.end());
   refuse_overwriting(inputs, request.study);
   inputs.push_back(request.study);
   ResultOutput output(options, inputs);
-  request.compute.threads = options.threads;
   request.is_stopped = Interruption::is_asked_for;
   const auto result = [&] {
     const Interruption interruption;
@@ -98,47 +99,44 @@ void sweep(SweepCommandOptions& options) {
   output.write(to_text(result), to_json(result, provenance));
 }
 
-}  // namespace
-
-void add_sweep(CLI::App& program, const std::string& command_line) {
-  Arguments arguments(program, "sweep", "What every site loses in every format and layer, in a study that grows");
-  auto options = std::make_shared<SweepCommandOptions>();
-  options->command_line = command_line;
-  auto& request = options->request;
+void add_sweep_options(Arguments& arguments, SweepCommandOptions& options) {
+  auto& request = options.request;
   arguments.positional("MODEL", request.model, "A GGUF file");
   arguments.texts("-f,--file", "FILE", request.texts, "A text to evaluate; repeatable", Required::yes);
-  arguments.texts("--site", "SITE", options->sites,
-                  "What to round, as in rules: a:ffn_input, w:ffn_norm; repeatable", Required::yes);
-  arguments.texts("--format", "FORMAT", options->formats,
+  arguments.texts("--site", "SITE", options.sites,
+                  "The values to round, as in rules: a:ffn_input, w:ffn_norm; repeatable", Required::yes);
+  arguments.texts("--format", "FORMAT", options.formats,
                   "A format, as in rules: bf16, or int4,per=block,block=32; repeatable", Required::yes);
-  arguments.flag("--layers", options->by_layer, "Each layer by itself [all that a site names together]");
-  arguments.text("-o,--output", "STUDY.db", request.study, "The study: made, or gone on with", Required::yes);
+  arguments.flag("--layers", options.by_layer, "Each layer separately [all layers of a site together]");
+  arguments.text("-o,--output", "STUDY.db", request.study, "The study to create or continue", Required::yes);
   arguments.number("--ctx-size", request.ctx_size, 4, 1 << 24,
-                   "Tokens of a chunk [min(512, what the model was trained for)]");
-  arguments.number("--batch-size", request.compute.batch_size, 1, 1 << 24,
-                   "Tokens that go through the model together, at most [512]");
+                   "Tokens of a chunk [512, or the model's training context if shorter]");
+  arguments.number("--batch-size", options.compute.batch_size, 1, 1 << 24, "Evaluate at most N tokens together [512]");
   arguments.number("--chunks", request.chunks, 1, 1 << 30, "Evaluate at most N chunks of each text [all]");
-  arguments.text("--precision", "PART", options->precision,
-                 "End a variant when its divergence's standard error is below this part of it: 5%");
-  arguments.text("--shard", "I/N", options->shard, "Measure the Ith of N shares of the variants");
+  arguments.text("--precision", "FRACTION", options.precision,
+                 "Stop measuring a variant when the standard error is below this fraction of its divergence: 5%");
+  arguments.text("--shard", "I/N", options.shard, "Measure the Ith of N shares of the variants");
   arguments.flag("--predict", request.predicts,
                  "Measure some variants on some chunks only, and predict the others from them");
   arguments.number("--budget", request.budget, 0, 1e9,
                    "Passes of the model over the text that --predict may cost [a tenth of the sweep]");
-  arguments.flag("--dry-run", request.dry_run, "Only print the variants, and what the study has of them");
-  add_storage_options(arguments, options->storage);
-  add_device_options(arguments, request.compute.devices);
-  add_common_options(arguments, *options);
-  arguments.footer(
-      "Typed again, the command goes on where it was stopped; with more formats, sites, texts or chunks the study\n"
-      "grows. The study is a SQLite database, which docs/studies.md describes.\n"
-      "Ctrl-C ends with what has been measured so far.\n"
-      "Example: fakequant sweep model.gguf -f text.txt --site a:ffn_input --format bf16 --format e4m3 --layers -o "
-      "study.db");
-  arguments.run([options] {
-    sweep(*options);
-    if (Interruption::is_asked_for()) Interruption::leave();
-  });
+  arguments.flag("--dry-run", request.dry_run, "Only print the variants, and the chunks that the study has of them");
+  add_storage_options(arguments, options.storage);
+  add_device_options(arguments, options.compute.devices);
+}
+
+}  // namespace
+
+Command sweep_command() {
+  return {.name = "sweep",
+          .summary = "The loss at every site in every format and layer, collected in a study",
+          .notes =
+              "Run again, the command continues where it stopped; more formats, sites, texts or chunks are added to "
+              "the study.\n"
+              "The study is a SQLite database, which docs/studies.md describes.\n"
+              "Ctrl-C ends with what has been measured so far.",
+          .example = "sweep model.gguf -f text.txt --site a:ffn_input --format bf16 --format e4m3 --layers -o study.db",
+          .add = command_of(add_sweep_options, run_sweep)};
 }
 
 }  // namespace fakequant

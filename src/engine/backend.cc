@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 #include <llama.h>
-#include <unistd.h>
 
+#include <cstdlib>
 #include <mutex>
+#include <string>
 #include <string_view>
+#include <utility>
 
 #include "error.h"
 
@@ -24,28 +26,28 @@ std::string one_line(std::string_view text) {
 void keep_error(ggml_log_level level, const char* text, void*) {
   if (level != GGML_LOG_LEVEL_ERROR) return;
   const std::lock_guard lock(log_mutex);
-  // The first says what is wrong; those that follow, that this made something else fail.
+  // The first one says what is wrong; the ones after it, what failed in consequence.
   if (first_error.empty()) first_error = one_line(text);
 }
 
-// llama.cpp ends the process after this call; leaving here keeps it to one line and the right exit code.
-[[noreturn]] void leave(const char* message) {
+AbortHandler abort_handler;
+
+void report_abort(const char* message) {
   const auto said = one_line(message);
   const auto* ask = said.find("RPC") == said.npos ? "is the model damaged, or a rule too wide?"
                                                   : "is an RPC server gone, or out of memory?";
-  const auto line = fmt::format("fakequant: llama.cpp stopped with '{}': {}\n", said, ask);
-  [[maybe_unused]] const auto written = write(STDERR_FILENO, line.data(), line.size());
-  _exit(static_cast<int>(Failure::work));
+  abort_handler(fmt::format("llama.cpp stopped with '{}': {}", said, ask));
 }
 
 void load_backends() {
   llama_log_set(keep_error, nullptr);
-  ggml_set_abort_callback(leave);
-  constexpr std::string_view folder = FAKEQUANT_BACKEND_DIR;
+  // ggml loads the best back end of each kind that a folder holds. Tests name one with a single level of instructions.
+  const char* chosen = std::getenv("FAKEQUANT_BACKENDS");
+  const std::string folder = chosen != nullptr ? chosen : FAKEQUANT_BACKEND_DIR;
   if (folder.empty()) {
     ggml_backend_load_all();
   } else {
-    ggml_backend_load_all_from_path(folder.data());
+    ggml_backend_load_all_from_path(folder.c_str());
   }
   for (std::size_t i = ggml_backend_reg_count(); i-- > 0;) {
     auto* registry = ggml_backend_reg_get(i);
@@ -63,6 +65,11 @@ void load_backends() {
 void start_backends() {
   static std::once_flag once;
   std::call_once(once, load_backends);
+}
+
+void set_engine_abort_handler(AbortHandler handler) {
+  abort_handler = std::move(handler);
+  ggml_set_abort_callback(abort_handler ? report_abort : nullptr);
 }
 
 std::string engine_version() { return fmt::format("llama {}, ggml {}", llama_version(), ggml_version()); }

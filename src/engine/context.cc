@@ -4,6 +4,7 @@
 #include <llama.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "engine/backend.h"
 #include "error.h"
@@ -26,37 +27,46 @@ struct Batch {
 
 void Context::Free::operator()(llama_context* context) const { llama_free(context); }
 
-Context::Context(const Model& model, const ContextOptions& options) : model_(&model) { open(options); }
+Context::Context(const Model& model, const ContextOptions& options)
+    : model_(&model), tap_(std::make_unique<Tap>(options.threads)) {
+  open(options, false);
+}
 
 Context::Context(const Model& model, const ContextOptions& options, const Recipe& recipe)
     : model_(&model), tap_(std::make_unique<Tap>(options.threads)) {
-  open(options);
-  for (const auto& shape : Tap::shapes_to_begin_with()) show_graph(shape);
+  open(options, true);
+  for (const auto& shape : GraphWatch::first_shapes()) watch_graph(shape);
   set_recipe(recipe);
 }
 
-void Context::set_recipe(const Recipe& recipe, Observer observer) { tap_->set_recipe(recipe, std::move(observer)); }
-
-const Graph& Context::graph(const GraphShape& shape) {
-  if (!tap_->has_watched(shape)) show_graph(shape);
-  return tap_->graph(shape);
+const Tap& Context::tap() const {
+  if (!is_tapped_) throw Error("this context was made without a tap: nothing can be rounded or shown in it");
+  return *tap_;
 }
 
-void Context::open(const ContextOptions& options) {
+Tap& Context::tap() { return const_cast<Tap&>(std::as_const(*this).tap()); }
+
+const Graph& Context::graph(const GraphShape& shape) {
+  if (!tap().watch().has(shape)) watch_graph(shape);
+  return tap().watch().graph(shape).nodes;
+}
+
+void Context::open(const ContextOptions& options, bool is_tapped) {
   auto parameters = llama_context_default_params();
   parameters.n_ctx = static_cast<std::uint32_t>(options.ctx_size);
   parameters.n_batch = parameters.n_ctx;
-  const int most_together = options.batch_size > 0 ? options.batch_size : kMicroBatch;
-  parameters.n_ubatch = static_cast<std::uint32_t>(std::min(options.ctx_size, most_together));
-  parameters.n_outputs_max = static_cast<std::uint32_t>(options.most_outputs);
+  const int max_together = options.batch_size > 0 ? options.batch_size : kMicroBatch;
+  parameters.n_ubatch = static_cast<std::uint32_t>(std::min(options.ctx_size, max_together));
+  parameters.n_outputs_max = static_cast<std::uint32_t>(options.max_outputs);
   parameters.n_threads = options.threads;
   parameters.n_threads_batch = options.threads;
   parameters.offload_kqv = model_->is_offloaded();  // the cache lies with its layer
   parameters.op_offload = false;
   parameters.no_perf = true;
-  if (tap_) {
-    parameters.cb_eval = Tap::callback;
-    parameters.cb_eval_user_data = tap_.get();
+  is_tapped_ = is_tapped;
+  if (is_tapped) {
+    parameters.cb_eval = GraphWalk::callback;
+    parameters.cb_eval_user_data = tap_->walk();
   }
   clear_engine_error();
   context_.reset(llama_init_from_model(model_->get(), parameters));
@@ -70,7 +80,7 @@ void Context::open(const ContextOptions& options) {
 }
 
 void Context::clear(std::uint32_t sequence) {
-  if (tap_) tap_->end_text();
+  if (is_tapped_) tap_->end_text();
   forget(sequence);
 }
 
@@ -81,19 +91,21 @@ void Context::forget(std::uint32_t sequence) {
 }
 
 void Context::keep_hidden_states(HiddenStates& states) {
+  auto& tap = this->tap();
   states.batches.clear();
-  if (!model_->is_offloaded()) tap_->keep_hidden_states(states);
+  if (!model_->is_offloaded()) tap.keep_hidden_states(states);
 }
 
 StartingPoint Context::begin_from(const HiddenStates& states, int unchanged) {
+  auto& tap = this->tap();
   if (model_->is_offloaded()) return {0, "a device holds layers of the model"};
   for (const auto& batch : states.batches) {
-    if (const auto shape = shape_of(batch.tokens); !tap_->has_watched(shape)) show_graph(shape);
+    if (const auto shape = shape_of(batch.tokens); !tap.watch().has(shape)) watch_graph(shape);
   }
-  return tap_->begin_from(states, unchanged);
+  return tap.begin_from(states, unchanged);
 }
 
-void Context::show_graph(const GraphShape& shape) {
+void Context::watch_graph(const GraphShape& shape) {
   const auto sequence = sequence_;
   const int position = position_;
   std::vector<std::uint8_t> kept;
@@ -102,7 +114,7 @@ void Context::show_graph(const GraphShape& shape) {
     kept.resize(llama_state_seq_get_data(context_.get(), kept.data(), kept.size(), 0));
   }
   forget(sequence);
-  // The questions come before the answers: where the processor computes all of it, it may stop at once.
+  // All nodes are asked for before any is computed: where the processor computes all of them, it may stop at once.
   if (!model_->is_offloaded()) {
     llama_set_abort_callback(
         context_.get(), [](void*) { return true; }, nullptr);
@@ -116,15 +128,16 @@ void Context::show_graph(const GraphShape& shape) {
   forget(sequence);
   if (position > 0) {
     if (llama_state_seq_set_data(context_.get(), kept.data(), kept.size(), 0) == 0) {
-      throw Error(fmt::format("llama.cpp cannot put back the {} tokens that {} had read", position, model_->path()));
+      throw Error(fmt::format("llama.cpp cannot restore the {} tokens that {} had read", position, model_->path()));
     }
     position_ = position;
   }
-  tap_->end_watching(shape, model_->layers());
   constexpr int kAborted = 2;
   if (status != 0 && status != kAborted) {
+    tap_->cancel_watching();
     throw Error(fmt::format("llama.cpp cannot evaluate {} tokens (status {}): {}", shape.tokens, status, why));
   }
+  tap_->end_watching(shape, model_->layers());
 }
 
 int Context::decode(std::span<const Token> tokens, const OutputRange& outputs) {
@@ -144,16 +157,16 @@ int Context::decode(std::span<const Token> tokens, const OutputRange& outputs) {
 }
 
 void Context::evaluate(std::span<const Token> tokens, const OutputRange& outputs) {
-  if (tap_) {
+  if (is_tapped_) {
     auto batches = batches_of(tokens, outputs);
     for (const auto& batch : batches) {
-      if (!tap_->is_ready_for(shape_of(batch))) show_graph(shape_of(batch));
+      if (!tap_->is_ready_for(shape_of(batch))) watch_graph(shape_of(batch));
     }
     tap_->begin_evaluation(std::move(batches));
   }
   clear_engine_error();
   const int status = decode(tokens, outputs);
-  if (tap_) tap_->finish_evaluation(status == 0);
+  if (is_tapped_) tap_->finish_evaluation(status == 0);
   if (status != 0) {
     throw Error(fmt::format("llama.cpp cannot evaluate {} tokens at position {} (status {}): {}", tokens.size(),
                             position_, status, engine_error()));
@@ -168,10 +181,10 @@ std::vector<TokenBatch> Context::batches_of(std::span<const Token> tokens, const
     TokenBatch batch;
     for (std::size_t i = begin; i < std::min(tokens.size(), begin + together); ++i) {
       const auto position = static_cast<std::uint64_t>(position_) + i;
-      const auto place = std::uint64_t{sequence_} << 32 | position;
-      batch.places.push_back(place);
+      const auto id = std::uint64_t{sequence_} << 32 | position;
+      batch.positions.push_back(id);
       batch.tokens.push_back(tokens[i]);
-      if (outputs.contains(i)) batch.output_places.push_back(place);
+      if (outputs.contains(i)) batch.output_positions.push_back(id);
     }
     batches.push_back(std::move(batch));
   }
@@ -186,6 +199,6 @@ std::span<const float> Context::logits(std::size_t index) const {
 
 int Context::batch_size() const { return static_cast<int>(llama_n_ubatch(context_.get())); }
 
-std::vector<SiteCounters> Context::counters() const { return tap_ ? tap_->counters() : std::vector<SiteCounters>{}; }
+std::vector<SiteCounters> Context::counters() const { return tap_->counters(); }
 
 }  // namespace fakequant

@@ -16,8 +16,8 @@ namespace fakequant {
 struct ContextOptions {
   int ctx_size = 512;  // tokens that the context holds
   int threads = 1;
-  int batch_size = 0;    // tokens that go through the graph together, at most; 0: min(512, ctx_size)
-  int most_outputs = 0;  // tokens of an evaluation whose logits are asked for, at most; 0: all. Memory is kept for them
+  int batch_size = 0;   // tokens that go through the graph together, at most; 0: min(512, ctx_size)
+  int max_outputs = 0;  // tokens of an evaluation whose logits are asked for, at most; 0: all. Memory is kept for them
 };
 
 // The tokens of an evaluation whose logits are wanted, by their index in it.
@@ -30,43 +30,42 @@ struct OutputRange {
 
 class Context {
  public:
-  // Makes a context that computes what llama.cpp computes. The model must outlive it. Throws an Error when llama.cpp
-  // cannot, for instance for lack of memory.
+  // Makes a context without a tap, which computes what llama.cpp computes. The model must outlive it. Throws an Error
+  // when llama.cpp cannot make one, for instance for lack of memory.
   Context(const Model& model, const ContextOptions& options);
 
-  // The same with a tap that rounds by the recipe's activation rules, of which there may be none. Throws as set_recipe
-  // does.
+  // Makes a context with a tap that rounds by the recipe's activation rules; without rules it only watches. Throws as
+  // set_recipe does.
   Context(const Model& model, const ContextOptions& options, const Recipe& recipe);
 
-  // Of a context with a tap: rounds by these activation rules from the next evaluation on, instead of those before; the
-  // counters start at zero. With an observer nothing is rounded: it sees the values that the rules name. Throws a usage
-  // error when a rule matches nothing.
-  void set_recipe(const Recipe& recipe, Observer observer = {});
+  // The functions down to clear() need the tap. Of a context that was made without one they throw an Error.
 
-  // Likewise: shows `viewer`, from the next evaluation on and beside whatever the recipe does, the values of the nodes
-  // that are chosen, as those who read them find them: behind the rounding. Without a viewer nothing is shown.
-  void show_values(SiteChoice choose, Observer viewer) { tap_->show_values(std::move(choose), std::move(viewer)); }
+  // Rounds by these activation rules from the next evaluation on, instead of those before; the counters start at zero.
+  // Throws a usage error when a rule matches nothing or cannot be followed; then the recipe stays as it was.
+  void set_recipe(const Recipe& recipe) { tap().set_recipe(recipe); }
 
-  // Likewise: rounds, from the next evaluation on, copies of the values that the rules name, each rule by itself, and
-  // shows them to `viewer`. What the model computes stays as it is. Without rules nothing is copied.
-  void round_copies(const Recipe& rules, CopyViewer viewer) { tap_->round_copies(rules, std::move(viewer)); }
+  // Shows `observer`, from the next evaluation on and beside whatever else is done, the values that the rules name, as
+  // they were computed. Throws as set_recipe does. Without rules nothing is shown.
+  void observe(const Recipe& rules, Observer observer) { tap().observe(rules, std::move(observer)); }
 
-  // Of a context with a tap: the activations that a rule can name, in the graph's order.
-  const std::vector<ActivationSite>& sites() const { return tap_->sites(); }
+  // Likewise shows `viewer` the values of the nodes that are chosen, as the nodes that read them find them: after the
+  // rounding. Without a viewer nothing is shown.
+  void show_values(SiteChoice choose, Observer viewer) { tap().show_values(std::move(choose), std::move(viewer)); }
 
-  // Likewise: the graph of one token.
-  const Graph& graph() const { return tap_->graph(); }
+  // Likewise rounds copies of the values that the rules name, each rule by itself, and shows them to `viewer`. What the
+  // model computes stays as it is. Without rules nothing is copied.
+  void round_copies(const Recipe& rules, CopyViewer viewer) { tap().round_copies(rules, std::move(viewer)); }
 
-  // Likewise: that of so many tokens and outputs together. What the context holds stays as it is.
+  // The activations that a rule can name, in the graph's order.
+  const std::vector<ActivationSite>& sites() const { return tap().watch().sites(); }
+
+  // The graph of one token, and that of so many tokens and outputs together. What the context holds stays as it is.
+  const Graph& graph() const { return tap().watch().graph({1, 1}).nodes; }
   const Graph& graph(const GraphShape& shape);
 
-  // Forgets all tokens. Those that follow belong to the sequence of this number, which only stochastic rounding looks
-  // at.
-  void clear(std::uint32_t sequence = 0);
-
-  // Of a context with a tap, after clear() and until the next: keeps in `states`, instead of what they hold, what the
-  // layers hand to each other (hidden_states.h says how much that is). The states must live until then. Nothing is kept
-  // of a model of which a device holds layers.
+  // After clear() and until the next: keeps in `states`, instead of what they hold, what the layers hand to each other
+  // (hidden_states.h says how much that is). The states must live until then. Nothing is kept of a model of which a
+  // device holds layers.
   void keep_hidden_states(HiddenStates& states);
 
   // Likewise: the evaluations that follow are those of which the states were kept, the same tokens with the same
@@ -76,7 +75,11 @@ class Context {
   // whose weights are the same; all where it is left out.
   StartingPoint begin_from(const HiddenStates& states, int unchanged = std::numeric_limits<int>::max());
 
-  // Evaluates tokens behind those evaluated since clear(), and keeps the logits of `outputs`. Throws an Error when
+  // Forgets all tokens. Those that follow belong to the sequence of this number, which only stochastic rounding looks
+  // at.
+  void clear(std::uint32_t sequence = 0);
+
+  // Evaluates tokens that follow those evaluated since clear(), and keeps the logits of `outputs`. Throws an Error when
   // llama.cpp fails, and where begin_from() was told of other tokens.
   void evaluate(std::span<const Token> tokens, const OutputRange& outputs);
 
@@ -92,23 +95,26 @@ class Context {
   int position() const { return position_; }
   int batch_size() const;
 
-  // What the tap did since the recipe was set; empty without one.
+  // What rounding did since the recipe was set, site by site; empty without a tap.
   std::vector<SiteCounters> counters() const;
 
  private:
   struct Free {
     void operator()(llama_context* context) const;
   };
-  void open(const ContextOptions& options);
+  void open(const ContextOptions& options, bool is_tapped);
   void forget(std::uint32_t sequence);  // all tokens
-  // Lets the tap see the graph of this shape. What the context holds stays as it is.
-  void show_graph(const GraphShape& shape);
+  // Lets the tap watch the graph of this shape. What the context holds stays as it is.
+  void watch_graph(const GraphShape& shape);
+  Tap& tap();  // throws an Error where there is none
+  const Tap& tap() const;
   int decode(std::span<const Token> tokens, const OutputRange& outputs);
   // How llama.cpp divides the tokens of one sequence: as many as fit, in their order.
   std::vector<TokenBatch> batches_of(std::span<const Token> tokens, const OutputRange& outputs) const;
 
   const Model* model_;
-  std::unique_ptr<Tap> tap_;
+  std::unique_ptr<Tap> tap_;  // llama.cpp holds its address; never null, and idle where is_tapped_ is false
+  bool is_tapped_ = false;
   std::unique_ptr<llama_context, Free> context_;
   int position_ = 0;
   std::uint32_t sequence_ = 0;

@@ -140,12 +140,12 @@ TEST(Context, ShowsAnObserverWhatIsComputed) {
   Context context(demo_model(), {kContext, 2}, {});
   std::size_t seen = 0;
   std::set<std::string> sites;
-  context.set_recipe(recipe_of({"a:ffn_input=int2", "a:logits=int2"}),
-                     [&](const ActivationSite& site, std::span<const float> values, std::int64_t columns) {
-                       EXPECT_EQ(columns, site.site.is_logits ? demo_model().vocabulary_size() : 256);
-                       seen += values.size();
-                       sites.insert(site.site.name);
-                     });
+  context.observe(recipe_of({"a:ffn_input=int2", "a:logits=int2"}),
+                  [&](const ActivationSite& site, std::span<const float> values, std::int64_t columns) {
+                    EXPECT_EQ(columns, site.site.is_logits ? demo_model().vocabulary_size() : 256);
+                    seen += values.size();
+                    sites.insert(site.site.name);
+                  });
   EXPECT_EQ(logits_of(context, some_tokens(40), 40), baseline());
   EXPECT_EQ(seen, 40u * (6 * 256 + static_cast<std::size_t>(demo_model().vocabulary_size())));
   EXPECT_EQ(sites.size(), 7u);
@@ -232,6 +232,16 @@ TEST(Context, PassesOnWhatAViewerThrows) {
   EXPECT_THROW(logits_of(context, some_tokens(40), 40), Error);
   context.show_values({}, {});
   EXPECT_EQ(logits_of(context, some_tokens(40), 40), baseline());
+}
+
+TEST(Context, WithoutATapRefusesWhatNeedsOne) {
+  Context context(demo_model(), {kContext, 1});
+  EXPECT_THROW(context.set_recipe({}), Error);
+  EXPECT_THROW(context.sites(), Error);
+  EXPECT_THROW(context.graph({2, 2}), Error);
+  HiddenStates states;
+  EXPECT_THROW(context.keep_hidden_states(states), Error);
+  EXPECT_TRUE(context.counters().empty());
 }
 
 TEST(Context, KnowsWhoReadsAValueAndWhatTheKernelsRoundItTo) {

@@ -12,7 +12,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
-#include <csignal>
 #include <cstring>
 #include <map>
 #include <memory>
@@ -98,7 +97,7 @@ ggml_backend_reg_t add_server(const std::string& server) {
   auto* add = rpc == nullptr ? nullptr
                              : reinterpret_cast<ggml_backend_reg_t (*)(const char*)>(
                                    ggml_backend_reg_get_proc_address(rpc, "ggml_backend_rpc_add_server"));
-  if (add == nullptr) throw Error("this llama.cpp has no RPC back end: install it, or leave --rpc out");
+  if (add == nullptr) throw Error("this llama.cpp has no RPC back end: install it, or use no RPC servers");
   check_reachable(server);
   clear_engine_error();
   auto* registry = add(server.c_str());
@@ -115,8 +114,6 @@ std::vector<ggml_backend_dev_t> devices_of_server(const std::string& server) {
   static std::mutex mutex;
   static std::map<std::string, ggml_backend_reg_t> servers;
   const std::lock_guard lock(mutex);
-  // A server that goes away is llama.cpp's to notice, not a signal's.
-  if (servers.empty()) std::signal(SIGPIPE, SIG_IGN);
   auto& registry = servers[server];
   if (registry == nullptr) registry = add_server(server);
   return devices_of(registry);
@@ -141,16 +138,17 @@ ggml_backend_dev_t device_of_name(const std::string& name) {
   std::vector<std::string> names;
   for (auto* known : accelerators()) names.emplace_back(ggml_backend_dev_name(known));
   if (names.empty()) {
-    throw usage_error(fmt::format("unknown device '{}': there is only the processor here; --rpc adds others", name));
+    throw usage_error(
+        fmt::format("unknown device '{}': there is only the processor here; RPC servers add others", name));
   }
   throw usage_error(fmt::format("unknown device '{}': give {}, or 'none' alone", name, fmt::join(names, ", ")));
 }
 
 template <typename Value>
-void refuse_twice(const std::vector<Value>& values, const std::vector<std::string>& names, const char* option) {
+void refuse_twice(const std::vector<Value>& values, const std::vector<std::string>& names, const char* what) {
   for (std::size_t i = 0; i < values.size(); ++i) {
     if (std::find(values.begin(), values.end(), values[i]) != values.begin() + static_cast<std::ptrdiff_t>(i)) {
-      throw usage_error(fmt::format("{} names {} twice: name it once", option, names[i]));
+      throw usage_error(fmt::format("the {} {} is named twice: name it once", what, names[i]));
     }
   }
 }
@@ -165,7 +163,7 @@ std::vector<ggml_backend_dev_t> chosen_devices(const DeviceOptions& options) {
   if (!options.devices.empty()) {
     devices.clear();
     for (const auto& name : options.devices) devices.push_back(device_of_name(name));
-    refuse_twice(devices, options.devices, "--device");
+    refuse_twice(devices, options.devices, "device");
     return devices;
   }
   if (options.rpc_servers.empty() && options.gpu_layers.value_or(0) != 0) return accelerators();
@@ -176,14 +174,14 @@ std::vector<ggml_backend_dev_t> chosen_devices(const DeviceOptions& options) {
 
 Offload open_devices(const DeviceOptions& options) {
   for (const auto& server : options.rpc_servers) parse_endpoint(server);
-  refuse_twice(options.rpc_servers, options.rpc_servers, "--rpc");
+  refuse_twice(options.rpc_servers, options.rpc_servers, "RPC server");
   start_backends();
   Offload offload;
   offload.devices = chosen_devices(options);
   offload.layers = options.gpu_layers.value_or(offload.devices.empty() ? 0 : kAllLayers);
   if (offload.layers == 0) offload.devices.clear();
   if (offload.layers != 0 && offload.devices.empty()) {
-    throw usage_error("--gpu-layers asks for a device and there is none: name one with --device or --rpc");
+    throw usage_error("layers are to be put on a device and there is none: name a device or an RPC server");
   }
   return offload;
 }

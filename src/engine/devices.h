@@ -1,5 +1,8 @@
 // Where a model's layers lie and are computed: on this machine's processor, or on other devices, among them those of
 // RPC servers on other machines.
+//
+// llama.cpp writes to the sockets of servers that may be gone. A program that names RPC servers should ignore SIGPIPE,
+// so that llama.cpp finds the error; otherwise the signal ends the program.
 #pragma once
 
 #include <optional>
@@ -12,7 +15,7 @@ namespace fakequant {
 
 inline constexpr int kAllLayers = -1;
 
-// As llama.cpp's tools have them. As it stands: everything on the processor.
+// As in llama.cpp's tools. By default everything is on the processor.
 struct DeviceOptions {
   std::vector<std::string> rpc_servers;  // "HOST:PORT" each
   std::vector<std::string> devices;      // ggml's names; empty: those of the RPC servers; "none" alone: no device

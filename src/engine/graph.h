@@ -1,6 +1,6 @@
 // The graph that llama.cpp computes for some number of tokens: its nodes in their order, and who reads whom.
 //
-// It is taken down while llama.cpp's scheduler asks, node by node, whether anybody wants the node's data; nothing of
+// It is recorded while llama.cpp's scheduler asks, node by node, whether anybody wants the node's data; nothing of
 // the tensors' addresses is kept. Views, reshapes, permutations and copies compute nothing: they show another node's
 // values, and are followed to it.
 #pragma once
@@ -44,7 +44,7 @@ struct GraphNode {
 
 using Graph = std::vector<GraphNode>;
 
-// Takes one graph down.
+// Records one graph.
 class GraphRecorder {
  public:
   // The next node, in the order in which they are computed.
@@ -60,7 +60,7 @@ class GraphRecorder {
 
   Graph graph_;
   std::unordered_map<const ggml_tensor*, int> index_;   // of nodes, while the graph lasts
-  std::unordered_map<const ggml_tensor*, int> memory_;  // of what no other tensor is seen through, likewise
+  std::unordered_map<const ggml_tensor*, int> memory_;  // of tensors that are views of no other, likewise
 };
 
 // Whether llama.cpp gave the name; ggml numbers the nodes without one ("node_68"), and lengthens the names of what

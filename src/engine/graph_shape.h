@@ -18,6 +18,6 @@ struct GraphShape {
   }
 };
 
-inline GraphShape shape_of(const TokenBatch& batch) { return {batch.places.size(), batch.output_places.size()}; }
+inline GraphShape shape_of(const TokenBatch& batch) { return {batch.positions.size(), batch.output_positions.size()}; }
 
 }  // namespace fakequant

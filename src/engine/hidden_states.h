@@ -24,7 +24,7 @@ struct HiddenState {
 struct HiddenStates {
   struct Batch {
     TokenBatch tokens;
-    std::map<int, HiddenState> of_node;  // by its place in the graph
+    std::map<int, HiddenState> of_node;  // by its index in the graph
   };
   std::vector<Batch> batches;  // in the order in which they were evaluated, from the text's beginning
 

@@ -158,7 +158,7 @@ TEST(HiddenStates, LeaveAContextAsItWas) {
   EXPECT_EQ(read_whole(used, 1), expected_one_by_one);
   EXPECT_EQ(read_from(used, one_by_one, 2, 1), expected_one_by_one);
   EXPECT_EQ(read_from(used, states, 2, kTokens), expected);
-  // As a generation goes on behind a prompt.
+  // As a generation goes on after a prompt.
   read_whole(fresh, 8);
   read_whole(used, 8);
   for (int i = 0; i < 4; ++i) {
@@ -240,7 +240,7 @@ TEST(HiddenStates, AreNotForOtherTokens) {
   EXPECT_THROW(context.evaluate({tokens.data(), 16}, {0, 16}), Error);
   begin();
   read(context, 16);
-  EXPECT_THROW(context.evaluate({tokens.data(), 1}), Error);  // behind the last that was kept
+  EXPECT_THROW(context.evaluate({tokens.data(), 1}), Error);  // after the last that was kept
   // Nor for another recipe, once the text has begun.
   begin();
   context.set_recipe({parse_rule(rule_at(2))});
@@ -301,7 +301,7 @@ TEST(HiddenStates, LeaveNothingSkippedBehindWhenAnEvaluationFails) {
       EXPECT_EQ(read_whole(context, together), expected) << message;
       EXPECT_EQ(read_from(context, states, 3, together), expected) << message;
     };
-    // llama.cpp is stopped, before the layer is reached and behind it.
+    // llama.cpp is stopped, before the layer is reached and after it.
     for (const bool at_once : {true, false}) {
       int left = at_once ? 0 : 12;
       llama_set_abort_callback(

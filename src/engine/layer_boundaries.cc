@@ -20,7 +20,7 @@ struct Dependencies {
   std::vector<std::vector<int>> needed;          // of each node: what last wrote where it reads or writes
   std::vector<int> last_reader;                  // of each node: the last that needs it; -1: none
   std::vector<std::vector<int>> caches;          // of each node: memory it reads or writes that lasts beyond the graph
-  std::unordered_map<int, int> cache_last_used;  // by such memory: the last node that has to do with it
+  std::unordered_map<int, int> cache_last_used;  // by such memory: the last node that reads or writes it
   std::unordered_map<int, std::vector<int>> writes_of_cache;  // by such memory: the nodes that write there
 };
 
@@ -95,7 +95,7 @@ std::vector<bool> find_dependants(int layer, const std::vector<LayerRange>& laye
   return dependants;
 }
 
-// A graph cut in two behind a node.
+// A graph cut in two after a node.
 class Cut {
  public:
   Cut(int last, const Graph& graph, const Dependencies& dependencies, const std::vector<bool>& dependants)
@@ -147,7 +147,7 @@ class Cut {
     }
   }
 
-  // Whoever has to do with a cache finds there what all that write to it have written, also for the tokens before.
+  // A node that reads or writes a cache depends on every node that writes to it, also for earlier tokens.
   void need_cache(int cache, int reader) {
     if (!caches_.insert(cache).second) return;
     for (const int writer : dependencies_->writes_of_cache.at(cache)) {
@@ -177,7 +177,7 @@ LayerBoundary find_boundary(int layer, bool is_behind_last, const Graph& graph, 
   LayerBoundary boundary;
   boundary.layer = layer;
   const auto dependants = find_dependants(layer, layers, dependencies);
-  // The cut is behind one of the nodes from `first` to before `end`. The last node, the logits, is behind every cut.
+  // The cut is after one of the nodes from `first` to before `end`. The last node, the logits, is after every cut.
   const int count = static_cast<int>(graph.size());
   int first = 0, end = count - 1;
   for (int i = 0; i < count; ++i) {

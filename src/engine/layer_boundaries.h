@@ -9,12 +9,12 @@
 //   came out of them by a weight of a layer from L on, where the least crosses the cut.
 // - What crosses the cut is put back, except what the layers below had no part in: the embeddings, a mask in another
 //   type, a later layer's state that is made ready early. That is computed again, with what it needs.
-// - Where something behind the cut reads what cannot be put back, such as the cache of a layer below, the graph cannot
+// - Where something after the cut reads what cannot be put back, such as the cache of a layer below, the graph cannot
 //   be entered there; nor where the same layers are computed several times.
 //
 // Reading and writing is followed through memory, so that writing into a cache or a part of another node counts. A
-// cache holds what earlier graphs wrote as well: if anything that is computed has to do with it, all that write to it
-// are.
+// cache holds what earlier graphs wrote as well: if anything that is computed reads or writes it, all nodes that
+// write to it are computed.
 #pragma once
 
 #include <string>
@@ -29,10 +29,10 @@ struct LayerBoundary {
   int last = -1;              // the node before the cut
   std::vector<int> restored;  // nodes whose values must be put back, in order; none is a view
   std::vector<bool> skipped;  // for each node up to the cut, whether it is not computed
-  std::string obstacle;       // why the graph cannot be entered here, or empty; then the above is as it should be
+  std::string obstacle;       // why the graph cannot be entered here, or empty; then the above is valid
 };
 
-// The boundaries that enter layer 1, layer 2 and so on up to the one behind the last layer that the graph has. Of a
+// The boundaries that enter layer 1, layer 2 and so on up to the one after the last layer of the graph. Of a
 // graph without layers: none.
 std::vector<LayerBoundary> find_layer_boundaries(const Graph& graph);
 

@@ -4,37 +4,89 @@
 #include <llama.h>
 
 #include <algorithm>
+#include <memory>
+#include <set>
 
+#include "engine/starting_point.h"
 #include "error.h"
 
 namespace fakequant {
 namespace {
 
-void mark(std::vector<bool>& marks, const std::vector<int>& nodes) {
-  for (const int node : nodes) {
-    const auto place = static_cast<std::size_t>(node);
-    if (marks.size() <= place) marks.resize(place + 1);
-    marks[place] = true;
-  }
-}
-
-// Boundaries are in the order of their layers, from the first on.
-const LayerBoundary* find_boundary(const std::vector<LayerBoundary>& boundaries, int layer) {
-  const auto place = static_cast<std::size_t>(layer) - 1;
-  return layer < 1 || place >= boundaries.size() ? nullptr : &boundaries[place];
-}
-
-// Whether two places are the same position; sequences may differ, which hidden states know nothing of.
+// Whether two tokens have the same position; their sequences may differ, which hidden states do not depend on.
 bool is_same_position(std::uint64_t a, std::uint64_t b) {
   return static_cast<std::uint32_t>(a) == static_cast<std::uint32_t>(b);
 }
 
 bool is_same_batch(const TokenBatch& a, const TokenBatch& b) {
-  return a.tokens == b.tokens && std::ranges::equal(a.places, b.places, is_same_position) &&
-         std::ranges::equal(a.output_places, b.output_places, is_same_position);
+  return a.tokens == b.tokens && std::ranges::equal(a.positions, b.positions, is_same_position) &&
+         std::ranges::equal(a.output_positions, b.output_positions, is_same_position);
 }
 
+class KeepState : public NodeAction {
+ public:
+  KeepState(HiddenStates& states, const std::size_t& first_batch) : states_(states), first_batch_(first_batch) {}
+
+  void after(const NodeVisit& visit) override {
+    HiddenState state{visit.tensor->name, std::vector<std::byte>(ggml_nbytes(visit.tensor))};
+    ggml_backend_tensor_get(visit.tensor, state.data.data(), 0, state.data.size());
+    states_.batches[first_batch_ + visit.batch].of_node[static_cast<int>(visit.node)] = std::move(state);
+  }
+
+ private:
+  HiddenStates& states_;
+  const std::size_t& first_batch_;  // of the evaluation
+};
+
+class RestoreState : public NodeAction {
+ public:
+  RestoreState(const HiddenStates& states, const std::size_t& first_batch)
+      : states_(states), first_batch_(first_batch) {}
+
+  void after(const NodeVisit& visit) override {
+    const auto& kept = states_.batches[first_batch_ + visit.batch].of_node;
+    const auto state = kept.find(static_cast<int>(visit.node));
+    if (state == kept.end() || state->second.node != visit.tensor->name ||
+        state->second.data.size() != ggml_nbytes(visit.tensor)) {
+      throw Error(fmt::format("no values were kept that fit {}", visit.tensor->name));
+    }
+    ggml_backend_tensor_set(visit.tensor, state->second.data.data(), 0, state->second.data.size());
+  }
+
+ private:
+  const HiddenStates& states_;
+  const std::size_t& first_batch_;
+};
+
+class SkipNode : public NodeAction {
+ public:
+  explicit SkipNode(DisabledNodes& disabled) : disabled_(disabled) {}
+  void before(const NodeVisit& visit) override { disabled_.disable(visit.tensor); }
+
+ private:
+  DisabledNodes& disabled_;
+};
+
+class EndSkip : public NodeAction {
+ public:
+  explicit EndSkip(DisabledNodes& disabled) : disabled_(disabled) {}
+  void after(const NodeVisit&) override { disabled_.restore(); }
+
+ private:
+  DisabledNodes& disabled_;
+};
+
 }  // namespace
+
+void DisabledNodes::disable(ggml_tensor* node) {
+  flags_.emplace_back(node, node->flags);
+  node->flags &= ~GGML_TENSOR_FLAG_COMPUTE;
+}
+
+void DisabledNodes::restore() {
+  for (const auto& [node, flags] : flags_) node->flags = flags;
+  flags_.clear();
+}
 
 void LayerSkip::keep(HiddenStates& states) {
   stop();
@@ -51,102 +103,56 @@ void LayerSkip::begin_from(const HiddenStates& states, int layer) {
 void LayerSkip::stop() {
   kept_ = nullptr;
   given_ = nullptr;
-  batch_ = 0;
-  wanted_.clear();
-  boundary_ = nullptr;
+  first_ = next_ = 0;
+}
+
+const std::vector<LayerBoundary>& LayerSkip::boundaries(const GraphShape& shape, const Graph& graph) {
+  const auto found = boundaries_.find(shape);
+  return found != boundaries_.end() ? found->second
+                                    : boundaries_.emplace(shape, find_layer_boundaries(graph)).first->second;
 }
 
 void LayerSkip::check(const std::vector<TokenBatch>& batches) const {
-  if (given_ == nullptr) return;
-  for (std::size_t i = 0; i < batches.size(); ++i) {
-    const auto place = batch_ + i;
-    if (place < given_->batches.size() && is_same_batch(given_->batches[place].tokens, batches[i])) continue;
-    throw Error(fmt::format("batch {} of this text is not the one that hidden states were kept of", place));
+  for (std::size_t i = 0; given_ != nullptr && i < batches.size(); ++i) {
+    const auto index = next_ + i;
+    if (index < given_->batches.size() && is_same_batch(given_->batches[index].tokens, batches[i])) continue;
+    throw Error(fmt::format("batch {} of this text is not the one that hidden states were kept of", index));
   }
 }
 
-void LayerSkip::begin_batch(const TokenBatch& batch, const std::vector<LayerBoundary>& boundaries) {
-  wanted_.clear();
-  boundary_ = nullptr;
+void LayerSkip::begin_evaluation(const std::vector<TokenBatch>& batches) {
   if (kept_ != nullptr) {
-    kept_->batches.push_back({batch, {}});
-    for (const auto& boundary : boundaries) {
-      if (boundary.obstacle.empty()) mark(wanted_, boundary.restored);
-    }
-  } else if (given_ != nullptr) {
-    boundary_ = find_boundary(boundaries, layer_);
-    if (boundary_ == nullptr || !boundary_->obstacle.empty()) {
-      throw Error(fmt::format("this graph cannot be begun at layer {}", layer_));
-    }
-    mark(wanted_, boundary_->restored);
-    mark(wanted_, {boundary_->last});
+    for (const auto& batch : batches) kept_->batches.push_back({batch, {}});
   }
+  first_ = next_;
+  next_ += batches.size();
 }
 
-bool LayerSkip::ask(std::size_t index, ggml_tensor* node) {
-  if (boundary_ != nullptr && index < boundary_->skipped.size() && boundary_->skipped[index]) {
-    flags_.emplace_back(node, node->flags);
-    node->flags &= ~GGML_TENSOR_FLAG_COMPUTE;
-  }
-  return index < wanted_.size() && wanted_[index];
-}
-
-void LayerSkip::deal_with(std::size_t index, ggml_tensor* node) {
-  if (index >= wanted_.size() || !wanted_[index]) return;
-  const int place = static_cast<int>(index);
+NodePlan LayerSkip::plan(const GraphShape& shape, const Graph& graph) {
+  NodePlan plan;
+  if (!is_active()) return plan;
+  const auto& all = boundaries(shape, graph);
   if (kept_ != nullptr) {
-    HiddenState state{node->name, std::vector<std::byte>(ggml_nbytes(node))};
-    ggml_backend_tensor_get(node, state.data.data(), 0, state.data.size());
-    kept_->batches.back().of_node[place] = std::move(state);
-    return;
-  }
-  if (std::find(boundary_->restored.begin(), boundary_->restored.end(), place) != boundary_->restored.end()) {
-    const auto& states = given_->batches[batch_].of_node;
-    const auto state = states.find(place);
-    if (state == states.end() || state->second.node != node->name || state->second.data.size() != ggml_nbytes(node)) {
-      throw Error(fmt::format("no values were kept that fit {}", node->name));
+    std::set<int> nodes;
+    for (const auto& boundary : all) {
+      if (boundary.obstacle.empty()) nodes.insert(boundary.restored.begin(), boundary.restored.end());
     }
-    ggml_backend_tensor_set(node, state->second.data.data(), 0, state->second.data.size());
+    const auto keep = std::make_shared<KeepState>(*kept_, first_);
+    for (const int node : nodes) plan.act_after(static_cast<std::size_t>(node), keep);
+    return plan;
   }
-  if (place == boundary_->last) restore_flags();
-}
-
-void LayerSkip::restore_flags() {
-  for (const auto& [node, flags] : flags_) node->flags = flags;
-  flags_.clear();
-}
-
-StartingPoint find_starting_point(const HiddenStates& states,
-                                  const std::vector<const std::vector<LayerBoundary>*>& boundaries,
-                                  const std::vector<int>& first_changed, int unchanged) {
-  if (states.batches.empty()) return {0, "no hidden states were kept"};
-  std::size_t deepest = 0;
-  for (const auto* of_graph : boundaries) deepest = std::max(deepest, of_graph->size());
-  StartingPoint start{0, "the first layer is changed, or what comes before it"};
-  bool is_in_the_way = false;
-  for (int layer = std::min(static_cast<int>(deepest), unchanged); layer > 0; --layer) {
-    bool is_below = true;  // all that is changed
-    std::string obstacle;
-    for (std::size_t b = 0; b < states.batches.size(); ++b) {
-      const auto* boundary = find_boundary(*boundaries[b], layer);
-      if (boundary == nullptr) {
-        obstacle = fmt::format("a graph has no layer {}", layer);
-        continue;
-      }
-      if (boundary->last >= first_changed[b]) is_below = false;
-      if (!boundary->obstacle.empty()) obstacle = boundary->obstacle;
-      const auto& kept = states.batches[b].of_node;
-      const bool is_kept = std::all_of(boundary->restored.begin(), boundary->restored.end(),
-                                       [&](int node) { return kept.contains(node); });
-      if (!is_kept && obstacle.empty()) obstacle = fmt::format("no values were kept for layer {}", layer);
-    }
-    if (is_below && obstacle.empty()) return {layer, {}};
-    if (is_below && !is_in_the_way) {
-      is_in_the_way = true;
-      start.why_whole = std::move(obstacle);
-    }
+  const auto* boundary = find_boundary(all, layer_);
+  if (boundary == nullptr || !boundary->obstacle.empty()) {
+    throw Error(fmt::format("this graph cannot be begun at layer {}", layer_));
   }
-  return start;
+  const auto skip = std::make_shared<SkipNode>(disabled_);
+  for (std::size_t node = 0; node < boundary->skipped.size(); ++node) {
+    if (boundary->skipped[node]) plan.act_before(node, skip);
+  }
+  const auto restore = std::make_shared<RestoreState>(*given_, first_);
+  for (const int node : boundary->restored) plan.act_after(static_cast<std::size_t>(node), restore);
+  plan.act_after(static_cast<std::size_t>(boundary->last), std::make_shared<EndSkip>(disabled_));
+  return plan;
 }
 
 }  // namespace fakequant

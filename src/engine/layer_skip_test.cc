@@ -1,47 +1,51 @@
-// Where texts are begun; what is done then is tested on a real model, in hidden_states_test.cc.
+// What is done at the nodes; that the results are those of a whole evaluation is tested in hidden_states_test.cc.
 #include "engine/layer_skip.h"
 
 #include <gtest/gtest.h>
 
+#include "engine/small_graph.h"
+#include "error.h"
+
 namespace fakequant {
 namespace {
 
-class StartingPoints : public testing::Test {
- protected:
-  // Two batches; layer 1 begins behind node 9, layer 2 behind node 19.
-  StartingPoints() : boundaries_{{1, 9, {9}, {}, {}}, {2, 19, {5, 19}, {}, {}}} {
-    states_.batches.resize(2);
-    for (auto& batch : states_.batches) batch.of_node = {{5, {}}, {9, {}}, {19, {}}};
-  }
-
-  StartingPoint find(int first_changed, int second_changed, int unchanged = 100) const {
-    return find_starting_point(states_, {&boundaries_, &boundaries_}, {first_changed, second_changed}, unchanged);
-  }
-
-  std::vector<LayerBoundary> boundaries_;
-  HiddenStates states_;
-};
-
-TEST_F(StartingPoints, AreTheDeepestThatLieBelowAllThatIsChanged) {
-  EXPECT_EQ(find(20, 25).layer, 2);
-  EXPECT_EQ(find(20, 19).layer, 1);
-  EXPECT_EQ(find(10, 25).layer, 1);
-  EXPECT_EQ(find(20, 20, 1).layer, 1);
-  EXPECT_EQ(find(20, 20).why_whole, "");
-  for (const auto& whole : {find(9, 25), find(25, 0), find(20, 20, 0)}) {
-    EXPECT_EQ(whole.layer, 0);
-    EXPECT_EQ(whole.why_whole, "the first layer is changed, or what comes before it");
-  }
+TEST(LayerSkip, DisablesNodesUntilTheLastOfThem) {
+  const SmallGraph graph(1);
+  DisabledNodes disabled;
+  for (auto* node : graph.nodes()) node->flags |= GGML_TENSOR_FLAG_COMPUTE;
+  disabled.disable(graph.nodes()[0]);
+  EXPECT_EQ(graph.nodes()[0]->flags & GGML_TENSOR_FLAG_COMPUTE, 0);
+  EXPECT_NE(graph.nodes()[1]->flags & GGML_TENSOR_FLAG_COMPUTE, 0);
+  disabled.restore();
+  EXPECT_NE(graph.nodes()[0]->flags & GGML_TENSOR_FLAG_COMPUTE, 0);
 }
 
-TEST_F(StartingPoints, AreWhereTheGraphAllowsItAndValuesWereKept) {
-  states_.batches[1].of_node.erase(5);
-  EXPECT_EQ(find(20, 20).layer, 1);
-  boundaries_[0].obstacle = "ffn reads the cache that store-1 writes";
-  EXPECT_EQ(find(20, 20).layer, 0);
-  EXPECT_EQ(find(20, 20).why_whole, "no values were kept for layer 2");
-  EXPECT_EQ(find(10, 10).why_whole, "ffn reads the cache that store-1 writes");
-  EXPECT_EQ(find_starting_point({}, {}, {}, 100).why_whole, "no hidden states were kept");
+TEST(LayerSkip, TakesOnlyTheBatchesThatStatesWereKeptOf) {
+  HiddenStates states;
+  LayerSkip skip;
+  skip.keep(states);
+  skip.begin_evaluation({batch_of(2)});
+  skip.begin_evaluation({batch_of(3)});
+  ASSERT_EQ(states.batches.size(), 2u);
+  skip.begin_from(states, 1);
+  EXPECT_NO_THROW(skip.check({batch_of(2), batch_of(3)}));
+  EXPECT_THROW(skip.check({batch_of(3)}), Error);
+  skip.begin_evaluation({batch_of(2)});
+  EXPECT_NO_THROW(skip.check({batch_of(3)}));
+  EXPECT_THROW(skip.check({batch_of(3), batch_of(3)}), Error);
+  skip.stop();
+  EXPECT_FALSE(skip.is_active());
+  EXPECT_NO_THROW(skip.check({batch_of(1)}));
+}
+
+TEST(LayerSkip, RefusesAGraphThatCannotBeBegunAtTheLayer) {
+  const SmallWatch watch;
+  const auto& graph = watch.graph({2, 2}).nodes;  // it reads no weights, and so has no layers
+  const HiddenStates states;
+  LayerSkip skip;
+  EXPECT_EQ(skip.plan({2, 2}, graph).size(), 0u);
+  skip.begin_from(states, 1);
+  EXPECT_THROW(skip.plan({2, 2}, graph), Error);
 }
 
 }  // namespace

@@ -95,7 +95,7 @@ std::string Model::chat_prompt(const std::string& system, const std::string& use
   const char* chat_template = llama_model_chat_template(model_.get(), nullptr);
   if (chat_template == nullptr) {
     throw Error(
-        fmt::format("{} has no chat template: write the prompt as the model is used to, without --chat", path_));
+        fmt::format("{} has no chat template: give the whole prompt as the model expects it instead of a chat", path_));
   }
   std::vector<llama_chat_message> messages;
   if (!system.empty()) messages.push_back({"system", system.c_str()});
@@ -111,9 +111,10 @@ std::string Model::chat_prompt(const std::string& system, const std::string& use
     length = apply();
   }
   if (length < 0) {
-    throw Error(fmt::format(
-        "llama.cpp does not know the chat template of {}: write the prompt as the model is used to, without --chat",
-        path_));
+    throw Error(
+        fmt::format("llama.cpp does not know the chat template of {}: give the whole prompt as the model expects it "
+                    "instead of a chat",
+                    path_));
   }
   text.resize(static_cast<std::size_t>(length));
   return text;

@@ -3,7 +3,7 @@
 //
 // They are found by who reads what, whatever they are called. What leaves a layer is what would have to be put back to
 // enter the next one (layer_boundaries.h). It is a sum of sums: of what entered, of a part that was made with weights
-// of the FFN, and of one that was made with the layer's other weights, which is attention or what stands for it. A part
+// of the FFN, and of one that was made with the layer's other weights, which is attention or what replaces it. A part
 // may itself be a sum (of experts). Choosing rows and scaling are looked through, as neither changes a relative error.
 #pragma once
 

@@ -53,7 +53,7 @@ class SourceFinder {
   }
 
   const Graph& graph_;
-  std::vector<int> site_of_node_;                      // -1: it is none
+  std::vector<int> site_of_node_;                      // -1: it is no site
   std::unordered_map<int, std::vector<int>> writers_;  // by memory: what is not followed to a computing node
   std::set<int> seen_;
   std::set<std::size_t> sites_;

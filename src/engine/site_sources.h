@@ -12,7 +12,7 @@
 namespace fakequant {
 
 struct SiteSources {
-  std::vector<std::size_t> sites;    // by their place among the sites, in order
+  std::vector<std::size_t> sites;    // by their index among the sites, in order
   std::vector<std::string> weights;  // by their names in the file, in order of the name
 };
 

@@ -29,17 +29,17 @@ TokenLayout token_layout(const NodeShape& shape, const TokenDimension& dimension
     counted[dimension.index] = values / elements_of(counted);
   }
   const auto tokens = counted[dimension.index];
-  for (const auto* places : {&batch.places, &batch.output_places}) {
-    if (tokens != static_cast<std::int64_t>(places->size()) || elements_of(counted) != values) continue;
+  for (const auto* positions : {&batch.positions, &batch.output_positions}) {
+    if (tokens != static_cast<std::int64_t>(positions->size()) || elements_of(counted) != values) continue;
     if (tokens == 0) return {0, 0, 0, shape[0], {}};
     std::int64_t inner = 1;
     for (std::size_t i = 0; i < dimension.index; ++i) inner *= counted[i];
     const auto outer = values / (inner * tokens);
     // Rows are the node's own, where it has them.
     const auto row = dimension.index == 0 ? outer : shape[0];
-    return {inner, tokens, outer, row, *places};
+    return {inner, tokens, outer, row, *positions};
   }
-  throw Error("it has values of other tokens than were evaluated: this version of llama.cpp is not understood");
+  throw Error("it has values of other tokens than those evaluated: this version of llama.cpp is not understood");
 }
 
 }  // namespace fakequant

@@ -20,7 +20,7 @@ TEST(TokenRows, FindTheTokensWhereverTheyAreCounted) {
   EXPECT_EQ(rows.tokens, 6);
   EXPECT_EQ(rows.outer, 1);
   EXPECT_EQ(rows.row, 64);
-  EXPECT_EQ(rows.places, kBatch.places);
+  EXPECT_EQ(rows.positions, kBatch.positions);
 
   const auto heads = token_layout({16, 4, 6, 1}, dimension_of({16, 4, 2, 1}, {16, 4, 3, 1}), kBatch);
   EXPECT_EQ(heads.inner, 64);
@@ -48,7 +48,7 @@ TEST(TokenRows, AreNotMistakenWhereAsManyHeadsAsTokensAre) {
 
 TEST(TokenRows, CountTheOutputsInTheLastLayer) {
   const auto dimension = dimension_of({64, 2, 1, 1}, {64, 3, 1, 1});
-  EXPECT_EQ(token_layout({64, 3, 1, 1}, dimension, kBatch).places, kBatch.output_places);
+  EXPECT_EQ(token_layout({64, 3, 1, 1}, dimension, kBatch).positions, kBatch.output_positions);
   EXPECT_EQ(token_layout({64, 0, 1, 1}, dimension, {{5, 6}, {}}).tokens, 0);
   EXPECT_THROW(token_layout({64, 4, 1, 1}, dimension, kBatch), Error);
 }
@@ -68,7 +68,7 @@ TEST(TokenRows, SayWhereTokensCannotBeToldApart) {
   EXPECT_EQ(find_token_dimension({}, {}).kind, TokenDimension::mixed);
   const auto state = token_layout({512, 2, 1, 1}, {TokenDimension::none, 0, false, {}}, kBatch);
   EXPECT_EQ(state.inner, 1024);
-  EXPECT_EQ(state.places, (std::vector<std::uint64_t>{0}));
+  EXPECT_EQ(state.positions, (std::vector<std::uint64_t>{0}));
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <optional>
+
 #include "error.h"
 #include "measure/prepared_variants.h"
 
@@ -65,11 +67,13 @@ ExperimentResult run_experiment(const ExperimentRequest& request, const StepDone
     prepared.add("activations", taps);
   }
   const auto& variants = prepared.variants();
+  std::optional<LoadedModels> models;  // each is loaded once for all steps but the last
   run(ExperimentStep::eval, [&](const Progress& p) {
+    models.emplace(model.paths(), request.compute.devices);
     auto options = request.eval;
     options.compute = request.compute;
     options.progress = [&](const EvalProgress& progress) { p(progress.done); };
-    result.eval = evaluate(model.paths(), variants, text_files(request.texts), options);
+    result.eval = evaluate(*models, variants, text_files(request.texts), options);
   });
   run(ExperimentStep::drift, [&](const Progress& p) {
     for (const auto& variant : variants) {
@@ -77,15 +81,16 @@ ExperimentResult run_experiment(const ExperimentRequest& request, const StepDone
       options.compute = request.compute;
       if (result.rounding && variant.taps.empty()) options.changed_weights = changed_tensors(*result.rounding);
       const auto before = static_cast<double>(result.drifts.size()), all = static_cast<double>(variants.size());
-      result.drifts.push_back(measure_drift(model.paths(), variant, text_file(request.texts.front()), options,
+      result.drifts.push_back(measure_drift(*models, variant, text_file(request.texts.front()), options,
                                             [&](double fraction) { p((before + fraction) / all); }));
     }
   });
   run(ExperimentStep::generate, [&](const Progress& p) {
     auto options = request.generate;
     options.compute = request.compute;
-    result.generation = generate(model.paths(), variants, request.prompts, options, p);
+    result.generation = generate(*models, variants, request.prompts, options, p);
   });
+  models.reset();  // bench measures how long a model loads and how much memory that takes
   run(ExperimentStep::bench, [&](const Progress& p) {
     auto options = request.bench;
     options.compute = request.compute;

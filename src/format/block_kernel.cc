@@ -19,8 +19,8 @@ using Integers = hn::Vec<I>;
 constexpr std::size_t kTogether = kIntegersTogether;  // values in blocks whose scales are found together
 constexpr std::int32_t kInfinityBits = 0x7F800000;
 
-// The bits of the largest |x| of a block. As bits they are in the order of the values, with infinity and then the NaNs
-// on top.
+// The bits of the largest |x| of a block. The bits of magnitudes compare as the values do, with infinity and then the
+// NaNs above all finite values.
 HWY_INLINE std::int32_t absmax_bits(const float* values, std::size_t count) {
   const F f;
   const I i32;
@@ -31,7 +31,8 @@ HWY_INLINE std::int32_t absmax_bits(const float* values, std::size_t count) {
   return hn::GetLane(hn::MaxOfLanes(i32, largest));
 }
 
-// Rounds finite values to an element's grid, times a power of two. Blocks saturate often: no branches.
+// Rounds finite values to an element's grid times a power of two. Without branches, because values of a block saturate
+// often.
 template <Rounding rounding>
 class ToBlockGrid {
  public:
@@ -72,14 +73,14 @@ class MxBlocks {
     largest_exponent_ = hn::Set(i32, exponent_of(element.largest));
   }
 
-  // The scales of blocks with these absmax; 0 where it lies where float32 is not plain.
+  // The scales of blocks with these absmax; 0 for the blocks that by_reference() must round.
   Floats scales_of(Integers absmax) const {
     const I i32;
     const auto exponent = hn::ShiftRight<23>(absmax);
     const auto next = hn::Gt(hn::And(absmax, hn::Set(i32, 0x7FFFFF)), largest_mantissa_kept_);
     const auto rounded = hn::Add(exponent, hn::IfThenElseZero(next, hn::Set(i32, 1)));
     const auto field = hn::Sub(rounded, largest_exponent_);
-    // Exponents of -100 to 100 leave room for every element's below and above.
+    // Exponents from -100 to 100 leave room for the exponents of every element.
     const auto plain = hn::And(hn::And(hn::Gt(field, hn::Set(i32, 26)), hn::Lt(field, hn::Set(i32, 228))),
                                hn::Lt(absmax, hn::Set(i32, kInfinityBits)));
     return hn::BitCast(F(), hn::IfThenElseZero(plain, hn::ShiftLeft<23>(field)));
@@ -104,7 +105,7 @@ template <Rounding rounding>
 class Nvfp4Blocks {
  public:
   static constexpr std::size_t kLargestBlock = kNvfp4Block;
-  static constexpr std::uintptr_t kAhead = kRowAhead;  // finding the outer scale was a pass before
+  static constexpr std::uintptr_t kAhead = kRowAhead;  // the search for the outer scale has read this row already
   static constexpr std::size_t block_size() { return kNvfp4Block; }
 
   explicit Nvfp4Blocks(float outer)
@@ -115,7 +116,7 @@ class Nvfp4Blocks {
     scale_ = hn::Zero(F());
   }
 
-  // As nvfp4_scale has it; 0 where the block is not plain.
+  // As nvfp4_scale computes them; 0 for the blocks that by_reference() must round.
   Floats scales_of(Integers absmax) const {
     const F f;
     const I i32;
@@ -125,7 +126,7 @@ class Nvfp4Blocks {
     const auto capped = hn::Min(quotient, e4m3_.cap);
     const auto rounded = e4m3_.template round<Rounding::nearest>(capped, is_negative(capped), hn::Zero(U()));
     const auto finite = hn::RebindMask(f, hn::Lt(absmax, hn::Set(i32, kInfinityBits)));
-    // Under an outer scale of other values a block may lie far beyond what its scale reaches, which is rare.
+    // If the outer scale is that of other values, a block may be far beyond the largest block scale. This is rare.
     const auto plain = hn::And(finite, hn::Le(quotient, e4m3_.cap));
     return hn::IfThenElseZero(plain, hn::Mul(hn::Min(rounded, e4m3_.largest), outer));
   }
@@ -139,7 +140,7 @@ class Nvfp4Blocks {
   }
 
  private:
-  // Far from where float32's steps grow coarse, and from where it ends.
+  // Well inside float32's normal range.
   static constexpr float kSmallestPlain = 0x1p-100f, kLargestPlain = 0x1p100f;
 
   float outer_;
@@ -162,7 +163,7 @@ class IntegerBlocks {
     saturated_ = hn::Zero(U());
   }
 
-  // As symmetric_scale has it; 0 where the block is not plain.
+  // As symmetric_scale computes them; 0 for the blocks that by_reference() must round.
   Floats scales_of(Integers absmax) const {
     const F f;
     const auto value = hn::BitCast(f, absmax);
@@ -186,7 +187,7 @@ class IntegerBlocks {
   }
 
  private:
-  // Far from where float32's steps grow coarse, and from where it ends.
+  // Well inside float32's normal range.
   static constexpr float kSmallestPlain = 0x1p-100f, kLargestPlain = 0x1p100f;
 
   int bits_;
@@ -195,7 +196,8 @@ class IntegerBlocks {
   Words saturated_;
 };
 
-// Rounds whole blocks of at most kTogether values. Returns how many values saturated in blocks that took the slow way.
+// Rounds whole blocks of at most kTogether values. Returns how many values saturated in blocks that the reference
+// rounded.
 template <bool has_random, typename Blocks>
 HWY_INLINE std::int64_t round_blocks(float* values, std::size_t count, const std::uint32_t* random, Blocks& blocks) {
   const F f;
@@ -218,7 +220,7 @@ HWY_INLINE std::int64_t round_blocks(float* values, std::size_t count, const std
     }
     blocks.set_scale(scales[b]);
     for (std::size_t i = 0; i < size; i += hn::Lanes(f)) {
-      if (i % 16 == 0) prefetch_behind(block + i, Blocks::kAhead);  // once a cache line
+      if (i % 16 == 0) prefetch_ahead(block + i, Blocks::kAhead);  // once a cache line
       const auto words = has_random ? hn::LoadU(U(), block_random + i) : hn::Zero(U());
       hn::StoreU(blocks(hn::LoadU(f, block + i), words), f, block + i);
     }
@@ -226,7 +228,7 @@ HWY_INLINE std::int64_t round_blocks(float* values, std::size_t count, const std
   return saturated;
 }
 
-// Rounds a row; its last block may be short, and is filled up with zeros then.
+// Rounds a row. A short last block is padded with zeros.
 template <bool has_random, typename Blocks>
 std::int64_t round_row(float* row, std::size_t count, const std::uint32_t* random, Blocks blocks) {
   const std::size_t size = blocks.block_size();
@@ -260,8 +262,8 @@ std::int64_t nvfp4_row(float outer, float* row, std::size_t count, const std::ui
   return round_row<is_random(rounding)>(row, count, random, Nvfp4Blocks<rounding>(outer));
 }
 
-std::int64_t mx_row_any(const Element& element, Rounding rounding, ScaleRule rule, float* row,
-                        std::size_t count, const std::uint32_t* random) {
+std::int64_t mx_row_any(const Element& element, Rounding rounding, ScaleRule rule, float* row, std::size_t count,
+                        const std::uint32_t* random) {
   return with_constant(rounding, [&](auto r) { return mx_row<r()>(element, rule, row, count, random); });
 }
 

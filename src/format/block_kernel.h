@@ -1,7 +1,7 @@
 // Rounding to the MX formats, NVFP4 and integers in blocks, by vector instructions.
 //
-// A block whose scale lies where float32 is plain goes through vectors; one with a NaN, an infinity or a scale at the
-// edges of float32's exponents goes through the reference (scale.h), which is slower and never in a hurry.
+// Vectors round the blocks whose scale is well inside float32's exponent range. The scalar reference (scale.h) rounds
+// the others: blocks with a NaN, an infinity or a scale near the ends of that range.
 #pragma once
 
 #include <cstddef>
@@ -21,14 +21,14 @@ inline constexpr int kMxBlock = 32;
 std::int64_t round_to_mx(const Element& element, Rounding rounding, ScaleRule rule, std::span<float> row,
                          const std::uint32_t* random);
 
-// The same as round_integer_block does, for blocks of which can_round_together() is true: multiples of 16 that are not
-// too long.
+// Rounds a row block by block as round_integer_block does, for block sizes with can_round_together(): multiples of 16,
+// up to kIntegersTogether.
 inline constexpr std::size_t kIntegersTogether = 1024;
 bool can_round_together(std::int64_t integer_block);
 std::int64_t round_to_integer_blocks(int bits, std::int64_t block, Rounding rounding, std::span<float> row,
                                      const std::uint32_t* random);
 
-// The same as round_nvfp4_block does.
+// Rounds a row block by block as round_nvfp4_block does.
 std::int64_t round_to_nvfp4(float outer, Rounding rounding, std::span<float> row, const std::uint32_t* random);
 
 }  // namespace fakequant

@@ -1,4 +1,4 @@
-// MX and NVFP4 against their definitions, written down here from the specifications and from nothing else.
+// MX and NVFP4 against their definitions, written here from the specifications alone.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -46,7 +46,7 @@ ElementType element_type(const std::string& name) {
   return int8;
 }
 
-// Nearest of the list, the even one of two as near; what is beyond the last is the last.
+// The nearest in the list, of two equally near the even one; the last for magnitudes beyond it.
 double nearest_in(const std::vector<double>& magnitudes, double magnitude) {
   if (magnitude >= magnitudes.back()) return magnitudes.back();
   std::size_t best = 0;
@@ -62,7 +62,7 @@ double truncated_in(const std::vector<double>& magnitudes, double magnitude) {
 }
 
 // OCP MX v1.0, 6.3: shared exponent = floor(log2(absmax)) - emax, E8M0 holds -127 to 127; elements are rounded and
-// saturate; and what the design adds about NaN, infinity and the other two ways to take the logarithm.
+// saturate. NaN, infinity and the other two rules for the exponent are as docs/formats.md says.
 std::vector<float> mx_by_definition(const std::string& name, const std::string& scale, bool truncate,
                                     const std::vector<float>& row) {
   const auto type = element_type(name);
@@ -75,7 +75,7 @@ std::vector<float> mx_by_definition(const std::string& name, const std::string& 
       nan = nan || std::isnan(row[i]);
       absmax = std::max(absmax, std::fabs(static_cast<double>(row[i])));
     }
-    // log2 of a float is no half of a whole number, and is far enough from one for double.
+    // log2 of a float is never half a whole number, and double tells it from one.
     const double logarithm = std::log2(absmax);
     double exponent = scale == "ceil" ? std::ceil(logarithm) : scale == "nearest" ? std::round(logarithm) : 0;
     if (scale == "floor") exponent = absmax > 0 ? std::ilogb(absmax) : 0;
@@ -91,7 +91,7 @@ std::vector<float> mx_by_definition(const std::string& name, const std::string& 
   return result;
 }
 
-// Rows with what is hard in them, of a length that cuts the last block short.
+// Rows with hard values, of lengths that cut the last block short.
 std::vector<std::vector<float>> hard_rows() {
   std::vector<std::vector<float>> rows;
   const auto add = [&](std::vector<float> row) { rows.push_back(std::move(row)); };
@@ -229,7 +229,7 @@ TEST(Nvfp4Blocks, AreWhatTheirDefinitionSays) {
   }
 }
 
-// The outer scale may be that of other values: then any may lie beyond what it reaches.
+// The outer scale may be that of other values; any value may then be beyond its reach.
 TEST(Nvfp4Blocks, EqualTheReferenceOnEveryTarget) {
   const auto rows = hard_rows();
   for (const auto rounding : kRoundings) {

@@ -1,7 +1,7 @@
 // Number formats that another library defines as blocks of bytes, such as ggml's tensor types.
 //
-// What "Q3_K would do to this tensor" is what ggml's code does to it, so that code is called. This folder does not link
-// it: whoever links the other library registers its types.
+// Such a type is rounded by the library's own code. This folder does not link it: whoever links the other library
+// registers its types.
 #pragma once
 
 #include <cstdint>
@@ -31,10 +31,10 @@ struct BlockType {
 // parsed, from one thread; types must outlive all formats. A second call with the same types changes nothing.
 void register_block_types(const std::vector<BlockType>& types);
 
-// All that were registered, in that order.
+// All registered types, in that order.
 const std::vector<const BlockType*>& block_types();
 
-// The type that NAME or LIBRARY:NAME stands for; null if there is none.
+// The type called NAME or LIBRARY:NAME; null if there is none.
 const BlockType* find_block_type(std::string_view name);
 
 }  // namespace fakequant

@@ -26,7 +26,7 @@ Element ieee_like(std::string name, int exponent_bits, int mantissa_bits, double
           specials != none, true,          std::move(source)};
 }
 
-// AMD's variants: the bias is one more, the code of -0 is the only NaN, and there is no infinity.
+// AMD's variants: the bias is larger by one, the code of -0 is the only NaN, and there is no infinity.
 Element fnuz(std::string name, int exponent_bits, int mantissa_bits, double largest) {
   const int bias = 1 << (exponent_bits - 1);
   return {std::move(name),
@@ -40,7 +40,7 @@ Element fnuz(std::string name, int exponent_bits, int mantissa_bits, double larg
           "Noune et al., arXiv 2206.02915"};
 }
 
-// The number that text is, all of it; no value when it is none.
+// The number that all of the text is; no value if it is not a number.
 std::optional<int> number_of(std::string_view text) {
   int number = 0;
   const auto* end = text.data() + text.size();
@@ -73,7 +73,7 @@ std::optional<Element> truncated_float32_of(std::string_view name) {
   }
   auto element = ieee_like(std::string(name), 8, *bits, largest_of_float32(*bits), nan_and_infinity,
                            "IEEE 754-2019 binary32 with fewer mantissa bits");
-  element.has_nan = *bits > 0;  // without a mantissa there is nothing to tell it from infinity
+  element.has_nan = *bits > 0;  // without a mantissa NaN and infinity would have the same code
   return element;
 }
 
@@ -123,7 +123,7 @@ std::optional<std::uint32_t> encode(const Element& element, double value) {
     if (!element.has_nan) return std::nullopt;
     if (!element.has_negative_zero) return 1u << (element.exponent_bits + mantissa_bits);  // where -0 would be
     const std::uint32_t all = (1u << (element.exponent_bits + mantissa_bits)) - 1;
-    // The quiet NaN without a payload where there is an infinity, else the one code with all bits set.
+    // With an infinity, the quiet NaN without a payload; else the only one, with all bits set.
     return element.has_infinity && mantissa_bits > 0 ? all - ((1u << (mantissa_bits - 1)) - 1) : all;
   }
   if (element.is_fixed_point()) {

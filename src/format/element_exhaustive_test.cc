@@ -1,6 +1,6 @@
-// Every float32 there is, for each named element and each rounding, through the kernels of this machine's best
-// instruction set, and every eighth run of 2^21 of them through those of its others. For the open families every code,
-// every midpoint and the neighbours of each.
+// Every float32, for each named element and each rounding, through the kernels of this machine's best instruction set,
+// and every eighth run of 2^21 of them through those of its others. For eXmY and mantissaN every code, every midpoint
+// and the neighbours of each.
 #include <gtest/gtest.h>
 #include <hwy/targets.h>
 

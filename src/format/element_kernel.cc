@@ -13,7 +13,7 @@ namespace fakequant {
 namespace HWY_NAMESPACE {
 namespace {
 
-// What becomes of the values that lie beyond the largest: few, so all vectors without one are spared the work.
+// Handles the values beyond the largest. They are rare, so vectors without one skip this.
 class Beyond {
  public:
   Beyond(const Element& element, Rounding rounding, bool saturate) {
@@ -54,9 +54,9 @@ class Beyond {
   bool infinity_saturates_;
 };
 
-// Rounds to an element with float32's own exponents. The code is then the upper part of the float's bits, and the lower
-// part says how far the value lies above it: adding the right number below the cut carries into the code where the
-// rounding is away from zero.
+// Rounds to an element with float32's exponents. The code is the upper part of the float's bits, and the lower part is
+// the distance above the code: adding the right number to it carries into the code where the value is rounded away from
+// zero.
 template <Rounding rounding>
 class ToUpperBits {
  public:

@@ -9,8 +9,8 @@
 
 namespace fakequant {
 
-// Rounds the values in place, as round_reference does each of them. `random` has a random word for each value when the
-// rounding is stochastic, and is null otherwise. Returns how many values saturated. At most 2^31 values.
+// Rounds each value in place as round_reference does. `random` has a random word for each value if the rounding
+// is_random(), and is null otherwise. Returns how many values saturated. At most 2^31 values.
 std::int64_t round_to_element(const Element& element, Rounding rounding, bool saturate, std::span<float> values,
                               const std::uint32_t* random);
 

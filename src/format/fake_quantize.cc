@@ -14,8 +14,8 @@
 namespace fakequant {
 namespace {
 
-// Values that are rounded, and whose errors are counted, while they are in the first-level cache. A multiple of the
-// blocks of MX and NVFP4.
+// Values that are rounded, and their errors added up, while they are in the first-level cache. A multiple of the blocks
+// of MX and NVFP4.
 constexpr std::int64_t kChunk = 2048;
 
 // How values are cut: rows into segments, each with a float32 scale where the format has one for it, and those into
@@ -25,7 +25,7 @@ struct Cuts {
   std::int64_t segment;
   bool scale_of_segment = false;
   std::int64_t chunk = kChunk;
-  std::int64_t block = 0;  // integers: shorter than a chunk, each with a scale of its own
+  std::int64_t block = 0;  // integers in blocks shorter than a chunk, each with its own scale; else 0
 };
 
 Cuts cuts_of(const Format& format, std::int64_t count, std::int64_t row) {
@@ -44,7 +44,7 @@ Cuts cuts_of(const Format& format, std::int64_t count, std::int64_t row) {
   return {row, row, false, kChunk / format.block * format.block, format.block};
 }
 
-// Rounds blocks of integers, each with a scale of its own.
+// Rounds blocks of integers, each with its own scale.
 std::int64_t round_integer_blocks(const Format& format, std::span<float> values, std::int64_t block,
                                   const std::uint32_t* random) {
   if (!format.asymmetric && format.range.kind == RangeRule::absmax && can_round_together(block)) {
@@ -75,7 +75,7 @@ std::int64_t round_chunk(const Format& format, std::span<float> values, const Sh
   return 0;
 }
 
-// Calls done(before, after, saturated) after each chunk; what `before` holds is only right where it is kept.
+// Calls done(before, after, saturated) after each chunk. `before` is valid only with keeps_before.
 template <bool keeps_before, typename Done>
 void round_in_chunks(const Format& format, std::span<float> values, const Placement& placement, const Done& done) {
   const auto count = static_cast<std::int64_t>(values.size());
@@ -131,7 +131,7 @@ RoundingErrors fake_quantize(const Format& format, std::span<float> values, cons
     const std::vector<float> before(values.begin(), values.end());
     round_values(format, values, placement);
     total = errors_between(before, values);
-    // Half-precision scales overflow: what went in finite and did not come out so.
+    // Half-precision scales overflow: all values were finite before.
     total.saturated = std::count_if(values.begin(), values.end(), [](float x) { return !std::isfinite(x); });
     return total;
   }

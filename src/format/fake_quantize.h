@@ -1,7 +1,7 @@
 // Fake quantization: every value is replaced by the value of the code that it rounds to, as a float.
 //
-// This is the one function through which weights and activations are rounded, whatever the format; it can say in the
-// same pass what the rounding did.
+// All weights and activations are rounded through these functions, whatever the format. fake_quantize() also computes
+// the statistics of the rounding in the same pass.
 #pragma once
 
 #include <cstdint>
@@ -15,24 +15,24 @@
 
 namespace fakequant {
 
-// Where the values stand, for the formats that ask.
+// The values' position and context, for the formats that need them.
 struct Placement {
   std::int64_t row = 0;                    // values in a row; 0: all values are one row
-  std::optional<SharedScale> scale = {};   // of a group that holds these values and more, or of a static range; left
-                                           // out: they are the group
-  RandomStream random = {};                // stochastic rounding: the stream of their random words,
-  std::uint64_t first = 0;                 // and the place in it of the first value
+  std::optional<SharedScale> scale = {};   // of a larger group that includes these values, or of a static range; left
+                                           // out: these values are the group
+  RandomStream random = {};                // random roundings: the stream of the random words,
+  std::uint64_t first = 0;                 // and the index of the first value in it
   std::span<const float> importance = {};  // block types: a weight for each column, or nothing
 };
 
-// Rounds the values in place. They are whole rows where the format needs_whole_rows(). Returns
-// how many values saturated. Serial: callers split the work.
+// Rounds the values in place. They must be whole rows if the format needs_whole_rows(). Returns how many values
+// saturated. Single-threaded: callers divide the values among threads.
 std::int64_t round_values(const Format& format, std::span<float> values, const Placement& placement = {});
 
-// The same, and says what it did. The figures depend on the values and their order only.
+// Rounds the values in place and returns the statistics, which depend only on the values and their order.
 RoundingErrors fake_quantize(const Format& format, std::span<float> values, const Placement& placement = {});
 
-// Throws a usage error when rows of so many values cannot be held in the format: block types want whole blocks.
+// Throws a usage error if the format cannot hold rows of this many values: block types need whole blocks.
 void check_row(const Format& format, std::int64_t row);
 
 }  // namespace fakequant

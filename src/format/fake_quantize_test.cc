@@ -82,7 +82,7 @@ TEST(FakeQuantize, CountsWhatSaturatesAndWhatIsNotFinite) {
   });
 }
 
-// Which threads round, and how the values are cut into spans, must not change a bit: each piece knows its place.
+// The result must not depend on which threads round, nor on how the values are divided.
 TEST(FakeQuantize, GivesTheSameForPiecesAsForTheWhole) {
   const auto values = normal_floats(64 * 300, 5);
   for (const char* text :
@@ -152,7 +152,7 @@ TEST(FakeQuantize, SaturatesBeyondAStaticRange) {
       const auto errors = fake_quantize(fixed, values, placement);
       EXPECT_EQ(errors.saturated, 5) << text;
       EXPECT_EQ(errors.absmax, static_cast<double>(std::numeric_limits<float>::max()));
-      // The zero point is a code: the codes' range may lie half a step beside the range asked for.
+      // The zero point is a code, so the range of the codes may be shifted by half a step.
       for (const float x : values) EXPECT_LE(std::fabs(x), 1 + 1.01f / 15) << text;
     }
   });

@@ -1,8 +1,8 @@
 // A number format: the parts that define how values are rounded, and the text that names them.
 //
 // A format is an element, the span of values that share a scale, the type of that scale and the rule that finds it, a
-// second scale outside of it, the range that the codes are fitted to, and the rounding. Names are short for combinations
-// of parts (format_names.cc), and options that follow a name change one part each (format_options.cc):
+// second scale outside of it, the range that the codes are fitted to, and the rounding. Names are short for
+// combinations of parts (format_names.cc), and options that follow a name change one part each (format_options.cc):
 //
 //   bf16 e4m3 mantissa7     a float element, no scale
 //   int2 .. int16           an integer element, a float32 scale for each tensor, token, row or block
@@ -66,8 +66,8 @@ struct Format {
   bool saturate = false;                  // overflow=saturate: clamps where the element has an infinity
 
   Scale scale;
-  std::optional<Span> per;               // left out: the default of for_weight() and for_activation()
-  std::int64_t block = 32;               // values in a block, for per=block
+  std::optional<Span> per;                  // left out: see span_of_scale()
+  std::int64_t block = 32;                  // values in a block, for per=block
   ScaleType outer_scale = ScaleType::none;  // over all values of a tensor or token, beside the scales of blocks
   RangeRule range;
 

@@ -72,7 +72,7 @@ std::string scales_of(const Format& format) {
 // Whether a code is a whole number that counts scales, and not a pattern of bits.
 bool counts_scales(const Format& format) { return format.scale.type == ScaleType::f32; }
 
-// What a value shares with its group.
+// The scale that a value shares with its group.
 struct ExampleScale {
   double scale = 1;
   IntegerScale integer;
@@ -99,7 +99,7 @@ ExampleScale scale_of_group(const Format& format, std::span<const float> group, 
   return {};
 }
 
-// For each value of a row.
+// The scale of each value of a row.
 std::vector<ExampleScale> scales_of_row(const Format& format, std::span<const float> row) {
   const auto block = format.per == Span::block ? static_cast<std::size_t>(format.block) : row.size();
   const float outer = format.outer_scale != ScaleType::none ? scale_of(format, row).outer : 0;
@@ -118,7 +118,7 @@ std::optional<std::int64_t> code_of(const Format& format, double rounded, const 
     return std::llround(code + (format.asymmetric ? -scale.integer.low : 0));
   }
   double unscaled = scale.scale == 0 || rounded == 0 || std::isnan(rounded) ? rounded : rounded / scale.scale;
-  // A scaled element that lies beyond float32 came out infinite: in the block it is the largest.
+  // A scaled element beyond float32 became infinite: its code is that of the largest.
   const bool saturates = has_scale(format) && std::isinf(unscaled);
   if (saturates) unscaled = std::copysign(format.element.largest, unscaled);
   const auto code = encode(format.element, unscaled);
@@ -178,7 +178,7 @@ std::vector<FormatExample> examples_of(const Format& format, const std::vector<d
   };
   const auto rounded = rounded_by({});
   const auto scales = has_codes(format) ? scales_of_row(format, row) : std::vector<ExampleScale>();
-  if (counts_scales(format)) {  // not by rounding the row again: a search would find another scale
+  if (counts_scales(format)) {  // under the same scale: a search with another rounding could find another
     for (std::size_t i = 0; i < row.size(); ++i) {
       below.push_back(round_to_integer(scales[i].integer, Rounding::down, row[i]).value);
       above.push_back(round_to_integer(scales[i].integer, Rounding::up, row[i]).value);

@@ -42,7 +42,8 @@ const std::vector<BlockFormat>& block_formats() {
 
 const BlockFormat* find_block_format(std::string_view name) {
   const auto& formats = block_formats();
-  const auto found = std::find_if(formats.begin(), formats.end(), [&](const auto& format) { return format.name == name; });
+  const auto found =
+      std::find_if(formats.begin(), formats.end(), [&](const auto& format) { return format.name == name; });
   return found == formats.end() ? nullptr : &*found;
 }
 

@@ -20,8 +20,7 @@ constexpr auto kOverflowWords = std::to_array<Word<bool>>({{"infinity", false}, 
 template <typename Value, std::size_t count>
 Value value_of_option(const WordTable<Value, count>& words, const FormatOption& option) {
   if (const auto value = value_of_word(words, option.value)) return *value;
-  throw usage_error(
-      fmt::format("unknown {0}={1}: {0}= takes {2}", option.key, option.value, list_of_words(words)));
+  throw usage_error(fmt::format("unknown {0}={1}: {0}= takes {2}", option.key, option.value, list_of_words(words)));
 }
 
 template <typename Number>
@@ -96,16 +95,13 @@ constexpr OptionRule kOptionRules[] = {
      [](Format& format, const FormatOption& option) { format.scale.rule = value_of_option(kScaleRuleWords, option); },
      [](const Format& format) { return std::string(word_of_value(kScaleRuleWords, format.scale.rule)); }},
     {"overflow",
-     [](const Format& format) {
-       return is_rounded_here(format) && !has_scale(format) && format.element.has_infinity;
-     },
+     [](const Format& format) { return is_rounded_here(format) && !has_scale(format) && format.element.has_infinity; },
      [](Format& format, const FormatOption& option) { format.saturate = value_of_option(kOverflowWords, option); },
      [](const Format& format) { return std::string(word_of_value(kOverflowWords, format.saturate)); }},
     {"round", is_rounded_here,
      [](Format& format, const FormatOption& option) { format.rounding = value_of_option(kRoundingWords, option); },
      [](const Format& format) { return to_string(format.rounding); }},
-    {"seed", is_rounded_here,
-     [](Format& format, const FormatOption& option) { format.seed = seed_of_option(option); },
+    {"seed", is_rounded_here, [](Format& format, const FormatOption& option) { format.seed = seed_of_option(option); },
      [](const Format& format) { return std::to_string(format.seed); }},
     {"imatrix", [](const Format& format) { return !is_rounded_here(format); },
      [](Format& format, const FormatOption& option) {

@@ -1,16 +1,16 @@
-// What a format's parts mean to the code that rounds: what values share, and what must be known to round them.
+// Properties of formats that callers need to know: which values share a scale, and what must be known to round them.
 //
-// Callers ask these questions and never compare names. A new part changes the answers here.
+// They follow from a format's parts. Code elsewhere calls these functions and never compares names.
 #pragma once
 
 #include "format/format.h"
 
 namespace fakequant {
 
-// Weights and activations differ in what shares a scale where the format does not say.
+// Weights and activations have different default spans.
 enum class ScaledAs { weight, activation };
 
-// The span that shares a scale: a row of a weight, all rows of a token.
+// The span that shares a scale; by default a row of a weight and all rows of a token.
 Span span_of_scale(const Format& format, ScaledAs scaled);
 
 // The format with the span filled in for an activation.
@@ -43,7 +43,7 @@ bool shares_scale_across_tensor(const Format& format);
 // Whether the format can only round with an importance matrix.
 bool needs_importance(const Format& format);
 
-// Whether the codes that values are stored as are known.
+// Whether the codes of values are known. Block types do not show theirs.
 bool has_codes(const Format& format);
 
 }  // namespace fakequant

@@ -14,7 +14,7 @@
 
 namespace fakequant {
 
-// The types that ggml, as it is linked, can quantize to and dequantize from; without float32.
+// The types that the linked ggml can quantize to and dequantize from, without float32.
 const std::vector<BlockType>& ggml_types();
 
 // Makes them known as formats: "q4_k", "ggml:mxfp4".
@@ -22,7 +22,7 @@ void register_ggml_types();
 
 // The bytes in which ggml stores rows of that type. `row` is a multiple of the type's block, and divides the number of
 // values. `importance` has a weight for each column, or is empty. Throws an Error for NaN and infinity, which ggml's
-// quantizers do not take, and a usage error when the type needs an importance and there is none.
+// quantizers do not take, and a usage error if the type needs an importance and none is given.
 Buffer<std::byte> ggml_quantize(const BlockType& type, std::span<const float> values, std::int64_t row,
                                 std::span<const float> importance = {});
 

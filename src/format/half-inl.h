@@ -29,10 +29,11 @@ using Words = hn::Vec<U>;
 inline constexpr std::uint32_t kSign = 0x80000000u;
 inline constexpr std::uint32_t kInfinity = 0x7F800000u;
 inline constexpr std::uint32_t kQuiet = 0x00400000u;
-inline constexpr int kExponentApart = 127 - 15;  // of float and F16
-inline constexpr int kBitsApart = 23 - 10;       // of their mantissas
+inline constexpr int kExponentDifference = 127 - 15;  // of the biases of float and F16
+inline constexpr int kBitsDifference = 23 - 10;       // of their mantissa bits
 
-// x86 converts F16 itself from AVX2 on. (Elsewhere Highway 1.0.3 knows no infinity, and truncates.)
+// x86 has instructions for F16 from AVX2 on. (Highway 1.0.3's conversions for other targets truncate and do not support
+// infinity.)
 #if HWY_TARGET <= HWY_AVX2 && HWY_ARCH_X86 && !defined(HWY_DISABLE_F16C)
 #define FAKEQUANT_CONVERTS_F16 1
 #else
@@ -44,10 +45,10 @@ inline Words widen_f16_bits(Words half) {
   const U u;
   const F f;
   const auto sign = hn::ShiftLeft<16>(hn::And(half, hn::Set(u, 0x8000u)));
-  const auto magnitude = hn::ShiftLeft<kBitsApart>(hn::And(half, hn::Set(u, 0x7FFFu)));
-  const auto normal = hn::Add(magnitude, hn::Set(u, std::uint32_t{kExponentApart} << 23));
-  // 2^-14 with the mantissa behind it, less 2^-14.
-  const auto least = hn::Set(u, std::uint32_t{kExponentApart + 1} << 23);
+  const auto magnitude = hn::ShiftLeft<kBitsDifference>(hn::And(half, hn::Set(u, 0x7FFFu)));
+  const auto normal = hn::Add(magnitude, hn::Set(u, std::uint32_t{kExponentDifference} << 23));
+  // 2^-14 with this mantissa, minus 2^-14.
+  const auto least = hn::Set(u, std::uint32_t{kExponentDifference + 1} << 23);
   const auto subnormal = hn::BitCast(u, hn::Sub(hn::BitCast(f, hn::Or(magnitude, least)), hn::BitCast(f, least)));
   const auto is_subnormal = hn::Lt(hn::BitCast(I(), magnitude), hn::Set(I(), 1 << 23));
   const auto is_special = hn::Gt(hn::BitCast(I(), magnitude), hn::Set(I(), (31 << 23) - 1));
@@ -66,16 +67,17 @@ inline Words narrow_f16_bits(Words bits) {
   const auto is_below = [&](std::uint32_t limit) {
     return hn::RebindMask(u, hn::Lt(hn::BitCast(i, magnitude), hn::Set(i, static_cast<std::int32_t>(limit))));
   };
-  // Just under half a step, and one more where the code is odd; then the exponent's bias.
-  const auto odd = hn::And(hn::ShiftRight<kBitsApart>(magnitude), hn::Set(u, 1u));
-  const auto sum = hn::Add(magnitude, hn::Add(odd, hn::Set(u, (1u << (kBitsApart - 1)) - 1)));
-  const auto normal = hn::ShiftRight<kBitsApart>(hn::Sub(sum, hn::Set(u, std::uint32_t{kExponentApart} << 23)));
-  // Beside 1/2 a float's steps are F16's smallest, 2^-24.
+  // Just under half a step, and one more if the code is odd; then the difference of the biases.
+  const auto odd = hn::And(hn::ShiftRight<kBitsDifference>(magnitude), hn::Set(u, 1u));
+  const auto sum = hn::Add(magnitude, hn::Add(odd, hn::Set(u, (1u << (kBitsDifference - 1)) - 1)));
+  const auto normal =
+      hn::ShiftRight<kBitsDifference>(hn::Sub(sum, hn::Set(u, std::uint32_t{kExponentDifference} << 23)));
+  // From 1/2 to 1 the floats are 2^-24 apart, which is F16's smallest step.
   const auto one_half = hn::Set(f, 0.5f);
   const auto subnormal =
       hn::Sub(hn::BitCast(u, hn::Add(hn::BitCast(f, magnitude), one_half)), hn::BitCast(u, one_half));
   const auto is_nan = hn::Gt(hn::BitCast(i, magnitude), hn::Set(i, static_cast<std::int32_t>(kInfinity)));
-  const auto nan = hn::Or(hn::And(hn::ShiftRight<kBitsApart>(magnitude), hn::Set(u, 0x3FFu)), hn::Set(u, 0x7E00u));
+  const auto nan = hn::Or(hn::And(hn::ShiftRight<kBitsDifference>(magnitude), hn::Set(u, 0x3FFu)), hn::Set(u, 0x7E00u));
   auto result = hn::IfThenElse(is_below(0x38800000u), subnormal, normal);       // 2^-14
   result = hn::IfThenElse(is_below(0x477FF000u), result, hn::Set(u, 0x7C00u));  // 65520
   result = hn::IfThenElse(hn::RebindMask(u, is_nan), nan, result);

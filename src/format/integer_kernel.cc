@@ -103,7 +103,7 @@ double squared_error_any(const IntegerScale& scale, Rounding rounding, const flo
   return with_constant(rounding, [&](auto r) { return squared_error<r()>(scale, values, count); });
 }
 
-// The range of the values from i on, those left out that are not finite.
+// The range of the finite values from i on.
 ValueRange range_of_finite(const float* values, std::size_t i, std::size_t count) {
   ValueRange range;
   for (; i < count; ++i) {
@@ -123,11 +123,11 @@ ValueRange range_of_values(const float* values, std::size_t count) {
     HWY_UNROLL(4)
     for (int k = 0; k < 4; ++k) {
       const auto* at = values + i + static_cast<std::size_t>(k) * lanes;
-      if (static_cast<std::size_t>(k) * lanes % 16 == 0) prefetch_behind(at, kPageAhead);  // once a cache line
+      if (static_cast<std::size_t>(k) * lanes % 16 == 0) prefetch_ahead(at, kPageAhead);  // once a cache line
       const auto x = hn::LoadU(f, at);
       low[k] = hn::Min(low[k], x);
       high[k] = hn::Max(high[k], x);
-      zeros[k] = hn::MulAdd(x, zero, zeros[k]);  // NaN from the first value on that is not finite
+      zeros[k] = hn::MulAdd(x, zero, zeros[k]);  // NaN after the first value that is not finite
     }
   }
   const auto any = hn::Add(hn::Add(zeros[0], zeros[1]), hn::Add(zeros[2], zeros[3]));
@@ -154,7 +154,7 @@ HWY_EXPORT(range_of_values);
 
 std::int64_t round_to_integers(const IntegerScale& scale, Rounding rounding, std::span<float> values,
                                const std::uint32_t* random) {
-  // A group that holds nothing but 0, or whose outermost code lies beyond float32 by the rounding of the scale.
+  // A group of zeros, or one whose outermost code exceeds float32 because the scale was rounded up.
   if (scale.scale == 0 || std::isinf(std::max(-scale.low, scale.high) * scale.scale)) {
     std::int64_t saturated = 0;
     for (auto& x : values) {

@@ -1,4 +1,4 @@
-// Rounding to integers under a scale, and what choosing the scale needs, by vector instructions.
+// Rounding to integers under a scale, and the statistics that choose the scale, by vector instructions.
 #pragma once
 
 #include <cstdint>
@@ -14,8 +14,8 @@ namespace fakequant {
 std::int64_t round_to_integers(const IntegerScale& scale, Rounding rounding, std::span<float> values,
                                const std::uint32_t* random);
 
-// The sum over the finite values of (round_to_integer(x) - x)^2, in double; not for stochastic rounding. The order of
-// the additions depends on the instruction set, so its last bits may.
+// The sum over the finite values of (round_to_integer(x) - x)^2, in double; not for random roundings. The order of the
+// additions depends on the instruction set, and so may the last bits.
 double integer_squared_error(const IntegerScale& scale, Rounding rounding, std::span<const float> values);
 
 // The range of the finite values.

@@ -295,8 +295,7 @@ TEST(ScaleSearch, TakesTheBestOfTheRangesItTries) {
     for (int percent = 100; percent >= 1; --percent) {
       const auto part = [&](float x) { return static_cast<float>(static_cast<double>(x) * percent / 100); };
       const ValueRange tried = {part(range.low), part(range.high)};
-      const auto scale =
-          format.asymmetric ? asymmetric_scale(bits, tried) : symmetric_scale(bits, tried.absmax());
+      const auto scale = format.asymmetric ? asymmetric_scale(bits, tried) : symmetric_scale(bits, tried.absmax());
       double error = 0;
       for (const float x : values) {
         const double difference = static_cast<double>(round_to_integer(scale, format.rounding, x).value) - x;

@@ -1,4 +1,4 @@
-// For tests: runs a check on every instruction set that this machine has and the kernels were compiled for.
+// For tests: runs a check on every instruction set that the machine supports and the kernels were compiled for.
 #pragma once
 
 #include <gtest/gtest.h>

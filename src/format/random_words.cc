@@ -32,13 +32,13 @@ void fill_tiles(const RandomStream& stream, std::uint64_t first_tile, std::uint3
   for (std::size_t i = 0; i < tiles * kTile; ++i) words[i] = random_word(stream, first_tile * kTile + i);
 }
 #else
-// A word of a counter in each 64-bit lane; what the upper halves hold does not matter, because the multiplication looks
-// at the lower ones only.
+// A word of a counter in each 64-bit lane. The upper halves may hold anything, because the multiplication reads only
+// the lower ones.
 using Wide = hn::RepartitionToWide<U>;
 using WideWords = hn::Vec<Wide>;
 
-// Writes the words of whole tiles. Two vectors of counters go together, the even ones and the odd: one shift and one
-// blend put their words side by side.
+// Writes the words of whole tiles, from two vectors of counters at a time, the even ones and the odd: one shift and one
+// blend interleave their words.
 void fill_tiles(const RandomStream& stream, std::uint64_t first_tile, std::uint32_t* words, std::size_t tiles) {
   const U u;
   const Wide wide;
@@ -55,7 +55,7 @@ void fill_tiles(const RandomStream& stream, std::uint64_t first_tile, std::uint3
     for (std::size_t lane = 0; lane < kCounters; lane += hn::Lanes(u)) {
       WideWords c0[2], c1[2], c2[2], c3[2];
       for (std::size_t k = 0; k < 2; ++k) {
-        // 16 counters from a multiple of 16: no carry into the upper half.
+        // 16 counters from a multiple of 16 never carry into the upper half.
         c0[k] = hn::Add(hn::Set(wide, counter + lane + k), even);
         c1[k] = hn::Set(wide, counter >> 32);
         c2[k] = hn::Set(wide, stream.row);
@@ -132,7 +132,7 @@ std::uint32_t random_word(const RandomStream& stream, std::uint64_t i) {
 }
 
 void fill_random_words(const RandomStream& stream, std::uint64_t first, std::span<std::uint32_t> words) {
-  // Whole tiles straight into their place, those that are cut by the ends by way of a buffer.
+  // Whole tiles are written directly, tiles that are cut by the ends through a buffer.
   while (!words.empty()) {
     const std::size_t skip = first % kTile;
     if (skip == 0 && words.size() >= kTile) {

@@ -1,8 +1,8 @@
-// Random words for stochastic rounding: a function of a key and of an element's place, and of nothing else.
+// Random words for stochastic rounding: a function of a key and an element's position only.
 //
-// They come from Philox4x32-7, which turns a counter and a key into four words: no state is carried from one to the
-// next, so it does not matter which thread rounds which element, or in which batch. Source: Salmon et al., Parallel
-// random numbers: as easy as 1, 2, 3 (SC 2011); 7 rounds are the fewest that pass all of BigCrush there.
+// Philox4x32-7 turns a counter and a key into four words. It has no state, so the result does not depend on which
+// thread rounds an element, or in which batch. Source: Salmon et al., Parallel random numbers: as easy as 1, 2, 3 (SC
+// 2011); 7 rounds are the fewest that pass all of BigCrush there.
 #pragma once
 
 #include <array>
@@ -12,9 +12,9 @@
 
 namespace fakequant {
 
-// What decides the words of a row of elements.
+// Determines the words of a row of elements.
 struct RandomStream {
-  std::uint64_t key = 0;  // of the seed and the site
+  std::uint64_t key = 0;  // random_key() of the seed and the site
   std::uint64_t row = 0;  // weights: 0; activations: the sequence in the upper half, the position in the lower
 
   bool operator==(const RandomStream&) const = default;
@@ -26,8 +26,8 @@ std::uint64_t random_key(std::uint64_t seed, std::string_view site);
 // Philox4x32-7.
 std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter, std::uint64_t key);
 
-// The word of element i of a stream. 64 elements in a row share 16 counters: elements 0-15 take the first words of
-// counters 0-15, elements 16-31 the second, so that a vector of counters gives words that lie together.
+// The word of element i of a stream. 64 consecutive elements share 16 counters: elements 0-15 take the first words of
+// counters 0-15, elements 16-31 the second, so that a vector of counters gives contiguous words.
 std::uint32_t random_word(const RandomStream& stream, std::uint64_t i);
 
 // The words of elements first, first + 1, ...

@@ -1,7 +1,7 @@
-// The reference: one value rounded to an element, written to be obviously right.
+// The reference: rounds one value to an element, in code that is meant to be obviously right.
 //
-// All is done in double, where it is exact: a float32 times a power of two, its whole part and its fraction need 24
-// bits. The kernels must give the same bits for every float32 there is; the tests hold them to it.
+// It computes in double, exactly: a float32 times a power of two, its whole part and its fraction need 24 bits. The
+// kernels must give the same bits for every float32, and the tests compare them.
 #pragma once
 
 #include <bit>
@@ -16,7 +16,7 @@ namespace fakequant {
 
 struct Rounded {
   float value = 0;
-  bool saturated = false;  // it lay beyond the largest value: clamped to it, or made infinity
+  bool saturated = false;  // it was beyond the largest value: clamped to it, or made infinity
 };
 
 // 2^exponent, for an exponent of double's normal numbers.
@@ -27,8 +27,8 @@ inline double power_of_two(int exponent) {
 // floor(log2(x)) of a normal double above 0.
 inline int exponent_of(double x) { return static_cast<int>(std::bit_cast<std::uint64_t>(x) >> 52) - 1023; }
 
-// The whole number that `steps` >= 0, below 2^53, is rounded to. `is_odd` says whether the code just below it is odd;
-// `random` is a random word, which only stochastic rounding looks at.
+// The whole number that `steps` >= 0, below 2^53, is rounded to. `is_odd` is whether the code just below it is odd;
+// `random` is a random word, which only random roundings read.
 inline double round_steps(Rounding rounding, double steps, bool is_odd, bool negative, std::uint32_t random) {
   const auto below = static_cast<double>(static_cast<std::int64_t>(steps));
   const double fraction = steps - below;
@@ -55,8 +55,8 @@ inline double round_steps(Rounding rounding, double steps, bool is_odd, bool neg
   return farther ? below + 1 : below;
 }
 
-// Whether the code just below a magnitude of so many whole steps is odd. Where the mantissa has bits its last one
-// decides; without any it is the exponent's.
+// Whether the code just below a magnitude of so many steps is odd: by the last bit of the mantissa, or of the exponent
+// in an element without mantissa bits.
 inline bool is_odd_code(const Element& element, double steps, int exponent) {
   const auto whole = static_cast<std::int64_t>(steps);
   if (element.mantissa_bits > 0 || whole == 0) return (whole & 1) != 0;

@@ -1,4 +1,4 @@
-// What the rounding kernels share: vectors, the six roundings of a number of steps, and the loop over an array.
+// Shared by the rounding kernels: vector types, the vector form of each rounding, and the loop over an array.
 //
 // Compiled once for each instruction set: it is included inside Highway's foreach_target, and has no include guard of
 // the usual kind.
@@ -50,8 +50,8 @@ inline FloatMask is_negative(Floats x) {
 
 inline Floats quiet(Floats nan) { return hn::BitCast(F(), hn::Or(hn::BitCast(U(), nan), hn::Set(U(), 0x00400000u))); }
 
-// The whole number that `steps` >= 0 is rounded to: round_steps of format/reference.h, for a vector, without the
-// directed roundings. Where steps is not below 2^23 it is whole already.
+// The whole number that `steps` >= 0 is rounded to: round_steps of format/reference.h for a vector, without the
+// directed roundings. Steps of 2^23 and more are whole already.
 template <Rounding rounding>
 Floats round_steps(Floats steps, Words random) {
   static_assert(rounding != Rounding::up && rounding != Rounding::down);
@@ -80,7 +80,7 @@ Floats round_steps(Floats steps, Words random) {
   }
 }
 
-// The same for steps of either sign, and for every rounding.
+// Rounds steps of either sign, with every rounding.
 template <Rounding rounding>
 Floats round_signed_steps(Floats steps, Words random) {
   if constexpr (rounding == Rounding::up) {
@@ -101,14 +101,15 @@ struct UpperBitsCut {
   Words half;  // the highest of them alone
 };
 
-// The bits of a magnitude plus what makes them carry into the code, above the cut, where the rounding is away from zero.
+// The bits of a magnitude, plus an addend that carries into the code, above the cut, where the value is rounded away
+// from zero.
 template <Rounding rounding>
 Words with_carry(const UpperBitsCut& cut, Words bits, FloatMask negative, Words random) {
   const U u;
   (void)negative;
   (void)random;
   if constexpr (rounding == Rounding::nearest) {
-    // Just under half a step, and one more where the code is odd.
+    // Just under half a step, and one more if the code is odd.
     const auto odd = hn::And(hn::ShiftRightSame(bits, cut.dropped), hn::Set(u, 1u));
     return hn::Add(bits, hn::Add(hn::Sub(cut.half, hn::Set(u, 1u)), odd));
   } else if constexpr (rounding == Rounding::away) {
@@ -145,20 +146,19 @@ auto with_constant(Rounding rounding, const Call& call) {
   __builtin_unreachable();
 }
 
-// How many bytes ahead memory is asked for: where it is first looked at, and, where that was a pass before, so far that
-// it is the next row's.
+// How many bytes ahead memory is prefetched: on the first pass over it, and, if an earlier pass has read this row, so
+// far that it is the next row's.
 inline constexpr std::uintptr_t kPageAhead = 4096, kRowAhead = 16384;
 
-// The memory may lie behind the array: then nothing happens. (Inlined always: as a function of its own it has no effect
-// that the compiler sees, and calls of it are dropped.)
-HWY_INLINE void prefetch_behind(const float* values, std::uintptr_t ahead) {
-  // No pointer may be made to what lies behind an array otherwise. NOLINTNEXTLINE(performance-no-int-to-ptr)
+// The address may be past the end of the array, where a prefetch has no effect. (Always inlined: the compiler sees no
+// effect in the function and would drop calls of it.)
+HWY_INLINE void prefetch_ahead(const float* values, std::uintptr_t ahead) {
+  // Pointer arithmetic past the end of an array would be undefined. NOLINTNEXTLINE(performance-no-int-to-ptr)
   hwy::Prefetch(reinterpret_cast<const float*>(reinterpret_cast<std::uintptr_t>(values) + ahead));
 }
 
-// Calls round(x, random) with every vector of the values, and stores what it returns in its place. The last one is
-// filled up with zeros, which stay zeros and saturate nowhere. Returns how many values saturated. `round` is a copy, so
-// that what it holds can stay in registers.
+// Replaces every vector of the values by round(x, random). The last one is padded with zeros, which stay zero and never
+// saturate. Returns how many values saturated. `round` is passed by value, so that its members can stay in registers.
 template <bool has_random, std::uintptr_t ahead = kPageAhead, typename Round>
 std::int64_t round_each(float* HWY_RESTRICT values, std::size_t count, const std::uint32_t* HWY_RESTRICT random,
                         Round round) {
@@ -166,7 +166,7 @@ std::int64_t round_each(float* HWY_RESTRICT values, std::size_t count, const std
   const std::size_t lanes = hn::Lanes(f);
   std::size_t i = 0;
   for (; i + lanes <= count; i += lanes) {
-    if (i % 16 == 0) prefetch_behind(values + i, ahead);  // once a cache line
+    if (i % 16 == 0) prefetch_ahead(values + i, ahead);  // once a cache line
     hn::StoreU(round(hn::LoadU(f, values + i), has_random ? hn::LoadU(U(), random + i) : hn::Zero(U())), f, values + i);
   }
   if (i < count) {
@@ -180,7 +180,7 @@ std::int64_t round_each(float* HWY_RESTRICT values, std::size_t count, const std
   return round.saturated();
 }
 
-// The grid of an element as vectors. Its steps, and twice its largest value, are normal numbers of float32.
+// The grid of an element, as vectors. Its steps, and twice its largest value, must be normal numbers of float32.
 class Grid {
  public:
   explicit Grid(const Element& element) {
@@ -190,7 +190,7 @@ class Grid {
     cap = power_of_two_vector(exponent_of(element.largest) + 1);
   }
 
-  // The same grid, every value of it times a power of two.
+  // The grid with every value multiplied by a power of two.
   Grid times(Floats power_of_two) const {
     Grid scaled = *this;
     scaled.smallest_normal_ = hn::Mul(smallest_normal_, power_of_two);
@@ -199,7 +199,7 @@ class Grid {
     return scaled;
   }
 
-  // Rounds magnitudes up to `cap`, as if the grid went on above its largest value.
+  // Rounds magnitudes up to `cap`, as if the grid continued above its largest value.
   template <Rounding rounding>
   Floats round(Floats magnitude, FloatMask negative, Words random) const {
     const F f;
@@ -211,7 +211,7 @@ class Grid {
     const auto per_step = hn::BitCast(f, hn::Sub(hn::Set(u, 254u << 23), step_bits));  // 1 / step
     const auto steps = hn::Mul(magnitude, per_step);
     if constexpr (rounding == Rounding::up || rounding == Rounding::down) {
-      // Compared as values: the number of steps of a value far below one may have become 0.
+      // Compares values, because the number of steps may underflow to 0 for a value far below one step.
       const auto below = hn::Mul(hn::Trunc(steps), step);
       const auto inexact = hn::Gt(magnitude, below);
       const auto farther = rounding == Rounding::up ? hn::AndNot(negative, inexact) : hn::And(negative, inexact);
@@ -228,7 +228,7 @@ class Grid {
   Floats smallest_normal_;
 };
 
-// -0 becomes 0 where there is no -0.
+// Replaces -0 by 0.
 inline Floats without_negative_zero(Floats x) { return hn::Add(x, hn::Zero(F())); }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // How a value that lies between two codes of a number format is rounded.
 //
-// nearest, away and zero are odd functions, f(-x) = -f(x); all but stochastic are monotonic. Source: IEEE 754-2019, 4.3,
-// for all but stochastic.
+// nearest, away and zero are odd functions, f(-x) = -f(x); all but stochastic are monotonic. Source: IEEE 754-2019,
+// 4.3, for all but stochastic.
 //
 // A new rounding is defined here by its name and properties, in reference.h for one value, and in round-inl.h for
 // vectors. The compiler reports each switch that lacks it.
@@ -51,8 +51,8 @@ inline constexpr bool is_random(Rounding rounding) {
   return false;
 }
 
-// Whether a value beyond the largest code becomes infinity, in a format that has one. Truncation never leaves the finite
-// numbers, nor does a directed rounding on the side that it points away from (IEEE 754-2019, 7.4).
+// Whether a value beyond the largest code becomes infinity, in a format that has one. Truncation never leaves the
+// finite numbers, nor does a directed rounding on the side that it points away from (IEEE 754-2019, 7.4).
 inline constexpr bool overflows_to_infinity(Rounding rounding, bool negative) {
   switch (rounding) {
     case Rounding::zero:

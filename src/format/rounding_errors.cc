@@ -27,10 +27,10 @@ using DD = hn::RepartitionToWide<D>;
 // The sums, one partial result a lane.
 class Sums {
  public:
-  // Written out: an implicit constructor would be compiled without the target's instructions.
+  // Explicit, because an implicit constructor would be compiled without the target's instructions.
   Sums() { abs_ = error2_ = signal2_ = cross_ = hn::Zero(DD()); }
 
-  // Half a vector of values, and the finite differences from them; 0 and 0 for values that are left out.
+  // Half a vector of values and of their finite errors; 0 and 0 for values that do not count.
   template <typename Half>
   void add(Half x_half, Half difference_half) {
     const DD dd;
@@ -66,7 +66,7 @@ class Figures {
     const auto zero = hn::Zero(d);
     const auto one = hn::Set(du, 1u);
     const auto largest = hn::Set(d, std::numeric_limits<float>::max());
-    // A comparison with NaN is false: what is not finite drops out of the figures.
+    // Comparisons with NaN are false, so values that are not finite do not count.
     const auto signal = hn::Abs(x);
     const auto difference = hn::Sub(y, x);
     const auto finite_in = hn::Le(signal, largest);
@@ -115,7 +115,7 @@ RoundingErrors errors_of_piece(const float* before, const float* after, std::siz
   Figures figures;
   std::size_t i = 0;
   for (; i + lanes <= count; i += lanes) figures.add(hn::LoadU(d, before + i), hn::LoadU(d, after + i));
-  if (i < count) {  // the rest, filled up with zeros, which did not change
+  if (i < count) {  // the rest, padded with zeros, which do not change
     HWY_ALIGN std::array<float, HWY_MAX_BYTES / sizeof(float)> x{}, y{};
     std::copy(before + i, before + count, x.begin());
     std::copy(after + i, after + count, y.begin());
@@ -136,7 +136,7 @@ HWY_EXPORT(errors_of_piece);
 }  // namespace
 
 RoundingErrors errors_between(std::span<const float> before, std::span<const float> after) {
-  // The kernels count in 32 bits, and sums of pieces lose less than one long sum.
+  // The kernels count in 32 bits, and sums of pieces lose fewer bits than one long sum.
   constexpr std::size_t kPiece = std::size_t{1} << 16;
   RoundingErrors total;
   for (std::size_t begin = 0; begin < before.size(); begin += kPiece) {

@@ -70,8 +70,8 @@ TEST(ErrorsBetween, AreThoseOfThePairsOneByOneOnEveryTarget) {
 TEST(ErrorsBetween, LeaveOutWhatIsNotFiniteOnEveryTarget) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity(), kLargest = std::numeric_limits<float>::max(),
                   kLeast = std::numeric_limits<float>::denorm_min();
-  const std::vector<float> special = {0.0f, -0.0f, 1.0f, kInfinity, -kInfinity, NAN, -NAN, kLargest, -kLargest, kLeast,
-                                      -kLeast, 0x1p-126f};
+  const std::vector<float> special = {0.0f, -0.0f,    1.0f,      kInfinity, -kInfinity, NAN,
+                                      -NAN, kLargest, -kLargest, kLeast,    -kLeast,    0x1p-126f};
   for (const float x : special) {
     for (const float y : special) expect_errors({x}, {y});
   }

@@ -42,7 +42,7 @@ Rounded round_to_integer(const IntegerScale& scale, Rounding rounding, float x, 
   if (scale.scale == 0) return {0, x != 0};
   const float quotient = x / scale.scale;
   const bool negative = std::signbit(x);
-  // Far beyond the codes only the sign counts.
+  // Far beyond the codes only the sign matters.
   const double magnitude = std::min(static_cast<double>(std::fabs(quotient)), power_of_two(24));
   const bool is_odd = (static_cast<std::int64_t>(magnitude) & 1) != 0;
   const double steps = round_steps(rounding, magnitude, is_odd, negative, random);
@@ -50,7 +50,7 @@ Rounded round_to_integer(const IntegerScale& scale, Rounding rounding, float x, 
   const float clamped = std::clamp(code, scale.low, scale.high);
   constexpr float kLargest = std::numeric_limits<float>::max();
   const float value = std::clamp(clamped * scale.scale, -kLargest, kLargest);
-  return {value + 0.0f, clamped != code};  // + 0: there is no -0
+  return {value + 0.0f, clamped != code};  // + 0: integers have no -0
 }
 
 std::int64_t round_integer_block(int bits, Rounding rounding, std::span<float> block, const std::uint32_t* random) {
@@ -73,8 +73,8 @@ int mx_shared_exponent(float absmax, const Element& element, ScaleRule rule) {
   return std::clamp(exponent - exponent_of(element.largest), kSmallestSharedExponent, kLargestSharedExponent);
 }
 
-std::int64_t round_mx_block(const Element& element, Rounding rounding, ScaleRule rule,
-                            std::span<float> block, const std::uint32_t* random) {
+std::int64_t round_mx_block(const Element& element, Rounding rounding, ScaleRule rule, std::span<float> block,
+                            const std::uint32_t* random) {
   float absmax = 0;
   for (const float x : block) {
     if (std::isnan(x)) {
@@ -83,7 +83,7 @@ std::int64_t round_mx_block(const Element& element, Rounding rounding, ScaleRule
     }
     absmax = std::max(absmax, std::fabs(x));
   }
-  // Any scale does for a block of zeros.
+  // A block of zeros may have any scale.
   const int shared = absmax == 0 ? 0 : mx_shared_exponent(absmax, element, rule);
   std::int64_t saturated = 0;
   for (std::size_t i = 0; i < block.size(); ++i) {
@@ -115,7 +115,7 @@ std::int64_t round_nvfp4_block(float outer, Rounding rounding, std::span<float> 
   const float scale = nvfp4_scale(absmax_of_finite(block), outer);
   std::int64_t saturated = 0;
   for (std::size_t i = 0; i < block.size(); ++i) {
-    if (scale == 0) {  // a block too small for its scale, or without a finite value but 0, holds nothing but 0
+    if (scale == 0) {  // the block is too small for a scale, or its finite values are all 0
       if (std::isnan(block[i])) continue;
       saturated += outer == 0 ? block[i] != 0 : std::isinf(block[i]);
       block[i] = std::copysign(0.0f, block[i]);

@@ -1,7 +1,7 @@
-// Scales: what the values of a group share, and how values are rounded under one.
+// Scales: how a group's scale follows from its values, and how values are rounded under it.
 //
-// Plain arithmetic on one value or one block, in float32 in the order that the formulas are written here: it is part of
-// the definition, and the kernels give the same bits.
+// Scalar arithmetic on one value or one block, in float32 and in the order of the formulas: this is part of the
+// definition, and the kernels give the same bits.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@
 
 namespace fakequant {
 
-// The range of finite values, widened to hold 0; of no values, [0, 0].
+// The range of the finite values, extended to include 0; [0, 0] for no values.
 struct ValueRange {
   float low = 0;
   float high = 0;
@@ -23,7 +23,7 @@ struct ValueRange {
   void widen(const ValueRange& other);
 };
 
-// What integers share: value = scale x (code - zero_point), and the least and the largest code less the zero point.
+// value = scale x (code - zero_point). `low` and `high` are the smallest and the largest code minus the zero point.
 struct IntegerScale {
   float scale = 0;
   float low = 0;
@@ -35,11 +35,11 @@ struct IntegerScale {
 // Codes -(2^(bits-1)-1) .. 2^(bits-1)-1; scale = absmax / (2^(bits-1)-1).
 IntegerScale symmetric_scale(int bits, float absmax);
 
-// Codes 0 .. 2^bits-1; scale = (high - low) / (2^bits-1), zero point = round(-low / scale), a tie to the even.
+// Codes 0 .. 2^bits-1; scale = (high - low) / (2^bits-1), zero point = round(-low / scale), ties to even.
 IntegerScale asymmetric_scale(int bits, const ValueRange& range);
 
-// scale x clamp(round(x / scale)), at most float32's largest. NaN stays NaN; infinity takes the outermost code. Under a
-// scale of 0 all is 0, and what was not has saturated.
+// scale x clamp(round(x / scale)), clamped to float32's largest. NaN stays NaN; infinity takes the outermost code.
+// Under a scale of 0 every value becomes 0, and those that were not 0 saturated.
 Rounded round_to_integer(const IntegerScale& scale, Rounding rounding, float x, std::uint32_t random = 0);
 
 // Rounds one block in place under symmetric_scale() of the absmax of its finite values. `random` has a word for each
@@ -53,13 +53,13 @@ inline constexpr int kSmallestSharedExponent = -127, kLargestSharedExponent = 12
 // raised as the rule says, minus that of the element's largest value, clamped to E8M0. Infinity gives the largest.
 int mx_shared_exponent(float absmax, const Element& element, ScaleRule rule);
 
-// Rounds one block in place. A block with a NaN becomes NaN whole; one with infinity is scaled by the largest E8M0.
-// Elements saturate always. `random` has a word for each value, or is null. Returns how many values saturated.
-std::int64_t round_mx_block(const Element& element, Rounding rounding, ScaleRule rule,
-                            std::span<float> block, const std::uint32_t* random);
+// Rounds one block in place. A NaN makes the whole block NaN; infinity gives the largest scale of E8M0. Elements always
+// saturate. `random` has a word for each value, or is null. Returns how many values saturated.
+std::int64_t round_mx_block(const Element& element, Rounding rounding, ScaleRule rule, std::span<float> block,
+                            const std::uint32_t* random);
 
-// NVFP4's two scales. Source: NVIDIA, "Introducing NVFP4" (2025), and the formulas of the design: outer = absmax /
-// (6 x 448), a block's = e4m3(absmax of the block / 6 / outer).
+// NVFP4's two scales: outer = absmax / (6 x 448), a block's = e4m3(absmax of the block / 6 / outer). Source: NVIDIA,
+// "Introducing NVFP4" (2025).
 inline constexpr int kNvfp4Block = 16;
 const Element& nvfp4_element();        // e2m1
 const Element& nvfp4_scale_element();  // e4m3
@@ -69,8 +69,8 @@ float nvfp4_outer_scale(float absmax);
 float nvfp4_scale(float block_absmax, float outer);
 
 // Rounds one block in place: element = e2m1(x / scale), scale = the product of both. NaN stays NaN and infinity
-// saturates; the block's absmax is that of its finite values. Under an outer scale of 0 all is 0, and what was not has
-// saturated.
+// saturates; the block's absmax is that of its finite values. Under an outer scale of 0 every value becomes 0, and
+// those that were not 0 saturated.
 std::int64_t round_nvfp4_block(float outer, Rounding rounding, std::span<float> block, const std::uint32_t* random);
 
 }  // namespace fakequant

@@ -18,7 +18,7 @@ IntegerScale integer_scale(const Format& format, const ValueRange& range) {
                            : symmetric_scale(format.element.bits(), range.absmax());
 }
 
-// The part of a range, in percent.
+// A range scaled to a percentage.
 ValueRange part_of(const ValueRange& range, int percent) {
   const auto part = [percent](float x) { return static_cast<float>(static_cast<double>(x) * percent / 100); };
   return {part(range.low), part(range.high)};
@@ -28,13 +28,13 @@ ValueRange clipped(const ValueRange& range, float magnitude) {
   return {std::max(range.low, -magnitude), std::min(range.high, magnitude)};
 }
 
-// The squared errors of every range that is tried, the narrowest first.
+// The squared errors of every range tried, the narrowest first.
 std::vector<double> errors_of_ranges(const Format& format, const ValueRange& range, std::span<const float> values) {
   const auto rounding = is_random(format.rounding) ? Rounding::nearest : format.rounding;
   std::vector<double> errors;
   for (int percent = 1; percent <= kRangesTried; ++percent) {
     const auto scale = integer_scale(format, part_of(range, percent));
-    // Below the smallest float there is no scale: all is lost.
+    // A scale that underflows to 0 loses every value.
     errors.push_back(scale.scale == 0 ? std::numeric_limits<double>::infinity()
                                       : integer_squared_error(scale, rounding, values));
   }
@@ -46,7 +46,7 @@ IntegerScale best_scale(const Format& format, const ValueRange& range, const std
   return integer_scale(format, part_of(range, static_cast<int>(errors.rend() - best)));
 }
 
-// The two ranks that a percentile of `count` values lies between, and how far from the first.
+// The two ranks next to a percentile of `count` values, and the fraction of the way from the first to the second.
 struct Ranks {
   std::int64_t below = 0;
   std::int64_t above = 0;
@@ -83,7 +83,7 @@ constexpr std::size_t kLowerBins = 0x10000;
 void check_range_is_found(const Format& format) {
   if (!has_static_range(format)) return;
   throw usage_error(fmt::format(
-      "range={} has a range for each of a model's activations, and these values are none: take range=absmax",
+      "range={} has ranges for a model's activations, and these values are not one of them: take range=absmax",
       to_string(format.range)));
 }
 

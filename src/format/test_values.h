@@ -1,4 +1,4 @@
-// For tests: the values that roundings get wrong, if they get any wrong.
+// For tests: the values at which a wrong rounding shows.
 #pragma once
 
 #include <bit>
@@ -26,8 +26,8 @@ inline std::vector<double> magnitudes_of(const Element& element) {
   return values;
 }
 
-// Every value of an element, every midpoint between two of them, both float neighbours of each, what lies beyond the
-// largest, and all of these negative.
+// Every value of an element, every midpoint between two of them, both float neighbours of each, values beyond the
+// largest, and the negatives of all of these.
 inline std::vector<float> edges_of(const Element& element) {
   std::vector<float> edges;
   const auto add = [&](double value) {
@@ -65,7 +65,7 @@ inline std::vector<float> normal_floats(std::size_t count, std::uint32_t seed, f
   return values;
 }
 
-// Words that stochastic rounding is tried with: the extremes among them.
+// Random words for stochastic rounding, the extremes among them.
 inline std::vector<std::uint32_t> random_words_for_test(std::size_t count, std::uint32_t seed) {
   std::mt19937 random(seed);
   std::vector<std::uint32_t> words(count);
@@ -75,7 +75,7 @@ inline std::vector<std::uint32_t> random_words_for_test(std::size_t count, std::
   return words;
 }
 
-// All named elements, and some of the open families, whose values can be listed.
+// All named elements, and some eXmY and mantissaN, with few enough values to list.
 inline std::vector<Element> elements_for_test() {
   auto elements = named_elements();
   for (const char* name : {"e2m2", "e3m1", "e3m4", "e4m1", "e5m10", "e6m3", "e7m1", "e7m10", "e8m1", "e8m7",

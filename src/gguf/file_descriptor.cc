@@ -52,8 +52,8 @@ void copy_range(int from, std::uint64_t from_offset, int to, std::uint64_t to_of
     to_offset += static_cast<std::uint64_t>(count);
     size -= static_cast<std::uint64_t>(count);
   }
-  // Where the kernel cannot (another file system, a file in memory), the rest goes through a buffer; real faults, such
-  // as a full disk or a source that ended, are met again there and named.
+  // If the kernel cannot copy (between file systems, or a file in memory), the rest goes through a buffer. Real errors,
+  // such as a full disk or a short source, occur again there and are reported.
   std::vector<std::byte> buffer(std::min<std::uint64_t>(size, 1u << 20));
   while (size > 0) {
     const auto piece = std::span(buffer).first(std::min<std::uint64_t>(size, buffer.size()));

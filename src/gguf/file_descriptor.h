@@ -1,4 +1,4 @@
-// An open file that is closed with its owner.
+// An open file descriptor that is closed by its owner's destructor.
 #pragma once
 
 #include <cstddef>
@@ -28,7 +28,7 @@ class FileDescriptor {
 // The text of errno, such as "No such file or directory".
 std::string errno_text();
 
-// Reads exactly bytes.size() bytes at `offset`. Throws an Error that names `path` when the file ends before.
+// Reads exactly bytes.size() bytes at `offset`. Throws an Error that names `path` if the file is too short.
 void read_exactly(int fd, std::uint64_t offset, std::span<std::byte> bytes, const std::string& path);
 
 // Writes all bytes at `offset`. Throws an Error that names `path`.

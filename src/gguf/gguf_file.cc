@@ -18,11 +18,11 @@
 
 namespace fakequant {
 
-static_assert(std::endian::native == std::endian::little, "GGUF files are read as they lie in memory");
+static_assert(std::endian::native == std::endian::little, "GGUF files are read without byte swapping");
 
 namespace {
 
-// Bytes of a value of a fixed-size metadata type; 0 for strings, arrays and what is no type.
+// Bytes of a value of a fixed-size metadata type; 0 for strings, arrays and invalid types.
 std::uint64_t fixed_size(std::uint32_t type) {
   switch (type) {
     case GGUF_TYPE_UINT8:
@@ -58,11 +58,11 @@ class GgufParser {
     file_.infos_begin_ = position_;
     read_tensors();
     file_.infos_end_ = position_;
-    place_tensors();
+    locate_tensors();
   }
 
  private:
-  // A key or name longer than this is taken for damage. (ggml holds names of 63 bytes; keys are short by convention.)
+  // A longer key or name is taken for damage. (ggml's names have up to 63 bytes; keys are short by convention.)
   static constexpr std::uint64_t kLongestName = 65535;
 
   [[noreturn]] void fail(const std::string& what) const {
@@ -137,7 +137,7 @@ class GgufParser {
     }
     tensor_count_ = read_value<std::uint64_t>("the number of tensors");
     key_count_ = read_value<std::uint64_t>("the number of metadata keys");
-    // The shortest key takes 13 bytes, the shortest tensor description 32: counts beyond that are lies.
+    // The shortest key takes 13 bytes, the shortest tensor description 32, which limits both counts.
     if (key_count_ > left() / 13) fail(fmt::format("it claims to have {} metadata keys", key_count_));
     if (tensor_count_ > left() / 32) fail(fmt::format("it claims to have {} tensors", tensor_count_));
   }
@@ -219,7 +219,7 @@ class GgufParser {
       if (!is_tensor_type(type)) fail(fmt::format("{} at byte {} has the unknown type {}", what, at, type));
       tensor.type = static_cast<int>(type);
       set_size(tensor, what, at);
-      tensor.begin = read_value<std::uint64_t>(what);  // from the start of the data until place_tensors()
+      tensor.begin = read_value<std::uint64_t>(what);  // from the start of the data until locate_tensors()
       file_.tensors_.push_back(std::move(tensor));
     }
   }
@@ -239,7 +239,7 @@ class GgufParser {
     tensor.size = blocks * bytes;
   }
 
-  void place_tensors() {
+  void locate_tensors() {
     const auto mask = std::uint64_t{file_.alignment_} - 1;
     file_.data_begin_ = tensor_count_ == 0 ? position_ : (position_ + mask) & ~mask;
     if (tensor_count_ > 0 && file_.data_begin_ > file_.size_) fail("it ends before its tensors' data: it is truncated");

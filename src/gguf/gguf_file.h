@@ -1,9 +1,8 @@
-// A GGUF file that was opened and checked: its metadata and where each tensor's data lies.
+// An open, validated GGUF file: its metadata, and the position of each tensor's data.
 //
-// Everything that the header says is checked before it is believed: a file that opens here has no size, offset or type
-// that leads outside it. The data is read with pread() into the caller's buffers, never mapped, so that a file that
-// shrinks while it is read is an error and not a signal. Layout: gguf.h of ggml, and docs/gguf.md of ggml, versions 2
-// and 3, little-endian.
+// The whole header is validated: in a file that opens here no size, offset or type points outside the file. Data is
+// read with pread() into the caller's buffers, never mapped, so that a file that shrinks while it is read is an error
+// and not a signal. Layout: gguf.h of ggml, and docs/gguf.md of ggml, versions 2 and 3, little-endian.
 #pragma once
 
 #include <cstddef>
@@ -35,16 +34,16 @@ struct TensorInfo {
   std::int64_t elements = 0;
   std::uint64_t begin = 0;    // where its data begins, bytes from the start of the file
   std::uint64_t size = 0;     // bytes of data, without padding
-  std::uint64_t type_at = 0;  // where the header says its type, followed by its data's offset
-  std::size_t part = 0;       // which of the model's files it is in
+  std::uint64_t type_at = 0;  // position of its type in the header, followed by its data's offset
+  std::size_t part = 0;       // index of the model's file that it is in
 };
 
-// Values in a row, ne[0]; 1 for a tensor without any.
+// Values in a row, ne[0]; 1 for a tensor without values.
 std::int64_t row_elements(const TensorInfo& tensor);
 
 class GgufFile {
  public:
-  // Opens and checks the file. Throws an Error that names the key or tensor and the byte where something is wrong.
+  // Opens and validates the file. Throws an Error that names the invalid key or tensor, and the byte.
   explicit GgufFile(const std::string& path);
 
   const std::string& path() const { return path_; }
@@ -59,18 +58,18 @@ class GgufFile {
   const std::vector<MetadataEntry>& metadata() const { return metadata_; }
   const std::vector<TensorInfo>& tensors() const { return tensors_; }
 
-  // Null where there is none.
+  // Null if there is none.
   const TensorInfo* find_tensor(const std::string& name) const;
   const MetadataEntry* find_key(const std::string& key) const;
 
-  // The value of a key, where it exists and has that type (any integer type for find_integer).
+  // The value of a key, if it exists and has that type (any integer type for find_integer).
   std::optional<std::string> find_string(const std::string& key) const;
   std::optional<std::int64_t> find_integer(const std::string& key) const;
 
-  // The bytes of an entry's value, as they are stored.
+  // The stored bytes of an entry's value.
   std::vector<std::byte> value_bytes(const MetadataEntry& entry) const;
 
-  // Reads bytes of the file. Throws an Error when the file ends before.
+  // Reads bytes of the file. Throws an Error if the file is too short.
   void read(std::uint64_t offset, std::span<std::byte> bytes) const;
 
  private:
@@ -86,14 +85,14 @@ class GgufFile {
   std::uint64_t data_begin_ = 0;
   std::vector<MetadataEntry> metadata_;
   std::vector<TensorInfo> tensors_;
-  std::unordered_map<std::string, std::size_t> keys_;   // places in metadata_
-  std::unordered_map<std::string, std::size_t> names_;  // places in tensors_
+  std::unordered_map<std::string, std::size_t> keys_;   // indices in metadata_
+  std::unordered_map<std::string, std::size_t> names_;  // indices in tensors_
 };
 
-// The number of the layer that a tensor belongs to: 3 for "blk.3.ffn_norm.weight" (also enc.blk., dec.blk.), else none.
+// The layer that a tensor belongs to: 3 for "blk.3.ffn_norm.weight" (also enc.blk., dec.blk.); no value if none.
 std::optional<int> layer_of_tensor(std::string_view name);
 
-// One more than the highest layer of any tensor; 0 where no tensor belongs to a layer.
+// The highest layer of any tensor plus 1; 0 if no tensor belongs to a layer.
 int layer_count(const std::vector<TensorInfo>& tensors);
 
 }  // namespace fakequant

@@ -20,7 +20,7 @@ struct PartName {
   std::size_t number = 0, count = 0;  // from 1, as in the name
 };
 
-// The number in five digits, or none.
+// The number that five digits give, or no value.
 std::optional<std::size_t> five_digits(std::string_view text) {
   std::size_t number = 0;
   const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), number);
@@ -28,7 +28,7 @@ std::optional<std::size_t> five_digits(std::string_view text) {
   return number;
 }
 
-// How the name of a part reads, or none.
+// The name of a part, or no value if it is not one.
 std::optional<PartName> parse_part_name(std::string_view path) {
   constexpr std::string_view form = "-00001-of-00003.gguf";
   if (path.size() < form.size()) return std::nullopt;

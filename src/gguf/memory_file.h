@@ -1,4 +1,4 @@
-// A file that lives in memory only and has a path while it is open, so that whatever reads files can read it.
+// A file in memory with a path, so that code which opens files by path can read it while it is open.
 #pragma once
 
 #include <string>
@@ -9,7 +9,7 @@ namespace fakequant {
 
 class MemoryFile {
  public:
-  // `name` is shown by tools that list open files. Throws an Error when the kernel refuses.
+  // `name` is shown by tools that list open files. Throws an Error if the kernel refuses.
   explicit MemoryFile(const std::string& name);
 
   int fd() const { return fd_.get(); }

@@ -1,4 +1,4 @@
-// The SHA-256 of a model's files, to say later which model it was.
+// The SHA-256 of a model's files, which identifies the model in results.
 #pragma once
 
 #include <string>
@@ -8,11 +8,11 @@
 namespace fakequant {
 
 enum class Hashed {
-  headers,  // what lies before the tensors' data: the metadata and the tensors' names, types and shapes
+  headers,  // all before the tensors' data: the metadata and the tensors' names, types and shapes
   files,    // every byte
 };
 
-// In hexadecimal; of a split model, of its parts one after another.
+// In hexadecimal; for a split model, of the concatenated parts.
 std::string sha256_of(const GgufModel& model, Hashed what);
 
 }  // namespace fakequant

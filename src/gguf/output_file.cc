@@ -18,20 +18,20 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr mode_t kMode = 0666;  // less the user's umask
+constexpr mode_t kMode = 0666;  // before the user's umask
 
 Error cannot_write(const fs::path& path) {
   return Error(fmt::format("cannot write {}: {}", path.string(), errno_text()));
 }
 
-// A link is followed, so that the file it points to is replaced and not the link.
+// Follows links, so that the file that it points to is replaced and not the link.
 fs::path resolve(const fs::path& target) {
   std::error_code ignored;
   const auto resolved = fs::canonical(target, ignored);
   return ignored ? target : resolved;
 }
 
-// A name such as /dev/stdout or /dev/fd/3: what it leads to is written to and not replaced, also where that is a file.
+// A name such as /dev/stdout or /dev/fd/3. Its file is written to and not replaced, even if it is a regular file.
 bool is_open_descriptor(const fs::path& target) {
   const auto name = target.string();
   return name == "/dev/stdout" || name == "/dev/stderr" || name.starts_with("/dev/fd/") || name.starts_with("/proc/");
@@ -48,7 +48,7 @@ fs::path hidden_name(const fs::path& target) {
 OutputFile::OutputFile(const fs::path& target) : target_(resolve(target)) {
   if (target.empty()) throw usage_error("the output has no name: name a file");
   struct stat status {};
-  std::optional<mode_t> mode;  // of the file that is to be replaced
+  std::optional<mode_t> mode;  // of the file to replace
   if (stat(target_.c_str(), &status) == 0) {
     if (S_ISDIR(status.st_mode))
       throw Error(fmt::format("cannot write {}: it is a folder: name a file", target.string()));
@@ -70,7 +70,7 @@ OutputFile::OutputFile(const fs::path& target) : target_(resolve(target)) {
       throw cannot_write(target);
     }
   }
-  if (mode) fchmod(fd_.get(), *mode);  // where that is not allowed, the file is a new one's
+  if (mode) fchmod(fd_.get(), *mode);  // if that is not allowed, the file keeps the mode of a new one
 }
 
 OutputFile::~OutputFile() {
@@ -81,7 +81,7 @@ void OutputFile::commit() {
   if (in_place_) return;
   if (fsync(fd_.get()) != 0) throw cannot_write(target_);
   if (hidden_.empty()) {
-    // linkat() cannot replace a file, rename() can: so a hidden name first.
+    // linkat() cannot replace a file but rename() can, so the file gets a hidden name first.
     const auto name = hidden_name(target_);
     const auto source = fmt::format("/proc/self/fd/{}", fd_.get());
     if (linkat(AT_FDCWD, source.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) != 0) throw cannot_write(target_);

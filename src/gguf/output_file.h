@@ -1,8 +1,8 @@
-// A file that appears whole or not at all.
+// An output file that appears complete or not at all.
 //
-// What is written goes into a file without a name in the target's folder; commit() syncs it to the disk and only then
-// gives it the target's name. A fault or a kill before that leaves nothing behind. (Where a file system has no files
-// without a name, a hidden one is used and removed again.)
+// Output is written to an unnamed file in the target's folder. commit() syncs it to the disk and then gives it the
+// target's name. An error or a kill before that leaves no file. (On file systems without unnamed files a hidden file is
+// used, and removed after an error.)
 #pragma once
 
 #include <filesystem>
@@ -15,7 +15,7 @@ namespace fakequant {
 
 class OutputFile {
  public:
-  // Throws an Error when the folder does not exist or cannot be written.
+  // Throws an Error if the folder does not exist or cannot be written.
   explicit OutputFile(const std::filesystem::path& target);
   OutputFile(const OutputFile&) = delete;
   OutputFile& operator=(const OutputFile&) = delete;
@@ -24,13 +24,13 @@ class OutputFile {
   int fd() const { return fd_.get(); }
   std::string path() const { return target_.string(); }
 
-  // False for a pipe, a device or an open descriptor's name, which are written to front to back and not replaced.
+  // False for a pipe, a device or the name of an open descriptor, which are written sequentially and not replaced.
   bool is_file() const { return !in_place_; }
 
-  // Puts the file in the target's place.
+  // Replaces the target by this file.
   void commit();
 
-  // Removes what is in the target's place, if anything, before commit().
+  // Removes an existing target, before commit().
   void remove_target();
 
  private:
@@ -40,13 +40,13 @@ class OutputFile {
   bool in_place_ = false;
 };
 
-// True where both paths lead to one file, also through links; or would, where there is none yet.
+// True if both paths lead to the same file, also through links, or would if it existed.
 bool is_same_file(const std::filesystem::path& a, const std::filesystem::path& b);
 
-// Writes the whole text at once. The file is not committed.
+// Writes the whole text, without committing the file.
 void write_text(OutputFile& file, std::string_view text);
 
-// Writes a whole text file that way.
+// Writes a text file and commits it.
 void write_file(const std::filesystem::path& target, std::string_view text);
 
 }  // namespace fakequant

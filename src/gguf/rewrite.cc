@@ -58,8 +58,8 @@ Header header_of(const GgufFile& file, const std::vector<StringKey>& keys) {
   return {std::move(bytes), infos_begin};
 }
 
-// The same, with so many spaces behind the last key's value that the data lies on its pages as it did: whole pages are
-// copied faster, and can be shared by file systems that share blocks.
+// A header whose last value is padded with spaces so that the data keeps its offset within a page: whole pages are
+// copied faster, and file systems that share blocks can share them.
 Header paged_header_of(const GgufFile& file, std::vector<StringKey> keys, std::uint64_t alignment) {
   auto header = header_of(file, keys);
   if (keys.empty() || file.tensors().empty()) return header;
@@ -88,14 +88,14 @@ void Rewrite::lay_out(std::size_t part, const std::map<std::size_t, int>& replac
   auto [header, infos_begin] = paged_header_of(file, keys, alignment);
   const auto data_begin = file.tensors().empty() ? header.size() : aligned(header.size());
 
-  std::vector<std::size_t> order;  // of the part's tensors in the data
+  std::vector<std::size_t> order;  // the part's tensors in the order of their data
   for (std::size_t t = 0; t < model_.tensors().size(); ++t) {
     if (model_.tensors()[t].part == part) order.push_back(t);
   }
   std::stable_sort(order.begin(), order.end(),
                    [&](std::size_t a, std::size_t b) { return model_.tensors()[a].begin < model_.tensors()[b].begin; });
 
-  // Everything from `position` on is `shift` bytes from where it was; unsigned, and so modulo 2^64, where it is less.
+  // Everything from `position` on moves by `shift` bytes, modulo 2^64 if it moves down.
   std::uint64_t position = file.data_begin();
   std::uint64_t shift = data_begin - file.data_begin();
   for (const auto t : order) {
@@ -124,8 +124,8 @@ void Rewrite::lay_out(std::size_t part, const std::map<std::size_t, int>& replac
 }
 
 void Rewrite::copy_later(std::size_t part, std::uint64_t from, std::uint64_t to, std::uint64_t size) {
-  // Up to where a page begins, and from there on in ranges that are not too long, so that progress can be told, and of
-  // whole pages, which some file systems share and do not copy.
+  // First up to a page boundary, then ranges of whole pages, which some file systems share and do not copy. The ranges
+  // are short enough to show progress.
   constexpr std::uint64_t kLongestCopy = std::uint64_t{1} << 25;
   while (size > 0) {
     const auto piece = std::min(size, from % kPage == 0 ? kLongestCopy : kPage - from % kPage);
@@ -140,7 +140,7 @@ void Rewrite::write_headers() const {
   for (std::size_t part = 0; part < parts_.size(); ++part) {
     const auto& [fd, path] = targets_[part];
     write_exactly(fd, 0, std::as_bytes(std::span(parts_[part].header)), path);
-    // What no one writes to, padding behind a tensor of another size, reads as zero.
+    // Bytes that are never written, the padding after a tensor of another size, read as zero.
     if (ftruncate(fd, static_cast<off_t>(parts_[part].size)) != 0) {
       throw Error(fmt::format("cannot write {}: {}", path, errno_text()));
     }
@@ -155,9 +155,9 @@ void Rewrite::copy(std::int64_t i) const {
 }
 
 void Rewrite::write(const TensorPiece& piece, std::span<const std::byte> bytes) const {
-  const auto& place = replaced_.at(piece.tensor);
+  const auto& location = replaced_.at(piece.tensor);
   const auto& [fd, path] = targets_[model_.tensors()[piece.tensor].part];
-  write_exactly(fd, place.begin + stored_bytes(place.type, piece.first_element), bytes, path);
+  write_exactly(fd, location.begin + stored_bytes(location.type, piece.first_element), bytes, path);
 }
 
 std::uint64_t Rewrite::size() const {

@@ -1,10 +1,11 @@
-// A copy of a model in which some tensors have new data and some metadata keys are set, all else byte for byte.
+// A copy of a model with new data for some tensors and new values for some metadata keys. All else is equal byte for
+// byte.
 //
-// Nothing that is not understood has to be: keys, descriptions, data and padding are copied as they lie. A tensor whose
-// new data is of another type takes more or less room; what lies behind it moves, by a multiple of the alignment.
+// Keys, descriptions, data and padding are copied without being interpreted. If a tensor's new type takes more or fewer
+// bytes, all data after it moves by a multiple of the alignment.
 //
-// A rewrite is three steps, in any order: write_headers(), copy(i) for each range that stays, and write() for each
-// piece of the replaced tensors. Different threads may do different ranges and pieces at once.
+// A rewrite has three steps, in any order: write_headers(), copy(i) for each range that stays, and write() for each
+// piece of the replaced tensors. Threads may process different ranges and pieces concurrently.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +23,7 @@ struct StringKey {
   std::string value;
 };
 
-// An empty, readable file that a part of the copy is written to, and its name in messages.
+// An empty, readable file for a part of the copy, and its name in messages.
 struct RewriteTarget {
   int fd;
   std::string path;
@@ -30,10 +31,9 @@ struct RewriteTarget {
 
 class Rewrite {
  public:
-  // `replaced`: the tensors that get new data, by index, and the type that each is stored in then. `keys` are put
-  // behind the first part's own, or take the place of those of the same name; the last one's value may get spaces
-  // behind it, so that the data begins at the same place of a page as before. One target for each part of the model,
-  // which must outlive this.
+  // `replaced`: the tensors that get new data, by index, and their new types. `keys` follow those of the first part, or
+  // replace those of the same name; the last value may be padded with spaces, so that the data keeps its offset within
+  // a page. `targets` has one for each part of the model. The model must outlive this.
   Rewrite(const GgufModel& model, std::vector<RewriteTarget> targets, const std::map<std::size_t, int>& replaced,
           const std::vector<StringKey>& keys);
 
@@ -46,7 +46,7 @@ class Rewrite {
   void write(const TensorPiece& piece, std::span<const std::byte> bytes) const;
 
   std::uint64_t size() const;          // bytes of all parts of the copy
-  std::uint64_t copied_bytes() const;  // of them, those that copy() writes
+  std::uint64_t copied_bytes() const;  // bytes that copy() writes
 
  private:
   struct Part {
@@ -57,7 +57,7 @@ class Rewrite {
     std::size_t part;
     std::uint64_t from, to, size;
   };
-  struct Place {
+  struct Location {
     std::uint64_t begin;  // in the part's copy
     int type;
   };
@@ -69,7 +69,7 @@ class Rewrite {
   std::vector<RewriteTarget> targets_;
   std::vector<Part> parts_;
   std::vector<Copy> copies_;
-  std::map<std::size_t, Place> replaced_;
+  std::map<std::size_t, Location> replaced_;
 };
 
 }  // namespace fakequant

@@ -65,7 +65,7 @@ TEST(Rewrite, ChangesOnlyTheTensorsNamed) {
   EXPECT_EQ(rewritten(model().bytes(), {}, {1}, folder), expected.bytes());
 }
 
-TEST(Rewrite, SetsKeysBehindTheOthersAndReplacesThoseOfTheSameName) {
+TEST(Rewrite, AppendsKeysAndReplacesThoseOfTheSameName) {
   const TestFolder folder;
   const std::vector<StringKey> keys = {{"unknown.key", "new"}, {"another.key", "value"}};
   const auto once = rewritten(model().bytes(), keys, {2}, folder);
@@ -100,7 +100,7 @@ TEST(Rewrite, MovesWhatLiesBehindATensorOfAnotherType) {
   const auto as_floats = model_with([&](TestGguf& gguf) { gguf.floats("b", negated); });
   EXPECT_EQ(rewritten_file(folder.write("m.gguf", as_halves), {}, {{1, GGML_TYPE_F32}}), as_floats);
 
-  // The other way round, with every tensor replaced, and with something behind the last.
+  // The reverse, with every tensor replaced and bytes after the last.
   const auto narrowed = rewritten_file(folder.write("m.gguf", as_floats + "more"), {}, {{1, GGML_TYPE_F16}});
   EXPECT_EQ(narrowed, as_halves + "more");
 }
@@ -108,7 +108,7 @@ TEST(Rewrite, MovesWhatLiesBehindATensorOfAnotherType) {
 TEST(Rewrite, MovesTheEndWhereTheLastTensorHasNoPadding) {
   const TestFolder folder;
   const auto whole = TestGguf().floats("a", {1}).tensor("b", {3}, GGML_TYPE_F16, std::string(6, '\0')).bytes();
-  const auto shortened = whole.substr(0, whole.size() - 26);  // the padding behind b's six bytes
+  const auto shortened = whole.substr(0, whole.size() - 26);  // the padding after b's six bytes
   const auto grown = rewritten_file(folder.write("m.gguf", shortened), {}, {{1, GGML_TYPE_F32}});
   const GgufFile after(folder.write("grown.gguf", grown));
   EXPECT_EQ(after.tensors()[1].size, 12u);

@@ -1,4 +1,4 @@
-// The SHA-256 of bytes that come piece by piece.
+// The SHA-256 of bytes, added piece by piece.
 #pragma once
 
 #include <cstddef>
@@ -18,14 +18,14 @@ class Sha256 {
 
   void add(std::span<const std::byte> bytes);
 
-  // In hexadecimal, of all that was added; nothing can be added afterwards.
+  // The hash of all added bytes, in hexadecimal. No bytes can be added afterwards.
   std::string finish();
 
  private:
   evp_md_ctx_st* context_;
 };
 
-// Of a file's bytes. Throws an Error when it cannot be read.
+// The hash of a file. Throws an Error if it cannot be read.
 std::string sha256_of_file(const std::string& path);
 
 }  // namespace fakequant

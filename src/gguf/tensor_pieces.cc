@@ -7,8 +7,8 @@
 namespace fakequant {
 void TensorPieces::add(std::size_t tensor, const TensorInfo& info, PieceCut cut) {
   const auto row = row_elements(info);
-  const auto whole_rows = std::max<std::int64_t>(1, most_elements_ / row) * row;
-  add_run(tensor, info.elements, cut == PieceCut::rows ? whole_rows : most_elements_);
+  const auto whole_rows = std::max<std::int64_t>(1, max_elements_ / row) * row;
+  add_run(tensor, info.elements, cut == PieceCut::rows ? whole_rows : max_elements_);
 }
 
 void TensorPieces::add_run(std::size_t tensor, std::int64_t elements, std::int64_t piece_elements) {

@@ -15,7 +15,7 @@ namespace {
 
 const ggml_type_traits& traits(int type) { return *ggml_get_type_traits(static_cast<ggml_type>(type)); }
 
-// Null for a type that ggml does not quantize to.
+// Null if ggml does not quantize to the type.
 const BlockType* find_quantizer(int type) {
   const auto& types = ggml_types();
   const auto found = std::find_if(types.begin(), types.end(), [&](const auto& known) { return known.id == type; });
@@ -34,7 +34,7 @@ void convert(std::span<const std::byte> bytes, std::span<float> values) {
 }  // namespace
 
 bool is_tensor_type(std::uint32_t type) {
-  // Types that ggml has dropped keep their number, with a size of 0.
+  // Types that ggml has removed keep their numbers, with a size of 0.
   return type < GGML_TYPE_COUNT && traits(static_cast<int>(type)).type_size > 0 &&
          traits(static_cast<int>(type)).blck_size > 0;
 }

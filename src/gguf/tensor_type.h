@@ -1,4 +1,4 @@
-// The types in which GGUF stores tensors, as ggml knows them.
+// The types in which GGUF stores tensors: ggml's.
 #pragma once
 
 #include <cstddef>
@@ -14,7 +14,7 @@ namespace fakequant {
 
 bool is_tensor_type(std::uint32_t type);
 
-// The name as llama.cpp's tools print it: "F32", "Q4_K".
+// The name in llama.cpp's tools: "F32", "Q4_K".
 std::string type_name(int type);
 
 std::int64_t block_elements(int type);  // values that share a block; 1 for plain types
@@ -25,7 +25,7 @@ bool is_float32(int type);
 // True for F32, F16 and BF16: types whose values can be replaced one by one.
 bool is_plain_float(int type);
 
-// Which of the 16-bit floats a type is, if one.
+// The 16-bit float that a type is, if it is one.
 std::optional<Half> half_of_type(int type);
 
 // True for the types whose values share a scale in blocks.
@@ -37,16 +37,16 @@ bool can_quantize_again(int type);
 // The type that "f32", "f16" or "bf16" names. Throws a usage error for any other word.
 int plain_float_type(const std::string& name);
 
-// False for the types with values that a float does not hold: F64, I64, I32.
+// False for the types with values that a float cannot hold: F64, I64, I32.
 bool widens_exactly(int type);
 
 // Widens stored values to float, quantized ones by ggml's own dequantization. `bytes` holds whole blocks for
 // values.size() values.
 void decode_values(int type, std::span<const std::byte> bytes, std::span<float> values);
 
-// The bytes in which values are stored: in a plain float type to nearest, ties to even; in one that
+// The stored bytes of values: in a plain float type rounded to nearest, ties to even; in a type that
 // can_quantize_again() by ggml's own quantization, in rows of `row` values, which divides values.size(). Throws an
-// Error when the latter does not take a value.
+// Error if ggml does not take a value.
 Buffer<std::byte> encode_values(int type, std::span<const float> values, std::int64_t row);
 
 }  // namespace fakequant

@@ -1,4 +1,4 @@
-// GGUF files for tests, put together byte by byte, so that tests can also make the ones that no writer would.
+// GGUF files for tests, built byte by byte, so that tests can also make invalid ones.
 #pragma once
 
 #include <unistd.h>
@@ -12,7 +12,7 @@
 
 namespace fakequant {
 
-// A folder that is removed with its owner.
+// A temporary folder that its destructor removes.
 class TestFolder {
  public:
   TestFolder() {
@@ -61,7 +61,7 @@ class TestGguf {
   TestGguf& text(std::string_view name, std::string_view value) { return key(name, 8, raw_text(value)); }
   TestGguf& number(std::string_view name, std::uint32_t value) { return key(name, 4, raw(value)); }
 
-  // Data goes behind the data so far, at the next multiple of 32.
+  // Appends the data at the next multiple of 32.
   TestGguf& tensor(std::string_view name, const std::vector<std::int64_t>& shape, std::uint32_t type,
                    std::string_view data) {
     return tensor_at(name, shape, type, data_.size()).data(data);
@@ -90,7 +90,7 @@ class TestGguf {
     return all + data_;
   }
 
-  // May be changed to lie.
+  // Tests may set these to wrong values.
   std::string magic = "GGUF";
   std::uint32_t version = 3;
   std::uint64_t tensor_count = 0;

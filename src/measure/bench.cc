@@ -86,8 +86,8 @@ std::uint64_t peak_memory() {
 BenchResult bench(const std::vector<std::string>& model_files, const std::vector<Variant>& variants,
                   const BenchOptions& options, const Progress& progress) {
   const auto memory_before = memory_held();
-  Subjects subjects(model_files, options.compute.devices);
-  const auto& model = subjects.baseline();
+  LoadedModels models(model_files, options.compute.devices);
+  const auto& model = models.baseline();
   BenchResult result;
   result.model = model_files.front();
   result.threads = options.compute.threads;
@@ -111,14 +111,14 @@ BenchResult bench(const std::vector<std::string>& model_files, const std::vector
     run(*context, tokens, result.decode_tokens, not_counted);
     contexts.push_back(std::move(context));
   };
-  run_first(subjects.open_baseline(context_options));
+  run_first(models.open_baseline(context_options));
   result.rss_added = memory_added(memory_before);
   for (const auto& variant : variants) {
     BenchVariant opened;
     opened.name = variant.name;
     opened.recipe = variant.recipe;
     const auto before = memory_held();
-    run_first(subjects.open(variant, context_options));
+    run_first(models.open(variant, context_options));
     opened.rss_added = memory_added(before);
     if (const auto& own = contexts.back()->model(); &own != &model) opened.load_ms = own.load_ms();
     result.variants.push_back(std::move(opened));
@@ -135,7 +135,7 @@ BenchResult bench(const std::vector<std::string>& model_files, const std::vector
   std::mt19937 random(1);
   for (int repetition = 0; repetition < options.repetitions; ++repetition) {
     std::shuffle(order.begin(), order.end(), random);  // no one runs after the same other more often than the rest
-    for (const auto place : order) run(*contexts[place], tokens, result.decode_tokens, times[place]);
+    for (const auto index : order) run(*contexts[index], tokens, result.decode_tokens, times[index]);
     if (progress) progress(static_cast<double>(repetition + 1) / options.repetitions);
   }
 

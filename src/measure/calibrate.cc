@@ -1,6 +1,7 @@
 #include "measure/calibrate.h"
 
 #include <map>
+#include <utility>
 
 #include "engine/context.h"
 #include "error.h"
@@ -18,9 +19,18 @@ CalibrationResult calibrate(const std::vector<std::string>& model_files, const R
   const int ctx_size = choose_chunk_size(model, options.ctx_size);
   TextChunks chunks(model, text, ctx_size, options.chunks);
   Context context(model, {.ctx_size = ctx_size, .threads = options.compute.threads}, {});
-  std::map<std::string, ValueRecorder> recorders;
-  context.set_recipe(taps, [&](const ActivationSite& site, std::span<const float> values, std::int64_t columns) {
-    recorders.try_emplace(site.site.name, options.compute.threads).first->second.record(values, columns);
+  struct Recorded {
+    int layer;
+    ValueRecorder values;
+  };
+  std::map<std::string, Recorded> recorded;  // by the site's name
+  context.observe(taps, [&](const ActivationSite& site, std::span<const float> values, std::int64_t columns) {
+    auto found = recorded.find(site.site.name);
+    if (found == recorded.end()) {
+      Recorded empty{site.site.layer.value_or(-1), ValueRecorder(options.compute.threads)};
+      found = recorded.emplace(site.site.name, std::move(empty)).first;
+    }
+    found->second.values.record(values, columns);
   });
 
   CalibrationResult result;
@@ -36,14 +46,20 @@ CalibrationResult calibrate(const std::vector<std::string>& model_files, const R
     if (progress) progress(static_cast<double>(chunks.taken()) / chunks.expected());
   }
   result.tokens = static_cast<std::int64_t>(result.chunks) * ctx_size;
-  for (const auto& counters : context.counters()) {
-    const auto recorder = recorders.find(counters.site);
-    if (recorder == recorders.end()) continue;  // nothing came by: an expert that was never chosen
-    auto site = recorder->second.result(options.range);
-    site.site = counters.site;
-    site.layer = counters.layer;
+  const auto add_result = [&](const std::string& name, const Recorded& of_site) {
+    auto site = of_site.values.result(options.range);
+    site.site = name;
+    site.layer = of_site.layer;
     result.sites.push_back(std::move(site));
+  };
+  // In the graph's order, then the sites that only the graphs of these chunks have.
+  for (const auto& site : context.sites()) {
+    const auto found = recorded.find(site.site.name);
+    if (found == recorded.end()) continue;
+    add_result(found->first, found->second);
+    recorded.erase(found);
   }
+  for (const auto& [name, of_site] : recorded) add_result(name, of_site);
   if (result.sites.empty()) {
     throw Error("nothing was recorded: the text has none of the tokens that the rules name");
   }

@@ -38,7 +38,7 @@ ChunkPlan plan_chunks(const Model& model, int ctx_size, int batch_size, int thre
   plan.slices = plan.shape.slices(model.vocabulary_size());
   plan.context = {size, threads, batch_size};
   for (const auto& slice : plan.slices) {
-    plan.context.most_outputs = std::max(plan.context.most_outputs, static_cast<int>(slice.outputs.count));
+    plan.context.max_outputs = std::max(plan.context.max_outputs, static_cast<int>(slice.outputs.count));
   }
   return plan;
 }

@@ -51,8 +51,8 @@ struct Subject {
     return nodes;
   }
 
-  // The place among the sites of a node of the graph; none for one that is no site.
-  std::optional<std::size_t> place_of(int node) const {
+  // The index among the sites of a node of the graph; none for one that is no site.
+  std::optional<std::size_t> index_of(int node) const {
     const auto found = std::find_if(sites.begin(), sites.end(), [&](const auto& site) { return site.node == node; });
     if (node < 0 || found == sites.end()) return std::nullopt;
     return static_cast<std::size_t>(found - sites.begin());
@@ -90,7 +90,7 @@ Subject choose_nodes(Context& baseline, Context& variant, const GraphShape& shap
   }
   for (const auto& stream : subject.streams) {
     for (const int node : {stream.output, stream.attention, stream.ffn}) {
-      if (const auto place = subject.place_of(node)) wanted.insert(subject.sites[*place].site.name);
+      if (const auto index = subject.index_of(node)) wanted.insert(subject.sites[*index].site.name);
     }
   }
   std::unordered_map<std::string, std::vector<std::int64_t>> of_variant;
@@ -126,7 +126,7 @@ class Lockstep {
     kept.values.assign(values.begin(), values.end());
     kept.is_new = true;
     bytes_ += values.size_bytes();
-    most_bytes_ = std::max(most_bytes_, bytes_);
+    max_bytes_ = std::max(max_bytes_, bytes_);
   }
 
   void compare(const ActivationSite& site, std::span<const float> values, std::int64_t columns) {
@@ -158,7 +158,7 @@ class Lockstep {
     return found == differences_.end() ? nullptr : &found->second;
   }
 
-  std::uint64_t most_bytes() const { return most_bytes_; }
+  std::uint64_t max_bytes() const { return max_bytes_; }
   const std::optional<FirstOdd>& first_odd_baseline() const { return first_odd_baseline_; }
   const std::optional<FirstOdd>& first_odd_variant() const { return first_odd_variant_; }
 
@@ -169,7 +169,7 @@ class Lockstep {
   };
   int threads_;
   int chunk_ = 0;
-  std::uint64_t bytes_ = 0, most_bytes_ = 0;
+  std::uint64_t bytes_ = 0, max_bytes_ = 0;
   std::unordered_map<std::string, Kept> kept_;  // by the node's name, whose memory is used again
   std::unordered_map<std::string, NodeDifference> differences_;
   std::optional<FirstOdd> first_odd_baseline_, first_odd_variant_;
@@ -193,9 +193,9 @@ class Scores {
     const auto before = scores_.size();
     scores_.resize(before + of_baseline.size());
     parallel_for(static_cast<std::int64_t>(of_baseline.size()), threads_, [&](std::int64_t i) {
-      const auto place = static_cast<std::size_t>(i);
-      scores_[before + place] =
-          score_token(of_baseline[place], predict(of_baseline[place]), of_variant[place], tokens[first + place + 1]);
+      const auto index = static_cast<std::size_t>(i);
+      scores_[before + index] =
+          score_token(of_baseline[index], predict(of_baseline[index]), of_variant[index], tokens[first + index + 1]);
     });
   }
 
@@ -222,7 +222,7 @@ class Scores {
   bool are_finite_ = true;
 };
 
-// What became of the error in each node that was compared, by its place among the sites.
+// What became of the error in each node that was compared, by its index among the sites.
 std::vector<std::optional<NodeDrift>> follow_error(const Subject& subject, const Lockstep& lockstep,
                                                    const std::vector<SiteCounters>& counters,
                                                    const std::set<std::string>& changed_weights) {
@@ -261,13 +261,13 @@ void add_to_layer(LayerDrift& layer, const NodeDrift& node) {
   layer.died += node.role == DriftRole::died;
 }
 
-void tell(const Subject& subject, const std::vector<std::optional<NodeDrift>>& nodes, DriftResult& result) {
+void add_nodes(const Subject& subject, const std::vector<std::optional<NodeDrift>>& nodes, DriftResult& result) {
   for (const auto& stream : subject.streams) {
     LayerDrift layer;
     layer.layer = stream.layer;
     const auto node_at = [&](int node) {
-      const auto place = subject.place_of(node);
-      return place ? nodes[*place] : std::nullopt;
+      const auto index = subject.index_of(node);
+      return index ? nodes[*index] : std::nullopt;
     };
     layer.output = node_at(stream.output);
     layer.attention = node_at(stream.attention);
@@ -299,17 +299,22 @@ DriftRole role_of(double error, double before, bool is_changed_here) {
 
 DriftResult measure_drift(const std::vector<std::string>& model_files, const Variant& variant, const Text& text,
                           const DriftOptions& options, const Progress& progress) {
-  Subjects subjects(model_files, options.compute.devices);
-  const auto& model = subjects.baseline();
+  LoadedModels models(model_files, options.compute.devices);
+  return measure_drift(models, variant, text, options, progress);
+}
+
+DriftResult measure_drift(LoadedModels& models, const Variant& variant, const Text& text, const DriftOptions& options,
+                          const Progress& progress) {
+  const auto& model = models.baseline();
   const int ctx_size = choose_chunk_size(model, options.ctx_size);
   TextChunks chunks(model, text, ctx_size, options.chunks);
   const auto slices = slices_of(static_cast<std::size_t>(ctx_size));
   ContextOptions context_options{ctx_size, options.compute.threads};
   for (const auto& slice : slices) {
-    context_options.most_outputs = std::max(context_options.most_outputs, static_cast<int>(slice.size()));
+    context_options.max_outputs = std::max(context_options.max_outputs, static_cast<int>(slice.size()));
   }
   Context baseline(model, context_options, {});
-  Context changed(subjects.model_of(variant), context_options, variant.taps);
+  Context changed(models.model_of(variant), context_options, variant.taps);
 
   DriftResult result;
   result.model = model.path();
@@ -319,7 +324,7 @@ DriftResult measure_drift(const std::vector<std::string>& model_files, const Var
   result.pattern = options.nodes;
   result.threads = options.compute.threads;
   result.ctx_size = ctx_size;
-  result.tokens_together = context_options.most_outputs;
+  result.tokens_together = context_options.max_outputs;
   const GraphShape shape{slices.front().size(), slices.front().size()};
   const auto subject = choose_nodes(baseline, changed, shape, options.nodes, result);
   Lockstep lockstep(options.compute.threads);
@@ -350,11 +355,11 @@ DriftResult measure_drift(const std::vector<std::string>& model_files, const Var
     if (progress) progress(static_cast<double>(result.chunks) / chunks.expected());
   }
   result.tokens = static_cast<std::int64_t>(result.chunks) * ctx_size;
-  result.kept_bytes = lockstep.most_bytes();
+  result.kept_bytes = lockstep.max_bytes();
   result.first_odd_baseline = lockstep.first_odd_baseline();
   result.first_odd_variant = lockstep.first_odd_variant();
   scores.report(result);
-  tell(subject, follow_error(subject, lockstep, changed.counters(), options.changed_weights), result);
+  add_nodes(subject, follow_error(subject, lockstep, changed.counters(), options.changed_weights), result);
   return result;
 }
 

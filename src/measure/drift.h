@@ -24,8 +24,8 @@
 namespace fakequant {
 
 struct DriftOptions {
-  int ctx_size = 0;  // 0: min(512, what the model was trained for)
-  int chunks = 4;    // of the text, at most: errors over a thousand tokens say what those of more would
+  int ctx_size = 0;         // 0: min(512, what the model was trained for)
+  int chunks = 4;           // of the text, at most: errors over a thousand tokens say what those of more would
   std::string nodes = "*";  // a pattern over the nodes' whole names
   ComputeOptions compute;
   std::set<std::string> changed_weights = {};  // that are others in the variant's file
@@ -34,5 +34,9 @@ struct DriftOptions {
 // Throws as evaluate does, and a usage error when no node fits the pattern.
 DriftResult measure_drift(const std::vector<std::string>& model_files, const Variant& variant, const Text& text,
                           const DriftOptions& options, const Progress& progress = {});
+
+// The same with models that stay loaded. They lie on their own devices, whatever the options say.
+DriftResult measure_drift(LoadedModels& models, const Variant& variant, const Text& text, const DriftOptions& options,
+                          const Progress& progress = {});
 
 }  // namespace fakequant

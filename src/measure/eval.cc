@@ -10,7 +10,7 @@
 namespace fakequant {
 namespace {
 
-// What is measured with, for as long as it lasts.
+// The contexts and settings of one measurement.
 struct Measurement {
   std::unique_ptr<Context> baseline;
   std::vector<std::unique_ptr<Context>> contexts;  // of the variants
@@ -36,7 +36,7 @@ void score(const Measurement& with, const Chunk& chunk, const ChunkSlice& slice,
   }
 }
 
-// Nothing when it is stopped meanwhile.
+// Empty when the measurement is stopped meanwhile.
 std::optional<ChunkScores> score(const Measurement& with, const Chunk& chunk) {
   ChunkScores scores;
   scores.variants.resize(with.contexts.size());
@@ -50,11 +50,11 @@ std::optional<ChunkScores> score(const Measurement& with, const Chunk& chunk) {
   return scores;
 }
 
-Measurement prepare(Subjects& subjects, const std::vector<Variant>& variants, const EvalOptions& options) {
+Measurement prepare(LoadedModels& models, const std::vector<Variant>& variants, const EvalOptions& options) {
   Measurement with;
-  with.plan = plan_chunks(subjects.baseline(), options.ctx_size, options.compute.batch_size, options.compute.threads);
-  with.baseline = subjects.open_baseline(with.plan.context);
-  with.contexts = subjects.open(variants, with.plan.context);
+  with.plan = plan_chunks(models.baseline(), options.ctx_size, options.compute.batch_size, options.compute.threads);
+  with.baseline = models.open_baseline(with.plan.context);
+  with.contexts = models.open(variants, with.plan.context);
   with.variants = &variants;
   with.options = &options;
   return with;
@@ -102,7 +102,7 @@ void take_macro_averages(EvalResult& result) {
   }
 }
 
-// An evaluation while it goes on.
+// An evaluation in progress.
 struct Evaluation {
   const Model& model;
   const Measurement& with;
@@ -113,12 +113,12 @@ struct Evaluation {
   TextSums no_sums() const { return {{}, std::vector<ScoreStatistics>(with.variants->size())}; }
   void add_text(const Text& source, std::size_t texts);
   void add_chunk(int text, int number, std::span<const Token> tokens, const ChunkScores& scores);
-  void tell(double done, const TextSums& sums) const;
+  void report_progress(double done, const TextSums& sums) const;
   void finish();
 };
 
 void Evaluation::add_text(const Text& source, std::size_t texts) {
-  const auto place = result.texts.size();
+  const auto index = result.texts.size();
   TextChunks chunks(model, source, result.ctx_size, with.options->chunks);
   TextResult text;
   text.name = source.name;
@@ -128,11 +128,11 @@ void Evaluation::add_text(const Text& source, std::size_t texts) {
     result.is_interrupted = !scores.has_value();
     if (result.is_interrupted) break;
     sums.add(*scores);
-    add_chunk(static_cast<int>(place), text.chunks, *tokens, *scores);
+    add_chunk(static_cast<int>(index), text.chunks, *tokens, *scores);
     ++text.chunks;
     // Texts that have not been opened are taken to be as long as this one.
     const double of_text = static_cast<double>(text.chunks) / chunks.expected();
-    tell((static_cast<double>(place) + of_text) / static_cast<double>(texts), sums);
+    report_progress((static_cast<double>(index) + of_text) / static_cast<double>(texts), sums);
   }
   if (text.chunks == 0) return;
   total.add(sums);
@@ -153,7 +153,7 @@ void Evaluation::add_chunk(int text, int number, std::span<const Token> tokens, 
   }
 }
 
-void Evaluation::tell(double done, const TextSums& sums) const {
+void Evaluation::report_progress(double done, const TextSums& sums) const {
   if (!with.options->progress) return;
   EvalProgress progress{done, result.chunks, 0, {}};
   for (std::size_t v = 0; v < sums.variants.size(); ++v) {
@@ -181,13 +181,18 @@ void Evaluation::finish() {
 
 EvalResult evaluate(const std::vector<std::string>& model_files, const std::vector<Variant>& variants,
                     const std::vector<Text>& texts, const EvalOptions& options) {
-  Subjects subjects(model_files, options.compute.devices);
-  const auto& model = subjects.baseline();
-  const auto with = prepare(subjects, variants, options);
+  LoadedModels models(model_files, options.compute.devices);
+  return evaluate(models, variants, texts, options);
+}
+
+EvalResult evaluate(LoadedModels& models, const std::vector<Variant>& variants, const std::vector<Text>& texts,
+                    const EvalOptions& options) {
+  const auto& model = models.baseline();
+  const auto with = prepare(models, variants, options);
   Evaluation evaluation{model, with, {}, {}, std::vector<WorstTokens>(variants.size())};
   evaluation.total = evaluation.no_sums();
   auto& result = evaluation.result;
-  result.model = model_files.front();
+  result.model = model.path();
   result.threads = options.compute.threads;
   result.ctx_size = static_cast<int>(with.plan.shape.ctx_size);
   result.batch_size = with.baseline->batch_size();

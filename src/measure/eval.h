@@ -24,8 +24,8 @@ struct EvalProgress {
 };
 
 struct EvalOptions {
-  int ctx_size = 0;    // 0: min(512, what the model was trained for)
-  int chunks = 0;      // of each text, at most; 0: all that it has
+  int ctx_size = 0;  // 0: min(512, what the model was trained for)
+  int chunks = 0;    // of each text, at most; 0: all that it has
   ComputeOptions compute;
   std::function<void(const EvalProgress&)> progress;  // told after each chunk; may be empty
   std::function<bool()> is_stopped;  // asked now and then: whether to end with what there is; may be empty
@@ -35,5 +35,9 @@ struct EvalOptions {
 // stopped before a chunk has been measured, the result has no chunks and no figures.
 EvalResult evaluate(const std::vector<std::string>& model_files, const std::vector<Variant>& variants,
                     const std::vector<Text>& texts, const EvalOptions& options);
+
+// The same with models that stay loaded. They lie on their own devices, whatever the options say.
+EvalResult evaluate(LoadedModels& models, const std::vector<Variant>& variants, const std::vector<Text>& texts,
+                    const EvalOptions& options);
 
 }  // namespace fakequant

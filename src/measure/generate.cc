@@ -44,18 +44,19 @@ struct Written {
   std::optional<Token> end;
 
   // Every decision that the model took: a token each, and the end.
-  std::size_t places() const { return tokens.size() + (end ? 1 : 0); }
-  Token at(std::size_t place) const { return place < tokens.size() ? tokens[place] : end.value(); }
+  std::size_t positions() const { return tokens.size() + (end ? 1 : 0); }
+  Token at(std::size_t position) const { return position < tokens.size() ? tokens[position] : end.value(); }
 };
 
-// Throws an Error when one of the logits that follow `place` tokens is not a finite number. `who` is for the message.
-Prediction checked_prediction(std::span<const float> logits, std::size_t place, const std::string& who) {
+// Throws an Error when one of the logits that follow `position` tokens is not a finite number. `who` is for the
+// message.
+Prediction checked_prediction(std::span<const float> logits, std::size_t position, const std::string& who) {
   const auto result = predict(logits);
   if (std::isfinite(result.log_sum)) return result;
   throw Error(
       fmt::format("{}: a logit is not a number at token {}, counted from 0: is the model damaged, or a format too "
                   "narrow for it?",
-                  who, place));
+                  who, position));
 }
 
 Written continue_text(Context& context, const std::vector<Token>& prompt, const GenerateOptions& options, int ctx_size,
@@ -80,33 +81,33 @@ Written continue_text(Context& context, const std::vector<Token>& prompt, const 
   return written;
 }
 
-// A context that was fed the prompt and a text: what it expected at each of the text's places.
+// A context that was fed the prompt and a text: what it expected at each of the text's positions.
 class Fed {
  public:
   Fed(Context& context, const std::vector<Token>& prompt, const Written& text, const std::string& who)
       : context_(context), first_(prompt.size() - 1) {
     auto tokens = prompt;
     tokens.insert(tokens.end(), text.tokens.begin(), text.tokens.end());
-    tokens.resize(first_ + text.places());  // the last decision's token is not read
+    tokens.resize(first_ + text.positions());  // the last decision's token is not read
     context.clear();
-    context.evaluate(tokens, {first_, text.places()});
-    for (std::size_t i = 0; i < text.places(); ++i) {
-      places_.push_back(checked_prediction(context.logits(first_ + i), i, who));
+    context.evaluate(tokens, {first_, text.positions()});
+    for (std::size_t i = 0; i < text.positions(); ++i) {
+      positions_.push_back(checked_prediction(context.logits(first_ + i), i, who));
     }
   }
 
-  std::size_t places() const { return places_.size(); }
-  Token most_likely(std::size_t place) const { return places_[place].top.front(); }
+  std::size_t positions() const { return positions_.size(); }
+  Token most_likely(std::size_t position) const { return positions_[position].top.front(); }
 
   // Valid until the context evaluates something else.
-  double probability(std::size_t place, Token token) const {
-    return std::exp(log_probability(context_.logits(first_ + place), places_[place], token));
+  double probability(std::size_t position, Token token) const {
+    return std::exp(log_probability(context_.logits(first_ + position), positions_[position], token));
   }
 
  private:
   Context& context_;
-  std::size_t first_;  // index of the evaluated token that the text's first place follows
-  std::vector<Prediction> places_;
+  std::size_t first_;  // index of the evaluated token that the text's first position follows
+  std::vector<Prediction> positions_;
 };
 
 double fraction(std::size_t part, std::size_t whole) {
@@ -115,12 +116,12 @@ double fraction(std::size_t part, std::size_t whole) {
 
 double forced_agreement(const Fed& baseline, const Fed& variant) {
   std::size_t alike = 0;
-  for (std::size_t i = 0; i < baseline.places(); ++i) alike += baseline.most_likely(i) == variant.most_likely(i);
-  return fraction(alike, baseline.places());
+  for (std::size_t i = 0; i < baseline.positions(); ++i) alike += baseline.most_likely(i) == variant.most_likely(i);
+  return fraction(alike, baseline.positions());
 }
 
-// Where the texts part: the first place at which one has another token, or its end. A place past the end of both, or
-// different tokens that both end the text, are no difference.
+// Where the texts part: the first position at which one has another token, or its end. A position past the end of both,
+// or different tokens that both end the text, are no difference.
 std::optional<std::size_t> first_difference(const Written& a, const Written& b) {
   const auto [differs, other] = std::mismatch(a.tokens.begin(), a.tokens.end(), b.tokens.begin(), b.tokens.end());
   if (differs == a.tokens.end() && other == b.tokens.end()) return std::nullopt;
@@ -138,18 +139,18 @@ GenerationVariant compare_texts(const Model& model, const Written& baseline, con
   result.agreement =
       fraction(static_cast<std::size_t>(result.tokens_alike), std::max(baseline.tokens.size(), variant.tokens.size()));
   result.forced_agreement = forced_agreement(fed_baseline, fed_variant);
-  const auto place = first_difference(baseline, variant);
-  result.identical = !place;
+  const auto position = first_difference(baseline, variant);
+  result.identical = !position;
   result.common_bytes = result.text.size();
-  if (!place) return result;
-  result.first_difference = static_cast<int>(*place);
+  if (!position) return result;
+  result.first_difference = static_cast<int>(*position);
   const auto named = [&](Token token) { return NamedToken{token, model.text({token})}; };
-  const auto b = baseline.at(*place), v = variant.at(*place);
-  result.parting = PartingPlace{static_cast<int>(*place),
+  const auto b = baseline.at(*position), v = variant.at(*position);
+  result.parting = PartingPlace{static_cast<int>(*position),
                                 named(b),
                                 named(v),
-                                {fed_baseline.probability(*place, b), fed_baseline.probability(*place, v)},
-                                {fed_variant.probability(*place, b), fed_variant.probability(*place, v)}};
+                                {fed_baseline.probability(*position, b), fed_baseline.probability(*position, v)},
+                                {fed_variant.probability(*position, b), fed_variant.probability(*position, v)}};
   result.common_bytes = model.text({variant.tokens.begin(), variant.tokens.begin() + *result.first_difference}).size();
   return result;
 }
@@ -159,10 +160,16 @@ GenerationVariant compare_texts(const Model& model, const Written& baseline, con
 GenerationResult generate(const std::vector<std::string>& model_files, const std::vector<Variant>& variants,
                           const std::vector<std::string>& prompts, const GenerateOptions& options,
                           const Progress& progress) {
-  Subjects subjects(model_files, options.compute.devices);
-  const auto& model = subjects.baseline();
+  LoadedModels models(model_files, options.compute.devices);
+  return generate(models, variants, prompts, options, progress);
+}
+
+GenerationResult generate(LoadedModels& models, const std::vector<Variant>& variants,
+                          const std::vector<std::string>& prompts, const GenerateOptions& options,
+                          const Progress& progress) {
+  const auto& model = models.baseline();
   GenerationResult result;
-  result.model = model_files.front();
+  result.model = model.path();
   result.threads = options.compute.threads;
   result.ctx_size = choose_ctx_size(model, options.ctx_size);
   result.max_tokens = options.max_tokens;
@@ -177,8 +184,8 @@ GenerationResult generate(const std::vector<std::string>& model_files, const std
     read.push_back(prompts.size() == 1 ? work() : about(number(p), work));
   }
   const ContextOptions context_options{result.ctx_size, options.compute.threads};
-  const auto baseline = subjects.open_baseline(context_options);
-  const auto contexts = subjects.open(variants, context_options);
+  const auto baseline = models.open_baseline(context_options);
+  const auto contexts = models.open(variants, context_options);
 
   std::size_t texts = 0;
   const auto one_more = [&] {
@@ -196,7 +203,7 @@ GenerationResult generate(const std::vector<std::string>& model_files, const std
     prompt.prompt_tokens = static_cast<int>(tokens.size());
     prompt.tokens = static_cast<int>(written.tokens.size());
     prompt.ended = written.end.has_value();
-    prompt.forced_places = static_cast<int>(fed.places());
+    prompt.forced_places = static_cast<int>(fed.positions());
     one_more();
     for (std::size_t v = 0; v < variants.size(); ++v) {
       const auto variant = fmt::format("variant {}, {}", variants[v].name, number(p));

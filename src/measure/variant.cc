@@ -23,20 +23,20 @@ std::string vocabulary_difference(const Model& a, const Model& b) {
 
 }  // namespace
 
-Subjects::Subjects(const std::vector<std::string>& baseline, const DeviceOptions& devices)
+LoadedModels::LoadedModels(const std::vector<std::string>& baseline, const DeviceOptions& devices)
     : devices_(devices), baseline_(&load(baseline)) {}
 
-const Model& Subjects::load(const std::vector<std::string>& parts) {
+const Model& LoadedModels::load(const std::vector<std::string>& parts) {
   auto& model = models_[parts];
   if (!model) model = std::make_unique<Model>(parts, devices_);
   return *model;
 }
 
-std::unique_ptr<Context> Subjects::open_baseline(const ContextOptions& options) const {
+std::unique_ptr<Context> LoadedModels::open_baseline(const ContextOptions& options) const {
   return std::make_unique<Context>(*baseline_, options);
 }
 
-const Model& Subjects::model_of(const Variant& variant) {
+const Model& LoadedModels::model_of(const Variant& variant) {
   const auto& model = load(variant.model);
   if (const auto difference = vocabulary_difference(*baseline_, model); !difference.empty()) {
     throw Error(fmt::format("{} and {} have different vocabularies, so that they cannot be compared: {}", model.path(),
@@ -45,14 +45,14 @@ const Model& Subjects::model_of(const Variant& variant) {
   return model;
 }
 
-std::unique_ptr<Context> Subjects::open(const Variant& variant, const ContextOptions& options) {
+std::unique_ptr<Context> LoadedModels::open(const Variant& variant, const ContextOptions& options) {
   const auto& model = model_of(variant);
   if (variant.taps.empty()) return std::make_unique<Context>(model, options);
   return std::make_unique<Context>(model, options, variant.taps);
 }
 
-std::vector<std::unique_ptr<Context>> Subjects::open(const std::vector<Variant>& variants,
-                                                     const ContextOptions& options) {
+std::vector<std::unique_ptr<Context>> LoadedModels::open(const std::vector<Variant>& variants,
+                                                         const ContextOptions& options) {
   std::vector<std::unique_ptr<Context>> contexts;
   for (const auto& variant : variants) contexts.push_back(open(variant, options));
   return contexts;

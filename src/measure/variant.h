@@ -23,15 +23,16 @@ struct Variant {
   std::string other_model;         // the path of a model that is measured as it is, for reports
 };
 
-// Models and the contexts that run them. A file that several variants share is loaded once.
-class Subjects {
+// Loaded models and the contexts that run them. A file that several variants or several measurements share is loaded
+// once, for as long as this lives.
+class LoadedModels {
  public:
   // Loads the baseline from its files. All models lie on these devices.
-  explicit Subjects(const std::vector<std::string>& baseline, const DeviceOptions& devices = {});
+  explicit LoadedModels(const std::vector<std::string>& baseline, const DeviceOptions& devices = {});
 
   const Model& baseline() const { return *baseline_; }
 
-  // A context without a tap on the baseline, and one for each variant. The Subjects must outlive them.
+  // A context without a tap on the baseline, and one for each variant. This must outlive them.
   std::unique_ptr<Context> open_baseline(const ContextOptions& options) const;
   std::vector<std::unique_ptr<Context>> open(const std::vector<Variant>& variants, const ContextOptions& options);
   std::unique_ptr<Context> open(const Variant& variant, const ContextOptions& options);

@@ -21,8 +21,9 @@ constexpr double kRounding = 1e-12;      // of sums in double, relative
 
 // Leaves out what another has in no more bits with no more divergence.
 void keep_pareto(std::vector<PartialMix>& states) {
-  std::stable_sort(states.begin(), states.end(),
-                   [](const PartialMix& a, const PartialMix& b) { return a.bits != b.bits ? a.bits < b.bits : a.kld < b.kld; });
+  std::stable_sort(states.begin(), states.end(), [](const PartialMix& a, const PartialMix& b) {
+    return a.bits != b.bits ? a.bits < b.bits : a.kld < b.kld;
+  });
   double least = std::numeric_limits<double>::infinity();
   std::erase_if(states, [&](const PartialMix& state) {
     if (state.kld >= least) return true;
@@ -61,11 +62,11 @@ struct FormatChoice::Core {
   struct Part {
     std::size_t part = 0;
     std::vector<Option> options;  // cheapest at the price first
-    std::int64_t fewest_bits = 0;
+    std::int64_t min_bits = 0;
   };
   std::vector<Part> parts;  // those that are left to be decided
   Taken taken;              // the others
-  PartialMix fixed;              // what these add up to
+  PartialMix fixed;         // what these add up to
 };
 
 FormatChoice::FormatChoice(std::vector<std::vector<FormatCost>> parts) : parts_(parts.size()) {
@@ -78,9 +79,9 @@ FormatChoice::FormatChoice(std::vector<std::vector<FormatCost>> parts) : parts_(
     for (const auto& entry : all) {
       if (parts_[p].empty() || entry.cost.kld < parts_[p].back().cost.kld) parts_[p].push_back(entry);
     }
-    fewest_bits_ += parts_[p].front().cost.bits;
-    most_bits_ += parts_[p].back().cost.bits;
-    least_kld_ += parts_[p].back().cost.kld;
+    min_bits_ += parts_[p].front().cost.bits;
+    max_bits_ += parts_[p].back().cost.bits;
+    min_kld_ += parts_[p].back().cost.kld;
     add_steps(p);
   }
   std::stable_sort(steps_.begin(), steps_.end(), [](const Step& a, const Step& b) { return a.saving > b.saving; });
@@ -118,7 +119,7 @@ FormatMix FormatChoice::mix_of(const Taken& taken) const {
 FormatChoice::Start FormatChoice::start(std::int64_t budget) const {
   Start start;
   start.taken.assign(parts_.size(), 0);
-  start.bits = fewest_bits_;
+  start.bits = min_bits_;
   start.is_best = true;
   for (const auto& step : steps_) {
     if (start.taken[step.part] != step.from) continue;
@@ -176,16 +177,16 @@ FormatChoice::Core FormatChoice::core(const Start& start, std::int64_t budget) c
 }
 
 // Looks for a better mix. False when states were left out because they were too many: then there may be a better one.
-bool FormatChoice::improve(Start& start, std::int64_t budget, std::size_t most_states) const {
+bool FormatChoice::improve(Start& start, std::int64_t budget, std::size_t max_states) const {
   auto core = this->core(start, budget);
   const double size = start.kld + start.price * static_cast<double>(budget);
   const double gap = start.kld - start.bound + kRounding * size;
   std::int64_t rest = 0;
-  for (const auto& part : core.parts) rest += part.fewest_bits;
+  for (const auto& part : core.parts) rest += part.min_bits;
   bool is_all = true;
   std::vector<std::vector<PartialMix>> stages = {{core.fixed}};
   for (const auto& part : core.parts) {
-    rest -= part.fewest_bits;
+    rest -= part.min_bits;
     std::vector<PartialMix> next;
     for (std::size_t s = 0; s < stages.back().size(); ++s) {
       const auto& state = stages.back()[s];
@@ -198,7 +199,7 @@ bool FormatChoice::improve(Start& start, std::int64_t budget, std::size_t most_s
       }
     }
     keep_pareto(next);
-    if (keep_cheapest(next, most_states)) is_all = false;
+    if (keep_cheapest(next, max_states)) is_all = false;
     stages.push_back(std::move(next));
   }
   const auto& last = stages.back();
@@ -221,23 +222,23 @@ bool FormatChoice::improve(Start& start, std::int64_t budget, std::size_t most_s
   return is_all;
 }
 
-std::optional<FormatMix> FormatChoice::under_bits(std::int64_t most) const {
-  if (fewest_bits_ > most) return std::nullopt;
-  auto known = start(most);
-  if (!known.is_best && !improve(known, most, kFirstLook)) {
-    improve(known, most, std::numeric_limits<std::size_t>::max());
+std::optional<FormatMix> FormatChoice::under_bits(std::int64_t max_bits) const {
+  if (min_bits_ > max_bits) return std::nullopt;
+  auto known = start(max_bits);
+  if (!known.is_best && !improve(known, max_bits, kFirstLook)) {
+    improve(known, max_bits, std::numeric_limits<std::size_t>::max());
   }
   return mix_of(known.taken);
 }
 
-std::optional<FormatMix> FormatChoice::under_kld(double most) const {
-  auto best = under_bits(most_bits_);
-  if (best->kld > most) return std::nullopt;
+std::optional<FormatMix> FormatChoice::under_kld(double max_kld) const {
+  auto best = under_bits(max_bits_);
+  if (best->kld > max_kld) return std::nullopt;
   // With `low` bits it cannot be had, with those of `best` it can.
-  for (auto low = fewest_bits_ - 1; low + 1 < best->bits;) {
+  for (auto low = min_bits_ - 1; low + 1 < best->bits;) {
     const auto middle = low + (best->bits - low) / 2;
     auto mix = under_bits(middle);
-    if (mix && mix->kld <= most) {
+    if (mix && mix->kld <= max_kld) {
       best = std::move(mix);
     } else {
       low = middle;
@@ -246,7 +247,7 @@ std::optional<FormatMix> FormatChoice::under_kld(double most) const {
   return best;
 }
 
-ParetoFront FormatChoice::front(std::size_t most) const {
+ParetoFront FormatChoice::front(std::size_t max_mixes) const {
   ParetoFront front;
   auto& mixes = front.mixes;
   const auto add = [&](FormatMix mix) {
@@ -254,17 +255,17 @@ ParetoFront FormatChoice::front(std::size_t most) const {
     while (!mixes.empty() && mix.kld <= mixes.back().kld) mixes.pop_back();  // equal but for rounding
     mixes.push_back(std::move(mix));
   };
-  for (auto mix = under_bits(most_bits_); mix; mix = under_bits(mixes.back().bits - 1)) {
+  for (auto mix = under_bits(max_bits_); mix; mix = under_bits(mixes.back().bits - 1)) {
     add(std::move(*mix));
-    if (mixes.size() > most) break;
+    if (mixes.size() > max_mixes) break;
   }
-  if (mixes.size() > most) {
+  if (mixes.size() > max_mixes) {
     front.is_whole = false;
     mixes.clear();
-    const auto count = static_cast<std::int64_t>(std::max<std::size_t>(2, most / 2));
+    const auto count = static_cast<std::int64_t>(std::max<std::size_t>(2, max_mixes / 2));
     for (std::int64_t i = count - 1; i >= 0; --i) {
       const double part = static_cast<double>(i) / static_cast<double>(count - 1);
-      add(*under_bits(fewest_bits_ + static_cast<std::int64_t>(static_cast<double>(most_bits_ - fewest_bits_) * part)));
+      add(*under_bits(min_bits_ + static_cast<std::int64_t>(static_cast<double>(max_bits_ - min_bits_) * part)));
     }
   }
   std::reverse(mixes.begin(), mixes.end());

@@ -42,18 +42,18 @@ class FormatChoice {
 
   // The mix of least divergence that takes no more bits; of equal ones that of the fewest bits. None where even the
   // fewest bits are more.
-  std::optional<FormatMix> under_bits(std::int64_t most) const;
+  std::optional<FormatMix> under_bits(std::int64_t max_bits) const;
 
   // The mix of fewest bits that diverges no more; none where even the least divergence is more.
-  std::optional<FormatMix> under_kld(double most) const;
+  std::optional<FormatMix> under_kld(double max_kld) const;
 
-  // All mixes of which no other is better in both, or, where they are more than `most`, about half as many, evenly
-  // distributed over the bits.
-  ParetoFront front(std::size_t most) const;
+  // All mixes of which no other is better in both, or, where there are more than `max_mixes`, about half as many,
+  // evenly distributed over the bits.
+  ParetoFront front(std::size_t max_mixes) const;
 
-  std::int64_t fewest_bits() const { return fewest_bits_; }
-  std::int64_t most_bits() const { return most_bits_; }  // more make nothing better
-  double least_kld() const { return least_kld_; }
+  std::int64_t min_bits() const { return min_bits_; }
+  std::int64_t max_bits() const { return max_bits_; }  // more make nothing better
+  double min_kld() const { return min_kld_; }
 
  private:
   // An option of a part that no other of its options beats in both.
@@ -74,13 +74,13 @@ class FormatChoice {
   void add_steps(std::size_t part);
   Start start(std::int64_t budget) const;
   Core core(const Start& start, std::int64_t budget) const;
-  bool improve(Start& start, std::int64_t budget, std::size_t most_states) const;
+  bool improve(Start& start, std::int64_t budget, std::size_t max_states) const;
   FormatMix mix_of(const Taken& taken) const;
 
   std::vector<std::vector<Entry>> parts_;  // fewest bits first
   std::vector<Step> steps_;                // those that save most for each bit first
-  std::int64_t fewest_bits_ = 0, most_bits_ = 0;
-  double least_kld_ = 0;
+  std::int64_t min_bits_ = 0, max_bits_ = 0;
+  double min_kld_ = 0;
 };
 
 }  // namespace fakequant

@@ -48,13 +48,13 @@ FormatMix sum_of(const Parts& parts, const std::vector<std::size_t>& options) {
 }
 
 // Divergences are whole numbers, so that sums do not depend on their order, and there are many ties.
-Parts random_parts(std::mt19937& random, std::size_t count, std::size_t most_options, int most_bits, int most_kld) {
+Parts random_parts(std::mt19937& random, std::size_t count, std::size_t max_options, int max_bits, int max_kld) {
   Parts parts(count);
   for (auto& options : parts) {
-    options.resize(1 + random() % most_options);
+    options.resize(1 + random() % max_options);
     for (auto& option : options) {
-      option = {static_cast<std::int64_t>(random() % static_cast<unsigned>(most_bits)),
-                static_cast<double>(random() % static_cast<unsigned>(most_kld))};
+      option = {static_cast<std::int64_t>(random() % static_cast<unsigned>(max_bits)),
+                static_cast<double>(random() % static_cast<unsigned>(max_kld))};
     }
   }
   return parts;
@@ -66,7 +66,7 @@ TEST(FormatChoice, IsTheBestOfAllMixesUnderEveryBudget) {
     const auto parts = random_parts(random, 1 + random() % 7, 5, i % 2 == 0 ? 12 : 200, i % 3 == 0 ? 5 : 100000);
     const auto mixes = all_mixes(parts);
     const FormatChoice choice(parts);
-    EXPECT_EQ(choice.fewest_bits(), mixes.begin()->first);
+    EXPECT_EQ(choice.min_bits(), mixes.begin()->first);
     for (std::int64_t budget = mixes.begin()->first - 1; budget <= mixes.rbegin()->first + 1; ++budget) {
       double least = -1;
       for (const auto& [bits, kld] : best_of(mixes)) {
@@ -99,7 +99,7 @@ TEST(FormatChoice, HasAsFrontAllThatNoOtherBeats) {
       EXPECT_EQ(choice.under_kld(best[m].second)->bits, best[m].first);
     }
     EXPECT_EQ(choice.under_kld(best.back().second - 0.5).has_value(), false);
-    EXPECT_EQ(choice.under_kld(1e9)->bits, choice.fewest_bits());
+    EXPECT_EQ(choice.under_kld(1e9)->bits, choice.min_bits());
   }
 }
 
@@ -138,7 +138,7 @@ TEST(FormatChoice, IsTheBestForManyPartsOfOddSizes) {
     }
   }
   const FormatChoice choice(parts);
-  const auto most = static_cast<std::size_t>(choice.most_bits());
+  const auto most = static_cast<std::size_t>(choice.max_bits());
   std::vector<double> least(most + 1, 0.0);
   for (const auto& options : parts) {
     std::vector<double> next(most + 1, std::numeric_limits<double>::infinity());
@@ -149,7 +149,7 @@ TEST(FormatChoice, IsTheBestForManyPartsOfOddSizes) {
     }
     least = std::move(next);
   }
-  for (auto budget = choice.fewest_bits(); budget <= choice.most_bits(); budget += 97) {
+  for (auto budget = choice.min_bits(); budget <= choice.max_bits(); budget += 97) {
     const auto mix = choice.under_bits(budget);
     ASSERT_TRUE(mix.has_value());
     ASSERT_LE(mix->bits, budget);

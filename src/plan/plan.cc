@@ -4,7 +4,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 
 #include "error.h"
@@ -15,28 +14,17 @@
 namespace fakequant {
 namespace {
 
-constexpr std::size_t kMostOfFront = 400;  // mixes
-constexpr int kShown = 12;                 // of them, in a short table
+constexpr std::size_t kMaxFront = 400;  // mixes
+constexpr int kShown = 12;              // of them, in a short table
 
 std::string word_of(SiteKind kind) { return kind == SiteKind::weight ? "weights" : "activations"; }
 std::string letter_of(SiteKind kind) { return kind == SiteKind::weight ? "w" : "a"; }
-
-double parse_bits(const std::string& text, std::string_view number) {
-  double value = 0;
-  const auto* end = number.data() + number.size();
-  const auto [stop, fault] = std::from_chars(number.data(), end, value);
-  if (fault != std::errc{} || stop != end || !(value > 0) || !(value < 1e6)) {
-    throw usage_error(
-        fmt::format("--bits {} is none: write a number of bits for each value, such as 5.0, w:4.5 or a:8", text));
-  }
-  return value;
-}
 
 // A kind while it is planned.
 struct Kind {
   SiteKind kind;
   std::vector<PlanPart> parts;
-  std::vector<std::vector<std::size_t>> allowed;  // of each part, its options that --keep leaves
+  std::vector<std::vector<std::size_t>> allowed;  // of each part, the options that are allowed
   std::vector<bool> is_kept;
   std::int64_t values = 0;
   std::optional<FormatChoice> choice;
@@ -89,12 +77,12 @@ class Planner {
   void set_budgets();
   void choose();
   void choose_under_bits(Kind& kind) const;
-  void choose_under_kld(Kind& kind, double most) const;
+  void choose_under_kld(Kind& kind, double max_kld) const;
   KindPlan kind_plan(const Kind& kind) const;
   std::vector<PlanPoint> uniform_plans(const Kind& kind) const;
   void add_uniform_pair();
   void fill_in();
-  std::string kept_note() const { return request_.keep.empty() ? "" : " with what --keep leaves"; }
+  std::string kept_note() const { return request_.keep.empty() ? "" : " with the formats that are kept"; }
 
   const PlanRequest& request_;
   StudySubject subject_;
@@ -134,58 +122,56 @@ void Planner::add_kind(SiteKind which, const std::vector<PlanPart>& parts) {
 }
 
 void Planner::set_budgets() {
-  for (const auto& text : request_.bits) {
-    bool is_for_any = false;
+  for (const auto& given : request_.bits) {
+    bool is_used = false;
     for (auto& kind : kinds_) {
-      const auto prefix = letter_of(kind.kind) + ":";
-      const bool has_prefix = text.starts_with("w:") || text.starts_with("a:");
-      if (has_prefix && !text.starts_with(prefix)) continue;
-      is_for_any = true;
-      if (kind.budget) throw usage_error(fmt::format("--bits gives {} two budgets: give one", word_of(kind.kind)));
-      kind.budget = parse_bits(text, std::string_view(text).substr(has_prefix ? prefix.size() : 0));
+      if (given.kind && *given.kind != kind.kind) continue;
+      is_used = true;
+      if (kind.budget) throw usage_error(fmt::format("{} have two budgets of bits: give one", word_of(kind.kind)));
+      kind.budget = given.bits;
     }
-    if (!is_for_any) {
-      throw usage_error(fmt::format("--bits {}: no {} are planned, the study has {} only", text,
-                                    text.starts_with("w:") ? "weights" : "activations", word_of(kinds_.front().kind)));
+    if (!is_used) {
+      throw usage_error(
+          fmt::format("no {} are planned, the study has {} only", word_of(*given.kind), word_of(kinds_.front().kind)));
     }
   }
   const auto has_none = [](const Kind& kind) { return !kind.budget; };
   const auto without = std::count_if(kinds_.begin(), kinds_.end(), has_none);
-  result_.is_chosen = request_.most_kld || !request_.bits.empty();
+  result_.is_chosen = request_.max_kld || !request_.bits.empty();
   if (!result_.is_chosen) return;
-  if (request_.most_kld) {
-    if (without == 0) throw usage_error("--bits and --max-kld are two budgets for the same: take one of them");
+  if (request_.max_kld) {
+    if (without == 0)
+      throw usage_error("a budget of bits and one of divergence are given for the same values: give one of them");
     if (without == 1) return;
     throw usage_error(
-        "--max-kld is for one kind, and the study has weights and activations: give one of them a budget of its own, "
-        "such as --bits a:8, or plan one kind with --site");
+        "a budget of divergence is for one kind, and the study has weights and activations: give one of them a budget "
+        "of bits, such as a:8, or plan the sites of one kind");
   }
   if (without > 0) {
     const auto kind = std::find_if(kinds_.begin(), kinds_.end(), has_none)->kind;
-    throw usage_error(
-        fmt::format("{} have no budget: give them one, such as --bits {}:8, or leave them out with --site",
-                    word_of(kind), letter_of(kind)));
+    throw usage_error(fmt::format("{} have no budget: give them one of bits, such as {}:8, or plan other sites only",
+                                  word_of(kind), letter_of(kind)));
   }
 }
 
 void Planner::choose_under_bits(Kind& kind) const {
-  const double most = std::floor(*kind.budget * static_cast<double>(kind.values) * (1 + 1e-12));
-  kind.chosen = kind.choice->under_bits(static_cast<std::int64_t>(std::min(most, 9e18)));
+  const double max_bits = std::floor(*kind.budget * static_cast<double>(kind.values) * (1 + 1e-12));
+  kind.chosen = kind.choice->under_bits(static_cast<std::int64_t>(std::min(max_bits, 9e18)));
   if (kind.chosen) return;
   throw usage_error(
       fmt::format("no plan holds the {} in {} bits: the fewest{} are {:.4f}, and {:.4f} leave them as "
                   "they are best held",
-                  word_of(kind.kind), *kind.budget, kept_note(), kind.mean(kind.choice->fewest_bits()),
-                  kind.mean(kind.choice->most_bits())));
+                  word_of(kind.kind), *kind.budget, kept_note(), kind.mean(kind.choice->min_bits()),
+                  kind.mean(kind.choice->max_bits())));
 }
 
-void Planner::choose_under_kld(Kind& kind, double most) const {
-  kind.chosen = kind.choice->under_kld(most);
+void Planner::choose_under_kld(Kind& kind, double max_kld) const {
+  kind.chosen = kind.choice->under_kld(max_kld);
   if (kind.chosen) return;
-  const double others = *request_.most_kld - most;
+  const double others = *request_.max_kld - max_kld;
   throw usage_error(fmt::format("no plan keeps the divergence under {:.4g} nats: the least{}{} is {:.4g}",
-                                *request_.most_kld, kept_note(), others > 0 ? " under the other kind's budget" : "",
-                                kind.choice->least_kld() + others));
+                                *request_.max_kld, kept_note(), others > 0 ? " under the other kind's budget" : "",
+                                kind.choice->min_kld() + others));
 }
 
 void Planner::choose() {
@@ -197,7 +183,7 @@ void Planner::choose() {
   }
   for (auto& kind : kinds_) {
     if (kind.budget) continue;
-    choose_under_kld(kind, *request_.most_kld - result_.kld);
+    choose_under_kld(kind, *request_.max_kld - result_.kld);
     result_.kld += kind.chosen->kld;
   }
   for (const auto& kind : kinds_) {
@@ -234,7 +220,7 @@ KindPlan Planner::kind_plan(const Kind& kind) const {
   std::int64_t untouched = 0;
   for (const auto& part : kind.parts) untouched += part.options.front().bits;
   plan.untouched_bits = kind.mean(untouched);
-  auto front = kind.choice->front(kMostOfFront);
+  auto front = kind.choice->front(kMaxFront);
   plan.is_front_whole = front.is_whole;
   if (kind.chosen) {
     plan.chosen_bits = kind.mean(kind.chosen->bits);
@@ -256,7 +242,7 @@ KindPlan Planner::kind_plan(const Kind& kind) const {
   return plan;
 }
 
-// Without a look at --keep.
+// Ignores the formats that are kept.
 std::vector<PlanPoint> Planner::uniform_plans(const Kind& kind) const {
   std::vector<PlanPoint> plans;
   for (const auto& candidate : kind.parts.front().options) {

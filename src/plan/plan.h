@@ -23,12 +23,18 @@ struct KeptFormat {
   std::optional<Format> format;  // none: the site stays as it is
 };
 
+// The maximum of bits for each value, on average over the values of a kind.
+struct BitBudget {
+  std::optional<SiteKind> kind;  // none: each kind that is planned
+  double bits = 0;
+};
+
 struct PlanRequest {
   std::string study;
   std::vector<SitePattern> sites;      // to plan; empty: all of the study
   std::vector<KeptFormat> keep;        // the last that matches a site wins
-  std::vector<std::string> bits;       // "5.0": of each kind; "w:4.5", "a:8": of one. Means over its values
-  std::optional<double> most_kld;      // of the plan, in place of the bits of the only kind, or of one of two
+  std::vector<BitBudget> bits;         // one for each kind at most
+  std::optional<double> max_kld;       // of the plan, in place of the bits of the only kind, or of one of two
   std::optional<std::string> storage;  // of quantized weights, where the study has several
   double negligible_kld = 1e-5;        // that counts as no loss, nats; by Pinsker's inequality the probability of any
                                        // event changes by sqrt(kld / 2) at most: 0.2 %

@@ -75,14 +75,14 @@ std::string storage_of_parts(const StudyDatabase& study, const std::optional<std
   if (asked) {
     if (!known.contains(*asked)) {
       throw usage_error(
-          fmt::format("the study has no weights stored so ({}): leave out --promote and --requantize", shown(*asked)));
+          fmt::format("the study has no weights stored so ({}): ask for another storage, or for none", shown(*asked)));
     }
     return *asked;
   }
   if (known.size() > 1) {
     throw usage_error(
-        fmt::format("the study has weights stored in {} ways, {} and {}: say which with --promote or "
-                    "--requantize, or plan other sites with --site",
+        fmt::format("the study has weights stored in {} ways, {} and {}: say which, or plan other "
+                    "sites",
                     known.size(), shown(*known.begin()), shown(*known.rbegin())));
   }
   return known.empty() ? "" : *known.begin();
@@ -105,10 +105,8 @@ void check_apart(const std::vector<PlanPart>& parts) {
     for (const auto& name : part.names) {
       const auto [owner, is_new] = owners.emplace(std::pair(part.kind, name), &part);
       if (is_new) continue;
-      throw usage_error(
-          fmt::format("{} and {} both round {}, and a plan gives it one format: say which sites to plan "
-                      "with --site",
-                      part_name(*owner->second), part_name(part), name));
+      throw usage_error(fmt::format("{} and {} both round {}, and a plan gives it one format: say which sites to plan",
+                                    part_name(*owner->second), part_name(part), name));
     }
   }
 }

@@ -89,30 +89,30 @@ KeptFormat keep(const std::string& site, const std::string& format) {
   return kept;
 }
 
-PlanRequest under(const std::string& bits) {
+PlanRequest under(double bits, std::optional<SiteKind> kind = {}) {
   PlanRequest request;
-  request.bits = {bits};
+  request.bits = {{kind, bits}};
   return request;
 }
-PlanRequest under_kld(double most) {
+PlanRequest under_kld(double max_kld) {
   PlanRequest request;
-  request.most_kld = most;
+  request.max_kld = max_kld;
   return request;
 }
 
 TEST_F(Plans, GiveEachLayerTheFormatThatCostsLeastTogether) {
   add_norms();
-  const auto result = plan(under("8"));
+  const auto result = plan(under(8));
   ASSERT_EQ(result.kinds.size(), 1u);
   // 8 bits each: 0.042. One in BF16 and one in MXFP4 of 4.25 bits would be 9.4 on average.
   EXPECT_EQ(result.kinds[0].chosen_bits, 8.0);
   EXPECT_NEAR(result.kld, 0.042, 1e-12);
   EXPECT_EQ(to_string(result.recipe), "a:ffn_norm=e4m3");
-  const auto more = plan(under("9.5"));
+  const auto more = plan(under(9.5));
   EXPECT_EQ(to_string(more.recipe), "a:ffn_norm@0=mxfp4 a:ffn_norm@1=bf16 a:ffn_norm@2=e4m3");
   EXPECT_NEAR(more.kld, 0.011001, 1e-12);
   EXPECT_NEAR(*more.kinds[0].chosen_bits, (4.25 + 16 + 8) / 3, 1e-12);
-  const auto most = plan(under("40"));
+  const auto most = plan(under(40));
   EXPECT_EQ(most.kld, 0);
   EXPECT_TRUE(most.recipe.empty());
 }
@@ -129,14 +129,14 @@ TEST_F(Plans, TakeWhatWasPredictedWhereNothingWasMeasured) {
     for (int layer = 0; layer < kLayers; ++layer) predict(layer, "e5m2", 1e-7);
     predict(0, "mxfp4", 0);  // measured as 0.01
   });
-  const auto result = plan(under("8"));
+  const auto result = plan(under(8));
   EXPECT_EQ(to_string(result.recipe), "a:ffn_norm=e5m2");
   EXPECT_NEAR(result.kld, 3e-7, 1e-15);
   for (const auto& assignment : result.assignments) EXPECT_TRUE(assignment.is_predicted);
   EXPECT_THAT(result.notes, ElementsAre("3 of 12 variants have not been measured, and count as predicted."));
   // What was not measured is not said to lose nothing.
   for (const auto& suggestion : result.suggestions) EXPECT_NE(suggestion.format, "e5m2");
-  const auto wider = plan(under("9.5"));
+  const auto wider = plan(under(9.5));
   for (const auto& assignment : wider.assignments) {
     if (assignment.format == "mxfp4") {
       EXPECT_EQ(assignment.kld, 0.01);
@@ -155,21 +155,20 @@ TEST_F(Plans, HaveAsFrontWhatNoMixBeatsAndTheirBudgetsEitherWay) {
   EXPECT_EQ(front.back().kld, 0);
   for (std::size_t i = 0; i < front.size(); ++i) {
     EXPECT_LT(front[i].kld, i > 0 ? front[i - 1].kld : 1.0);
-    EXPECT_EQ(plan(under(std::to_string(front[i].bits + 1e-6))).kld, front[i].kld);
+    EXPECT_EQ(plan(under(front[i].bits + 1e-6)).kld, front[i].kld);
     EXPECT_NEAR(*plan(under_kld(front[i].kld)).kinds[0].chosen_bits, front[i].bits, 1e-12);
   }
-  EXPECT_THAT(refusal(under("4.2")), HasSubstr("no plan holds the activations in 4.2 bits: the fewest are 4.2500"));
-  EXPECT_THAT(refusal(under("w:4")), HasSubstr("no weights are planned, the study has activations only"));
-  EXPECT_THAT(refusal(under("many")), HasSubstr("--bits many is none"));
-  auto both = under("8");
-  both.most_kld = 0.1;
-  EXPECT_THAT(refusal(both), HasSubstr("take one of them"));
+  EXPECT_THAT(refusal(under(4.2)), HasSubstr("no plan holds the activations in 4.2 bits: the fewest are 4.2500"));
+  EXPECT_THAT(refusal(under(4, SiteKind::weight)), HasSubstr("no weights are planned, the study has activations only"));
+  auto both = under(8);
+  both.max_kld = 0.1;
+  EXPECT_THAT(refusal(both), HasSubstr("give one of them"));
 }
 
 TEST_F(Plans, CompareWithOneFormatForAll) {
   add_norms();
   add_norm(0, "int8", 1e-4);  // not in all layers
-  const auto uniform = plan(under("8")).kinds[0].uniform;
+  const auto uniform = plan(under(8)).kinds[0].uniform;
   ASSERT_EQ(uniform.size(), 3u);
   EXPECT_EQ(uniform[1].format, "e4m3");
   EXPECT_EQ(uniform[1].bits, 8);
@@ -179,15 +178,15 @@ TEST_F(Plans, CompareWithOneFormatForAll) {
 
 TEST_F(Plans, KeepWhatTheyAreTold) {
   add_norms();
-  auto request = under("20");
+  auto request = under(20);
   request.keep = {keep("a:ffn_norm", "mxfp4"), keep("a:ffn_norm@1", "none")};
   EXPECT_EQ(to_string(plan(request).recipe), "a:ffn_norm@0,2=mxfp4");
   EXPECT_TRUE(plan(request).assignments[1].is_kept);
-  request.bits = {"5"};
-  EXPECT_THAT(refusal(request), HasSubstr("the fewest with what --keep leaves are 13.5000"));
+  request.bits = {{std::nullopt, 5}};
+  EXPECT_THAT(refusal(request), HasSubstr("the fewest with the formats that are kept are 13.5000"));
   request.bits.clear();
-  request.most_kld = 0.1;
-  EXPECT_THAT(refusal(request), HasSubstr("the least with what --keep leaves is 0.31"));
+  request.max_kld = 0.1;
+  EXPECT_THAT(refusal(request), HasSubstr("the least with the formats that are kept is 0.31"));
   request.keep = {keep("a:ffn_nrm", "bf16")};
   EXPECT_THAT(refusal(request), HasSubstr("nothing at a:ffn_nrm: the nearest are a:ffn_norm"));
   request.keep = {keep("a:ffn_norm@7", "bf16")};
@@ -198,7 +197,7 @@ TEST_F(Plans, KeepWhatTheyAreTold) {
 
 TEST_F(Plans, WeighLayersByTheirValuesAndCountScales) {
   add_weights();
-  const auto result = plan(under("5.5"));
+  const auto result = plan(under(5.5));
   // The middle layer has ten times the values of another.
   EXPECT_EQ(to_string(result.recipe), "w:ffn_up@0=e4m3 w:ffn_up@1=int4,per=tensor");
   EXPECT_NEAR(*result.kinds[0].chosen_bits, (640 * 8 + 6400 * 4 + 32 + 640 * 16) / 7680.0, 1e-12);
@@ -208,21 +207,22 @@ TEST_F(Plans, WeighLayersByTheirValuesAndCountScales) {
 TEST_F(Plans, HaveABudgetForEachKind) {
   add_norms();
   add_weights();
-  auto request = under("8");
+  auto request = under(8);
   const auto same = plan(request);
   EXPECT_EQ(to_string(same.recipe), "w:ffn_up=e4m3 a:ffn_norm=e4m3");
   ASSERT_TRUE(same.uniform_pair.has_value());
   EXPECT_EQ(same.uniform_pair->format, "w:e4m3 a:e4m3");
   EXPECT_NEAR(same.uniform_pair->kld, 0.012 + 0.042, 1e-12);
-  EXPECT_THAT(refusal(under("w:8")), HasSubstr("activations have no budget: give them one, such as --bits a:8"));
-  EXPECT_THAT(refusal(under_kld(0.1)), HasSubstr("--max-kld is for one kind"));
-  request.bits = {"w:8", "a:9.5"};
+  EXPECT_THAT(refusal(under(8, SiteKind::weight)),
+              HasSubstr("activations have no budget: give them one of bits, such as a:8"));
+  EXPECT_THAT(refusal(under_kld(0.1)), HasSubstr("a budget of divergence is for one kind"));
+  request.bits = {{SiteKind::weight, 8}, {SiteKind::activation, 9.5}};
   EXPECT_NEAR(plan(request).kld, 0.012 + 0.011001, 1e-12);
-  request.bits = {"w:8"};
-  request.most_kld = 0.012 + 0.0111;
+  request.bits = {{SiteKind::weight, 8}};
+  request.max_kld = 0.012 + 0.0111;
   const auto rest = plan(request);
   EXPECT_NEAR(rest.kld, 0.012 + 0.011001, 1e-12);
-  request.most_kld = 0.011;
+  request.max_kld = 0.011;
   EXPECT_THAT(refusal(request), HasSubstr("the least under the other kind's budget is 0.012"));
   request.sites = {parse_site_pattern("a:ffn_norm@1-2")};
   request.bits.clear();
@@ -236,38 +236,38 @@ TEST_F(Plans, TakeLayersWhereASiteWasAlsoMeasuredWhole) {
   std::vector<StudySite> all;
   for (int layer = 0; layer < kLayers; ++layer) all.push_back({"ffn_norm-" + std::to_string(layer), {1, 256}, 8192});
   add("a:ffn_norm", {}, "bf16", 1e-5, all);
-  const auto result = plan(under("8"));
+  const auto result = plan(under(8));
   EXPECT_EQ(result.kinds[0].parts, 3);
   EXPECT_THAT(result.notes, ElementsAre(HasSubstr("planned by their layers")));
   add("a:in(ffn_up)", 1, "bf16", 1e-6, {all[1]});
-  EXPECT_THAT(refusal(under("8")), HasSubstr("a:ffn_norm@1 and a:in(ffn_up)@1 both round ffn_norm-1"));
-  auto request = under("8");
+  EXPECT_THAT(refusal(under(8)), HasSubstr("a:ffn_norm@1 and a:in(ffn_up)@1 both round ffn_norm-1"));
+  auto request = under(8);
   request.sites = {parse_site_pattern("a:ffn_norm")};
   EXPECT_EQ(plan(request).kinds[0].parts, 3);
 }
 
 TEST_F(Plans, RefuseStudiesThatSayTooLittle) {
-  EXPECT_THAT(refusal(under("8")), HasSubstr("nothing has been measured"));
+  EXPECT_THAT(refusal(under(8)), HasSubstr("nothing has been measured"));
   add("a:ffn_norm", 0, "bf16", 0.1, {{"ffn_norm-0", {1, 256}, 8192}}, "", 0);
-  EXPECT_THAT(refusal(under("8")), HasSubstr("nothing has been measured"));
+  EXPECT_THAT(refusal(under(8)), HasSubstr("nothing has been measured"));
   add("a:ffn_norm", 1, "bf16", 0.1, {});
-  EXPECT_THAT(refusal(under("8")), HasSubstr("type its sweep's command once more"));
+  EXPECT_THAT(refusal(under(8)), HasSubstr("type its sweep's command once more"));
 }
 
 TEST_F(Plans, SayWhichVariantsHaveOtherChunks) {
   add_norms();
   add("a:ffn_norm", 0, "int8", 0.1, {{"ffn_norm-0", {1, 256}, 8192}}, "", 1);
   add("a:ffn_norm", 1, "int8", 0.1, {{"ffn_norm-1", {1, 256}, 8192}}, "", 0);
-  EXPECT_THAT(plan(under("8")).notes, ElementsAre(HasSubstr("1 of 11 variants have not been measured"),
-                                                  HasSubstr("1 of 10 variants were measured on fewer than 2 chunks")));
+  EXPECT_THAT(plan(under(8)).notes, ElementsAre(HasSubstr("1 of 11 variants have not been measured"),
+                                                HasSubstr("1 of 10 variants were measured on fewer than 2 chunks")));
 }
 
 TEST_F(Plans, AskWhichStorageIsMeant) {
   for (const std::string storage : {"promote F16", "requantize"}) {
     add("w:ffn_up", 0, "e4m3", 0.1, {{"blk.0.ffn_up.weight", {1, 256}, 1152}}, storage);
   }
-  EXPECT_THAT(refusal(under("8")), HasSubstr("stored in 2 ways, 'promote F16' and 'requantize'"));
-  auto request = under("8");
+  EXPECT_THAT(refusal(under(8)), HasSubstr("stored in 2 ways, 'promote F16' and 'requantize'"));
+  auto request = under(8);
   request.storage = "requantize";
   EXPECT_EQ(plan(request).storage, "requantize");
 }

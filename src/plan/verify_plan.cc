@@ -106,7 +106,7 @@ void verify_plan(const StudyDatabase& study, const VerifyRequest& request, PlanR
                     subject.texts.size(), texts.size()));
   }
   const StudyShape shape{subject.layers, subject.ctx_size, subject.batch_size};
-  study.check_subject(study_subject(model, texts, request.compute, shape), "name the study's own with --model and -f");
+  study.check_subject(study_subject(model, texts, request.compute, shape), "name the study's own model and texts");
   const auto chunks = study.baseline();
   auto& verification = plan.verification.emplace();
   verification.model = model.path();

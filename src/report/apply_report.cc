@@ -44,25 +44,25 @@ Json to_json(const ApplyResult& result, const Provenance& provenance) {
 
 ApplyResult fold_layers(const ApplyResult& result) {
   using Key = std::tuple<std::string, std::string, std::string, std::string>;
-  std::map<Key, std::size_t> places;
+  std::map<Key, std::size_t> indices;
   std::vector<std::vector<int>> layers;
   auto folded = result;
   folded.tensors.clear();
   for (const auto& tensor : result.tensors) {
     const auto pattern = layer_pattern(tensor.name);
-    const auto [place, is_new] =
-        places.emplace(Key{pattern, tensor.type, tensor.stored_as, tensor.format}, folded.tensors.size());
+    const auto [index, is_new] =
+        indices.emplace(Key{pattern, tensor.type, tensor.stored_as, tensor.format}, folded.tensors.size());
     if (is_new) {
       folded.tensors.push_back({pattern, tensor.type, tensor.stored_as, tensor.format, {}, 0, 0, 0, 0});
       layers.emplace_back();
     }
-    auto& all = folded.tensors[place->second];
+    auto& all = folded.tensors[index->second];
     all.errors.add(tensor.errors);
     all.became_infinite += tensor.became_infinite;
     all.storage_moved += tensor.storage_moved;
     all.storage_max_abs = std::max(all.storage_max_abs, tensor.storage_max_abs);
     all.storage_overflow += tensor.storage_overflow;
-    if (const auto layer = layer_of_tensor(tensor.name)) layers[place->second].push_back(*layer);
+    if (const auto layer = layer_of_tensor(tensor.name)) layers[index->second].push_back(*layer);
   }
   for (std::size_t i = 0; i < layers.size(); ++i) {
     std::sort(layers[i].begin(), layers[i].end());
@@ -146,6 +146,24 @@ std::string to_text(const ApplyResult& result) {
          fmt::format("{}: {}, {} named by the rules, {} copied ({}).\n", fmt::join(result.outputs, ", "),
                      bytes_text(result.output_size), plural(static_cast<std::int64_t>(result.tensors.size()), "tensor"),
                      count_text(result.tensors_copied), result.recipe);
+}
+
+void add_roundings(Json& json, const std::vector<NamedRounding>& roundings) {
+  for (const auto& [variant, rounding] : roundings) {
+    for (auto& tensor : rounding_json(rounding)) {
+      tensor["variant"] = variant;
+      json["weights"].push_back(std::move(tensor));
+    }
+  }
+}
+
+std::string roundings_text(const std::vector<NamedRounding>& roundings) {
+  std::string text;
+  for (const auto& [variant, rounding] : roundings) {
+    text += fmt::format("\nThe weights of {}:\n\n{}{}{}", variant, rounding_table(rounding).to_text(),
+                        rounding_summary(rounding), storage_note(rounding));
+  }
+  return text;
 }
 
 }  // namespace fakequant

@@ -33,7 +33,7 @@ std::string memory_text(const std::optional<std::int64_t>& bytes) {
   return bytes ? bytes_text(static_cast<std::uint64_t>(std::max<std::int64_t>(*bytes, 0))) : "-";
 }
 
-// Both ends with as many digits as tell them apart, and from zero: "0.52 % to 0.58 %".
+// Both ends, with enough digits to differ from each other and from zero: "0.52 % to 0.58 %".
 std::string range_text(double low, double high) {
   int digits = 1;
   const auto at = [&](double percent) { return fmt::format("{:.{}f}", percent, digits); };
@@ -94,8 +94,8 @@ std::string verdict(const Speed& speed) {
   const double low = (speed.ratio_low - 1) * 100, high = (speed.ratio_high - 1) * 100;
   if (low > 0) return "costs " + range_text(low, high);
   if (high < 0) return "is faster by " + range_text(-high, -low);
-  constexpr double kUseless = 100;
-  if (high > kUseless) return "the runs differ too much to tell: the machine is busy";
+  constexpr double kMaxUseful = 100;
+  if (high > kMaxUseful) return "the runs differ too much to tell: the machine is busy";
   return fmt::format("not told apart from zero; a cost above {:.1f} % is ruled out", std::ceil(high * 10) / 10);
 }
 

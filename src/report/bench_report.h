@@ -13,12 +13,11 @@ Json to_json(const BenchResult& result, const Provenance& provenance);
 
 Table speed_table(const BenchResult& result);
 
-// How long models took to load, and the memory that the baseline and each variant added to the process.
+// Load times, and the memory that the baseline and each variant added to the process.
 Table memory_table(const BenchResult& result);
 
-// What an interval says: "costs 0.5 % to 1.2 %", "is faster by 1.2 % to 3.4 %", "not told apart from zero; a cost above
-// 0.8 % is ruled out". Equal
-// speeds are told apart in 5 of 100 cases.
+// The interval in words: "costs 0.5 % to 1.2 %", "is faster by 1.2 % to 3.4 %", "not told apart from zero; a cost above
+// 0.8 % is ruled out". For equal speeds it reports a difference in 5 of 100 cases.
 std::string verdict(const Speed& speed);
 
 // Both of a variant: "NAME: prompt: costs ...; decode: ...".

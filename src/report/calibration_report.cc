@@ -13,7 +13,7 @@
 namespace fakequant {
 namespace {
 
-// The number with the fewest digits that is read back, as a double and then as a float, as x.
+// The shortest decimal number that, read as a double and converted to float, gives x.
 Json number(float x) {
   std::array<char, 32> digits;
   double shortest = x;
@@ -28,7 +28,7 @@ Json numbers(const std::vector<float>& values) {
   return json;
 }
 
-// [exponent of the first octave, [counts]], without the empty ones at both ends.
+// [exponent of the first octave, [counts]], without empty octaves at both ends.
 Json octaves_json(const ChannelOctaves& octaves) {
   const auto is_counted = [](std::uint32_t count) { return count != 0; };
   const auto first = std::find_if(octaves.begin(), octaves.end(), is_counted);
@@ -76,7 +76,7 @@ Json site_json(const CalibratedSite& site) {
   return json;
 }
 
-// The file but for its sites.
+// The file without its sites.
 Json head_json(const CalibrationResult& result, const Provenance& provenance) {
   auto json = json_file("ranges", result.model, provenance);
   json["text"] = result.text;
@@ -105,7 +105,7 @@ Json to_json(const CalibrationResult& result, const Provenance& provenance) {
 std::string ranges_text(const CalibrationResult& result, const Provenance& provenance) {
   auto text = to_text(head_json(result, provenance));
   if (result.sites.empty()) return text;
-  text.resize(text.rfind(']'));  // of the empty list of sites, which is last
+  text.resize(text.rfind(']'));  // the end of the empty list of sites, the last field
   for (const auto& site : result.sites) {
     text += &site == &result.sites.front() ? "\n    " : ",\n    ";
     text += site_json(site).dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -152,13 +152,13 @@ std::string to_text(const CalibrationResult& result) {
       fmt::format("{}: {}, {} in {} of {}, range={}\n\n{}", result.model,
                   plural(static_cast<std::int64_t>(result.sites.size()), "site"), plural(result.tokens, "token"),
                   plural(result.chunks, "chunk"), result.ctx_size, result.range, ranges_table(result).to_text());
-  std::string odd;
+  std::string not_finite;
   for (const auto& site : result.sites) {
     if (site.nans + site.infs == 0) continue;
-    odd += fmt::format("{} had {} and {}, which are left out.\n", printable(site.site), plural(site.nans, "NaN"),
-                       plural(site.infs, "infinite value"));
+    not_finite += fmt::format("{} had {} and {}, which are left out.\n", printable(site.site), plural(site.nans, "NaN"),
+                              plural(site.infs, "infinite value"));
   }
-  return odd.empty() ? text : text + "\n" + odd;
+  return not_finite.empty() ? text : text + "\n" + not_finite;
 }
 
 }  // namespace fakequant

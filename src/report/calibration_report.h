@@ -1,4 +1,4 @@
-// What was recorded at a model's sites: as the file of ranges that range=static:FILE reads, and as a table.
+// The ranges recorded at a model's sites: as the file that range=static:FILE reads, and as a table.
 #pragma once
 
 #include <string>
@@ -11,12 +11,12 @@ namespace fakequant {
 
 Json to_json(const CalibrationResult& result, const Provenance& provenance);
 
-// The text of that file, with a line for each site: long ones, as a site may have many thousand channels. Made a site
-// at a time, it takes less memory than to_text(to_json(result)), too.
+// The text of that file, with one line for each site, however many channels it has. It is made site by site, which
+// takes less memory than to_text(to_json(result)).
 std::string ranges_text(const CalibrationResult& result, const Provenance& provenance);
 
-// The channel that reaches farthest, by its index, and how many times as far as the middle one of them. Channels
-// without a finite value are left out; -1 and not a number where there is none.
+// The index of the channel with the largest magnitude, and the ratio of that magnitude to the median over the channels.
+// Channels without a finite value are left out; -1 and NaN if there are no others.
 struct OutlierChannel {
   std::int64_t channel = -1;
   double absmax = 0;
@@ -24,10 +24,10 @@ struct OutlierChannel {
 };
 OutlierChannel worst_channel(const ChannelStatistics& channels);
 
-// A row a site: how far its values reach, and how far most of them do.
+// A row for each site: the range of its values, and percentiles of their magnitudes.
 Table ranges_table(const CalibrationResult& result);
 
-// The table, and where values were NaN or infinite, for the terminal.
+// The table, and the sites with NaN or infinite values, for the terminal.
 std::string to_text(const CalibrationResult& result);
 
 }  // namespace fakequant

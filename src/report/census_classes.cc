@@ -15,8 +15,8 @@ bool is_mantissa_format(const std::string& format) { return format.starts_with("
 
 void add(const TensorCensus& tensor, TensorClass& entry) {
   if (tensor.low16_zero) {
-    entry.low16_zero_least = std::min(entry.low16_zero_least.value_or(1), *tensor.low16_zero);
-    entry.low16_zero_most = std::max(entry.low16_zero_most.value_or(0), *tensor.low16_zero);
+    entry.low16_zero_min = std::min(entry.low16_zero_min.value_or(1), *tensor.low16_zero);
+    entry.low16_zero_max = std::max(entry.low16_zero_max.value_or(0), *tensor.low16_zero);
   }
   std::erase_if(entry.lossless_in, [&](const std::string& format) {
     return std::find(tensor.lossless_in.begin(), tensor.lossless_in.end(), format) == tensor.lossless_in.end();
@@ -30,15 +30,15 @@ void add(const TensorCensus& tensor, TensorClass& entry) {
 
 std::vector<TensorClass> fold_layers(const Census& census) {
   using Key = std::tuple<std::string, std::string, std::vector<std::int64_t>>;
-  std::map<Key, std::size_t> places;
+  std::map<Key, std::size_t> indices;
   std::vector<TensorClass> classes;
   std::vector<std::vector<int>> layers;
   for (const auto& tensor : census.tensors) {
     const auto pattern = layer_pattern(tensor.name);
-    const auto [found, is_new] = places.emplace(Key{pattern, tensor.type, tensor.shape}, classes.size());
+    const auto [found, is_new] = indices.emplace(Key{pattern, tensor.type, tensor.shape}, classes.size());
     if (is_new) {
       classes.push_back({pattern, tensor.type, tensor.shape, 0, {}, {}, 0, tensor.lossless_in, tensor.absmax});
-      // mantissaN differs from tensor to tensor; mantissa_bits says it for the class.
+      // mantissaN differs from tensor to tensor; mantissa_bits gives the maximum for the class.
       std::erase_if(classes.back().lossless_in, is_mantissa_format);
       layers.emplace_back();
     }

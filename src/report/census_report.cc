@@ -32,7 +32,7 @@ std::string list_classes(const std::vector<const TensorCensus*>& tensors) {
 // "6 ffn_norm, stored as F32, fit in f16 without loss: 6.1 kB in place of 12.3 kB."
 std::string suggestion_text(const Census& census, const NarrowerFormats& group) {
   std::vector<const TensorCensus*> tensors;
-  for (const auto place : group.tensors) tensors.push_back(&census.tensors[place]);
+  for (const auto index : group.tensors) tensors.push_back(&census.tensors[index]);
   return fmt::format("{}, stored as {}, {} in {} without loss: {} in place of {}.", list_classes(tensors), group.type,
                      tensors.size() == 1 ? "fits" : "fit", fmt::join(group.formats, " or "),
                      bytes_text(group.narrower_bytes), bytes_text(group.bytes));
@@ -44,7 +44,7 @@ Json suggestion_json(const Census& census, const NarrowerFormats& group) {
   json["formats"] = group.formats;
   json["bits"] = group.bits;
   json["tensors"] = Json::array();
-  for (const auto place : group.tensors) json["tensors"].push_back(census.tensors[place].name);
+  for (const auto index : group.tensors) json["tensors"].push_back(census.tensors[index].name);
   json["bytes"] = group.bytes;
   json["narrower_bytes"] = group.narrower_bytes;
   json["text"] = suggestion_text(census, group);
@@ -105,10 +105,9 @@ Table folded_census_table(const Census& census) {
   Table table({"tensors<", "count", "type<", "shape", "low 16 bits zero", "mantissa bits", "lossless in<", "absmax"});
   for (const auto& entry : fold_layers(census)) {
     std::string low16_zero;
-    if (entry.low16_zero_least) {
-      low16_zero = percent_text(*entry.low16_zero_least);
-      if (*entry.low16_zero_least != *entry.low16_zero_most)
-        low16_zero += " to " + percent_text(*entry.low16_zero_most);
+    if (entry.low16_zero_min) {
+      low16_zero = percent_text(*entry.low16_zero_min);
+      if (*entry.low16_zero_min != *entry.low16_zero_max) low16_zero += " to " + percent_text(*entry.low16_zero_max);
     }
     table.add_row({entry.name, count_text(entry.tensors), entry.type, shape_text(entry.shape), low16_zero,
                    fmt::format("{} of 23", entry.mantissa_bits), fmt::format("{}", fmt::join(entry.lossless_in, " ")),

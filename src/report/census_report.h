@@ -12,14 +12,14 @@ namespace fakequant {
 
 Json to_json(const Census& census, const Provenance& provenance);
 
-// A row a tensor: type, shape, low half zero, mantissa bits, formats that hold it, range.
+// A row for each tensor: type, shape, low half zero, mantissa bits, formats that hold it, range.
 Table census_table(const Census& census);
 
-// A row a class of tensors, its layers together.
+// A row for each class of tensors, with its layers together.
 Table folded_census_table(const Census& census);
 
-// What the census found, in sentences: which of the F32 tensors were BF16 already, which were not, and which tensors
-// are stored wider than they need to be.
+// The findings in sentences: which F32 tensors hold BF16 values only, which do not, and which tensors could be stored
+// in a narrower format without loss.
 std::vector<std::string> census_findings(const Census& census);
 
 enum class Layers { folded, all };

@@ -74,8 +74,8 @@ TEST(CensusReport, FoldsLayersOfOneTypeAndShape) {
   EXPECT_EQ(classes[0].name, "output_norm.weight");
   EXPECT_EQ(classes[1].name, "blk.0-1,3.ffn_norm.weight");
   EXPECT_EQ(classes[1].tensors, 3);
-  EXPECT_EQ(classes[1].low16_zero_least, 0.5);
-  EXPECT_EQ(classes[1].low16_zero_most, 1);
+  EXPECT_EQ(classes[1].low16_zero_min, 0.5);
+  EXPECT_EQ(classes[1].low16_zero_max, 1);
   EXPECT_EQ(classes[1].absmax, 7);
   EXPECT_EQ(classes[2].name, "blk.2.ffn_norm.weight");
 }

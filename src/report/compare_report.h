@@ -11,7 +11,7 @@ namespace fakequant {
 
 Json to_json(const Comparison& comparison, const Provenance& provenance);
 
-// A row a tensor that differs, those with the largest relative difference first.
+// A row for each tensor that differs, those with the largest relative difference first.
 Table comparison_table(const Comparison& comparison);
 
 std::string to_text(const Comparison& comparison);

@@ -11,13 +11,13 @@ namespace fakequant {
 
 struct Condition {
   std::string text;        // as given
-  std::string field;       // of the result's JSON; dots lead into objects
+  std::string field;       // of the result's JSON; a dot separates the names of nested objects
   std::string comparison;  // one of > >= < <= == !=
   double limit = 0;
 };
 
-// "FIELD>NUMBER", with spaces where wanted. Throws a usage error that says what is allowed, also for a field that is
-// not one of `fields`.
+// Parses "FIELD>NUMBER", with or without spaces. Throws a usage error that says what is allowed for anything else, and
+// for a field that is not one of `fields`.
 Condition parse_condition(const std::string& text, const std::vector<std::string>& fields);
 
 // A message, such as "'max_rel>0.01' holds for 1 of 5: ...", if the condition holds in a result. The field is one of

@@ -96,7 +96,7 @@ Json logits_json(const DriftResult& result) {
   return json;
 }
 
-// Infinite where values became NaN or infinite, and beside a baseline of zeros.
+// Infinite if values became NaN or infinite, or if the baseline is zero.
 std::string error_text(double harm) { return std::isinf(harm) ? "∞" : relative_text(harm); }
 
 double harm_of(const std::optional<NodeDrift>& part) { return part ? part->difference.relative_harm() : kNan; }
@@ -106,18 +106,18 @@ std::string sqnr_text(const NodeDifference& difference) {
   return std::isfinite(sqnr) ? fmt::format("{:.1f} dB", sqnr) : "-";
 }
 
-// Four blocks a power of ten, from 0.001 % on; at most 20, which is 100 %.
+// Four blocks for each power of ten, from 0.001 % on; at most 20, for 100 %.
 std::string bar(double error) {
-  constexpr double kLeast = 1e-5, kBlocksATenfold = 4;
-  constexpr int kMost = 20;
+  constexpr double kMin = 1e-5, kBlocksPerDecade = 4;
+  constexpr int kMax = 20;
   if (error == 0 || std::isnan(error)) return "";
-  const double blocks = std::isinf(error) ? kMost : std::ceil(kBlocksATenfold * std::log10(error / kLeast));
+  const double blocks = std::isinf(error) ? kMax : std::ceil(kBlocksPerDecade * std::log10(error / kMin));
   std::string text;
-  for (int i = 0; i < std::clamp(static_cast<int>(std::min<double>(blocks, kMost)), 1, kMost); ++i) text += "█";
+  for (int i = 0; i < std::clamp(static_cast<int>(std::min<double>(blocks, kMax)), 1, kMax); ++i) text += "█";
   return text;
 }
 
-// "↑ 1.30": what an error became of another.
+// "↑ 1.30": the ratio of an error to the one before.
 std::string growth_text(double growth) {
   constexpr double kSteady = 1.1;
   if (!std::isfinite(growth)) return "";
@@ -125,7 +125,7 @@ std::string growth_text(double growth) {
   return fmt::format("{} {:.2f}", arrow, growth);
 }
 
-// Why an error enters in a node.
+// Why an error enters at a node.
 std::string reason(const NodeDrift& node) {
   if (!node.format.empty()) return "rounded to " + node.format;
   if (node.changed_weights.empty()) return "differs, though nothing it is made of does";
@@ -134,7 +134,7 @@ std::string reason(const NodeDrift& node) {
                              : fmt::format("another {} and {} more", weights.front(), weights.size() - 1);
 }
 
-// How much there is to say of a node in its role.
+// How notable a node is in its role.
 double weight_of(const NodeDrift& node) {
   if (node.role == DriftRole::entered) return node.difference.relative_harm();
   if (node.role == DriftRole::grown) return node.growth();
@@ -249,12 +249,12 @@ Table layers_table(const DriftResult& result) {
   return table;
 }
 
-Table nodes_table(const DriftResult& result, DriftRole role, std::size_t most) {
+Table nodes_table(const DriftResult& result, DriftRole role, std::size_t max_rows) {
   auto nodes = nodes_of(result, role);
   std::stable_sort(nodes.begin(), nodes.end(),
                    [](const NodeDrift* a, const NodeDrift* b) { return weight_of(*a) > weight_of(*b); });
-  nodes.resize(std::min(most, nodes.size()));
-  std::sort(nodes.begin(), nodes.end());  // as they lie in the result: the graph's order
+  nodes.resize(std::min(max_rows, nodes.size()));
+  std::sort(nodes.begin(), nodes.end());  // by their address in the result: the graph's order
   const bool enters = role == DriftRole::entered;
   Table table(
       enters ? std::vector<std::string>{"node<", "operation<", "came in", "relative error", "SQNR", "max abs", "why<"}

@@ -1,4 +1,4 @@
-// Where an error enters, grows and dies, as JSON and as tables.
+// Where an error enters, grows and shrinks, as JSON and as tables.
 #pragma once
 
 #include <string>
@@ -11,14 +11,14 @@ namespace fakequant {
 
 Json to_json(const DriftResult& result, const Provenance& provenance);
 
-// A row a layer: the relative error of what leaves it and of what its parts add, and how it grew.
+// A row for each layer: the relative error of its output and of what its parts add, and the growth.
 Table layers_table(const DriftResult& result);
 
-// The nodes of a role, at most so many: those that entered by the largest error, those that grew or died by how much.
-// They stand in the graph's order.
-Table nodes_table(const DriftResult& result, DriftRole role, std::size_t most);
+// At most `max_rows` nodes of a role, in the graph's order: those with the largest error for DriftRole::entered, and
+// with the largest change for the others.
+Table nodes_table(const DriftResult& result, DriftRole role, std::size_t max_rows);
 
-// What could not be compared, and values that are not finite, a line each; empty for none.
+// A line each for nodes that could not be compared and for values that are not finite; empty for none.
 std::string drift_notes(const DriftResult& result);
 
 std::string to_text(const DriftResult& result);

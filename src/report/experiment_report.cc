@@ -12,6 +12,7 @@
 #include "report/apply_report.h"
 #include "report/bench_report.h"
 #include "report/census_report.h"
+#include "report/compare_report.h"
 #include "report/drift_report.h"
 #include "report/eval_report.h"
 #include "report/generation_report.h"
@@ -311,6 +312,56 @@ std::string to_markdown(const ExperimentResult& result, const Provenance& proven
          question(result) + in_short(result) + precision_before(result) + what_changed(result) +
          perplexity_and_divergence(result) + where_the_error_enters(result) + prompts_side_by_side(result) +
          speed(result) + meaning(result) + how_to_repeat(result, provenance);
+}
+
+std::vector<NamedJson> step_files(ExperimentStep step, const ExperimentResult& result, const Provenance& provenance) {
+  const auto one_file = [&](Json json) {
+    return std::vector<NamedJson>{{fmt::format("{}.json", step_name(step)), std::move(json)}};
+  };
+  std::vector<NamedJson> files;
+  switch (step) {
+    case ExperimentStep::inspect:
+      return one_file(to_json(result.census, provenance));
+    case ExperimentStep::compare:
+      return one_file(to_json(*result.comparison, provenance));
+    case ExperimentStep::eval:
+      return one_file(to_json(result.eval, provenance));
+    case ExperimentStep::drift:
+      for (std::size_t v = 0; v < result.drifts.size(); ++v) {
+        files.push_back(
+            {fmt::format("drift-{}.json", result.eval.variants[v].name), to_json(result.drifts[v], provenance)});
+      }
+      return files;
+    case ExperimentStep::generate:
+      return one_file(to_json(result.generation, provenance));
+    case ExperimentStep::bench:
+      return one_file(to_json(result.bench, provenance));
+  }
+  return files;
+}
+
+std::vector<std::string> experiment_files() {
+  return {"recipe.yaml",   "command.txt", "environment.json",   "inspect.json",
+          "compare.json",  "eval.json",   "drift-weights.json", "drift-activations.json",
+          "generate.json", "bench.json",  "report.md",          "report.html"};
+}
+
+Json to_json(const ExperimentResult& result, const std::string& folder, const Provenance& provenance) {
+  auto json = json_file("experiment", result.model, provenance);
+  json["folder"] = folder;
+  json["recipe"] = to_string(result.recipe);
+  json["eval"] = to_json(result.eval, provenance);
+  json["drift"] = Json::array();
+  for (const auto& drift : result.drifts) json["drift"].push_back(to_json(drift, provenance));
+  json["generate"] = to_json(result.generation, provenance);
+  json["bench"] = to_json(result.bench, provenance);
+  return json;
+}
+
+std::string files_text(const std::string& report_path, const ExperimentPage& page) {
+  const auto where =
+      page.path.empty() ? "No page: " + page.missing : "The same with charts, for any browser: " + page.path;
+  return fmt::format("\n(This report: {}. {})\n", report_path, where);
 }
 
 }  // namespace fakequant

@@ -29,7 +29,7 @@ ExperimentResult result(std::int64_t changed) {
 
 TEST(ExperimentReport, SaysPlainlyWhenNothingChanged) {
   EXPECT_THAT(to_markdown(result(0), {}), HasSubstr("**Nothing changed.**"));
-  EXPECT_THAT(to_markdown(result(0), {}), HasSubstr("No other outcome was possible"));
+  EXPECT_THAT(to_markdown(result(0), {}), HasSubstr("No other result was possible"));
   EXPECT_THAT(to_markdown(result(7), {}), Not(HasSubstr("Nothing changed")));
   EXPECT_THAT(to_markdown(result(7), {}), HasSubstr("7 of 100 values changed (7 %)"));
 }

@@ -11,14 +11,14 @@
 namespace fakequant {
 namespace {
 
-// Short, and exact enough to be told apart: powers of two far from 1 as such.
+// Short; powers of two far from 1 are written as such.
 std::string number_text(double value) {
   if (std::isnan(value)) return "NaN";
   int exponent = 0;
   if (std::fabs(std::frexp(value, &exponent)) == 0.5 && std::abs(exponent) > 7) {
     return fmt::format("{}2^{}", value < 0 ? "-" : "", exponent - 1);
   }
-  return fmt::format("{}", static_cast<float>(value));  // as many digits as tell it from other floats
+  return fmt::format("{}", static_cast<float>(value));  // the shortest text that identifies the float
 }
 
 template <typename Number>

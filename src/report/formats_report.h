@@ -1,4 +1,4 @@
-// What the number formats can hold, as text and as JSON.
+// The properties of number formats, as text and as JSON.
 #pragma once
 
 #include <string>
@@ -9,10 +9,10 @@
 
 namespace fakequant {
 
-// Of several formats as a table, of one as a list.
+// A table of several formats, or a list for a single one.
 std::string to_text(const std::vector<FormatFacts>& formats);
 
-// What one format, with its options, makes of values.
+// How one format, with its options, rounds values.
 std::string examples_text(const Format& format, const std::vector<FormatExample>& examples);
 
 Json formats_json(const std::vector<FormatFacts>& formats, const std::vector<FormatExample>& examples,

@@ -51,7 +51,7 @@ Json variant_json(const GenerationVariant& variant) {
   return json;
 }
 
-// Of a probability: one digit behind the point, and of small ones two that count.
+// A probability with one decimal, or two significant digits below 0.1 %.
 std::string probability_text(double p) {
   const double percent = p * 100;
   return percent == 0 || percent >= 0.1 ? fmt::format("{:.1f} %", percent) : fmt::format("{:.2g} %", percent);

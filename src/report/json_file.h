@@ -1,4 +1,4 @@
-// What all JSON files of fakequant share. A number that is not finite is written as null.
+// The fields that all JSON files of fakequant share. A number that is not finite is written as null.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -11,7 +11,7 @@ namespace fakequant {
 
 using Json = nlohmann::ordered_json;
 
-// Who measured, and with what.
+// What made a result.
 struct Provenance {
   std::string command;  // the command line
   std::string version;  // of fakequant
@@ -28,7 +28,7 @@ void add_rounding_errors(Json& json, const RoundingErrors& errors);
 // Null for an empty text.
 Json text_or_null(const std::string& text);
 
-// The text of a file, with a newline at its end. Bytes that are no UTF-8 become the replacement character.
+// The text of a file, with a newline at its end. Bytes that are not UTF-8 become the replacement character.
 std::string to_text(const Json& json);
 
 }  // namespace fakequant

@@ -6,11 +6,11 @@
 
 namespace fakequant {
 
-// The name with '*' in place of the layer's number: the same for all tensors of a kind. The name itself where it
+// The name with '*' in place of the layer's number: the same for all tensors of a kind. The name itself if it
 // belongs to no layer.
 std::string layer_pattern(const std::string& name);
 
-// The pattern with the numbers of these layers, which are given in their order, in place of '*'.
+// The pattern with the numbers of these layers, in ascending order, in place of '*'.
 std::string with_layers(std::string pattern, const std::vector<int>& layers);
 
 }  // namespace fakequant

@@ -21,7 +21,7 @@ std::string count_text(std::int64_t count) {
 
 std::string percent_text(double fraction) {
   const double percent = fraction * 100;
-  // All digits that matter, and never a rounding up to 100 % or down to 0 %.
+  // Three decimals unless it is a whole number, and never rounded to 100 % or 0 %.
   const bool is_round = std::fabs(percent - std::round(percent)) < 1e-9;
   return is_round ? fmt::format("{:.0f} %", percent) : fmt::format("{:.3f} %", std::clamp(percent, 0.001, 99.999));
 }

@@ -1,6 +1,10 @@
 #include "report/page.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include "error.h"
+#include "report/numbers.h"
 #include "report/score_figures.h"
 
 namespace fakequant {
@@ -46,6 +50,31 @@ std::string to_page(const PageResults& results, const std::string& source, const
   const auto null = place + kPlaceholder.find(kNull);
   return std::string(page.html.substr(0, null)) + script_text(json) +
          std::string(page.html.substr(null + kNull.size()));
+}
+
+std::string to_text(const PageResults& results, const std::string& page, std::size_t bytes) {
+  std::vector<std::string> files;
+  for (const auto& [file, result] : results.shown) {
+    if (files.empty() || files.back() != file) files.push_back(file);
+  }
+  auto text =
+      fmt::format("{}: {}, of {}\n", page, bytes_text(bytes), printable(fmt::format("{}", fmt::join(files, ", "))));
+  for (const auto& [file, why] : results.left_out)
+    text += printable(fmt::format("Not shown: {}: {}", file, why)) + "\n";
+  return text;
+}
+
+Json to_json(const PageResults& results, const std::string& page, std::size_t bytes, const Provenance& provenance) {
+  auto json = json_file("report", results.shown.front().result["model"].get<std::string>(), provenance);
+  json["page"] = page;
+  json["bytes"] = bytes;
+  json["shown"] = Json::array();
+  for (const auto& [file, result] : results.shown) {
+    json["shown"].push_back({{"file", file}, {"schema", result["schema"]}});
+  }
+  json["left_out"] = Json::array();
+  for (const auto& [file, why] : results.left_out) json["left_out"].push_back({{"file", file}, {"why", why}});
+  return json;
 }
 
 }  // namespace fakequant

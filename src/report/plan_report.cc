@@ -266,7 +266,7 @@ std::string to_text(const PlanSuggestion& suggestion) {
       value_text(suggestion.total_kld));
 }
 
-std::string to_text(const PlanResult& result) {
+std::string to_text(const PlanResult& result, const std::string& recipe_file) {
   auto text = head(result);
   for (const auto& kind : result.kinds) {
     text += fmt::format("\n{} of {}, {}, {} bits as they are{}:\n\n{}",
@@ -280,6 +280,7 @@ std::string to_text(const PlanResult& result) {
   if (result.is_chosen) text += chosen_text(result);
   if (!result.suggestions.empty()) text += "\n";
   for (const auto& suggestion : result.suggestions) text += to_text(suggestion) + "\n";
+  if (!recipe_file.empty()) text += fmt::format("\nThe plan's recipe: {}\n", recipe_file);
   return text;
 }
 

@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
+#include "plan/plan_result.h"
 #include "report/json_file.h"
 #include "report/table.h"
-#include "plan/plan_result.h"
 
 namespace fakequant {
 
@@ -21,6 +21,7 @@ Table assignment_table(const PlanResult& result);
 // "a:ffn_input in layers 0-3 can be held in e4m3 ..."
 std::string to_text(const PlanSuggestion& suggestion);
 
-std::string to_text(const PlanResult& result);
+// `recipe_file`: the path to which the plan was written as a recipe; empty for none.
+std::string to_text(const PlanResult& result, const std::string& recipe_file = {});
 
 }  // namespace fakequant

@@ -23,7 +23,7 @@ std::string reader_text(const Reader& reader) {
   return fmt::format("{} ({})", printable(node_word(reader.node)), reader.operation);
 }
 
-// F32, which is no rounding, only beside others: where one product rounds and another does not.
+// F32, which means no rounding, only beside other types: where one product rounds and another does not.
 std::vector<std::string> kernel_types(const std::vector<Reader>& readers) {
   const bool is_rounded =
       std::any_of(readers.begin(), readers.end(), [](const Reader& reader) { return reader.rounds_to != "F32"; });

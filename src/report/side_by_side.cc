@@ -12,13 +12,13 @@
 namespace fakequant {
 namespace {
 
-constexpr std::string_view kReplacementCharacter = "\xEF\xBF\xBD";  // U+FFFD, for bytes that are no text
+constexpr std::string_view kReplacementCharacter = "\xEF\xBF\xBD";  // U+FFFD, for bytes that are not UTF-8
 constexpr std::string_view kMark = ">>>";
 constexpr std::string_view kEnd = "(the end)";
 constexpr std::array<std::string_view, 2> kColours = {"\x1B[1;36m", "\x1B[1;33m"};  // of the first text, the second
 constexpr std::string_view kPlain = "\x1B[0m";
 
-// A character, and whether it lies behind the place where the texts part.
+// A character, and whether it belongs to the part that differs.
 struct Character {
   std::string bytes;
   bool is_marked = false;
@@ -26,13 +26,13 @@ struct Character {
 
 using Line = std::vector<Character>;
 
-bool is_obeyed(std::string_view character) {
+bool is_control(std::string_view character) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(character[i]); };
   if (character.size() == 1) return byte(0) < ' ' || byte(0) == 0x7F;
   return character.size() == 2 && byte(0) == 0xC2 && byte(1) < 0xA0;  // U+0080 to U+009F
 }
 
-// The characters of a text, of which those from `marked_from` on are marked.
+// The characters of a text; those from byte `marked_from` on are marked.
 Line characters_of(std::string_view text, std::size_t marked_from) {
   Line characters;
   for (std::size_t at = 0; at < text.size();) {
@@ -43,7 +43,7 @@ Line characters_of(std::string_view text, std::size_t marked_from) {
       shown = kReplacementCharacter;
     } else if (bytes == "\t") {
       shown = " ";
-    } else if (bytes != "\n" && is_obeyed(bytes)) {
+    } else if (bytes != "\n" && is_control(bytes)) {
       shown = "?";
     }
     characters.push_back({std::move(shown), at >= marked_from});
@@ -52,19 +52,19 @@ Line characters_of(std::string_view text, std::size_t marked_from) {
   return characters;
 }
 
-// The last place up to `common` where both texts begin a character.
+// The last index up to `common` at which a character begins in both texts.
 std::size_t whole_characters(const PartedTexts& texts) {
-  const auto is_amid = [](const std::string& text, std::size_t at) {
+  const auto is_within = [](const std::string& text, std::size_t at) {
     return at < text.size() && (static_cast<unsigned char>(text[at]) & 0xC0U) == 0x80U;
   };
   auto common = std::min({texts.common, texts.a.size(), texts.b.size()});
-  while (common > 0 && (is_amid(texts.a, common) || is_amid(texts.b, common))) --common;
+  while (common > 0 && (is_within(texts.a, common) || is_within(texts.b, common))) --common;
   return common;
 }
 
 Line marked(std::string_view text) { return characters_of(text, 0); }
 
-// The text with its difference marked. Without colour the mark is a part of it.
+// The text with its difference marked; without colours, by an inserted mark.
 Line with_mark(const std::string& text, std::size_t common, bool shows_colour) {
   auto characters = characters_of(text, common);
   const auto parting = std::find_if(characters.begin(), characters.end(), [](const auto& c) { return c.is_marked; });
@@ -77,7 +77,7 @@ Line with_mark(const std::string& text, std::size_t common, bool shows_colour) {
   return characters;
 }
 
-// Lines of at most `width` characters, 0 for any, broken behind blanks where there are some.
+// Lines of at most `width` characters, 0 for no limit, broken after blanks if there are any.
 std::vector<Line> lines_of(const Line& characters, std::size_t width) {
   std::vector<Line> lines(1);
   for (const auto& character : characters) {
@@ -87,7 +87,7 @@ std::vector<Line> lines_of(const Line& characters, std::size_t width) {
     }
     auto& line = lines.back();
     if (width > 0 && line.size() == width) {
-      if (character.bytes == " ") {  // stands for the break
+      if (character.bytes == " ") {  // the line break replaces it
         lines.emplace_back();
         continue;
       }
@@ -186,7 +186,7 @@ std::string quoted(const std::string& text) {
     const auto bytes = rest.substr(0, std::max<std::size_t>(length, 1));
     if (bytes == "\n") {
       result += "\\n";
-    } else if (length == 0 || is_obeyed(bytes)) {
+    } else if (length == 0 || is_control(bytes)) {
       for (const char c : bytes) result += fmt::format("\\x{:02X}", static_cast<unsigned char>(c));
     } else {
       if (bytes == "\"" || bytes == "\\") result += '\\';

@@ -25,7 +25,7 @@ std::string token_shape(const NodeShape& shape) {
   return shape_text(dimensions);
 }
 
-// How a rule writes the site, for any layer.
+// The site as a rule names it, for any layer.
 std::string activation_word(const Site& site) {
   std::vector<std::string> words;
   for (const auto& node : site.node_names) {
@@ -37,13 +37,13 @@ std::string activation_word(const Site& site) {
   return fmt::format("in({})", printable(weight_word(site.feeds.front().name, site.feeds.front().layer)));
 }
 
-// Rows that differ in their layer only, as one; the layers stand in the second cell.
+// Merges rows that differ in the layer only; the second cell lists the layers.
 class LayerRows {
  public:
   explicit LayerRows(Layers layers) : folded_(layers == Layers::folded) {}
 
   void add(Row row, int layer) {
-    const auto [found, is_new] = places_.try_emplace(row, rows_.size());
+    const auto [found, is_new] = indices_.try_emplace(row, rows_.size());
     if (is_new || !folded_) {
       rows_.push_back(std::move(row));
       layers_.emplace_back();
@@ -62,7 +62,7 @@ class LayerRows {
 
  private:
   bool folded_;
-  std::map<Row, std::size_t> places_;
+  std::map<Row, std::size_t> indices_;
   std::vector<Row> rows_;
   std::vector<std::vector<int>> layers_;
 };
@@ -115,7 +115,7 @@ Table activations_table(const SiteList& sites, Layers layers) {
   return table;
 }
 
-// What a rule rounds for more readers than it means, a line for each kind of site.
+// A line for each kind of site whose rounded values are also read by readers that the rule does not name.
 std::string notes(const SiteList& sites) {
   std::map<std::pair<std::string, std::string>, std::vector<int>> layers;
   for (const auto& entry : sites.activations) {

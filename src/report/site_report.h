@@ -1,11 +1,11 @@
-// What there is to round, as JSON and as tables.
+// The list of sites, as JSON and as tables.
 #pragma once
 
 #include <string>
 
+#include "measure/site_list.h"
 #include "report/census_report.h"
 #include "report/json_file.h"
-#include "measure/site_list.h"
 
 namespace fakequant {
 

@@ -13,14 +13,14 @@
 namespace fakequant {
 namespace {
 
-constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
+constexpr double kUnknownKld = std::numeric_limits<double>::quiet_NaN();
 
 bool is_measured(const SweepVariant& variant) { return variant.chunks > 0; }
 
 // The measured divergence, else the predicted one, else NaN.
 double kld_of(const SweepVariant& variant) {
   if (is_measured(variant)) return variant.figures.kld.value;
-  return variant.predicted ? variant.predicted->kld : kUnknown;
+  return variant.predicted ? variant.predicted->kld : kUnknownKld;
 }
 
 Json prediction_json(const std::optional<PredictedDivergence>& prediction) {
@@ -92,7 +92,7 @@ std::string kld_text(const SweepVariant& variant) {
 
 // The smallest and the largest value above zero.
 struct Spread {
-  double min = kUnknown, max = kUnknown;
+  double min = kUnknownKld, max = kUnknownKld;
 
   void add(double value) {
     if (!(value > 0) || !std::isfinite(value)) return;

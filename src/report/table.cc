@@ -9,7 +9,7 @@
 namespace fakequant {
 namespace {
 
-// Characters that are shown: UTF-8's continuation bytes take no place.
+// The number of characters: continuation bytes of UTF-8 do not count.
 std::size_t width(const std::string& text) {
   return static_cast<std::size_t>(
       std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));

@@ -1,4 +1,4 @@
-// A table of texts, laid out for the terminal or as Markdown.
+// A table of texts, formatted for the terminal or as Markdown.
 #pragma once
 
 #include <string>
@@ -8,10 +8,10 @@ namespace fakequant {
 
 class Table {
  public:
-  // A column whose header ends in '<' is set to the left, the others to the right.
+  // Columns whose headers end in '<' are aligned to the left, the others to the right.
   explicit Table(const std::vector<std::string>& headers);
 
-  // One cell a column.
+  // One cell for each column.
   void add_row(std::vector<std::string> cells);
 
   bool empty() const { return rows_.empty(); }

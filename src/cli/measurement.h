@@ -1,0 +1,60 @@
+// What the commands that measure variants of a model against the model share: their options, and the steps from the
+// options to the written result.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/options.h"
+#include "gguf/gguf_model.h"
+#include "measure/prepared_variants.h"
+#include "report/apply_report.h"
+
+namespace fakequant {
+
+struct MeasurementOptions : CommonOptions {
+  std::string model;
+  RuleOptions rules;
+  std::vector<std::string> variants;  // as --variant gives them
+  StorageOptions storage;
+  FailConditions conditions;
+};
+
+enum class SeveralVariants { no, offered };
+
+// --rule and the other options of rules, --variant where it is offered, storage and devices.
+void add_measurement_options(Arguments& arguments, MeasurementOptions& options,
+                             SeveralVariants several = SeveralVariants::offered);
+
+// What a command measures.
+struct MeasurementPlan {
+  std::string command;                     // its name, for the progress line
+  std::vector<NamedRecipe> variants = {};  // that rules make
+  std::vector<std::string> inputs = {};    // files that are read beside the model and those that rules name
+};
+
+// What a command measures, made ready.
+struct Measurement {
+  const GgufModel& model;
+  const Provenance& provenance;
+  PreparedVariants& prepared;                   // those of the plan; models that are measured as they are can be added
+  const std::vector<NamedRounding>& roundings;  // of the variants with weight rules
+};
+
+// A result as it is printed and written.
+struct Report {
+  std::string text;
+  Json json;
+};
+
+// Measures, and reports the result; nothing where it was interrupted before there was any.
+using Measure = std::function<std::optional<Report>(const Measurement& measurement, ProgressLine& line)>;
+
+// Checks all that can be wrong before the work begins: options, files, devices, outputs. With --dry-run then prints
+// which site gets which format. Otherwise prepares the variants, measures, writes the report and checks the conditions
+// of --fail-if. Throws an Error when a condition holds, and as the steps do.
+void run_measurement(MeasurementOptions& options, const MeasurementPlan& plan, const Measure& measure);
+
+}  // namespace fakequant

@@ -1,0 +1,145 @@
+#include "engine/site_rounding.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "error.h"
+#include "format/fake_quantize.h"
+#include "format/format_properties.h"
+#include "parallel.h"
+
+namespace fakequant {
+namespace {
+
+constexpr auto kWayOut = "or leave it as it is by a later rule with mantissa23";
+
+// Throws where the format needs the tokens of the values, and several share a row.
+void check_rows_of_tokens(const TokenDimension& dimension, const Rule& rule) {
+  if (dimension.kind != TokenDimension::mixed || rounds_values_independently(rule.format)) return;
+  throw usage_error(
+      fmt::format("its rows hold values of several tokens, so that rounding to {} would depend on which are evaluated "
+                  "together: give it a format without a scale and without chance, {}",
+                  to_string(rule.format), kWayOut));
+}
+
+// Waking other threads costs more than rounding a few thousand values.
+constexpr std::int64_t kWorthSharing = 1 << 15;
+
+std::int64_t round_rows(const SiteRounding& rounding, float* values, const NodeShape& shape, int max_threads,
+                        SiteCounters& counters) {
+  // Each row's figures are its own, added in the order of the rows: neither threads nor batches change the sums.
+  const auto columns = shape[0], rows = shape[1] * shape[2] * shape[3];
+  count_rows(counters, rows * columns, columns);
+  if (columns == 0) return 0;
+  Placement placement;
+  placement.scale = rounding.static_scale;
+  std::vector<RoundingErrors> parts(static_cast<std::size_t>(rows));
+  const int threads = rows * columns < kWorthSharing ? 1 : max_threads;
+  const std::int64_t rows_a_piece = std::max<std::int64_t>(1, kWorthSharing / 4 / columns);
+  parallel_for((rows + rows_a_piece - 1) / rows_a_piece, threads, [&](std::int64_t piece) {
+    const auto end = std::min(rows, (piece + 1) * rows_a_piece);
+    for (auto row = piece * rows_a_piece; row < end; ++row) {
+      parts[static_cast<std::size_t>(row)] =
+          fake_quantize(rounding.format, {values + row * columns, static_cast<std::size_t>(columns)}, placement);
+    }
+  });
+  for (const auto& part : parts) counters.errors.add(part);
+  return rows * columns;
+}
+
+std::int64_t round_tokens(const SiteRounding& rounding, float* values, const TokenLayout& layout, int max_threads,
+                          SiteCounters& counters) {
+  const auto values_of_token = layout.inner * layout.outer;
+  if (values_of_token == 0) return 0;
+  std::vector<std::size_t> chosen;
+  for (std::size_t t = 0; t < layout.positions.size(); ++t) {
+    if (rounding.tokens.contains(static_cast<std::uint32_t>(layout.positions[t]))) chosen.push_back(t);
+  }
+  const auto tokens = static_cast<std::int64_t>(chosen.size());
+  count_rows(counters, tokens * values_of_token, layout.row);
+  std::vector<RoundingErrors> parts(chosen.size());
+  const int threads = values_of_token * tokens < kWorthSharing ? 1 : max_threads;
+  parallel_for(tokens, threads, [&](std::int64_t index) {
+    const auto part = static_cast<std::size_t>(index), token = chosen[part];
+    Placement placement;
+    placement.row = layout.row;
+    placement.scale = rounding.static_scale;
+    placement.random = {rounding.random_key, layout.positions[token]};
+    float* const first = values + static_cast<std::int64_t>(token) * layout.inner;
+    if (layout.outer == 1) {
+      parts[part] = fake_quantize(rounding.format, {first, static_cast<std::size_t>(values_of_token)}, placement);
+      return;
+    }
+    std::vector<float> together(static_cast<std::size_t>(values_of_token));
+    const auto run = [&](std::int64_t o) { return first + o * layout.tokens * layout.inner; };
+    for (std::int64_t o = 0; o < layout.outer; ++o) {
+      std::copy_n(run(o), layout.inner, together.begin() + o * layout.inner);
+    }
+    parts[part] = fake_quantize(rounding.format, together, placement);
+    for (std::int64_t o = 0; o < layout.outer; ++o) {
+      std::copy_n(together.begin() + o * layout.inner, layout.inner, run(o));
+    }
+  });
+  for (const auto& part : parts) counters.errors.add(part);
+  return tokens * values_of_token;
+}
+
+}  // namespace
+
+void check_token_choice(const TokenDimension& dimension, const Rule& rule) {
+  if (dimension.kind == TokenDimension::found || rule.pattern.tokens.is_all()) return;
+  throw usage_error(
+      fmt::format("its values belong to no token, or to several together, so that tokens: cannot pick some of them: "
+                  "leave that out, {}",
+                  kWayOut));
+}
+
+SiteRounding make_site_rounding(const ActivationSite& site, const Rule& rule, const TokenDimension& dimension,
+                                RangeFiles& files) {
+  const auto& name = site.site.name;
+  SiteRounding rounding{for_activation(rule.format), rule.pattern.tokens, dimension, {}, random_key(rule.format.seed, name)};
+  about(name, [&] {
+    check_token_choice(dimension, rule);
+    check_rows_of_tokens(dimension, rule);
+    check_row(rule.format, site.shape[0]);
+  });
+  if (has_static_range(rule.format)) {
+    const auto& file = rule.format.range.file;
+    const auto& ranges = files.try_emplace(file, file).first->second;
+    rounding.static_scale = static_scale(rounding.format, ranges.at(name));
+  }
+  return rounding;
+}
+
+SiteCounters counters_of(const ActivationSite& site, const Rule& rule, int layers) {
+  SiteCounters counters;
+  counters.site = site.site.name;
+  counters.layer = site.site.layer.value_or(-1);
+  counters.format = to_string(rule.format);
+  counters.tokens = to_string(rule.pattern.tokens);
+  counters.readers = site.readers;
+  counters.other_readers = other_readers(rule, site, layers);
+  return counters;
+}
+
+void count_rows(SiteCounters& counters, std::int64_t values, std::int64_t columns) {
+  if (columns == 0) return;
+  counters.columns = counters.rows == 0 || counters.columns == columns ? columns : 0;
+  counters.rows += values / columns;
+}
+
+std::int64_t round_site(const SiteRounding& rounding, float* values, const NodeShape& shape, const TokenBatch& batch,
+                        int threads, SiteCounters& counters) {
+  if (rounds_values_independently(rounding.format) && rounding.tokens.is_all()) {
+    return round_rows(rounding, values, shape, threads, counters);
+  }
+  const auto layout = token_layout(shape, rounding.token_dimension, batch);
+  if (needs_token_layout(rounding.format) || !rounding.tokens.is_all() || layout.inner < layout.row) {
+    return round_tokens(rounding, values, layout, threads, counters);
+  }
+  return round_rows(rounding, values, shape, threads, counters);
+}
+
+}  // namespace fakequant
