@@ -91,12 +91,12 @@ Quantiles quantiles(std::vector<float> values) {
 }
 
 EvalResult measure(const std::string& model_file, const std::string& other, const std::string& text, int ctx_size,
-                   int most_chunks) {
-  Subjects subjects({model_file});
-  const auto baseline = subjects.open_baseline({.ctx_size = ctx_size, .threads = 2});
-  const auto variant = subjects.open({{"variant", {other}, {}, {}, other}}, {.ctx_size = ctx_size, .threads = 2});
+                   int max_chunks) {
+  LoadedModels models({model_file});
+  const auto baseline = models.open_baseline({.ctx_size = ctx_size, .threads = 2});
+  const auto variant = models.open({{"variant", {other}, {}, {}, other}}, {.ctx_size = ctx_size, .threads = 2});
   const ChunkShape shape{static_cast<std::size_t>(ctx_size)};
-  TextChunks chunks(subjects.baseline(), text, ctx_size, most_chunks);
+  TextChunks chunks(models.baseline(), text_file(text), ctx_size, max_chunks);
   ScoreStatistics statistics;
   std::vector<float> klds, delta_ps;
   while (const auto tokens = chunks.next()) {

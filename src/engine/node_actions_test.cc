@@ -11,6 +11,7 @@
 #include "engine/show_action.h"
 #include "engine/small_graph.h"
 #include "error.h"
+#include "format/ggml_types.h"
 
 namespace fakequant {
 namespace {
@@ -21,6 +22,8 @@ using testing::ElementsAreArray;
 
 class NodeActions : public testing::Test {
  protected:
+  static void SetUpTestSuite() { register_ggml_types(); }
+
   NodeActions() {
     for (std::size_t node = 0; node < 3; ++node)
       std::iota(graph_.values(node).begin(), graph_.values(node).end(), 1.1f);

@@ -92,7 +92,7 @@ TEST(TokenStream, RefusesWhatIsNoUtf8) {
       stream.has(1 << 20);
       FAIL();
     } catch (const Error& error) {
-      EXPECT_NE(std::string(error.what()).find("byte 9001"), std::string::npos) << error.what();
+      EXPECT_NE(std::string(error.what()).find("offset 9001"), std::string::npos) << error.what();
     }
   }
 }
