@@ -163,15 +163,15 @@ class PlanTest(ProgramTest):
         self.sweep(sites=SITES[:1], formats=("int8", "bf16"), chunks=2)
         for pattern, *arguments in (
                 ("no plan holds the activations in 3 bits: the fewest are 8", "--bits", "3.0"),
-                ("no plan holds .* the fewest with what --keep leaves are 16", "--bits", 9, "--keep", "a:attn_input=bf16"),
+                ("no plan holds .* the fewest with the formats that are kept are 16", "--bits", 9, "--keep", "a:attn_input=bf16"),
                 ("no plan keeps the divergence under 1e-12 nats: the least", "--max-kld", "1e-12", "--keep", "a:attn_input=int8"),
                 ("nothing at a:atn_input: the nearest are a:attn_input", "--bits", 9, "--keep", "a:atn_input=bf16"),
                 ("nothing at w:ffn_up: the nearest are", "--site", "w:ffn_up"),
                 ("in none, int8, bf16, and not in e4m3", "--bits", 9, "--keep", "a:attn_input=e4m3"),
                 ("--keep a:attn_input is invalid: write SITE=FORMAT", "--bits", 9, "--keep", "a:attn_input"),
-                ("--bits five is none", "--bits", "five"),
+                ("--bits five is invalid", "--bits", "five"),
                 ("--max-kld -1 is invalid", "--max-kld=-1"),
-                ("take one of them", "--bits", 9, "--max-kld", 1),
+                ("for the same values: give one of them", "--bits", 9, "--max-kld", 1),
                 ("add --bits or --max-kld", "-o", self.path("r.yaml")),
                 ("no recipe to write", "--bits", 32, "-o", self.path("r.yaml")),
                 ("add --verify", "--bits", 9, "--model", MODEL),
