@@ -163,7 +163,7 @@ class PlanTest(ProgramTest):
         self.sweep(sites=SITES[:1], formats=("int8", "bf16"), chunks=2)
         for pattern, *arguments in (
                 ("no plan holds the activations in 3 bits: the fewest are 8", "--bits", "3.0"),
-                ("no plan holds .* the fewest with what --keep leaves are 16", "--bits", 9, "--keep", "a:attn_input=bf16"),
+                ("no plan holds .* the fewest with the formats that are kept are 16", "--bits", 9, "--keep", "a:attn_input=bf16"),
                 ("no plan keeps the divergence under 1e-12 nats: the least", "--max-kld", "1e-12", "--keep", "a:attn_input=int8"),
                 ("nothing at a:atn_input: the nearest are a:attn_input", "--bits", 9, "--keep", "a:atn_input=bf16"),
                 ("nothing at w:ffn_up: the nearest are", "--site", "w:ffn_up"),
