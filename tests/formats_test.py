@@ -220,7 +220,7 @@ class WeightFormatsTest(ProgramTest):
             writer.write_kv_data_to_file()
             writer.write_tensors_to_file()
             writer.close()
-            self.refuse(1, "holds (nan|inf|-1) for column 0", "apply", self.model, "-o", self.path("x.gguf"), "--rule",
+            self.refuse(1, "has the invalid value (nan|inf|-1) for column 0", "apply", self.model, "-o", self.path("x.gguf"), "--rule",
                         f"w:{MATRIX}=q4_k,imatrix={path}")
 
     def test_rows_that_ggml_cannot_hold_are_named(self):
