@@ -24,39 +24,34 @@ if(FAKEQUANT_TESTS)
                             <gmock/gmock.h> <gtest/gtest.h> <nlohmann/json.hpp>)
 endif()
 
-function(fakequant_cold target)
-  target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-O1>)
-endfunction()
-
 function(fakequant_unity target)
-  set_target_properties(${target} PROPERTIES UNITY_BUILD ${FAKEQUANT_UNITY} UNITY_BUILD_BATCH_SIZE 8)
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ${FAKEQUANT_UNITY} UNITY_BUILD_BATCH_SIZE 12)
 endfunction()
 
-# fakequant_library(NAME [COLD] SOURCES ... KERNELS ... TESTS ... DEPENDS ...): a library of a folder, and a test program of its
-# unit tests.
+# fakequant_library(NAME SOURCES ... HOT ... KERNELS ... TESTS ... DEPENDS ...): a library of a folder, and a test program
+# of its unit tests.
 #
-# SOURCES are compiled several at a time (a unity build), which halves the time of a build from nothing: names in
-# unnamed namespaces must differ within a folder. FAKEQUANT_UNITY=OFF compiles each by itself. KERNELS are compiled once
-# for each instruction set by Highway, and so always alone and without the precompiled headers, whose inline functions
-# would otherwise be compiled for one instruction set and linked into code for another.
-# COLD is for folders in which no time is spent: -O1 compiles a third faster.
+# SOURCES are compiled together (a unity build) and with -Og (CMakeLists.txt), which takes half the time: names in unnamed
+# namespaces must differ within a folder. FAKEQUANT_UNITY=OFF compiles each by itself. HOT are sources in which the
+# program spends time: each is compiled by itself with -O2. KERNELS are compiled once for each instruction set by
+# Highway: with -O2, alone, and without the precompiled headers, whose inline functions would otherwise be compiled for
+# one instruction set and linked into code for another.
 function(fakequant_library name)
-  cmake_parse_arguments(ARG "COLD" "" "SOURCES;KERNELS;TESTS;DEPENDS" ${ARGN})
-  add_library(fakequant_${name} STATIC ${ARG_SOURCES} ${ARG_KERNELS})
+  cmake_parse_arguments(ARG "" "" "SOURCES;HOT;KERNELS;TESTS;DEPENDS" ${ARGN})
+  add_library(fakequant_${name} STATIC ${ARG_KERNELS} ${ARG_HOT} ${ARG_SOURCES})
   target_link_libraries(fakequant_${name} PUBLIC fakequant_options ${ARG_DEPENDS})
   target_precompile_headers(fakequant_${name} REUSE_FROM fakequant_precompiled)
   fakequant_unity(fakequant_${name})
+  foreach(source ${ARG_HOT} ${ARG_KERNELS})
+    set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "$<$<CONFIG:Release>:-O2>" SKIP_UNITY_BUILD_INCLUSION ON)
+  endforeach()
   if(ARG_KERNELS)
-    set_source_files_properties(${ARG_KERNELS} PROPERTIES SKIP_PRECOMPILE_HEADERS ON SKIP_UNITY_BUILD_INCLUSION ON)
-  endif()
-  if(ARG_COLD)
-    fakequant_cold(fakequant_${name})
+    set_source_files_properties(${ARG_KERNELS} PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
   endif()
   if(FAKEQUANT_TESTS AND ARG_TESTS)
     add_executable(${name}_test ${ARG_TESTS})
     target_link_libraries(${name}_test PRIVATE fakequant_${name} GTest::gtest_main GTest::gmock)
     target_precompile_headers(${name}_test REUSE_FROM fakequant_precompiled_test)
-    fakequant_cold(${name}_test)
     add_test(NAME unit/${name} COMMAND ${name}_test)
   endif()
 endfunction()
