@@ -33,9 +33,9 @@ endfunction()
 #
 # SOURCES are compiled together (a unity build) and with -Og (CMakeLists.txt), which takes half the time: names in unnamed
 # namespaces must differ within a folder. FAKEQUANT_UNITY=OFF compiles each by itself. HOT are sources in which the
-# program spends time: each is compiled by itself with -O2. KERNELS are compiled once for each instruction set by
-# Highway: with -O2, alone, and without the precompiled headers, whose inline functions would otherwise be compiled for
-# one instruction set and linked into code for another.
+# program spends time, and KERNELS those that Highway compiles once for each instruction set. Both are compiled with -O2,
+# alone, and without the precompiled headers: GCC 12 crashes where these were compiled with -Og, and of kernels an inline
+# function of a header would be compiled for one instruction set and linked into code for another.
 function(fakequant_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;HOT;KERNELS;TESTS;DEPENDS" ${ARGN})
   add_library(fakequant_${name} STATIC ${ARG_KERNELS} ${ARG_HOT} ${ARG_SOURCES})
@@ -43,11 +43,9 @@ function(fakequant_library name)
   target_precompile_headers(fakequant_${name} REUSE_FROM fakequant_precompiled)
   fakequant_unity(fakequant_${name})
   foreach(source ${ARG_HOT} ${ARG_KERNELS})
-    set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "$<$<CONFIG:Release>:-O2>" SKIP_UNITY_BUILD_INCLUSION ON)
+    set_source_files_properties(${source} PROPERTIES
+      COMPILE_OPTIONS "$<$<CONFIG:Release>:-O2>" SKIP_UNITY_BUILD_INCLUSION ON SKIP_PRECOMPILE_HEADERS ON)
   endforeach()
-  if(ARG_KERNELS)
-    set_source_files_properties(${ARG_KERNELS} PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
-  endif()
   if(FAKEQUANT_TESTS AND ARG_TESTS)
     add_executable(${name}_test ${ARG_TESTS})
     target_link_libraries(${name}_test PRIVATE fakequant_${name} GTest::gtest_main GTest::gmock)
