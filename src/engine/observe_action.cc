@@ -73,8 +73,9 @@ NodePlan ObserveAction::plan(const WatchedGraph& graph, const Recipe& rules,
     const auto& name = named.site->site.name;
     const auto dimension = watch_.token_dimension(name);
     auto refusal = refusal_of(name, rules, watch_, [&] { about(name, [&] { check_token_choice(dimension, rule); }); });
-    plan.act_after(static_cast<std::size_t>(named.site->node),
-                   std::make_shared<ObservedSite>(*named.site, rule.pattern.tokens, dimension, std::move(refusal), observer));
+    plan.act_after(
+        static_cast<std::size_t>(named.site->node),
+        std::make_shared<ObservedSite>(*named.site, rule.pattern.tokens, dimension, std::move(refusal), observer));
   }
   return plan;
 }

@@ -99,7 +99,8 @@ void check_token_choice(const TokenDimension& dimension, const Rule& rule) {
 SiteRounding make_site_rounding(const ActivationSite& site, const Rule& rule, const TokenDimension& dimension,
                                 RangeFiles& files) {
   const auto& name = site.site.name;
-  SiteRounding rounding{for_activation(rule.format), rule.pattern.tokens, dimension, {}, random_key(rule.format.seed, name)};
+  SiteRounding rounding{
+      for_activation(rule.format), rule.pattern.tokens, dimension, {}, random_key(rule.format.seed, name)};
   about(name, [&] {
     check_token_choice(dimension, rule);
     check_rows_of_tokens(dimension, rule);

@@ -8,11 +8,11 @@
 #include <string_view>
 #include <vector>
 
+#include "experiment/experiment_result.h"
 #include "measure/bench.h"
 #include "measure/drift.h"
 #include "measure/eval.h"
 #include "measure/generate.h"
-#include "experiment/experiment_result.h"
 
 namespace fakequant {
 

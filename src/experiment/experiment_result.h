@@ -5,12 +5,12 @@
 #include <string>
 #include <vector>
 
+#include "engine/environment.h"
 #include "measure/bench_result.h"
 #include "measure/drift_result.h"
 #include "measure/eval_result.h"
 #include "measure/generation_result.h"
 #include "recipe/rule.h"
-#include "engine/environment.h"
 #include "weights/apply.h"
 #include "weights/census.h"
 #include "weights/compare.h"

@@ -16,7 +16,7 @@ namespace fakequant {
 struct CalibrateOptions {
   int ctx_size = 0;  // 0: min(512, what the model was trained for)
   int chunks = 0;    // 0: all that the text has
-  RangeRule range;  // how the range to use is chosen
+  RangeRule range;   // how the range to use is chosen
   ComputeOptions compute;
 };
 
