@@ -1,6 +1,6 @@
 # make demo or make test is all that has to be typed: each installs what it needs, builds, and runs.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-models test-exhaustive fuzz lint format bench build clean
+.PHONY: help demo test test-sanitized test-models test-exhaustive fuzz lint format bench build clean
 
 PRESET ?= release
 BUILD := build/$(PRESET)
@@ -29,6 +29,15 @@ build: ## build the program and its tests (PRESET=release, debug or asan)
 test: build ## run all tests but the exhaustive ones
 	@[ -e models/smollm2-135m-f16.gguf ] || echo "The tests on a real model are skipped: make test-models fetches it, over a network, and runs them."
 	@$(CTEST) --label-exclude '$(if $(wildcard models/smollm2-135m-f16.gguf),exhaustive,exhaustive|models)'
+
+# All unit tests and the readers' corpus, and those tests of the program that reach code that unit tests do not. The others do
+# with the same code what these do, for longer.
+SANITIZED = ^(unit|fuzz|make)/|^program/(apply|calibrate|drift|errors|generate|old_studies|quantized_types|safetensors|split_model)$$
+
+test-sanitized: ## run the tests that touch memory in ways of their own with AddressSanitizer and UndefinedBehaviorSanitizer
+	@$(MAKE) --no-print-directory build PRESET=asan
+	@OMP_WAIT_POLICY=passive ctest --test-dir build/asan --output-on-failure --parallel $(shell nproc) --label-exclude 'exhaustive|models' \
+	  --tests-regex '$(SANITIZED)'
 
 test-models: build ## fetch a real model, SmolLM2 135M, and run the whole-program tests on it
 	@scripts/install-deps test models
