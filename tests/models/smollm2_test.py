@@ -50,7 +50,7 @@ class SmolLM2Test(ProgramTest):
         self.assertEqual([site["layer"] for site in result["sites"]], list(range(LAYERS)))
 
     def test_quantized_weights_are_refused_without_a_wider_storage(self):
-        self.refuse(2, "stored as Q4_1: it can be stored wider", "eval", MODEL, *MEASURED, "--rule", "w:ffn_up=mxfp4")
+        self.refuse(2, "stored as Q4_1: promote it to a wider type", "eval", MODEL, *MEASURED, "--rule", "w:ffn_up=mxfp4")
 
     def test_it_is_what_it_is_said_to_be(self):
         inspected = self.measure("inspect", MODEL)
