@@ -228,7 +228,7 @@ class SweepTest(ProgramTest):
         with sqlite3.connect(self.study) as other:
             other.execute("CREATE TABLE things (name TEXT)")
         other.close()
-        self.refuse(WORK, "is a database of something else", *self.arguments(*question))
+        self.refuse(WORK, "is a database, but not a study", *self.arguments(*question))
         self.refuse(WORK, "cannot open", *self.arguments(*question, study=self.path("none/study.db")))
         self.refuse(WORK, "cannot open", "study", "merge", self.path("out.db"), self.path("none.db"))
 
