@@ -10,7 +10,7 @@ CCACHE = env;CCACHE_BASEDIR=$(CURDIR);CCACHE_NOHASHDIR=1;CCACHE_SLOPPINESS=pch_d
 CONFIGURE = cmake --preset $(PRESET) -Wno-dev $(if $(shell command -v ccache),'-DCMAKE_CXX_COMPILER_LAUNCHER=$(CCACHE)')
 
 # Threads that wait for work sleep: those that spin would take the processors from the tests that run beside them.
-CTEST = OMP_WAIT_POLICY=passive ctest --test-dir $(BUILD) --output-on-failure --parallel $(shell nproc)
+CTEST = OMP_WAIT_POLICY=passive ctest --output-on-failure --parallel $(shell nproc) --test-dir
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 26
@@ -28,7 +28,7 @@ build: ## build the program and its tests (PRESET=release, debug or asan)
 
 test: build ## run all tests but the exhaustive ones
 	@[ -e models/smollm2-135m-f16.gguf ] || echo "The tests on a real model are skipped: make test-models fetches it, over a network, and runs them."
-	@$(CTEST) --label-exclude '$(if $(wildcard models/smollm2-135m-f16.gguf),exhaustive,exhaustive|models)'
+	@$(CTEST) $(BUILD) --label-exclude '$(if $(wildcard models/smollm2-135m-f16.gguf),exhaustive,exhaustive|models)'
 
 # All unit tests and the readers' corpus, and those tests of the program that reach code that unit tests do not. The others do
 # with the same code what these do, for longer.
@@ -36,16 +36,15 @@ SANITIZED = ^(unit|fuzz|make)/|^program/(apply|calibrate|drift|errors|generate|o
 
 test-sanitized: ## run the tests that touch memory in ways of their own with AddressSanitizer and UndefinedBehaviorSanitizer
 	@$(MAKE) --no-print-directory build PRESET=asan
-	@OMP_WAIT_POLICY=passive ctest --test-dir build/asan --output-on-failure --parallel $(shell nproc) --label-exclude 'exhaustive|models' \
-	  --tests-regex '$(SANITIZED)'
+	@$(CTEST) build/asan --label-exclude 'exhaustive|models' --tests-regex '$(SANITIZED)'
 
 test-models: build ## fetch a real model, SmolLM2 135M, and run the whole-program tests on it
 	@scripts/install-deps test models
 	@scripts/fetch-model smollm2-135m
-	@$(CTEST) --label-regex models
+	@$(CTEST) $(BUILD) --label-regex models
 
-test-exhaustive: build ## run the tests that try every float32 there is (minutes)
-	@$(CTEST) --label-regex exhaustive
+test-exhaustive: build ## run the tests that try every float32, or every architecture, there is (minutes)
+	@$(CTEST) $(BUILD) --label-regex exhaustive
 
 FUZZ_SECONDS ?= 60
 

@@ -13,7 +13,7 @@ FILES = ["bench.json", "command.txt", "compare.json", "drift-activations.json", 
 class ExperimentTest(ProgramTest):
     def experiment(self, *arguments, model=MODEL, text=TEXT):
         out = self.path("results")
-        return run("experiment", model, "-o", out, "-f", text, "--chunks", 4, "-n", 8, "--repetitions", 6, *arguments)
+        return run("experiment", model, "-o", out, "-f", text, "--chunks", 2, "-n", 8, "--repetitions", 6, *arguments)
 
     def read(self, name):
         with open(os.path.join(self.folder, "results", name), encoding="utf-8") as file:

@@ -73,7 +73,7 @@ class PlanTest(ProgramTest):
                 plans.append([(site, layer, form) for (site, layer), form in plan.items() if form])
         return plans
 
-    def test_a_plan_beats_one_format_for_all_and_200_random_plans(self):
+    def test_a_plan_beats_one_format_for_all_and_60_random_plans(self):
         self.sweep()
         recipe = self.path("recipe.yaml")
         result = self.plan("--bits", BUDGET, "--verify", "-o", recipe)
@@ -99,9 +99,9 @@ class PlanTest(ProgramTest):
         self.assertEqual(five["bits"], uniform["int5"]["bits"])
         self.assertLess(of_five["verify"]["measured_kld"], five["measured_kld"])
         # Random mixes.
-        plans = self.random_plans(200)
+        plans = self.random_plans(60)
         klds = self.measured({f"r{i}": plan for i, plan in enumerate(plans)})
-        self.assertEqual(len(klds), 200)
+        self.assertEqual(len(klds), 60)
         self.assertLess(verify["measured_kld"], min(klds.values()))
 
     def test_budgets_of_bits_and_of_divergence_meet(self):

@@ -6,7 +6,7 @@ import unittest
 from program import MODEL, TEXT, ProgramTest
 
 # bench/prediction_bench.py checks more, on more of the text.
-CHUNKS, CONTEXT = 6, 256
+CHUNKS, CONTEXT = 6, 160
 SITES = ("a:ffn_input", "w:ffn_down")
 FORMATS = ("e4m3", "int8", "int4", "mxfp4", "nvfp4")
 USAGE = 2

@@ -1,15 +1,15 @@
-// On a small model of each architecture: ARCHITECTURES names the folder where llama.cpp's generator put them.
+// On a small model of each architecture: ARCHITECTURES names the folder where llama.cpp's generator put them. Of
+// ARCHITECTURES_STEP models the tests take one.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <llama.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <filesystem>
 #include <map>
 #include <set>
 
+#include "engine/architecture_models.h"
 #include "engine/context.h"
 #include "error.h"
 #include "gguf/gguf_model.h"
@@ -18,17 +18,6 @@ namespace fakequant {
 namespace {
 
 constexpr std::size_t kTokens = 24;
-
-std::vector<std::string> models() {
-  std::vector<std::string> paths;
-  if (const char* folder = std::getenv("ARCHITECTURES"); folder != nullptr && *folder != '\0') {
-    for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-      if (entry.path().extension() == ".gguf") paths.push_back(entry.path().string());
-    }
-  }
-  std::sort(paths.begin(), paths.end());
-  return paths;
-}
 
 // Of a text, which the caller has begun.
 std::vector<float> logits_of_text(Context& context, std::size_t together) {
@@ -234,7 +223,7 @@ std::string name_of(const testing::TestParamInfo<std::string>& info) {
 }
 
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(Architecture);
-INSTANTIATE_TEST_SUITE_P(All, Architecture, testing::ValuesIn(models()), name_of);
+INSTANTIATE_TEST_SUITE_P(All, Architecture, testing::ValuesIn(architecture_models()), name_of);
 
 }  // namespace
 }  // namespace fakequant

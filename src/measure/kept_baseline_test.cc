@@ -1,5 +1,6 @@
-// On a small model of each architecture: ARCHITECTURES names the folder where llama.cpp's generator put them. A variant
-// that is held against a kept baseline, from the first layer that it changes on, has the scores that `eval` gives it.
+// On a small model of each architecture: ARCHITECTURES names the folder where llama.cpp's generator put them. Of
+// ARCHITECTURES_STEP models the test takes one. A variant that is held against a kept baseline, from the first layer that
+// it changes on, has the scores that `eval` gives it.
 #include "measure/kept_baseline.h"
 
 #include <fmt/format.h>
@@ -7,27 +8,15 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
-#include <filesystem>
 
+#include "engine/architecture_models.h"
 #include "error.h"
 
 namespace fakequant {
 namespace {
 
 constexpr int kTokens = 24;
-
-std::vector<std::string> models() {
-  std::vector<std::string> paths;
-  if (const char* folder = std::getenv("ARCHITECTURES"); folder != nullptr && *folder != '\0') {
-    for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-      if (entry.path().extension() == ".gguf") paths.push_back(entry.path().string());
-    }
-  }
-  std::sort(paths.begin(), paths.end());
-  return paths;
-}
 
 class KeptBaselines : public testing::TestWithParam<std::string> {};
 
@@ -89,7 +78,7 @@ std::string name_of(const testing::TestParamInfo<std::string>& info) {
 }
 
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(KeptBaselines);
-INSTANTIATE_TEST_SUITE_P(All, KeptBaselines, testing::ValuesIn(models()), name_of);
+INSTANTIATE_TEST_SUITE_P(All, KeptBaselines, testing::ValuesIn(architecture_models()), name_of);
 
 }  // namespace
 }  // namespace fakequant
