@@ -15,6 +15,9 @@ namespace {
 // As llama.cpp's tools have it: so many tokens go through the graph together.
 constexpr int kMicroBatch = 512;
 
+// The tokens of the largest graph that the tap watches before anything is evaluated.
+constexpr int kMaxFirstTokens = 3;
+
 struct Batch {
   explicit Batch(std::size_t tokens) : batch(llama_batch_init(static_cast<std::int32_t>(tokens), 0, 1)) {}
   Batch(const Batch&) = delete;
@@ -56,8 +59,11 @@ void Context::open(const ContextOptions& options, bool is_tapped) {
   parameters.n_ctx = static_cast<std::uint32_t>(options.ctx_size);
   parameters.n_batch = parameters.n_ctx;
   const int max_together = options.batch_size > 0 ? options.batch_size : kMicroBatch;
-  parameters.n_ubatch = static_cast<std::uint32_t>(std::min(options.ctx_size, max_together));
-  parameters.n_outputs_max = static_cast<std::uint32_t>(options.max_outputs);
+  batch_size_ = static_cast<std::size_t>(std::min(options.ctx_size, max_together));
+  parameters.n_ubatch = std::max(static_cast<std::uint32_t>(batch_size_), std::uint32_t{kMaxFirstTokens});
+  if (options.max_outputs > 0) {
+    parameters.n_outputs_max = static_cast<std::uint32_t>(std::max(options.max_outputs, kMaxFirstTokens));
+  }
   parameters.n_threads = options.threads;
   parameters.n_threads_batch = options.threads;
   parameters.offload_kqv = model_->is_offloaded();  // the cache lies with its layer
@@ -157,6 +163,24 @@ int Context::decode(std::span<const Token> tokens, const OutputRange& outputs) {
 }
 
 void Context::evaluate(std::span<const Token> tokens, const OutputRange& outputs) {
+  kept_logits_.clear();
+  if (batch_size_ >= kMaxFirstTokens) return evaluate_together(tokens, outputs);
+  first_kept_ = outputs.first;
+  for (std::size_t begin = 0; begin < tokens.size(); begin += batch_size_) {
+    const auto piece = tokens.subspan(begin, std::min(batch_size_, tokens.size() - begin));
+    OutputRange of_piece;
+    for (std::size_t i = 0; i < piece.size(); ++i) {
+      if (outputs.contains(begin + i) && of_piece.count++ == 0) of_piece.first = i;
+    }
+    evaluate_together(piece, of_piece);
+    for (std::size_t i = 0; i < of_piece.count; ++i) {
+      const auto values = llama_logits(of_piece.first + i);
+      kept_logits_.insert(kept_logits_.end(), values.begin(), values.end());
+    }
+  }
+}
+
+void Context::evaluate_together(std::span<const Token> tokens, const OutputRange& outputs) {
   if (is_tapped_) {
     auto batches = batches_of(tokens, outputs);
     for (const auto& batch : batches) {
@@ -192,12 +216,21 @@ std::vector<TokenBatch> Context::batches_of(std::span<const Token> tokens, const
 }
 
 std::span<const float> Context::logits(std::size_t index) const {
+  if (kept_logits_.empty()) return llama_logits(index);
+  const auto width = static_cast<std::size_t>(model_->vocabulary_size());
+  if (index < first_kept_ || (index - first_kept_ + 1) * width > kept_logits_.size()) {
+    throw Error(fmt::format("there are no logits for token {}", index));
+  }
+  return {kept_logits_.data() + (index - first_kept_) * width, width};
+}
+
+std::span<const float> Context::llama_logits(std::size_t index) const {
   const auto* values = llama_get_logits_ith(context_.get(), static_cast<std::int32_t>(index));
   if (values == nullptr) throw Error(fmt::format("llama.cpp has no logits for token {}", index));
   return {values, static_cast<std::size_t>(model_->vocabulary_size())};
 }
 
-int Context::batch_size() const { return static_cast<int>(llama_n_ubatch(context_.get())); }
+int Context::batch_size() const { return static_cast<int>(batch_size_); }
 
 std::vector<SiteCounters> Context::counters() const { return tap_->counters(); }
 

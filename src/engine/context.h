@@ -109,6 +109,9 @@ class Context {
   Tap& tap();  // throws an Error where there is none
   const Tap& tap() const;
   int decode(std::span<const Token> tokens, const OutputRange& outputs);
+  // Evaluates tokens in one call of llama.cpp, which holds the logits.
+  void evaluate_together(std::span<const Token> tokens, const OutputRange& outputs);
+  std::span<const float> llama_logits(std::size_t index) const;
   // How llama.cpp divides the tokens of one sequence: as many as fit, in their order.
   std::vector<TokenBatch> batches_of(std::span<const Token> tokens, const OutputRange& outputs) const;
 
@@ -118,6 +121,11 @@ class Context {
   std::unique_ptr<llama_context, Free> context_;
   int position_ = 0;
   std::uint32_t sequence_ = 0;
+  // Tokens that go through the graph together. llama.cpp must take three of them, because the tap watches the graph of
+  // three tokens: where fewer are asked for, evaluate() divides them, and keeps the logits of the last evaluation.
+  std::size_t batch_size_ = 0;
+  std::size_t first_kept_ = 0;  // the index of the first of the kept logits
+  std::vector<float> kept_logits_;
 };
 
 }  // namespace fakequant

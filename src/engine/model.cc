@@ -88,6 +88,11 @@ std::vector<Token> Model::tokenize(std::string_view text, bool with_bos, bool pa
   }
   if (count < 0) throw Error(fmt::format("the tokenizer of {} cannot split this text", path_));
   tokens.resize(static_cast<std::size_t>(count));
+  // Some files ask for an EOS after every text. Here every text goes on: after a prompt, or in the next chunk.
+  const auto* vocab = vocabulary(model_.get());
+  if (with_bos && llama_vocab_get_add_eos(vocab) && !tokens.empty() && tokens.back() == llama_vocab_eos(vocab)) {
+    tokens.pop_back();
+  }
   return tokens;
 }
 

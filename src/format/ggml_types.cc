@@ -6,18 +6,63 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
+#include <limits>
 
 #include "error.h"
 
 namespace fakequant {
 namespace {
 
-void ggml_round_trip(const BlockType& type, std::span<float> values, std::int64_t row,
-                     std::span<const float> importance) {
-  const auto quantized = ggml_quantize(type, values, row, importance);
-  if (quantized.empty()) return;
+// No type whose scale is F16 reaches this value (q6_k gets furthest: 65504 x 127 x 32), and ggml's quantizers, which
+// square values in float32, abort or return NaN somewhere above it.
+constexpr float kMaxOfHalfScales = 1e9F;
+
+// Scales of q8_K are F32, those of mxfp4 powers of two.
+bool has_half_scale(int type) { return type != GGML_TYPE_Q8_K && type != GGML_TYPE_MXFP4; }
+
+// Whether ggml can quantize a block: no value is NaN, infinite, or far beyond what the type holds.
+bool is_in_range(const BlockType& type, std::span<const float> block) {
+  if (type.id == GGML_TYPE_F16 || type.id == GGML_TYPE_BF16) return true;
+  const float limit = has_half_scale(type.id) ? kMaxOfHalfScales : std::numeric_limits<float>::max();
+  return std::all_of(block.begin(), block.end(), [&](float x) { return std::fabs(x) <= limit; });
+}
+
+// Rows that ggml can quantize, in its bytes.
+Buffer<std::byte> quantize_rows(const BlockType& type, std::span<const float> values, std::int64_t row,
+                                std::span<const float> importance) {
+  if (type.needs_importance && importance.empty()) {
+    throw usage_error(fmt::format(
+        "ggml quantizes to {} only with an importance matrix: round a weight to it, with imatrix=FILE", type.name));
+  }
+  const auto count = static_cast<std::int64_t>(values.size());
+  Buffer<std::byte> quantized(static_cast<std::size_t>(count / type.block * type.bytes));
+  ggml_quantize_chunk(static_cast<ggml_type>(type.id), values.data(), quantized.data(), 0, count / row, row,
+                      importance.empty() ? nullptr : importance.data());
+  return quantized;
+}
+
+void decode(const BlockType& type, const Buffer<std::byte>& quantized, std::span<float> values) {
   ggml_get_type_traits(static_cast<ggml_type>(type.id))
       ->to_float(quantized.data(), values.data(), static_cast<std::int64_t>(values.size()));
+}
+
+// A block that the type cannot hold becomes NaN, as it does where ggml's scale overflows.
+void ggml_round_trip(const BlockType& type, std::span<float> values, std::int64_t row,
+                     std::span<const float> importance) {
+  if (values.empty()) return;
+  const auto block = static_cast<std::size_t>(type.block);
+  std::vector<std::size_t> lost;  // where the blocks begin
+  for (std::size_t begin = 0; begin < values.size(); begin += block) {
+    const auto of_block = values.subspan(begin, block);
+    if (is_in_range(type, of_block)) continue;
+    lost.push_back(begin);
+    std::fill(of_block.begin(), of_block.end(), 0.0F);
+  }
+  decode(type, quantize_rows(type, values, row, importance), values);
+  for (const auto begin : lost) {
+    const auto of_block = values.subspan(begin, block);
+    std::fill(of_block.begin(), of_block.end(), std::numeric_limits<float>::quiet_NaN());
+  }
 }
 
 }  // namespace
@@ -45,18 +90,19 @@ void register_ggml_types() { register_block_types(ggml_types()); }
 Buffer<std::byte> ggml_quantize(const BlockType& type, std::span<const float> values, std::int64_t row,
                                 std::span<const float> importance) {
   if (values.empty()) return {};
-  if (type.needs_importance && importance.empty()) {
-    throw usage_error(fmt::format(
-        "ggml quantizes to {} only with an importance matrix: round a weight to it, with imatrix=FILE", type.name));
-  }
   if (!std::all_of(values.begin(), values.end(), [](float x) { return std::isfinite(x); })) {
     throw Error(
         fmt::format("a value is NaN or infinite: ggml's quantizers take neither, so {} cannot hold it", type.name));
   }
-  const auto count = static_cast<std::int64_t>(values.size());
-  Buffer<std::byte> quantized(static_cast<std::size_t>(count / type.block * type.bytes));
-  ggml_quantize_chunk(static_cast<ggml_type>(type.id), values.data(), quantized.data(), 0, count / row, row,
-                      importance.empty() ? nullptr : importance.data());
+  const auto too_large = [&] {
+    const auto [low, high] = std::minmax_element(values.begin(), values.end());
+    return Error(fmt::format("values reach {:g}: {} cannot hold them", std::max(-*low, *high), type.name));
+  };
+  if (!is_in_range(type, values)) throw too_large();
+  auto quantized = quantize_rows(type, values, row, importance);
+  Buffer<float> stored(values.size());
+  decode(type, quantized, stored);
+  if (!std::all_of(stored.begin(), stored.end(), [](float x) { return std::isfinite(x); })) throw too_large();
   return quantized;
 }
 

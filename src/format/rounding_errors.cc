@@ -56,7 +56,7 @@ class Sums {
 class Figures {
  public:
   Figures() {
-    changed_ = flushed_ = hn::Zero(hn::RebindToUnsigned<D>());
+    changed_ = flushed_ = not_finite_ = hn::Zero(hn::RebindToUnsigned<D>());
     absmax_ = max_abs_ = max_rel_ = hn::Zero(D());
   }
 
@@ -75,6 +75,8 @@ class Figures {
     const auto s = hn::IfThenElseZero(finite, x);
     const auto same = hn::Or(hn::IsNaN(x), hn::RebindMask(d, hn::Eq(hn::BitCast(du, x), hn::BitCast(du, y))));
     changed_ = hn::Add(changed_, hn::IfThenZeroElse(hn::RebindMask(du, same), one));
+    const auto became_not_finite = hn::AndNot(finite, finite_in);
+    not_finite_ = hn::Add(not_finite_, hn::IfThenElseZero(hn::RebindMask(du, became_not_finite), one));
     const auto not_zero = hn::Gt(hn::Abs(s), zero);
     flushed_ = hn::Add(flushed_, hn::IfThenElseZero(hn::RebindMask(du, hn::And(not_zero, hn::Eq(y, zero))), one));
     absmax_ = hn::Max(absmax_, hn::IfThenElseZero(finite_in, signal));
@@ -95,16 +97,18 @@ class Figures {
     result.elements = elements;
     result.changed = hn::GetLane(hn::SumOfLanes(du, changed_));
     result.flushed = hn::GetLane(hn::SumOfLanes(du, flushed_));
+    result.not_finite = hn::GetLane(hn::SumOfLanes(du, not_finite_));
     result.absmax = hn::GetLane(hn::MaxOfLanes(d, absmax_));
     result.max_abs = hn::GetLane(hn::MaxOfLanes(d, max_abs_));
     result.max_rel = hn::GetLane(hn::MaxOfLanes(d, max_rel_));
     low_.add_to(result);
     high_.add_to(result);
+    if (result.not_finite > 0) result.max_abs = result.max_rel = std::numeric_limits<double>::infinity();
     return result;
   }
 
  private:
-  hn::Vec<hn::RebindToUnsigned<D>> changed_, flushed_;
+  hn::Vec<hn::RebindToUnsigned<D>> changed_, flushed_, not_finite_;
   V absmax_, max_abs_, max_rel_;
   Sums low_, high_;
 };
@@ -151,6 +155,7 @@ void RoundingErrors::add(const RoundingErrors& other) {
   changed += other.changed;
   saturated += other.saturated;
   flushed += other.flushed;
+  not_finite += other.not_finite;
   absmax = std::max(absmax, other.absmax);
   max_abs = std::max(max_abs, other.max_abs);
   max_rel = std::max(max_rel, other.max_rel);
@@ -160,18 +165,24 @@ void RoundingErrors::add(const RoundingErrors& other) {
   sum_cross += other.sum_cross;
 }
 
-double RoundingErrors::mean_abs() const { return elements == 0 ? 0 : sum_abs / static_cast<double>(elements); }
+double RoundingErrors::mean_abs() const {
+  if (not_finite > 0) return std::numeric_limits<double>::infinity();
+  return elements == 0 ? 0 : sum_abs / static_cast<double>(elements);
+}
 
 double RoundingErrors::rmse() const {
+  if (not_finite > 0) return std::numeric_limits<double>::infinity();
   return elements == 0 ? 0 : std::sqrt(sum_error2 / static_cast<double>(elements));
 }
 
 double RoundingErrors::sqnr_db() const {
+  if (not_finite > 0) return -std::numeric_limits<double>::infinity();
   if (sum_error2 == 0) return std::numeric_limits<double>::infinity();
   return 10 * std::log10(sum_signal2 / sum_error2);
 }
 
 double RoundingErrors::cosine() const {
+  if (not_finite > 0) return 0;
   if (sum_error2 == 0) return 1;
   const double rounded2 = sum_signal2 + 2 * sum_cross + sum_error2;
   if (sum_signal2 == 0 || rounded2 <= 0) return 0;

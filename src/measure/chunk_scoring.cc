@@ -14,10 +14,10 @@ namespace {
 // The index in the chunk of the first token whose prediction is scored.
 std::size_t first_scored(const ChunkSlice& slice) { return slice.begin + slice.outputs.first; }
 
-// Throws when a prediction is not a distribution; `token` is its index in the chunk.
-void check(double log_sum, const std::string& who, int chunk, std::size_t token) {
+// Throws when a prediction of the baseline is not a distribution; `token` is its index in the chunk.
+void check(double log_sum, int chunk, std::size_t token) {
   if (!std::isfinite(log_sum)) {
-    throw Error(fmt::format("a logit of the {} is not a number: chunk {}, token {}", who, chunk, token));
+    throw Error(fmt::format("a logit of the baseline is not a number: chunk {}, token {}", chunk, token));
   }
 }
 
@@ -51,7 +51,7 @@ BaselineSlice predict_slice(Context& baseline, const Chunk& chunk, const ChunkSl
   parallel_for(static_cast<std::int64_t>(slice.outputs.count), threads, [&](std::int64_t i) {
     const auto index = static_cast<std::size_t>(i);
     result.predictions[index] = predict(result.logits[index]);
-    check(result.predictions[index].log_sum, "baseline", chunk.number, first + index);
+    check(result.predictions[index].log_sum, chunk.number, first + index);
   });
   for (std::size_t i = 0; i < result.logits.size(); ++i) {
     result.log_p.push_back(log_probability(result.logits[i], result.predictions[i], chunk.tokens[first + i + 1]));
@@ -59,8 +59,8 @@ BaselineSlice predict_slice(Context& baseline, const Chunk& chunk, const ChunkSl
   return result;
 }
 
-void score_slice(Context& variant, const std::string& name, const Chunk& chunk, const ChunkSlice& slice,
-                 const BaselineSlice& baseline, int threads, std::vector<TokenScore>& scores) {
+std::optional<int> score_slice(Context& variant, const Chunk& chunk, const ChunkSlice& slice,
+                               const BaselineSlice& baseline, int threads, std::vector<TokenScore>& scores) {
   const auto first = first_scored(slice);
   const auto logits = run(variant, chunk, slice);
   const auto before = scores.size();
@@ -70,10 +70,23 @@ void score_slice(Context& variant, const std::string& name, const Chunk& chunk, 
     auto& score = scores[before + index];
     score = score_token(baseline.logits[index], baseline.predictions[index], logits[index],
                         chunk.tokens[first + index + 1]);
-    if (!std::isfinite(score.kld)) {
-      check(predict(logits[index]).log_sum, "variant '" + name + "'", chunk.number, first + index);
-    }
   });
+  // A divergence may be infinite where a prediction is a distribution.
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    if (!std::isnan(scores[before + i].kld) || std::isfinite(predict(logits[i]).log_sum)) continue;
+    return static_cast<int>(first + i);
+  }
+  return std::nullopt;
+}
+
+Overflow overflow_of(const Context& variant, const ChunkPosition& position, int token) {
+  Overflow overflow{position, token, {}};
+  for (const auto& site : variant.counters()) {
+    if (site.errors.not_finite == 0) continue;
+    overflow.site = site.site;
+    break;
+  }
+  return overflow;
 }
 
 }  // namespace fakequant

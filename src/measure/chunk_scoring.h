@@ -2,11 +2,13 @@
 // figures for a variant, to the bit.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "engine/context.h"
+#include "measure/overflow.h"
 #include "measure/prediction.h"
 #include "measure/text_chunks.h"
 #include "measure/token_score.h"
@@ -41,8 +43,12 @@ struct BaselineSlice {
 // Evaluates a slice after those before it. Throws an Error when a logit is not a number.
 BaselineSlice predict_slice(Context& baseline, const Chunk& chunk, const ChunkSlice& slice, int threads);
 
-// Evaluates the same slice with a variant called `name`, and appends the scores of its predictions.
-void score_slice(Context& variant, const std::string& name, const Chunk& chunk, const ChunkSlice& slice,
-                 const BaselineSlice& baseline, int threads, std::vector<TokenScore>& scores);
+// Evaluates the same slice with a variant, and appends the scores of its predictions. Returns the index in the chunk of
+// the first token after which a logit is NaN or infinite, where there is one: the scores are of no use then.
+std::optional<int> score_slice(Context& variant, const Chunk& chunk, const ChunkSlice& slice,
+                               const BaselineSlice& baseline, int threads, std::vector<TokenScore>& scores);
+
+// Where a variant overflowed that has such a token.
+Overflow overflow_of(const Context& variant, const ChunkPosition& position, int token);
 
 }  // namespace fakequant

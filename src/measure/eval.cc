@@ -24,28 +24,36 @@ struct Measurement {
 // The scores of a chunk's predictions.
 struct ChunkScores {
   std::vector<double> baseline_log_p;             // of the tokens that came
-  std::vector<std::vector<TokenScore>> variants;  // of each, by prediction
+  std::vector<std::vector<TokenScore>> variants;  // of each, by prediction; empty for one that has overflowed
+  std::vector<std::optional<int>> overflow_tokens;
 };
 
-void score(const Measurement& with, const Chunk& chunk, const ChunkSlice& slice, ChunkScores& scores) {
+// Whether each variant has overflowed in an earlier chunk.
+using Overflowed = std::vector<bool>;
+
+void score(const Measurement& with, const Chunk& chunk, const ChunkSlice& slice, const Overflowed& overflowed,
+           ChunkScores& scores) {
   const int threads = with.options->compute.threads;
   const auto baseline = predict_slice(*with.baseline, chunk, slice, threads);
   scores.baseline_log_p.insert(scores.baseline_log_p.end(), baseline.log_p.begin(), baseline.log_p.end());
   for (std::size_t v = 0; v < with.contexts.size(); ++v) {
-    score_slice(*with.contexts[v], (*with.variants)[v].name, chunk, slice, baseline, threads, scores.variants[v]);
+    if (overflowed[v] || scores.overflow_tokens[v]) continue;
+    scores.overflow_tokens[v] = score_slice(*with.contexts[v], chunk, slice, baseline, threads, scores.variants[v]);
+    if (scores.overflow_tokens[v]) scores.variants[v].clear();
   }
 }
 
 // Empty when the measurement is stopped meanwhile.
-std::optional<ChunkScores> score(const Measurement& with, const Chunk& chunk) {
+std::optional<ChunkScores> score(const Measurement& with, const Chunk& chunk, const Overflowed& overflowed) {
   ChunkScores scores;
   scores.variants.resize(with.contexts.size());
+  scores.overflow_tokens.resize(with.contexts.size());
   const auto sequence = static_cast<std::uint32_t>(chunk.number);
   with.baseline->clear(sequence);
   for (const auto& context : with.contexts) context->clear(sequence);
   for (const auto& slice : with.plan.slices) {
     if (with.is_stopped()) return std::nullopt;
-    score(with, chunk, slice, scores);
+    score(with, chunk, slice, overflowed, scores);
   }
   return scores;
 }
@@ -110,12 +118,19 @@ struct Evaluation {
   TextSums total;
   std::vector<WorstTokens> worst;
 
+  Overflowed overflowed() const;
   TextSums no_sums() const { return {{}, std::vector<ScoreStatistics>(with.variants->size())}; }
   void add_text(const Text& source, std::size_t texts);
   void add_chunk(int text, int number, std::span<const Token> tokens, const ChunkScores& scores);
   void report_progress(double done, const TextSums& sums) const;
   void finish();
 };
+
+Overflowed Evaluation::overflowed() const {
+  Overflowed overflowed;
+  for (const auto& variant : result.variants) overflowed.push_back(variant.overflow.has_value());
+  return overflowed;
+}
 
 void Evaluation::add_text(const Text& source, std::size_t texts) {
   const auto index = result.texts.size();
@@ -124,7 +139,7 @@ void Evaluation::add_text(const Text& source, std::size_t texts) {
   text.name = source.name;
   auto sums = no_sums();
   while (const auto tokens = chunks.next()) {
-    const auto scores = score(with, {text.chunks, *tokens});
+    const auto scores = score(with, {text.chunks, *tokens}, overflowed());
     result.is_interrupted = !scores.has_value();
     if (result.is_interrupted) break;
     sums.add(*scores);
@@ -139,7 +154,9 @@ void Evaluation::add_text(const Text& source, std::size_t texts) {
   text.tokens_in_text = chunks.tokens_in_text();
   text.tokens_scored = sums.baseline.count;
   text.baseline_ppl = perplexity(sums.baseline.nll, sums.baseline.count);
-  for (const auto& variant : sums.variants) text.variants.push_back(variant.figures());
+  for (std::size_t v = 0; v < sums.variants.size(); ++v) {
+    text.variants.push_back(result.variants[v].overflow ? no_figures() : sums.variants[v].figures());
+  }
   result.texts.push_back(std::move(text));
 }
 
@@ -147,9 +164,14 @@ void Evaluation::add_chunk(int text, int number, std::span<const Token> tokens, 
   ++result.chunks;
   for (std::size_t v = 0; v < result.variants.size(); ++v) {
     auto& variant = result.variants[v];
+    if (variant.overflow) continue;
+    variant.sites = with.contexts[v]->counters();
+    if (scores.overflow_tokens[v]) {
+      variant.overflow = overflow_of(*with.contexts[v], {text, number}, *scores.overflow_tokens[v]);
+      continue;
+    }
     variant.chunks.push_back(summarize(text, number, scores.variants[v]));
     worst[v].add(text, number, tokens, with.plan.shape.first_scored(), scores.variants[v]);
-    variant.sites = with.contexts[v]->counters();
   }
 }
 
@@ -171,7 +193,7 @@ void Evaluation::finish() {
   result.tokens_scored = total.baseline.count;
   result.baseline_ppl = perplexity(total.baseline.nll, total.baseline.count);
   for (std::size_t v = 0; v < result.variants.size(); ++v) {
-    result.variants[v].figures = total.variants[v].figures();
+    result.variants[v].figures = result.variants[v].overflow ? no_figures() : total.variants[v].figures();
     result.variants[v].worst_tokens = worst[v].in_words(model);
   }
   take_macro_averages(result);
@@ -197,7 +219,7 @@ EvalResult evaluate(LoadedModels& models, const std::vector<Variant>& variants, 
   result.ctx_size = static_cast<int>(with.plan.shape.ctx_size);
   result.batch_size = with.baseline->batch_size();
   for (const auto& variant : variants) {
-    result.variants.push_back({variant.name, variant.recipe, variant.other_model, {}, {}, {}, {}, {}});
+    result.variants.push_back({variant.name, variant.recipe, variant.other_model, {}, {}, {}, {}, {}, {}});
   }
   for (const auto& text : texts) {
     if (!result.is_interrupted) evaluation.add_text(text, texts.size());

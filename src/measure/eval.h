@@ -31,8 +31,9 @@ struct EvalOptions {
   std::function<bool()> is_stopped;  // asked now and then: whether to end with what there is; may be empty
 };
 
-// Throws an Error if a text has less than two chunks, a model cannot be run, or a logit is not a number. When it is
-// stopped before a chunk has been measured, the result has no chunks and no figures.
+// Throws an Error if a text has less than two chunks, a model cannot be run, or a logit of the baseline is not a
+// number. A variant whose logits overflow has no figures; the others are measured all the same. When it is stopped
+// before a chunk has been measured, the result has no chunks and no figures.
 EvalResult evaluate(const std::vector<std::string>& model_files, const std::vector<Variant>& variants,
                     const std::vector<Text>& texts, const EvalOptions& options);
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/site_counters.h"
+#include "measure/overflow.h"
 #include "measure/score_quantities.h"
 
 namespace fakequant {
@@ -42,6 +43,8 @@ struct VariantResult {
   std::vector<ChunkResult> chunks;
   std::vector<WorstToken> worst_tokens;  // by KL divergence, largest first
   std::vector<SiteCounters> sites;       // what its tap counted
+  // Where a logit was first NaN or infinite: from there on nothing was measured, and its figures are NaN.
+  std::optional<Overflow> overflow;
 };
 
 struct TextResult {

@@ -31,13 +31,13 @@ KeptBaseline keep_baseline(Context& context, const ChunkPlan& plan, const Chunk&
   return kept;
 }
 
-ScoredChunk score_chunk(Context& context, const std::string& name, const ChunkPlan& plan, const KeptBaseline& baseline,
-                        int unchanged) {
+ScoredChunk score_chunk(Context& context, const ChunkPlan& plan, const KeptBaseline& baseline, int unchanged) {
   ScoredChunk result;
   context.clear(static_cast<std::uint32_t>(baseline.chunk.number));
   result.start = context.begin_from(baseline.states, unchanged);
-  for (std::size_t s = 0; s < plan.slices.size(); ++s) {
-    score_slice(context, name, baseline.chunk, plan.slices[s], baseline.slices[s], plan.context.threads, result.scores);
+  for (std::size_t s = 0; s < plan.slices.size() && !result.overflow_token; ++s) {
+    result.overflow_token =
+        score_slice(context, baseline.chunk, plan.slices[s], baseline.slices[s], plan.context.threads, result.scores);
   }
   context.clear();
   return result;

@@ -37,11 +37,12 @@ KeptBaseline keep_baseline(Context& context, const ChunkPlan& plan, const Chunk&
 struct ScoredChunk {
   std::vector<TokenScore> scores;
   StartingPoint start;
+  std::optional<int> overflow_token;  // as score_slice returns it
 };
 
 // `context` has a tap with the variant's rules; its model differs from the baseline's from layer `unchanged` on, or not
-// at all. Throws an Error when a logit is not a number.
-ScoredChunk score_chunk(Context& context, const std::string& name, const ChunkPlan& plan, const KeptBaseline& baseline,
+// at all. Ends with the slice in which a logit is not finite.
+ScoredChunk score_chunk(Context& context, const ChunkPlan& plan, const KeptBaseline& baseline,
                         int unchanged = std::numeric_limits<int>::max());
 
 }  // namespace fakequant

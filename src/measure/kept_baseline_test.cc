@@ -1,6 +1,6 @@
 // On a small model of each architecture: ARCHITECTURES names the folder where llama.cpp's generator put them. Of
-// ARCHITECTURES_STEP models the test takes one. A variant that is held against a kept baseline, from the first layer that
-// it changes on, has the scores that `eval` gives it.
+// ARCHITECTURES_STEP models the test takes one. A variant that is held against a kept baseline, from the first layer
+// that it changes on, has the scores that `eval` gives it.
 #include "measure/kept_baseline.h"
 
 #include <fmt/format.h>
@@ -28,7 +28,7 @@ std::vector<TokenScore> scores_of_eval(const Model& model, const ChunkPlan& plan
   for (auto* context : {&baseline, &variant}) context->clear(static_cast<std::uint32_t>(chunk.number));
   for (const auto& slice : plan.slices) {
     const auto predicted = predict_slice(baseline, chunk, slice, 1);
-    score_slice(variant, "variant", chunk, slice, predicted, 1, scores);
+    score_slice(variant, chunk, slice, predicted, 1, scores);
   }
   return scores;
 }
@@ -57,7 +57,7 @@ TEST_P(KeptBaselines, ServeEveryLayerOneAfterAnother) {
     } catch (const Error&) {
       continue;  // the layer has nothing to round
     }
-    const auto scored = score_chunk(*context, "variant", plan, baseline);
+    const auto scored = score_chunk(*context, plan, baseline);
     if (scored.start.layer > 0) ++skipped;
     EXPECT_EQ(scored.start.layer == 0, !scored.start.why_whole.empty());
     const auto expected = scores_of_eval(model, plan, chunk, recipe);

@@ -130,6 +130,19 @@ DivergenceFigures figures_of(const ScoreSums& sums) {
   return figures;
 }
 
+DivergenceFigures no_figures() {
+  constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+  DivergenceFigures figures;
+  for (const auto& quantity : kScoreQuantities) {
+    if (quantity.estimate != nullptr) figures.*quantity.estimate = {kNone, kNone};
+    if (quantity.number != nullptr) figures.*quantity.number = kNone;
+    if (quantity.quantiles == nullptr) continue;
+    figures.*quantity.quantiles = quantiles({});
+    (figures.*quantity.quantiles).max = kNone;
+  }
+  return figures;
+}
+
 DivergenceFigures ScoreStatistics::figures() const {
   auto figures = figures_of(sums_);
   for (std::size_t q = 0; q < values_.size(); ++q) {

@@ -21,6 +21,9 @@ ScoreSums sum_of(std::span<const TokenScore> scores);
 // maximum below 0, which is a rounding error of a divergence, counts as 0.
 DivergenceFigures figures_of(const ScoreSums& sums);
 
+// Of a variant that has none: all are NaN.
+DivergenceFigures no_figures();
+
 // Sums over the baseline's predictions of one or more chunks.
 struct BaselineSums {
   std::int64_t count = 0;

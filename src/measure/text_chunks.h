@@ -23,6 +23,7 @@ struct ChunkPosition {
   bool operator<(const ChunkPosition& other) const {
     return std::pair(text, chunk) < std::pair(other.text, other.chunk);
   }
+  bool operator==(const ChunkPosition&) const = default;
 };
 
 // Tokens [begin, end) of a chunk that are evaluated together, and those of them whose logits are asked for.

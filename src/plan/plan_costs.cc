@@ -112,8 +112,13 @@ void check_apart(const std::vector<PlanPart>& parts) {
 }
 
 // What is to be said of variants that are left out or not quite comparable. `chunks`: that each was measured on.
-std::vector<std::string> notes_on(const std::vector<std::size_t>& chunks, std::size_t not_measured) {
+std::vector<std::string> notes_on(const std::vector<std::size_t>& chunks, std::size_t not_measured,
+                                  std::size_t overflowed) {
   std::vector<std::string> notes;
+  if (overflowed > 0) {
+    notes.push_back(fmt::format("{} of {} variants overflow, and are left out.", overflowed,
+                                chunks.size() + not_measured + overflowed));
+  }
   const auto known = chunks.size();
   if (not_measured > 0) {
     notes.push_back(
@@ -147,11 +152,15 @@ PlanPart& part_of(std::vector<PlanPart>& parts, const Rule& rule, const StudyVar
 void read_parts(const StudyDatabase& study, PlanCosts& costs) {
   auto& parts = costs.parts;
   std::vector<std::size_t> chunks;
-  std::size_t not_measured = 0;
+  std::size_t not_measured = 0, overflowed = 0;
   const auto predictions = study.predictions();
   for (const auto& [id, variant] : study.variants()) {
     const auto rule = parse_rule(variant.recipe);
     if (rule.pattern.kind == SiteKind::weight && variant.storage != costs.storage) continue;
+    if (variant.overflow) {
+      ++overflowed;
+      continue;
+    }
     const auto cost = cost_of(study, predictions, id);
     if (!cost || !std::isfinite(cost->kld.value)) {
       ++not_measured;
@@ -169,7 +178,7 @@ void read_parts(const StudyDatabase& study, PlanCosts& costs) {
     chunks.push_back(cost->chunks);
   }
   if (chunks.empty()) throw Error("nothing has been measured in the study: let sweep go on with it");
-  costs.notes = notes_on(chunks, not_measured);
+  costs.notes = notes_on(chunks, not_measured, overflowed);
   std::vector<std::string> order;  // of sites
   for (const auto& part : parts) {
     if (std::find(order.begin(), order.end(), part.site) == order.end()) order.push_back(part.site);

@@ -111,12 +111,14 @@ std::string rounding_summary(const ApplyResult& result) {
   if (changed == 0) return "Nothing changed: rounding leaves every value as it was.\n";
   auto text = fmt::format("{} of {} values changed ({}).\n", count_text(changed), count_text(elements),
                           percent_text(static_cast<double>(changed) / static_cast<double>(elements)));
-  const auto beware = [&](const TensorRounding& tensor, std::int64_t values, const std::string& why) {
+  const auto beware = [&](const TensorRounding& tensor, std::int64_t values, const std::string& why,
+                          const char* what = "infinite") {
     if (values > 0) {
-      text += fmt::format("Beware: {} of {} became infinite, because {}.\n", plural(values, "value"), tensor.name, why);
+      text += fmt::format("Beware: {} of {} became {}, because {}.\n", plural(values, "value"), tensor.name, what, why);
     }
   };
   for (const auto& tensor : result.tensors) {
+    beware(tensor, tensor.became_nan(), fmt::format("{} ends below values of their block", tensor.format), "NaN");
     beware(tensor, tensor.became_infinite,
            fmt::format("{} ends below {}", tensor.format, tensor.became_infinite == 1 ? "it" : "them"));
     beware(tensor, tensor.storage_overflow,

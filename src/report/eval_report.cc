@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "report/numbers.h"
+#include "report/overflow_report.h"
 #include "report/reader_text.h"
 #include "report/score_figures.h"
 
@@ -52,7 +53,8 @@ Json variant_json(const VariantResult& variant, const EvalResult& result) {
   json["name"] = variant.name;
   json["recipe"] = variant.recipe;
   json["model"] = variant.other_model.empty() ? Json(nullptr) : Json(variant.other_model);
-  add_figures(json, &variant.figures);
+  json["overflow"] = overflow_json(variant.overflow, names_of(result.texts));
+  add_figures(json, variant.overflow ? nullptr : &variant.figures);
   json["macro"] = compared_values_json(variant.macro);
   json["chunks"] = Json::array();
   for (const auto& chunk : variant.chunks) {
@@ -124,6 +126,13 @@ Cells compared_cells(const DivergenceFigures& figures) {
   return cells;
 }
 
+// Of a variant without figures.
+Cells overflow_cells() {
+  Cells cells(compared_quantities().size());
+  if (!cells.empty()) cells.front() = kOverflows;
+  return cells;
+}
+
 Cells compared_values(const DivergenceFigures& figures) {
   Cells cells;
   for (const auto* quantity : compared_quantities()) {
@@ -171,7 +180,7 @@ Table perplexity_table(const EvalResult& result) {
   Table table(joined(Cells{"<"}, compared_titles()));
   table.add_row(joined(Cells{"baseline"}, baseline_cells(estimate_text(result.baseline_ppl))));
   for (const auto& variant : result.variants) {
-    table.add_row(joined(Cells{variant.name}, compared_cells(variant.figures)));
+    table.add_row(joined(Cells{variant.name}, variant.overflow ? overflow_cells() : compared_cells(variant.figures)));
   }
   return table;
 }
@@ -290,7 +299,8 @@ std::string to_text(const EvalResult& result) {
                       : variant.recipe.empty()     ? "no rules: the model against itself"
                                                    : variant.recipe;
     text += fmt::format("\n{}: {}\n", variant.name, what);
-    if (variant.figures.kld_at.max != 0) {
+    if (variant.overflow) text += "\n" + overflow_line(variant.name, *variant.overflow, names_of(result.texts));
+    if (variant.figures.kld_at.max != 0 && !variant.overflow) {
       text += fmt::format("\n{}\n{}", distribution_table(variant.figures).to_text(), figures_in_words(variant.figures));
     }
     if (!variant.worst_tokens.empty()) {

@@ -24,6 +24,7 @@ void add_rounding_errors(Json& json, const RoundingErrors& errors) {
   json["sqnr_db"] = errors.sqnr_db();
   json["cosine"] = errors.cosine();
   json["flushed"] = errors.flushed;
+  json["not_finite"] = errors.not_finite;
 }
 
 std::string to_text(const Json& json) { return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"; }

@@ -8,6 +8,7 @@
 #include <map>
 
 #include "report/numbers.h"
+#include "report/overflow_report.h"
 #include "report/score_figures.h"
 
 namespace fakequant {
@@ -15,12 +16,12 @@ namespace {
 
 constexpr double kUnknownKld = std::numeric_limits<double>::quiet_NaN();
 
-bool is_measured(const SweepVariant& variant) { return variant.chunks > 0; }
+bool is_measured(const SweepVariant& variant) { return variant.chunks > 0 && !variant.overflow; }
 
 // The measured divergence, else the predicted one, else NaN.
 double kld_of(const SweepVariant& variant) {
   if (is_measured(variant)) return variant.figures.kld.value;
-  return variant.predicted ? variant.predicted->kld : kUnknownKld;
+  return variant.predicted && !variant.overflow ? variant.predicted->kld : kUnknownKld;
 }
 
 Json prediction_json(const std::optional<PredictedDivergence>& prediction) {
@@ -28,7 +29,7 @@ Json prediction_json(const std::optional<PredictedDivergence>& prediction) {
   return {{"kld", prediction->kld}, {"low", prediction->low}, {"high", prediction->high}};
 }
 
-Json variant_json(const SweepVariant& variant) {
+Json variant_json(const SweepVariant& variant, const std::vector<std::string>& texts) {
   Json json;
   json["name"] = variant.recipe;
   json["recipe"] = variant.recipe;
@@ -42,6 +43,7 @@ Json variant_json(const SweepVariant& variant) {
   json["why_whole"] = variant.why_whole.empty() ? Json(nullptr) : Json(variant.why_whole);
   json["precise"] = variant.is_precise;
   json["predicted"] = prediction_json(variant.predicted);
+  json["overflow"] = overflow_json(variant.overflow, texts);
   add_figures_of_sums(json, is_measured(variant) ? &variant.figures : nullptr);
   return json;
 }
@@ -84,6 +86,7 @@ std::string first_layer_text(const SweepVariant& variant) {
 
 // "1.2e-05 ± 1e-06" if it was measured, "~1.2e-05 (9e-06 to 1.5e-05)" if it was predicted.
 std::string kld_text(const SweepVariant& variant) {
+  if (variant.overflow) return kOverflows;
   if (is_measured(variant)) return estimate_text(variant.figures.kld);
   if (!variant.predicted) return "-";
   const auto& [kld, low, high] = *variant.predicted;
@@ -122,6 +125,14 @@ std::string whole_notes(const SweepResult& result) {
   return text;
 }
 
+std::string overflow_notes(const SweepResult& result) {
+  std::string text;
+  for (const auto& variant : result.variants) {
+    if (variant.overflow) text += overflow_line(variant.recipe, *variant.overflow, names_of(result.texts));
+  }
+  return text;
+}
+
 std::string precision_note(const SweepResult& result) {
   if (result.precision <= 0) return {};
   std::map<int, int> ended;  // how many variants, by their chunks
@@ -144,7 +155,7 @@ Json quality_json(const PredictionQuality& quality) {
 
 int count_predicted(const SweepResult& result) {
   return static_cast<int>(std::count_if(result.variants.begin(), result.variants.end(), [](const auto& variant) {
-    return !is_measured(variant) && variant.predicted.has_value();
+    return !is_measured(variant) && !variant.overflow && variant.predicted.has_value();
   }));
 }
 
@@ -217,7 +228,9 @@ Json to_json(const SweepResult& result, const Provenance& provenance) {
   json["seconds"] = result.seconds;
   json["baseline"] = {{"ppl", result.baseline_ppl.value}, {"ppl_error", result.baseline_ppl.error}};
   json["variants"] = Json::array();
-  for (const auto& variant : result.variants) json["variants"].push_back(variant_json(variant));
+  for (const auto& variant : result.variants) {
+    json["variants"].push_back(variant_json(variant, names_of(result.texts)));
+  }
   json["prediction"] = prediction_json(result);
   json["notes"] = result.notes;
   return json;
@@ -283,7 +296,8 @@ std::string to_text(const SweepResult& result) {
   for (const auto& note : result.notes) text += printable(note) + "\n";
   text += "\n" + sweep_table(result).to_text();
   if (result.is_dry_run) return text + "\nNothing was measured: these are the contents of the study.\n";
-  text += "  (± is one standard error)\n" + whole_notes(result) + precision_note(result) + prediction_note(result);
+  text += "  (± is one standard error)\n" + whole_notes(result) + overflow_notes(result) + precision_note(result) +
+          prediction_note(result);
   if (result.is_by_layer) {
     for (const auto& site : in_order(result, &SweepVariant::site)) {
       const auto table = heat_table(result, site);

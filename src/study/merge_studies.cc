@@ -22,6 +22,7 @@ void add_study(const StudyDatabase& study, StudyDatabase& output) {
       output.add_score(added, place, chunk->second, score);
     }
     if (variant.start) output.set_start(added, *variant.start);
+    if (variant.overflow) output.set_overflow(added, *variant.overflow);
     if (const auto found = predictions.find(id); found != predictions.end()) {
       output.set_prediction(added, found->second);
     }

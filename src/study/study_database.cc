@@ -43,6 +43,18 @@ std::vector<StudyText> read_texts(SQLite::Database& database) {
   return texts;
 }
 
+// Adds where variants overflowed.
+void read_overflows(SQLite::Database& database, std::map<StudyDatabase::VariantId, StudyVariant>& variants) {
+  SQLite::Statement rows(database,
+                         "SELECT id, overflow_text, overflow_chunk, overflow_token, overflow_site FROM variants "
+                         "WHERE overflow_text IS NOT NULL");
+  while (rows.executeStep()) {
+    variants[rows.getColumn(0).getInt64()].overflow = Overflow{{rows.getColumn(1).getInt(), rows.getColumn(2).getInt()},
+                                                               rows.getColumn(3).getInt(),
+                                                               rows.getColumn(4).getString()};
+  }
+}
+
 std::string explain(const std::string& path, const SQLite::Exception& fault) {
   switch (fault.getErrorCode()) {
     case SQLITE_NOTADB:
@@ -269,6 +281,18 @@ void StudyDatabase::set_start(VariantId variant, const StartingPoint& start) {
   });
 }
 
+void StudyDatabase::set_overflow(VariantId variant, const Overflow& overflow) {
+  guarded([&] {
+    SQLite::Statement update(*database_,
+                             "UPDATE variants SET overflow_text = ?, overflow_chunk = ?, overflow_token = ?, "
+                             "overflow_site = ? WHERE id = ? AND (overflow_text IS NULL OR (overflow_text, "
+                             "overflow_chunk) > (?, ?))");
+    const auto& [text, chunk] = overflow.position;
+    bind_all(update, text, chunk, overflow.token, overflow.site, variant, text, chunk);
+    update.exec();
+  });
+}
+
 void StudyDatabase::set_sites(VariantId variant, const std::vector<StudySite>& sites) {
   guarded([&] {
     SQLite::Statement insert(*database_,
@@ -326,6 +350,7 @@ std::map<StudyDatabase::VariantId, StudyVariant> StudyDatabase::variants() const
         variant.start = StartingPoint{rows.getColumn(7).getInt(), rows.getColumn(8).getString()};
       }
     }
+    if (schema_version(*database_) >= kOverflowsSince) read_overflows(*database_, variants);
     return variants;
   });
 }

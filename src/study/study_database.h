@@ -20,6 +20,7 @@
 #include "engine/hidden_states.h"
 #include "error.h"
 #include "format/storage_bits.h"
+#include "measure/overflow.h"
 #include "measure/score_statistics.h"
 #include "measure/text_chunks.h"
 
@@ -55,6 +56,7 @@ struct StudyVariant {
   std::string storage;       // of quantized weights: "promote F16", "requantize", or empty
   std::string files_sha256;  // of the ranges or the importance matrix that the format reads; empty if it reads neither
   std::optional<StartingPoint> start;  // set once it was measured
+  std::optional<Overflow> overflow;    // set where a logit was NaN or infinite: nothing more is measured of it then
 };
 
 // A weight, or an activation for one token, that a variant rounds.
@@ -103,6 +105,8 @@ class StudyDatabase {
   // Throws an Error if the study has other sums for it. Quantities that it has no sums of yet are filled in.
   void add_score(VariantId variant, const ChunkPosition& place, const BaselineSums& baseline, const ScoreSums& score);
   void set_start(VariantId variant, const StartingPoint& start);
+  // Of several the first stays.
+  void set_overflow(VariantId variant, const Overflow& overflow);
   // Sets what the variant rounds, if it is not set.
   void set_sites(VariantId variant, const std::vector<StudySite>& sites);
   // Replaces an earlier prediction.

@@ -91,12 +91,20 @@ CREATE VIEW figures AS
   FROM variants JOIN scores ON scores.variant = variants.id GROUP BY variants.id;
 )sql";
 
+// Where a variant overflowed: NULL while it has not.
+constexpr auto kOverflows = R"sql(
+ALTER TABLE variants ADD COLUMN overflow_text INTEGER;
+ALTER TABLE variants ADD COLUMN overflow_chunk INTEGER;
+ALTER TABLE variants ADD COLUMN overflow_token INTEGER;
+ALTER TABLE variants ADD COLUMN overflow_site TEXT;
+)sql";
+
 // A step to a version: what it does beside adding the columns of score quantities. Add new steps at the end.
 struct SchemaStep {
   int version;
   const char* sql;
 };
-constexpr std::array kSteps = {SchemaStep{2, kSitesAndPredictions}};
+constexpr std::array kSteps = {SchemaStep{2, kSitesAndPredictions}, SchemaStep{kOverflowsSince, kOverflows}};
 
 // The means of the quantities that variants are compared by, and their maxima; NULL where a chunk misses the quantity.
 std::string divergence_columns() {

@@ -14,6 +14,9 @@ namespace fakequant {
 // The version that this program writes. It reads all versions up to it.
 int newest_schema_version();
 
+// The first version that says where variants overflowed.
+inline constexpr int kOverflowsSince = 4;
+
 bool has_schema(SQLite::Database& database);  // false: the database is empty
 bool is_study(SQLite::Database& database);    // by its application id
 

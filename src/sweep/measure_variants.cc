@@ -82,7 +82,11 @@ class Measuring {
       if (!needs(v, position)) continue;
       if (session_.is_stopped()) return;
       const double passes = session_.passes(variant);
-      auto scored = score_chunk(context, variant.name, session_.chunk_plan(), baseline, unchanged);
+      auto scored = score_chunk(context, session_.chunk_plan(), baseline, unchanged);
+      if (scored.overflow_token) {
+        session_.store(variant, overflow_of(context, position, *scored.overflow_token));
+        return work_.show_done(variant, passes);
+      }
       if (variant.is_weight() && !variant.planned.is_layered) {
         scored.start.why_whole = "it changes weights outside the layers";
       }
@@ -106,7 +110,7 @@ void SweepWork::show_done(const SweptVariant& variant, double passes) {
 
 bool needs_chunk(const SweptVariant& variant, std::size_t index, const ChunkPosition& position,
                  const IsWanted& wanted) {
-  return wanted(index, position) && !variant.is_precise && !variant.scores.contains(position);
+  return wanted(index, position) && !variant.is_precise && !variant.overflow && !variant.scores.contains(position);
 }
 
 void plan_work(const SweepSession& session, const IsWanted& wanted, SweepWork& work) {

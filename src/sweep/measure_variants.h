@@ -31,7 +31,7 @@ class SweepWork {
 // Whether a variant, by its index, should be measured on a chunk.
 using IsWanted = std::function<bool(std::size_t variant, const ChunkPosition& position)>;
 
-// Whether it is wanted there, is not known and is not precise enough.
+// Whether it is wanted there, is not known and not precise enough, and has not overflowed.
 bool needs_chunk(const SweptVariant& variant, std::size_t index, const ChunkPosition& position, const IsWanted& wanted);
 
 // Adds what measure_variants would do to the planned work.

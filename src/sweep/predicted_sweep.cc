@@ -47,7 +47,10 @@ class PredictedSweep {
  private:
   double passes(std::size_t v) const { return session_.passes(variants_[v]); }
   double chunk_count() const { return static_cast<double>(session_.chunks().size()); }
-  bool is_complete(const SweptVariant& variant) const { return variant.found == session_.chunks().size(); }
+  // Nothing more can be measured of it.
+  bool is_complete(const SweptVariant& variant) const {
+    return variant.found == session_.chunks().size() || variant.overflow;
+  }
 
   std::vector<std::size_t> shuffled() const;
   void plan_budget();
@@ -148,6 +151,7 @@ std::vector<VariantEvidence> PredictedSweep::find_evidence() {
 
 void PredictedSweep::add_scores(std::vector<VariantEvidence>& evidence, bool only_probes) const {
   for (std::size_t v = 0; v < variants_.size(); ++v) {
+    if (variants_[v].overflow) continue;  // its divergence has no figure that tells of others
     if (only_probes && !probed_.contains(v) && !is_complete(variants_[v])) continue;
     for (const auto& [position, score] : variants_[v].scores) {
       evidence[v].klds[position] = score.kld.sum / static_cast<double>(score.count);

@@ -23,6 +23,7 @@ struct SweepVariant {
   std::optional<int> first_layer;                // the first that was computed; none while nothing was
   std::string why_whole;                         // where that is 0
   std::optional<PredictedDivergence> predicted;  // before it was measured, where it was
+  std::optional<Overflow> overflow;              // where a logit was NaN or infinite: then there are no figures
   bool is_precise = false;                       // it ended early because its divergence is known well enough
 };
 

@@ -101,6 +101,7 @@ StudyVariant SweepSession::study_variant(const SweptVariant& variant) const {
           planned.layer,
           variant.is_weight() ? storage_text(request_.storage) : "",
           files_hash(planned.rule.format),
+          {},
           {}};
 }
 
@@ -131,6 +132,7 @@ void SweepSession::resume() {
     if (found == known.end()) continue;
     variant.id = found->first;
     variant.start = found->second.start;
+    variant.overflow = found->second.overflow;
     const auto scores = study_->scores(found->first);
     for (const auto& chunk : chunks_) {
       if (const auto score = scores.find(chunk.position); score != scores.end()) variant.scores.insert(*score);
@@ -160,10 +162,16 @@ void SweepSession::store(SweptVariant& variant, const ChunkPosition& position, c
   update_precision(variant);
 }
 
+void SweepSession::store(SweptVariant& variant, const Overflow& overflow) {
+  study_->transaction([&] { study_->set_overflow(variant.id, overflow); });
+  variant.overflow = overflow;
+}
+
 void SweepSession::store(const std::vector<std::optional<PredictedDivergence>>& predictions) {
   study_->transaction([&] {
     for (std::size_t v = 0; v < variants_.size(); ++v) {
-      if (variants_[v].scores.empty() && predictions[v]) study_->set_prediction(variants_[v].id, *predictions[v]);
+      if (variants_[v].scores.empty() && !variants_[v].overflow && predictions[v])
+        study_->set_prediction(variants_[v].id, *predictions[v]);
     }
   });
 }
@@ -199,6 +207,7 @@ SweepResult SweepSession::result() const {
   for (const auto& variant : variants_) {
     auto stored = variant.stored;
     stored.start = variant.start;
+    stored.overflow = variant.overflow;
     const auto predicted = predictions.find(variant.id);
     auto& row = result.variants.emplace_back(sweep_variant(
         stored, variant.scores, predicted == predictions.end() ? std::nullopt : std::optional(predicted->second)));

@@ -48,6 +48,9 @@ class SweepSession {
   void store(SweptVariant& variant, const ChunkPosition& position, const BaselineSums& baseline,
              const ScoredChunk& scored);
 
+  // Writes that a variant overflowed: nothing more is measured of it.
+  void store(SweptVariant& variant, const Overflow& overflow);
+
   // Writes the predictions of variants of which nothing was measured. One for each variant.
   void store(const std::vector<std::optional<PredictedDivergence>>& predictions);
 

@@ -13,7 +13,8 @@ SweepVariant sweep_variant(const StudyVariant& stored, const std::map<ChunkPosit
   variant.layer = stored.layer;
   variant.storage = stored.storage;
   variant.chunks = variant.chunks_found = static_cast<int>(scores.size());
-  variant.figures = figures_of(scores);
+  variant.overflow = stored.overflow;
+  variant.figures = stored.overflow ? no_figures() : figures_of(scores);
   if (stored.start) {
     variant.first_layer = stored.start->layer;
     variant.why_whole = stored.start->why_whole;
@@ -25,7 +26,7 @@ SweepVariant sweep_variant(const StudyVariant& stored, const std::map<ChunkPosit
 PredictionQuality quality_of(const std::vector<SweepVariant>& variants) {
   std::vector<PredictedAndMeasured> compared;
   for (const auto& variant : variants) {
-    if (!variant.predicted || variant.chunks == 0) continue;
+    if (!variant.predicted || variant.chunks == 0 || variant.overflow) continue;
     const auto& [kld, low, high] = *variant.predicted;
     compared.push_back({kld, low, high, variant.figures.kld.value});
   }

@@ -19,6 +19,7 @@ struct SweptVariant {
   std::map<ChunkPosition, ScoreSums> scores;  // of the sweep's chunks
   std::size_t found = 0;                      // how many of them the study had before
   std::optional<StartingPoint> start;         // known once a chunk was measured
+  std::optional<Overflow> overflow;           // where it overflowed
   bool is_precise = false;                    // its divergence is known as precisely as was asked for
 
   bool is_weight() const { return planned.rule.pattern.kind == SiteKind::weight; }

@@ -174,7 +174,7 @@ ApplyResult apply_to_targets(const GgufModel& model, const Recipe& recipe, const
     TensorRounding part_result;
     auto values = read_piece_values(model, piece);
     part_result.errors = rounding.rounders().at(piece.tensor).round(piece, values);
-    if (part_result.errors.saturated > 0) {
+    if (part_result.errors.not_finite > 0) {
       part_result.became_infinite = count_became_infinite(read_piece_values(model, piece), values);
     }
     const auto bytes = about(tensor.name, [&] { return encode_values(type, values, row_elements(tensor)); });

@@ -38,6 +38,8 @@ struct TensorRounding {
   std::int64_t storage_moved = 0;     // rounded values that the storage type cannot represent
   double storage_max_abs = 0;         // the largest change of those that stay finite
   std::int64_t storage_overflow = 0;  // finite values that became infinite in the storage type
+
+  std::int64_t became_nan() const { return errors.not_finite - became_infinite; }  // of the finite values
 };
 
 struct ApplyResult {
