@@ -67,7 +67,7 @@ ExperimentResult run_experiment(const ExperimentRequest& request, const StepDone
     prepared.add("activations", taps);
   }
   const auto& variants = prepared.variants();
-  std::optional<LoadedModels> models;  // each is loaded once for all steps but the last
+  std::optional<LoadedModels> models;  // shared by all steps but the last
   run(ExperimentStep::eval, [&](const Progress& p) {
     models.emplace(model.paths(), request.compute.devices);
     auto options = request.eval;
@@ -90,7 +90,7 @@ ExperimentResult run_experiment(const ExperimentRequest& request, const StepDone
     options.compute = request.compute;
     result.generation = generate(*models, variants, request.prompts, options, p);
   });
-  models.reset();  // bench measures how long a model loads and how much memory that takes
+  models.reset();  // bench measures the load time and the memory of each model
   run(ExperimentStep::bench, [&](const Progress& p) {
     auto options = request.bench;
     options.compute = request.compute;

@@ -1,6 +1,5 @@
-// The whole experiment on one model: what its weights hold, what the rounding changes in them, and what it costs in
-// perplexity, divergence, text and speed, and where its error enters. Weight rules and activation rules are measured as
-// two variants.
+// Runs the whole experiment on one model: inspects the weights, compares them with the rounded weights, and measures
+// perplexity, divergence, drift, generated text and speed. Weight rules and activation rules are two separate variants.
 #pragma once
 
 #include <functional>
@@ -24,26 +23,26 @@ struct ExperimentRequest {
   std::string model;
   Recipe recipe;
   ApplySettings storage;           // of the rounded weights
-  std::vector<std::string> texts;  // files
+  std::vector<std::string> texts;  // paths
   std::vector<std::string> prompts;
   EvalOptions eval;
-  DriftOptions drift;  // of the first text
+  DriftOptions drift;  // drift uses the first text only
   GenerateOptions generate;
   BenchOptions bench;
-  ComputeOptions compute;  // of all steps: those of their own options are not read
+  ComputeOptions compute;  // of all steps; replaces the ComputeOptions in the options above
 };
 
-// The reference experiment's two variants: its truncated FFN norm weights, and the FFN norms' results in BF16.
+// The two variants of the reference experiment: truncated FFN norm weights, and FFN norm outputs in BF16.
 Recipe default_experiment_recipe();
 
-// The questions that the reference experiment asked its model.
+// The prompts of the reference experiment.
 std::vector<std::string> default_prompts();
 
 using StepDone = std::function<void(ExperimentStep step, const ExperimentResult& so_far)>;
 using StepProgress = std::function<void(ExperimentStep step, double done)>;
 
-// Runs the steps in order and calls `done` after each; the comparison is left out without weight rules. An Error of a
-// step says which one failed.
+// Runs the steps in order and calls `done` after each. Skips `compare` if the recipe has no weight rule. The message of
+// an Error names the failed step.
 ExperimentResult run_experiment(const ExperimentRequest& request, const StepDone& done, const StepProgress& progress);
 
 }  // namespace fakequant

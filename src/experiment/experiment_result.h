@@ -1,4 +1,4 @@
-// What an experiment finds: plain data, filled in step by step.
+// The results of an experiment: plain data, filled in step by step.
 #pragma once
 
 #include <optional>
@@ -22,10 +22,10 @@ struct ExperimentResult {
   Recipe recipe;
   Environment environment;
   Census census;
-  std::optional<ApplyResult> rounding;   // of the weights; none when the recipe has no weight rule
-  std::optional<Comparison> comparison;  // of the model with its rounded copy, likewise
+  std::optional<ApplyResult> rounding;   // of the weights; unset if the recipe has no weight rule
+  std::optional<Comparison> comparison;  // of the model with its rounded copy; unset likewise
   EvalResult eval;
-  std::vector<DriftResult> drifts;  // of the variants, in the order that eval has them
+  std::vector<DriftResult> drifts;  // of the variants, in the order of `eval`
   GenerationResult generation;
   BenchResult bench;
 };

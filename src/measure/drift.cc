@@ -17,11 +17,10 @@
 namespace fakequant {
 namespace {
 
-constexpr std::size_t kTogether = 64;
+constexpr std::size_t kMinSliceTokens = 64;
 
-// Of a chunk of so many tokens.
 std::vector<ChunkSlice> slices_of(std::size_t ctx_size) {
-  const auto pieces = std::max<std::size_t>(1, ctx_size / kTogether);
+  const auto pieces = std::max<std::size_t>(1, ctx_size / kMinSliceTokens);
   std::vector<ChunkSlice> slices;
   for (std::size_t piece = 0; piece < pieces; ++piece) {
     const auto begin = ctx_size * piece / pieces, end = ctx_size * (piece + 1) / pieces;
@@ -30,19 +29,19 @@ std::vector<ChunkSlice> slices_of(std::size_t ctx_size) {
   return slices;
 }
 
-// The nodes of a graph that can be compared: those that a rule can name, and those of the stream that it cannot.
+// The comparable nodes of a graph: those that a rule can name, and unnamed nodes of the residual stream.
 std::vector<ActivationSite> nodes_of(const Graph& graph, std::vector<ActivationSite> sites) {
   const auto unnamed = unnamed_nodes(find_residual_stream(graph), graph, sites);
   sites.insert(sites.end(), unnamed.begin(), unnamed.end());
   return sites;
 }
 
-// The baseline's graph, and which of its nodes are looked at.
+// The graph of the baseline, and the nodes to compare.
 struct Subject {
-  std::vector<ActivationSite> sites;  // those of the stream that no rule can name at the end
+  std::vector<ActivationSite> sites;  // unnamed nodes of the residual stream come last
   std::vector<SiteSources> sources;
   std::vector<LayerStream> streams;
-  std::vector<bool> is_listed;  // of each site
+  std::vector<bool> is_listed;  // by site
   std::set<std::string> compared;
 
   std::vector<ActivationSite> choose(const Graph& graph, const std::vector<ActivationSite>& of_graph) const {
@@ -51,7 +50,7 @@ struct Subject {
     return nodes;
   }
 
-  // The index among the sites of a node of the graph; none for one that is no site.
+  // The index in `sites` of a node of the graph. Unset if the node is not a site.
   std::optional<std::size_t> index_of(int node) const {
     const auto found = std::find_if(sites.begin(), sites.end(), [&](const auto& site) { return site.node == node; });
     if (node < 0 || found == sites.end()) return std::nullopt;
@@ -65,8 +64,8 @@ std::vector<std::int64_t> shape_of(const ActivationSite& site) {
   return shape;
 }
 
-// Which nodes of both are compared: what fits the pattern, what that is made of, the stream and the logits. Says in
-// `result` what cannot be.
+// Chooses the nodes to compare: those that match the pattern, their inputs, the residual stream and the logits. Records
+// in `result` the matching nodes that cannot be compared.
 Subject choose_nodes(Context& baseline, Context& variant, const GraphShape& shape, const std::string& pattern,
                      DriftResult& result) {
   Subject subject;
@@ -116,7 +115,7 @@ Subject choose_nodes(Context& baseline, Context& variant, const GraphShape& shap
   return subject;
 }
 
-// Keeps the baseline's values of a slice, and compares the variant's with them.
+// Keeps the values of the baseline for a slice, and compares those of the variant with them.
 class Lockstep {
  public:
   explicit Lockstep(int threads) : threads_(threads) {}
@@ -140,27 +139,27 @@ class Lockstep {
     kept->second.is_new = false;
     bytes_ -= values.size_bytes();
     differences_[name].add(difference);
-    const FirstOdd here{name, site.site.layer.value_or(-1), chunk_};
-    if (difference.odd_baseline > 0 && !first_odd_baseline_) first_odd_baseline_ = here;
-    if (difference.odd_variant > 0 && !first_odd_variant_) first_odd_variant_ = here;
+    const FirstNotFinite here{name, site.site.layer.value_or(-1), chunk_};
+    if (difference.not_finite_baseline > 0 && !first_not_finite_baseline_) first_not_finite_baseline_ = here;
+    if (difference.not_finite_variant > 0 && !first_not_finite_variant_) first_not_finite_variant_ = here;
   }
 
-  // At the beginning of a slice: what the variant did not compute is forgotten.
+  // Discards kept values that the variant did not compute.
   void begin_slice(int chunk) {
     chunk_ = chunk;
     bytes_ = 0;
     for (auto& [name, kept] : kept_) kept.is_new = false;
   }
 
-  // None for what never came by.
+  // Null if the node was never compared.
   const NodeDifference* difference(const std::string& node) const {
     const auto found = differences_.find(node);
     return found == differences_.end() ? nullptr : &found->second;
   }
 
   std::uint64_t max_bytes() const { return max_bytes_; }
-  const std::optional<FirstOdd>& first_odd_baseline() const { return first_odd_baseline_; }
-  const std::optional<FirstOdd>& first_odd_variant() const { return first_odd_variant_; }
+  const std::optional<FirstNotFinite>& first_not_finite_baseline() const { return first_not_finite_baseline_; }
+  const std::optional<FirstNotFinite>& first_not_finite_variant() const { return first_not_finite_variant_; }
 
  private:
   struct Kept {
@@ -170,12 +169,12 @@ class Lockstep {
   int threads_;
   int chunk_ = 0;
   std::uint64_t bytes_ = 0, max_bytes_ = 0;
-  std::unordered_map<std::string, Kept> kept_;  // by the node's name, whose memory is used again
+  std::unordered_map<std::string, Kept> kept_;  // by node; entries stay, to reuse their memory
   std::unordered_map<std::string, NodeDifference> differences_;
-  std::optional<FirstOdd> first_odd_baseline_, first_odd_variant_;
+  std::optional<FirstNotFinite> first_not_finite_baseline_, first_not_finite_variant_;
 };
 
-// The predictions that eval would score, as it scores them.
+// Scores the same predictions as eval, in the same way.
 class Scores {
  public:
   explicit Scores(std::size_t ctx_size, int threads) : shape_{ctx_size}, threads_(threads) {}
@@ -222,7 +221,7 @@ class Scores {
   bool are_finite_ = true;
 };
 
-// What became of the error in each node that was compared, by its index among the sites.
+// The drift of each compared node, by its index in Subject::sites.
 std::vector<std::optional<NodeDrift>> follow_error(const Subject& subject, const Lockstep& lockstep,
                                                    const std::vector<SiteCounters>& counters,
                                                    const std::set<std::string>& changed_weights) {
@@ -278,8 +277,8 @@ void add_nodes(const Subject& subject, const std::vector<std::optional<NodeDrift
     if (!nodes[s]) continue;
     if (subject.sites[s].site.is_logits) result.logits = nodes[s];
     if (!subject.is_listed[s]) continue;
-    result.odd_baseline += nodes[s]->difference.odd_baseline;
-    result.odd_variant += nodes[s]->difference.odd_variant;
+    result.not_finite_baseline += nodes[s]->difference.not_finite_baseline;
+    result.not_finite_variant += nodes[s]->difference.not_finite_variant;
     for (auto& layer : result.layers) {
       if (layer.layer == nodes[s]->layer) add_to_layer(layer, *nodes[s]);
     }
@@ -356,8 +355,8 @@ DriftResult measure_drift(LoadedModels& models, const Variant& variant, const Te
   }
   result.tokens = static_cast<std::int64_t>(result.chunks) * ctx_size;
   result.kept_bytes = lockstep.max_bytes();
-  result.first_odd_baseline = lockstep.first_odd_baseline();
-  result.first_odd_variant = lockstep.first_odd_variant();
+  result.first_not_finite_baseline = lockstep.first_not_finite_baseline();
+  result.first_not_finite_variant = lockstep.first_not_finite_variant();
   scores.report(result);
   add_nodes(subject, follow_error(subject, lockstep, changed.counters(), options.changed_weights), result);
   return result;

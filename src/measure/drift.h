@@ -1,14 +1,13 @@
-// Where a variant's error enters, grows and dies: the same text through the baseline and the variant, compared node by
-// node.
+// Finds where the error of a variant enters, grows and dies: evaluates the same text with the baseline and the variant,
+// and compares the values of each node.
 //
-// Both go through a chunk in slices of 64 tokens (up to 127 where a chunk is no multiple of 64: with fewer than 64
-// llama.cpp's attention takes another way), the baseline first. Of a slice the baseline's values are kept, and each is
-// compared and let go when the variant has computed the same node: so what is kept is a slice of the nodes' values and
-// no more, however long the chunk (150 KB x 64 a layer of a TinyLlama, 220 MB for all of it). All logits are asked
-// for, so that the last layer is computed for all tokens.
+// Both evaluate a chunk in slices, the baseline first. A slice has 64 tokens, or up to 127 if the chunk is not a
+// multiple of 64, because llama.cpp computes attention differently for fewer than 64 tokens. The values of the baseline
+// are kept until the variant has computed the same node. So memory is limited to one slice of all nodes, however long
+// the chunk: for TinyLlama 150 KB x 64 per layer, 220 MB in all. All logits are requested, so that the last layer is
+// computed for all tokens.
 //
-// Nodes are those that a rule can name. Those of both models are found by their names; they are compared where their
-// shapes are the same.
+// The nodes are those that a rule can name. Nodes of the two models with the same name and shape are compared.
 #pragma once
 
 #include <set>
@@ -24,18 +23,18 @@
 namespace fakequant {
 
 struct DriftOptions {
-  int ctx_size = 0;         // 0: min(512, what the model was trained for)
-  int chunks = 4;           // of the text, at most: errors over a thousand tokens say what those of more would
-  std::string nodes = "*";  // a pattern over the nodes' whole names
+  int ctx_size = 0;         // 0: min(512, the model's training context)
+  int chunks = 4;           // maximum; errors over a thousand tokens represent those of the whole text
+  std::string nodes = "*";  // a pattern that matches whole names of nodes
   ComputeOptions compute;
-  std::set<std::string> changed_weights = {};  // that are others in the variant's file
+  std::set<std::string> changed_weights = {};  // that differ in the file of the variant
 };
 
-// Throws as evaluate does, and a usage error when no node fits the pattern.
+// Throws what evaluate() throws, and a usage error if no node matches the pattern.
 DriftResult measure_drift(const std::vector<std::string>& model_files, const Variant& variant, const Text& text,
                           const DriftOptions& options, const Progress& progress = {});
 
-// The same with models that stay loaded. They lie on their own devices, whatever the options say.
+// The same with models that stay loaded. Ignores the devices in the options: the models keep theirs.
 DriftResult measure_drift(LoadedModels& models, const Variant& variant, const Text& text, const DriftOptions& options,
                           const Progress& progress = {});
 

@@ -146,11 +146,12 @@ GenerationVariant compare_texts(const Model& model, const Written& baseline, con
   result.first_difference = static_cast<int>(*position);
   const auto named = [&](Token token) { return NamedToken{token, model.text({token})}; };
   const auto b = baseline.at(*position), v = variant.at(*position);
-  result.parting = PartingPlace{static_cast<int>(*position),
-                                named(b),
-                                named(v),
-                                {fed_baseline.probability(*position, b), fed_baseline.probability(*position, v)},
-                                {fed_variant.probability(*position, b), fed_variant.probability(*position, v)}};
+  result.at_first_difference =
+      FirstDifference{static_cast<int>(*position),
+                      named(b),
+                      named(v),
+                      {fed_baseline.probability(*position, b), fed_baseline.probability(*position, v)},
+                      {fed_variant.probability(*position, b), fed_variant.probability(*position, v)}};
   result.common_bytes = model.text({variant.tokens.begin(), variant.tokens.begin() + *result.first_difference}).size();
   return result;
 }

@@ -17,12 +17,11 @@ struct NamedToken {
   std::string text;
 };
 
-// Where two texts part: the tokens that came there, and how likely each model thought both. Probabilities in 0..1 are
-// the model's own, the softmax of all its logits, before temperature and whatever else the sampler does; fed the text
-// that both share.
-struct PartingPlace {
-  int position = 0;           // tokens written before, by both
-  NamedToken baseline_token;  // the end-of-text token where the text ended there
+// The first difference of two texts: the two tokens, and the probability of both according to each model. A probability
+// in 0..1 is the softmax of all logits, before temperature and other sampling steps, after the text that both share.
+struct FirstDifference {
+  int position = 0;           // number of equal tokens before it
+  NamedToken baseline_token;  // the end-of-text token if the text ends here
   NamedToken variant_token;
   struct Probabilities {
     double of_baseline_token = 0;
@@ -36,14 +35,14 @@ struct GenerationVariant {
   std::string name;
   std::string recipe;
   std::string text;
-  int tokens = 0;                       // that it wrote; the end of the text is none
-  bool ended = false;                   // by itself, with an end-of-text token
-  bool identical = false;               // token for token
-  std::optional<int> first_difference;  // index of the first token that differs; none when identical
-  std::optional<PartingPlace> parting;  // likewise
-  std::size_t common_bytes = 0;         // of the text: what the tokens before that say
-  int tokens_alike = 0;                 // places where both wrote the same token
-  double agreement = 0;                 // tokens_alike over the longer text's tokens
+  int tokens = 0;                                      // generated, without the end-of-text token
+  bool ended = false;                                  // with an end-of-text token
+  bool identical = false;                              // token for token
+  std::optional<int> first_difference;                 // index of the first token that differs; unset if identical
+  std::optional<FirstDifference> at_first_difference;  // likewise
+  std::size_t common_bytes = 0;                        // bytes of the text before the first difference
+  int tokens_alike = 0;                                // positions at which both have the same token
+  double agreement = 0;                                // tokens_alike / the number of tokens of the longer text
   double forced_agreement = 0;  // fed the baseline's text: fraction of its places where both find the same most likely
 };
 

@@ -11,35 +11,35 @@
 namespace fakequant {
 namespace {
 
-// Waking other threads costs more than comparing fewer values.
+// With fewer values, waking other threads costs more than the comparison.
 constexpr std::int64_t kWorthSharing = 1 << 16;
 
 struct Range {
-  std::int32_t absmax_bits = 0;  // of the finite values: as integers they are in the same order
-  std::int64_t odd = 0;
+  std::int32_t absmax_bits = 0;  // of the finite values: the bits of non-negative floats have the same order
+  std::int64_t not_finite = 0;
 };
 
 Range range_of(std::span<const float> values) {
   constexpr std::int32_t kInfinity = 0x7F800000;
-  std::int32_t absmax = 0, odd = 0;
+  std::int32_t absmax = 0, not_finite = 0;
   const float* const first = values.data();
   const auto count = static_cast<std::int64_t>(values.size());
-#pragma omp simd reduction(max : absmax) reduction(+ : odd)
+#pragma omp simd reduction(max : absmax) reduction(+ : not_finite)
   for (std::int64_t i = 0; i < count; ++i) {
     const auto magnitude = std::bit_cast<std::int32_t>(first[i]) & 0x7FFFFFFF;
-    const bool is_odd = magnitude >= kInfinity;
-    odd += is_odd ? 1 : 0;
-    absmax = std::max(absmax, is_odd ? 0 : magnitude);
+    const bool is_not_finite = magnitude >= kInfinity;
+    not_finite += is_not_finite ? 1 : 0;
+    absmax = std::max(absmax, is_not_finite ? 0 : magnitude);
   }
-  return {absmax, odd};
+  return {absmax, not_finite};
 }
 
 NodeDifference difference_of_row(std::span<const float> baseline, std::span<const float> variant) {
   NodeDifference difference;
   difference.errors = errors_between(baseline, variant);
-  difference.odd_baseline = range_of(baseline).odd;
+  difference.not_finite_baseline = range_of(baseline).not_finite;
   const auto range = range_of(variant);
-  difference.odd_variant = range.odd;
+  difference.not_finite_variant = range.not_finite;
   difference.absmax_variant = static_cast<double>(std::bit_cast<float>(range.absmax_bits));
   return difference;
 }
@@ -49,8 +49,8 @@ NodeDifference difference_of_row(std::span<const float> baseline, std::span<cons
 void NodeDifference::add(const NodeDifference& other) {
   errors.add(other.errors);
   absmax_variant = std::max(absmax_variant, other.absmax_variant);
-  odd_baseline += other.odd_baseline;
-  odd_variant += other.odd_variant;
+  not_finite_baseline += other.not_finite_baseline;
+  not_finite_variant += other.not_finite_variant;
 }
 
 double NodeDifference::relative_error() const {
@@ -60,7 +60,7 @@ double NodeDifference::relative_error() const {
 }
 
 double NodeDifference::relative_harm() const {
-  return odd_variant == odd_baseline ? relative_error() : std::numeric_limits<double>::infinity();
+  return not_finite_variant == not_finite_baseline ? relative_error() : std::numeric_limits<double>::infinity();
 }
 
 NodeDifference difference_between(std::span<const float> baseline, std::span<const float> variant, std::int64_t columns,

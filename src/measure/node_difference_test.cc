@@ -77,8 +77,8 @@ TEST(NodeDifference, IsNoneBetweenTheSame) {
 TEST(NodeDifference, CountsWhatIsNotFiniteAndLeavesItOut) {
   const std::vector<float> a = {1, kNan, 2, -kInfinity, 4, 0}, b = {1, 5, kNan, -kInfinity, 3, 0};
   const auto found = difference_between(a, b, 3, 1);
-  EXPECT_EQ(found.odd_baseline, 2);
-  EXPECT_EQ(found.odd_variant, 2);
+  EXPECT_EQ(found.not_finite_baseline, 2);
+  EXPECT_EQ(found.not_finite_variant, 2);
   EXPECT_EQ(found.errors.sum_error2, 1);
   EXPECT_EQ(found.errors.sum_signal2, 17);  // of 1 and 4
   EXPECT_EQ(found.absmax_variant, 5);

@@ -1,6 +1,6 @@
-// A text cut into chunks as llama-perplexity cuts it: the text's tokens in chunks of ctx_size, the rest dropped; each
-// chunk's first token replaced by BOS where the model wants one; scored are the predictions of a chunk's second half.
-// One newline at the text's end is dropped.
+// Splits a text into chunks as llama-perplexity does: chunks of ctx_size tokens, without a partial last chunk. BOS
+// replaces the first token of each chunk if the model adds BOS. The predictions of the second half of a chunk are
+// scored. One newline at the end of the text is dropped.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +15,7 @@
 
 namespace fakequant {
 
-// A chunk among those of several texts: the text's index, and the chunk's index in the text.
+// Identifies a chunk of several texts: the index of the text, and the index of the chunk in the text.
 struct ChunkPosition {
   int text = 0;
   int chunk = 0;
@@ -26,37 +26,38 @@ struct ChunkPosition {
   bool operator==(const ChunkPosition&) const = default;
 };
 
-// Tokens [begin, end) of a chunk that are evaluated together, and those of them whose logits are asked for.
+// Tokens [begin, end) of a chunk, which are evaluated together.
 struct ChunkSlice {
   std::size_t begin = 0, end = 0;
-  OutputRange outputs;  // counted from begin
+  OutputRange outputs;  // the tokens whose logits are requested, relative to `begin`
 
   std::size_t size() const { return end - begin; }
 };
 
-// Which predictions of a chunk are scored, and how it is evaluated.
+// The scored predictions of a chunk, and the slices of its evaluation.
 struct ChunkShape {
   std::size_t ctx_size = 0;
 
-  // The first token whose prediction of the next is scored, and how many are: nothing follows the last token.
+  // The first token whose prediction of the next token is scored, and the number of scored predictions. The last token
+  // of the chunk has no next token.
   std::size_t first_scored() const { return ctx_size / 2; }
   std::size_t scored() const { return ctx_size - 1 - first_scored(); }
 
-  // Slices, in order, such that none has more than about 32 MiB of logits; but 64 tokens go together wherever there are
-  // as many, for llama.cpp's attention takes another way with fewer.
+  // The slices, in order. A slice has at most about 32 MiB of logits, but no fewer than 64 tokens if the chunk allows,
+  // because llama.cpp computes attention differently for fewer.
   std::vector<ChunkSlice> slices(int vocabulary_size) const;
 };
 
 class TextChunks {
  public:
-  // `ctx_size` in tokens; `most_chunks` 0: all. The model must outlive it. Throws an Error if the text cannot be read
-  // or has less than two chunks.
-  TextChunks(const Model& model, const Text& text, int ctx_size, int most_chunks);
+  // `ctx_size` is in tokens. `max_chunks` 0 means all chunks. The model must outlive this object. Throws an Error if
+  // the text cannot be read or has fewer than two chunks.
+  TextChunks(const Model& model, const Text& text, int ctx_size, int max_chunks);
 
-  // The next chunk's tokens; none after the last. Throws an Error when the text is no UTF-8.
+  // The tokens of the next chunk; unset after the last. Throws an Error if the text is not valid UTF-8.
   std::optional<std::vector<Token>> next();
 
-  // How many chunks there have been, and how many there will be: while a long text is read an estimate.
+  // The number of chunks taken so far, and of all chunks. The latter is an estimate until a long text has been read.
   int taken() const { return taken_; }
   int expected() const;
 
@@ -66,12 +67,12 @@ class TextChunks {
   const Model* model_;
   TokenStream tokens_;
   std::size_t size_;
-  int most_chunks_;
+  int max_chunks_;
   int taken_ = 0;
 };
 
-// The context size to evaluate chunks with: `asked`, or min(512, what the model was trained for) where asked is 0.
-// Throws a usage error for one that is too small or too large.
+// The context size for evaluating chunks: `asked`, or min(512, the model's training context) if `asked` is 0. Throws a
+// usage error if the size is too small or too large.
 int choose_chunk_size(const Model& model, int asked);
 
 }  // namespace fakequant

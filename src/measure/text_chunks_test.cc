@@ -19,7 +19,7 @@ const Model& model() {
   return model;
 }
 
-// A file that is there as long as the test.
+// A file that exists for the duration of the test.
 class TextFile {
  public:
   explicit TextFile(const std::string& text)

@@ -67,19 +67,20 @@ HWY_INLINE hn::Vec<U> bins_of(hn::Vec<F> x, float* HWY_RESTRICT low, float* HWY_
   const U u32;
   const auto infinity = hn::Set(f, std::numeric_limits<float>::infinity());
   const auto magnitude = hn::BitCast(i32, hn::Abs(x));
-  const auto odd = hn::Gt(magnitude, hn::Set(i32, 0x7F7FFFFF));  // not finite
-  const auto odd_floats = hn::RebindMask(f, odd);
-  hn::Store(hn::Min(hn::Load(f, low), hn::IfThenElse(odd_floats, infinity, x)), f, low);
-  hn::Store(hn::Max(hn::Load(f, high), hn::IfThenElse(odd_floats, hn::Neg(infinity), x)), f, high);
+  const auto not_finite = hn::Gt(magnitude, hn::Set(i32, 0x7F7FFFFF));
+  const auto not_finite_floats = hn::RebindMask(f, not_finite);
+  hn::Store(hn::Min(hn::Load(f, low), hn::IfThenElse(not_finite_floats, infinity, x)), f, low);
+  hn::Store(hn::Max(hn::Load(f, high), hn::IfThenElse(not_finite_floats, hn::Neg(infinity), x)), f, high);
 
   const auto above = hn::Add(hn::BitCast(u32, magnitude), hn::Set(u32, 0xFFFFu));
   const auto upper = hn::BitCast(i32, hn::ShiftRight<16>(above));
-  const auto site = hn::Sub(upper, hn::VecFromMask(i32, odd));  // as a number, true is -1
+  const auto site = hn::Sub(upper, hn::VecFromMask(i32, not_finite));  // as a number, true is -1
   const auto quarter =
       hn::Sub(hn::ShiftRight<5>(hn::Add(upper, hn::Set(i32, kBinsInQuarter - 1))), hn::Set(i32, kFirstQuarter));
   const auto last = hn::Set(i32, static_cast<std::int32_t>(kFiniteQuarters - 1));
   const auto finite_quarter = hn::Min(hn::Max(quarter, hn::Zero(i32)), last);
-  const auto channel = hn::IfThenElse(odd, hn::Set(i32, static_cast<std::int32_t>(kFiniteQuarters)), finite_quarter);
+  const auto channel =
+      hn::IfThenElse(not_finite, hn::Set(i32, static_cast<std::int32_t>(kFiniteQuarters)), finite_quarter);
   return hn::BitCast(u32, hn::Or(site, hn::ShiftLeft<16>(channel)));
 }
 

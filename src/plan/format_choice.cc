@@ -6,20 +6,21 @@
 
 namespace fakequant {
 
-// A mix of the first parts.
+// Entries chosen for the first parts of the core.
 struct PartialMix {
   std::int64_t bits = 0;
   double kld = 0;
-  double above = 0;  // what it costs above the cheapest at the price
-  std::size_t before = 0, entry = 0;
+  double excess = 0;         // sum of the excesses of its entries at the price
+  std::size_t previous = 0;  // index of the mix that it extends, in the previous stage
+  std::size_t entry = 0;     // chosen for the last part
 };
 
 namespace {
 
-constexpr std::size_t kFirstLook = 200;  // states, for a mix that is better than the one to begin with
-constexpr double kRounding = 1e-12;      // of sums in double, relative
+constexpr std::size_t kFirstSearchStates = 200;  // enough to narrow the gap before the exact search
+constexpr double kRounding = 1e-12;              // of sums in double, relative
 
-// Leaves out what another has in no more bits with no more divergence.
+// Removes dominated states.
 void keep_pareto(std::vector<PartialMix>& states) {
   std::stable_sort(states.begin(), states.end(), [](const PartialMix& a, const PartialMix& b) {
     return a.bits != b.bits ? a.bits < b.bits : a.kld < b.kld;
@@ -32,12 +33,12 @@ void keep_pareto(std::vector<PartialMix>& states) {
   });
 }
 
-// Leaves the `most` that cost least. Says whether any was left out.
-bool keep_cheapest(std::vector<PartialMix>& states, std::size_t most) {
-  if (states.size() <= most) return false;
-  const auto middle = states.begin() + static_cast<std::ptrdiff_t>(most);
+// Keeps the `max_states` states of smallest excess. Returns whether it removed any.
+bool keep_cheapest(std::vector<PartialMix>& states, std::size_t max_states) {
+  if (states.size() <= max_states) return false;
+  const auto middle = states.begin() + static_cast<std::ptrdiff_t>(max_states);
   std::nth_element(states.begin(), middle, states.end(), [](const PartialMix& a, const PartialMix& b) {
-    return a.above != b.above ? a.above < b.above : a.bits < b.bits;
+    return a.excess != b.excess ? a.excess < b.excess : a.bits < b.bits;
   });
   states.erase(middle, states.end());
   return true;
@@ -49,24 +50,24 @@ struct FormatChoice::Start {
   Taken taken;
   std::int64_t bits = 0;
   double kld = 0;
-  double price = 0;  // nats for a bit
-  double bound = 0;  // no mix diverges less
+  double price = 0;  // nats per bit
+  double bound = 0;  // lower bound of the divergence within the budget
   bool is_best = false;
 };
 
 struct FormatChoice::Core {
   struct Option {
     std::size_t entry = 0;
-    double above = 0;
+    double excess = 0;
   };
   struct Part {
     std::size_t part = 0;
-    std::vector<Option> options;  // cheapest at the price first
+    std::vector<Option> options;  // smallest excess first
     std::int64_t min_bits = 0;
   };
-  std::vector<Part> parts;  // those that are left to be decided
-  Taken taken;              // the others
-  PartialMix fixed;         // what these add up to
+  std::vector<Part> parts;  // with several candidates
+  Taken taken;              // the entries of the other parts
+  PartialMix fixed;         // the sums over the other parts
 };
 
 FormatChoice::FormatChoice(std::vector<std::vector<FormatCost>> parts) : parts_(parts.size()) {
@@ -87,7 +88,7 @@ FormatChoice::FormatChoice(std::vector<std::vector<FormatCost>> parts) : parts_(
   std::stable_sort(steps_.begin(), steps_.end(), [](const Step& a, const Step& b) { return a.saving > b.saving; });
 }
 
-// From each corner to the entry that saves most for each bit.
+// Adds the steps along the part's lower convex hull: from each corner to the entry with the largest saving per bit.
 void FormatChoice::add_steps(std::size_t part) {
   const auto& entries = parts_[part];
   for (std::size_t from = 0; from + 1 < entries.size();) {
@@ -97,7 +98,7 @@ void FormatChoice::add_steps(std::size_t part) {
       const double saving = (entries[from].cost.kld - entries[to].cost.kld) / static_cast<double>(bits);
       if (best.to == 0 || saving >= best.saving) best = {part, from, to, bits, saving};
     }
-    // Rounding must not let a later step come before an earlier one.
+    // Rounding errors must not sort a later step before an earlier one.
     if (from > 0) best.saving = std::min(best.saving, steps_.back().saving);
     steps_.push_back(best);
     from = best.to;
@@ -115,7 +116,7 @@ FormatMix FormatChoice::mix_of(const Taken& taken) const {
   return mix;
 }
 
-// The steps that fit, the best first; the first that does not fit has the price.
+// Greedy: takes the best steps that fit. The saving of the first step that does not fit is the price.
 FormatChoice::Start FormatChoice::start(std::int64_t budget) const {
   Start start;
   start.taken.assign(parts_.size(), 0);
@@ -143,7 +144,7 @@ FormatChoice::Start FormatChoice::start(std::int64_t budget) const {
   return start;
 }
 
-// The options that cost no more above the cheapest of their part than the gap is wide.
+// Drops the options whose excess is larger than the gap: no better mix contains them.
 FormatChoice::Core FormatChoice::core(const Start& start, std::int64_t budget) const {
   Core core;
   core.taken.assign(parts_.size(), 0);
@@ -155,10 +156,10 @@ FormatChoice::Core FormatChoice::core(const Start& start, std::int64_t budget) c
     for (std::size_t e = 0; e < entries.size(); ++e) {
       options.push_back({e, entries[e].cost.kld + start.price * static_cast<double>(entries[e].cost.bits)});
     }
-    std::stable_sort(options.begin(), options.end(), [](const auto& a, const auto& b) { return a.above < b.above; });
-    const double cheapest = options.front().above;
-    for (auto& option : options) option.above -= cheapest;
-    std::erase_if(options, [&](const auto& option) { return option.above > gap; });
+    std::stable_sort(options.begin(), options.end(), [](const auto& a, const auto& b) { return a.excess < b.excess; });
+    const double cheapest = options.front().excess;
+    for (auto& option : options) option.excess -= cheapest;
+    std::erase_if(options, [&](const auto& option) { return option.excess > gap; });
     if (options.size() == 1) {
       const auto& cost = entries[options.front().entry].cost;
       core.taken[p] = options.front().entry;
@@ -170,13 +171,13 @@ FormatChoice::Core FormatChoice::core(const Start& start, std::int64_t budget) c
     for (const auto& option : options) fewest = std::min(fewest, entries[option.entry].cost.bits);
     core.parts.push_back({p, std::move(options), fewest});
   }
-  // Where a second option is dear, few mixes go on.
+  // Parts whose second option has a large excess come first: few partial mixes survive them.
   std::stable_sort(core.parts.begin(), core.parts.end(),
-                   [](const auto& a, const auto& b) { return a.options[1].above > b.options[1].above; });
+                   [](const auto& a, const auto& b) { return a.options[1].excess > b.options[1].excess; });
   return core;
 }
 
-// Looks for a better mix. False when states were left out because they were too many: then there may be a better one.
+// Searches for a better mix. Returns false if it dropped states beyond `max_states`: a better mix may then exist.
 bool FormatChoice::improve(Start& start, std::int64_t budget, std::size_t max_states) const {
   auto core = this->core(start, budget);
   const double size = start.kld + start.price * static_cast<double>(budget);
@@ -191,11 +192,11 @@ bool FormatChoice::improve(Start& start, std::int64_t budget, std::size_t max_st
     for (std::size_t s = 0; s < stages.back().size(); ++s) {
       const auto& state = stages.back()[s];
       for (const auto& option : part.options) {
-        const double above = state.above + option.above;
-        if (above > gap) break;
+        const double excess = state.excess + option.excess;
+        if (excess > gap) break;
         const auto& cost = parts_[part.part][option.entry].cost;
         if (state.bits + cost.bits + rest > budget) continue;
-        next.push_back({state.bits + cost.bits, state.kld + cost.kld, above, s, option.entry});
+        next.push_back({state.bits + cost.bits, state.kld + cost.kld, excess, s, option.entry});
       }
     }
     keep_pareto(next);
@@ -211,7 +212,7 @@ bool FormatChoice::improve(Start& start, std::int64_t budget, std::size_t max_st
   for (std::size_t i = core.parts.size(); i > 0; --i) {
     const auto& state = stages[i][at];
     core.taken[core.parts[i - 1].part] = state.entry;
-    at = state.before;
+    at = state.previous;
   }
   const auto mix = mix_of(core.taken);
   if (mix.kld < start.kld || (mix.kld == start.kld && mix.bits < start.bits)) {
@@ -225,7 +226,7 @@ bool FormatChoice::improve(Start& start, std::int64_t budget, std::size_t max_st
 std::optional<FormatMix> FormatChoice::under_bits(std::int64_t max_bits) const {
   if (min_bits_ > max_bits) return std::nullopt;
   auto known = start(max_bits);
-  if (!known.is_best && !improve(known, max_bits, kFirstLook)) {
+  if (!known.is_best && !improve(known, max_bits, kFirstSearchStates)) {
     improve(known, max_bits, std::numeric_limits<std::size_t>::max());
   }
   return mix_of(known.taken);
@@ -234,7 +235,7 @@ std::optional<FormatMix> FormatChoice::under_bits(std::int64_t max_bits) const {
 std::optional<FormatMix> FormatChoice::under_kld(double max_kld) const {
   auto best = under_bits(max_bits_);
   if (best->kld > max_kld) return std::nullopt;
-  // With `low` bits it cannot be had, with those of `best` it can.
+  // Invariant: `low` bits are too few, those of `best` are enough.
   for (auto low = min_bits_ - 1; low + 1 < best->bits;) {
     const auto middle = low + (best->bits - low) / 2;
     auto mix = under_bits(middle);
@@ -252,7 +253,7 @@ ParetoFront FormatChoice::front(std::size_t max_mixes) const {
   auto& mixes = front.mixes;
   const auto add = [&](FormatMix mix) {
     if (!mixes.empty() && mix.bits == mixes.back().bits) return;
-    while (!mixes.empty() && mix.kld <= mixes.back().kld) mixes.pop_back();  // equal but for rounding
+    while (!mixes.empty() && mix.kld <= mixes.back().kld) mixes.pop_back();  // equal up to rounding
     mixes.push_back(std::move(mix));
   };
   for (auto mix = under_bits(max_bits_); mix; mix = under_bits(mixes.back().bits - 1)) {

@@ -13,15 +13,15 @@ namespace {
 
 using Parts = std::vector<std::vector<FormatCost>>;
 
-// All mixes, as the least divergence for each number of bits.
+// The least divergence of all mixes, by their number of bits.
 std::map<std::int64_t, double> all_mixes(const Parts& parts) {
   std::map<std::int64_t, double> mixes = {{0, 0.0}};
   for (const auto& options : parts) {
     std::map<std::int64_t, double> next;
     for (const auto& [bits, kld] : mixes) {
       for (const auto& option : options) {
-        const auto [place, is_new] = next.emplace(bits + option.bits, kld + option.kld);
-        if (!is_new) place->second = std::min(place->second, kld + option.kld);
+        const auto [entry, is_new] = next.emplace(bits + option.bits, kld + option.kld);
+        if (!is_new) entry->second = std::min(entry->second, kld + option.kld);
       }
     }
     mixes = std::move(next);
@@ -29,7 +29,7 @@ std::map<std::int64_t, double> all_mixes(const Parts& parts) {
   return mixes;
 }
 
-// The mixes of which no other is better.
+// The mixes that no other mix dominates.
 std::vector<std::pair<std::int64_t, double>> best_of(const std::map<std::int64_t, double>& mixes) {
   std::vector<std::pair<std::int64_t, double>> best;
   for (const auto& mix : mixes) {
@@ -47,7 +47,7 @@ FormatMix sum_of(const Parts& parts, const std::vector<std::size_t>& options) {
   return mix;
 }
 
-// Divergences are whole numbers, so that sums do not depend on their order, and there are many ties.
+// Divergences are integers: sums do not depend on their order, and ties are frequent.
 Parts random_parts(std::mt19937& random, std::size_t count, std::size_t max_options, int max_bits, int max_kld) {
   Parts parts(count);
   for (auto& options : parts) {
@@ -122,7 +122,7 @@ TEST(FormatChoice, ShowsSomeOfALongFrontFromEndToEnd) {
   }
 }
 
-// Sizes that have little in common, as a model's, against a table of the least divergence under every number of bits.
+// Compares against dynamic programming over the bits. Like those of a model, the sizes have no large common divisor.
 TEST(FormatChoice, IsTheBestForManyPartsOfOddSizes) {
   std::mt19937 random(4);
   std::uniform_real_distribution<double> spread(0.2, 5.0);
@@ -138,12 +138,12 @@ TEST(FormatChoice, IsTheBestForManyPartsOfOddSizes) {
     }
   }
   const FormatChoice choice(parts);
-  const auto most = static_cast<std::size_t>(choice.max_bits());
-  std::vector<double> least(most + 1, 0.0);
+  const auto max_bits = static_cast<std::size_t>(choice.max_bits());
+  std::vector<double> least(max_bits + 1, 0.0);
   for (const auto& options : parts) {
-    std::vector<double> next(most + 1, std::numeric_limits<double>::infinity());
+    std::vector<double> next(max_bits + 1, std::numeric_limits<double>::infinity());
     for (const auto& [bits, kld] : options) {
-      for (auto budget = static_cast<std::size_t>(bits); budget <= most; ++budget) {
+      for (auto budget = static_cast<std::size_t>(bits); budget <= max_bits; ++budget) {
         next[budget] = std::min(next[budget], least[budget - static_cast<std::size_t>(bits)] + kld);
       }
     }

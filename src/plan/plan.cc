@@ -15,16 +15,16 @@ namespace fakequant {
 namespace {
 
 constexpr std::size_t kMaxFront = 400;  // mixes
-constexpr int kShown = 12;              // of them, in a short table
+constexpr int kShown = 12;              // mixes in the short table
 
 std::string word_of(SiteKind kind) { return kind == SiteKind::weight ? "weights" : "activations"; }
 std::string letter_of(SiteKind kind) { return kind == SiteKind::weight ? "w" : "a"; }
 
-// A kind while it is planned.
+// The working state for one kind.
 struct Kind {
   SiteKind kind;
   std::vector<PlanPart> parts;
-  std::vector<std::vector<std::size_t>> allowed;  // of each part, the options that are allowed
+  std::vector<std::vector<std::size_t>> allowed;  // by part: indices of the options that the plan may choose
   std::vector<bool> is_kept;
   std::int64_t values = 0;
   std::optional<FormatChoice> choice;
@@ -32,7 +32,7 @@ struct Kind {
   std::optional<FormatMix> chosen;
 
   double mean(std::int64_t bits) const { return static_cast<double>(bits) / static_cast<double>(values); }
-  // Of each part the option that a mix takes.
+  // By part: the index of the option in a mix.
   std::vector<std::size_t> options_of(const FormatMix& mix) const {
     std::vector<std::size_t> options;
     for (std::size_t p = 0; p < parts.size(); ++p) options.push_back(allowed[p][mix.options[p]]);
@@ -86,7 +86,7 @@ class Planner {
 
   const PlanRequest& request_;
   StudySubject subject_;
-  std::vector<std::optional<std::size_t>> kept_;  // of each part of the study's
+  std::vector<std::optional<std::size_t>> kept_;  // by part of the study: the index of the required option
   std::vector<Kind> kinds_;
   PlanResult result_;
 };
@@ -200,7 +200,7 @@ void Planner::choose() {
   }
 }
 
-// The points nearest to places that lie one from the next by the same factor, and the one that was chosen.
+// Marks points that are about evenly spaced on a logarithmic scale of bits, and the chosen point.
 void show_some(std::vector<PlanPoint>& front) {
   const double first = front.front().bits, last = front.back().bits;
   for (int i = 0; i < kShown; ++i) {
@@ -225,9 +225,9 @@ KindPlan Planner::kind_plan(const Kind& kind) const {
   if (kind.chosen) {
     plan.chosen_bits = kind.mean(kind.chosen->bits);
     plan.chosen_kld = kind.chosen->kld;
-    const auto place = std::lower_bound(front.mixes.begin(), front.mixes.end(), kind.chosen->bits,
-                                        [](const FormatMix& mix, std::int64_t bits) { return mix.bits < bits; });
-    if (place == front.mixes.end() || place->bits != kind.chosen->bits) front.mixes.insert(place, *kind.chosen);
+    const auto next = std::lower_bound(front.mixes.begin(), front.mixes.end(), kind.chosen->bits,
+                                       [](const FormatMix& mix, std::int64_t bits) { return mix.bits < bits; });
+    if (next == front.mixes.end() || next->bits != kind.chosen->bits) front.mixes.insert(next, *kind.chosen);
   }
   for (const auto& mix : front.mixes) {
     PlanPoint point;
@@ -242,7 +242,7 @@ KindPlan Planner::kind_plan(const Kind& kind) const {
   return plan;
 }
 
-// Ignores the formats that are kept.
+// Ignores PlanRequest::keep.
 std::vector<PlanPoint> Planner::uniform_plans(const Kind& kind) const {
   std::vector<PlanPoint> plans;
   for (const auto& candidate : kind.parts.front().options) {

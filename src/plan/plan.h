@@ -1,11 +1,11 @@
-// The best mix of formats that a study knows, under a budget of bits or of divergence.
+// Plans the best mix of formats from the measurements of a study, under a budget of bits or of divergence.
 //
-// What a mix diverges is predicted as the sum of what its parts diverge by themselves: to first order the errors that
-// independent roundings leave in the logits add in their squares, and so does the divergence, which is quadratic in
-// them. docs/planning.md says how well that holds on the demo model.
+// The predicted divergence of a mix is the sum of the divergences of its parts, each measured alone. To first order the
+// errors of independent roundings are uncorrelated in the logits, so their squares add, and the divergence is quadratic
+// in them. docs/planning.md measures how well that holds on the demo model.
 //
-// Weights and activations have budgets of their own, as they are stored in different memories. Since divergences add
-// up, each kind is planned by itself.
+// Weights and activations have separate budgets because they occupy different memories. Since divergences add, each
+// kind is planned independently.
 #pragma once
 
 #include <optional>
@@ -17,30 +17,31 @@
 
 namespace fakequant {
 
-// The format that a plan has to give to a site.
+// The format that a plan must give to a site.
 struct KeptFormat {
   SitePattern site;
-  std::optional<Format> format;  // none: the site stays as it is
+  std::optional<Format> format;  // unset: the site is not rounded
 };
 
-// The maximum of bits for each value, on average over the values of a kind.
+// The maximum number of bits per value, averaged over the values of a kind.
 struct BitBudget {
-  std::optional<SiteKind> kind;  // none: each kind that is planned
+  std::optional<SiteKind> kind;  // unset: each planned kind
   double bits = 0;
 };
 
 struct PlanRequest {
   std::string study;
-  std::vector<SitePattern> sites;      // to plan; empty: all of the study
+  std::vector<SitePattern> sites;      // to plan; empty: all sites of the study
   std::vector<KeptFormat> keep;        // the last that matches a site wins
-  std::vector<BitBudget> bits;         // one for each kind at most
-  std::optional<double> max_kld;       // of the plan, in place of the bits of the only kind, or of one of two
-  std::optional<std::string> storage;  // of quantized weights, where the study has several
-  double negligible_kld = 1e-5;        // that counts as no loss, nats; by Pinsker's inequality the probability of any
-                                       // event changes by sqrt(kld / 2) at most: 0.2 %
+  std::vector<BitBudget> bits;         // at most one for each kind
+  std::optional<double> max_kld;       // of the whole plan; replaces the bit budget of one kind
+  std::optional<std::string> storage;  // of quantized weights; required if the study has several
+  double negligible_kld = 1e-5;        // nats; counts as no loss. By Pinsker's inequality it changes the probability of
+                                       // an event by at most sqrt(kld / 2) = 0.2 %
 };
 
-// Throws as plan_costs does; a usage error where a budget cannot be kept, naming the least that can.
+// Throws what plan_costs() throws, and a usage error that states the smallest possible budget if a budget cannot be
+// met.
 PlanResult make_plan(const StudyDatabase& study, const PlanRequest& request);
 
 }  // namespace fakequant

@@ -16,15 +16,14 @@ namespace {
 
 using Predictions = std::map<StudyDatabase::VariantId, PredictedDivergence>;
 
-constexpr double kErrorsIn95 = 1.96;  // standard errors from the middle of an interval of 95 % to its end
+constexpr double kErrorsIn95 = 1.96;  // half the width of a 95 % interval, in standard errors
 
 struct Cost {
   Estimate kld;
-  std::size_t chunks = 0;  // that it was measured on; 0: it is predicted
+  std::size_t chunks = 0;  // measured; 0: the cost is predicted
 };
 
-// What a variant costs in divergence: the one place that says so. What was measured goes before what was predicted.
-// None where that is not known.
+// The divergence of a variant. A measurement takes precedence over a prediction. Unset if there is neither.
 std::optional<Cost> cost_of(const StudyDatabase& study, const Predictions& predictions,
                             StudyDatabase::VariantId variant) {
   if (const auto scores = study.scores(variant); !scores.empty()) {
@@ -45,7 +44,6 @@ std::int64_t bits_in(const Format& format, SiteKind kind, const std::vector<Stud
   return bits;
 }
 
-// A site that belongs to the same part in all its formats.
 std::string part_name(const PlanPart& part) {
   return part.layer ? fmt::format("{}@{}", part.site, *part.layer) : part.site;
 }
@@ -65,7 +63,7 @@ PlanPart new_part(const Rule& rule, const StudyVariant& variant, const std::vect
   return part;
 }
 
-// Of quantized weights; the only one where none was asked for.
+// Selects the storage of quantized weights. Without a request, the study must have only one.
 std::string storage_of_parts(const StudyDatabase& study, const std::optional<std::string>& asked) {
   std::set<std::string> known;
   for (const auto& [id, variant] : study.variants()) {
@@ -88,7 +86,7 @@ std::string storage_of_parts(const StudyDatabase& study, const std::optional<std
   return known.empty() ? "" : *known.begin();
 }
 
-// Where a site was measured layer by layer, its variants that round all of it at once are no parts of a plan.
+// If a site was measured both by layer and as a whole, drops the whole: the layers allow finer plans.
 void drop_whole_sites(PlanCosts& costs) {
   std::set<std::string> layered;
   for (const auto& part : costs.parts) {
@@ -111,7 +109,8 @@ void check_apart(const std::vector<PlanPart>& parts) {
   }
 }
 
-// What is to be said of variants that are left out or not quite comparable. `chunks`: that each was measured on.
+// Notes on variants that are left out or not fully comparable. `chunks` holds the number of measured chunks of each
+// variant.
 std::vector<std::string> notes_on(const std::vector<std::size_t>& chunks, std::size_t not_measured,
                                   std::size_t overflowed) {
   std::vector<std::string> notes;
@@ -128,14 +127,14 @@ std::vector<std::string> notes_on(const std::vector<std::size_t>& chunks, std::s
   if (predicted > 0) {
     notes.push_back(fmt::format("{} of {} variants have not been measured, and count as predicted.", predicted, known));
   }
-  const auto most = *std::max_element(chunks.begin(), chunks.end());
+  const auto max_chunks = *std::max_element(chunks.begin(), chunks.end());
   const auto fewer =
-      std::count_if(chunks.begin(), chunks.end(), [&](std::size_t count) { return count > 0 && count < most; });
+      std::count_if(chunks.begin(), chunks.end(), [&](std::size_t count) { return count > 0 && count < max_chunks; });
   if (fewer > 0) {
     notes.push_back(
         fmt::format("{} of {} variants were measured on fewer than {} chunks: their figures are compared with those "
                     "over other predictions.",
-                    fewer, known, most));
+                    fewer, known, max_chunks));
   }
   return notes;
 }
@@ -148,7 +147,6 @@ PlanPart& part_of(std::vector<PlanPart>& parts, const Rule& rule, const StudyVar
   return part != parts.end() ? *part : parts.emplace_back(new_part(rule, variant, sites));
 }
 
-// All parts, by site and layer.
 void read_parts(const StudyDatabase& study, PlanCosts& costs) {
   auto& parts = costs.parts;
   std::vector<std::size_t> chunks;
@@ -179,24 +177,24 @@ void read_parts(const StudyDatabase& study, PlanCosts& costs) {
   }
   if (chunks.empty()) throw Error("nothing has been measured in the study: let sweep go on with it");
   costs.notes = notes_on(chunks, not_measured, overflowed);
-  std::vector<std::string> order;  // of sites
+  std::vector<std::string> order;  // sites, in the order of the study
   for (const auto& part : parts) {
     if (std::find(order.begin(), order.end(), part.site) == order.end()) order.push_back(part.site);
   }
-  const auto place_of = [&](const PlanPart& part) { return std::find(order.begin(), order.end(), part.site); };
+  const auto rank = [&](const PlanPart& part) { return std::find(order.begin(), order.end(), part.site); };
   std::stable_sort(parts.begin(), parts.end(), [&](const PlanPart& a, const PlanPart& b) {
-    return place_of(a) != place_of(b) ? place_of(a) < place_of(b) : a.layer < b.layer;
+    return rank(a) != rank(b) ? rank(a) < rank(b) : a.layer < b.layer;
   });
 }
 
 void take_sites(PlanCosts& costs, const std::vector<SitePattern>& sites, int layers) {
   std::set<std::size_t> chosen;
   for (const auto& site : sites) {
-    const auto places = parts_at(costs.parts, site, layers);
-    chosen.insert(places.begin(), places.end());
+    const auto found = parts_at(costs.parts, site, layers);
+    chosen.insert(found.begin(), found.end());
   }
   std::vector<PlanPart> parts;
-  for (const auto place : chosen) parts.push_back(std::move(costs.parts[place]));
+  for (const auto index : chosen) parts.push_back(std::move(costs.parts[index]));
   costs.parts = std::move(parts);
 }
 
@@ -205,7 +203,7 @@ void take_sites(PlanCosts& costs, const std::vector<SitePattern>& sites, int lay
 std::vector<std::size_t> parts_at(const std::vector<PlanPart>& parts, const SitePattern& site, int layers) {
   const auto whole = to_string(site), bare = to_string(in_all_layers(site));
   const auto& of_layers = site.layers;
-  std::vector<std::size_t> places;
+  std::vector<std::size_t> found;
   std::set<std::string> sites;
   std::vector<int> known;  // layers
   for (std::size_t i = 0; i < parts.size(); ++i) {
@@ -213,18 +211,18 @@ std::vector<std::size_t> parts_at(const std::vector<PlanPart>& parts, const Site
     sites.insert(part.site);
     if (part.site == bare && part.layer) known.push_back(*part.layer);
     const bool is_in_layers = part.layer && part.site == bare && of_layers.contains(*part.layer, layers);
-    if (is_in_layers || (!part.layer && part.site == whole)) places.push_back(i);
+    if (is_in_layers || (!part.layer && part.site == whole)) found.push_back(i);
   }
-  if (places.empty() && !known.empty()) {
+  if (found.empty() && !known.empty()) {
     throw usage_error(fmt::format("the study has {} in {} {}, and not in {}", bare,
                                   known.size() == 1 ? "layer" : "layers", fmt::join(known, ", "),
                                   to_string(of_layers)));
   }
-  if (places.empty()) {
+  if (found.empty()) {
     throw usage_error(fmt::format("the study has nothing at {}: the nearest are {}", whole,
                                   fmt::join(nearest_words(whole, sites), ", ")));
   }
-  return places;
+  return found;
 }
 
 PlanCosts plan_costs(const StudyDatabase& study, const std::vector<SitePattern>& sites,

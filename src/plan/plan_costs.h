@@ -1,5 +1,5 @@
-// What a plan chooses from: for each site and layer of a study, the formats that it was measured in, with what each
-// costs in bits and in divergence.
+// The options of a plan: for each site and layer of a study, the measured formats with their costs in bits and in
+// divergence.
 #pragma once
 
 #include <cstdint>
@@ -13,37 +13,37 @@
 namespace fakequant {
 
 struct PlanOption {
-  std::optional<Rule> rule;   // none: the part stays as it is
-  std::string format;         // the rule's; empty for none
-  std::int64_t bits = 0;      // of all values of the part, their scales included
-  double kld = 0;             // nats, where nothing else is rounded
-  double kld_error = 0;       // its standard error
-  bool is_predicted = false;  // from other variants, and not measured
+  std::optional<Rule> rule;   // unset: the part is not rounded
+  std::string format;         // of the rule; empty without one
+  std::int64_t bits = 0;      // of all values of the part, including their scales
+  double kld = 0;             // nats, if nothing else is rounded
+  double kld_error = 0;       // standard error
+  bool is_predicted = false;  // `kld` is predicted from other variants, not measured
 };
 
-// What gets one format: a site in a layer, or where it was measured as one, as a whole.
+// A unit that gets one format: a site in one layer, or a whole site if the study measured it as a whole.
 struct PlanPart {
   SiteKind kind = SiteKind::weight;
   std::string site;          // "a:ffn_input"
-  std::optional<int> layer;  // none: all that the site names
+  std::optional<int> layer;  // unset: all layers that the site names
   std::vector<std::string> names;
-  std::int64_t values = 0;          // of an activation: for one token
-  std::vector<PlanOption> options;  // the first leaves it as it is
+  std::int64_t values = 0;          // of an activation: per token
+  std::vector<PlanOption> options;  // the first does not round
 };
 
 struct PlanCosts {
-  std::vector<PlanPart> parts;  // by site, as the study got them, and layer
-  std::string storage;          // of quantized weights, as the study has it
+  std::vector<PlanPart> parts;  // by site, in the order of the study, then by layer
+  std::string storage;          // of quantized weights, in the notation of the study
   std::vector<std::string> notes;
 };
 
-// Of a study that has a subject: its parts that one of the sites names, or all where there are none. `storage` says
-// which variants of quantized weights are meant where the study has several. Throws an Error where the study has
-// nothing to choose from, a usage error where two parts have a value in common or a site is not the study's.
+// Reads the parts that match one of `sites`, or all parts if it is empty. The study must have a subject. `storage`
+// selects among the variants of quantized weights and is required if the study has several storages. Throws an Error if
+// the study has no usable measurement, and a usage error if two parts overlap or a site matches no part.
 PlanCosts plan_costs(const StudyDatabase& study, const std::vector<SitePattern>& sites,
                      const std::optional<std::string>& storage);
 
-// The indices of the parts of a site. Throws a usage error with the nearest sites if there are none.
+// The indices of the parts of a site. If there are none, throws a usage error that lists the nearest sites.
 std::vector<std::size_t> parts_at(const std::vector<PlanPart>& parts, const SitePattern& site, int layers);
 
 }  // namespace fakequant

@@ -18,11 +18,11 @@ LayerSet layer_set(const std::vector<int>& layers, int count) {
   return {ranges};
 }
 
-// The parts of a site that take a format.
+// The parts of a site that share a format.
 struct Group {
   std::string site;
   Rule rule;
-  std::vector<int> layers;  // none: the rule's own
+  std::vector<int> layers;  // empty: those of the rule
 };
 
 }  // namespace

@@ -1,4 +1,4 @@
-// The recipe of a plan: a rule for each site and format, with the layers that have it.
+// Builds the recipe of a plan: one rule for each site and format, with its layers.
 #pragma once
 
 #include <vector>
@@ -7,8 +7,8 @@
 
 namespace fakequant {
 
-// `options` says of each part which it takes. Parts that stay as they are need no rule. `layers`: of the model; a site
-// that has one format in all of them is named without layers.
+// `options` holds the index of the chosen option of each part; parts that are not rounded get no rule. `layers` is the
+// number of layers of the model: a rule for all of them names none.
 Recipe plan_recipe(const std::vector<PlanPart>& parts, const std::vector<std::size_t>& options, int layers);
 
 }  // namespace fakequant

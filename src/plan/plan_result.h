@@ -1,4 +1,4 @@
-// What `plan` finds: plain data.
+// The results of `plan`: plain data.
 #pragma once
 
 #include <cstdint>
@@ -11,64 +11,64 @@
 
 namespace fakequant {
 
-// Bits are means over the values of a kind: weights, or the activations of one token.
+// Values of type double named `bits` are means per value. The values are the weights, or the activations of one token.
 
-// What a plan gives a site in a layer.
+// The format of a site in a layer.
 struct PlanAssignment {
   SiteKind kind = SiteKind::weight;
   std::string site;
-  std::optional<int> layer;  // none: all that the site names
-  std::string format;        // empty: it stays as it is
-  bool is_kept = false;      // because it was asked for
+  std::optional<int> layer;  // unset: all layers that the site names
+  std::string format;        // empty: not rounded
+  bool is_kept = false;      // the request required this format
   std::int64_t values = 0;
-  double bits = 0;            // of a value
-  double kld = 0;             // nats, by itself
-  bool is_predicted = false;  // from other variants, and not measured
+  double bits = 0;
+  double kld = 0;             // nats, if nothing else is rounded
+  bool is_predicted = false;  // `kld` is predicted from other variants, not measured
 };
 
-// A mix of formats of which no other is better in bits and divergence, or one format for all.
+// A mix of formats on the Pareto front of bits and divergence, or one format for all parts.
 struct PlanPoint {
-  double bits = 0;  // of a value
-  double kld = 0;   // predicted, nats
+  double bits = 0;
+  double kld = 0;  // predicted, nats
   std::optional<Estimate> measured;
-  bool is_shown = false;   // in a short table
-  bool is_chosen = false;  // it is the plan's
-  std::string format;      // of all parts, where they have one
+  bool is_shown = false;   // in the short table
+  bool is_chosen = false;  // the plan is this point
+  std::string format;      // of all parts, if they share one
   Recipe recipe;
 };
 
-// All that is planned of a kind.
+// The plan of one kind.
 struct KindPlan {
   SiteKind kind = SiteKind::weight;
-  int parts = 0;  // sites in layers
+  int parts = 0;  // pairs of site and layer
   std::int64_t values = 0;
   double untouched_bits = 0;
   std::vector<PlanPoint> front;    // fewest bits first
-  bool is_front_whole = true;      // or else some of it
-  std::vector<PlanPoint> uniform;  // every format that all parts have, fewest bits first
+  bool is_front_whole = true;      // false: `front` is a sample
+  std::vector<PlanPoint> uniform;  // each format that all parts have, fewest bits first
   std::optional<double> chosen_bits, chosen_kld;
 };
 
-// A place where formats do what their bits alone do not say.
+// Parts that lose much less or much more than the bits of a format suggest.
 struct PlanSuggestion {
   enum Kind {
-    no_loss,     // the format loses less here than what counts as nothing
-    costs_most,  // few parts make more than half of what the format loses everywhere
+    no_loss,     // the format loses at most the negligible divergence in each of these parts
+    costs_most,  // these few parts cause more than half of the format's total loss
   } kind = no_loss;
   struct Place {
     std::string site;
-    std::vector<int> layers;  // none where the site was measured as one
+    std::vector<int> layers;  // empty if the site was measured as a whole
   };
   SiteKind site_kind = SiteKind::weight;
   std::vector<Place> places;
   std::string format;
-  int parts = 0;     // that it is about
-  int of_parts = 0;  // of the kind
-  double bits = 0;   // of a value, in the format
+  int parts = 0;     // in `places`
+  int of_parts = 0;  // in all, of the kind
+  double bits = 0;   // in the format
   double untouched_bits = 0;
-  double kld = 0;          // of the parts, added up
-  double largest_kld = 0;  // of one of them
-  double total_kld = 0;    // costs_most: of all parts of the kind, added up
+  double kld = 0;          // sum over the parts
+  double largest_kld = 0;  // of a single part
+  double total_kld = 0;    // costs_most only: sum over all parts of the kind
 };
 
 struct PlanVerification {
@@ -82,14 +82,14 @@ struct PlanResult {
   std::string study, model;
   std::vector<std::string> texts;
   int chunks = 0;       // of the study
-  std::string storage;  // of quantized weights, as the study has it
+  std::string storage;  // of quantized weights, in the notation of the study
   int layers = 0;
   std::vector<KindPlan> kinds;
   bool is_chosen = false;  // a budget was given
   double kld = 0;          // of the plan, predicted
   std::vector<PlanAssignment> assignments;
   Recipe recipe;
-  // Where weights and activations are planned: the best format for each that takes no more bits, together.
+  // Set if both kinds are planned: for each kind the best uniform format that takes at most the plan's bits.
   std::optional<PlanPoint> uniform_pair;
   double negligible_kld = 0;
   std::vector<PlanSuggestion> suggestions;

@@ -32,7 +32,7 @@ class Plans : public testing::Test {
     std::filesystem::remove_all(folder_);
   }
 
-  // A variant of one value more than there are scored predictions, in two chunks that diverge differently.
+  // A variant of one value more than there are scored predictions, in two chunks with different divergences.
   void add(const std::string& site, std::optional<int> layer, const std::string& format, double kld,
            std::vector<StudySite> names, const std::string& storage = "", int chunks = 2) {
     const auto at = layer ? "@" + std::to_string(*layer) : std::string();
@@ -134,7 +134,7 @@ TEST_F(Plans, TakeWhatWasPredictedWhereNothingWasMeasured) {
   EXPECT_NEAR(result.kld, 3e-7, 1e-15);
   for (const auto& assignment : result.assignments) EXPECT_TRUE(assignment.is_predicted);
   EXPECT_THAT(result.notes, ElementsAre("3 of 12 variants have not been measured, and count as predicted."));
-  // What was not measured is not said to lose nothing.
+  // Suggestions of no loss need a measurement.
   for (const auto& suggestion : result.suggestions) EXPECT_NE(suggestion.format, "e5m2");
   const auto wider = plan(under(9.5));
   for (const auto& assignment : wider.assignments) {

@@ -17,7 +17,7 @@ void add_place(PlanSuggestion& suggestion, const PlanPart& part) {
   if (part.layer) place->layers.push_back(*part.layer);
 }
 
-// What is suggested about parts together.
+// Accumulates the parts of a suggestion.
 class Gathered {
  public:
   explicit Gathered(PlanSuggestion::Kind kind, const PlanPart& first, std::string format) {
@@ -96,12 +96,12 @@ void suggest_care(const std::vector<const PlanPart*>& parts, double negligible,
     }
     if (costs.size() != parts.size() || total <= negligible * static_cast<double>(parts.size())) continue;
     std::stable_sort(costs.begin(), costs.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
-    double most = 0;
-    std::size_t few = 0;
-    while (most <= total / 2) most += costs[few++].first;
-    if (4 * few > parts.size()) continue;
+    double sum = 0;
+    std::size_t count = 0;
+    while (sum <= total / 2) sum += costs[count++].first;
+    if (4 * count > parts.size()) continue;
     Gathered group(PlanSuggestion::costs_most, *parts.front(), option.format);
-    for (std::size_t i = 0; i < few; ++i) group.add(*costs[i].second, *option_in(*costs[i].second, option.format));
+    for (std::size_t i = 0; i < count; ++i) group.add(*costs[i].second, *option_in(*costs[i].second, option.format));
     suggestions.push_back(group.finish(static_cast<int>(parts.size()), total));
   }
   std::stable_sort(suggestions.begin() + static_cast<std::ptrdiff_t>(first), suggestions.end(),

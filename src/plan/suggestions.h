@@ -1,5 +1,4 @@
-// What a study suggests by itself, before any budget: where a format loses nothing that counts, and where it must not
-// be used.
+// Suggestions that a study supports without a budget: where a format has a negligible loss, and where to avoid it.
 #pragma once
 
 #include <vector>
@@ -9,9 +8,11 @@
 
 namespace fakequant {
 
-// For each part the format of fewest bits whose divergence is at most `negligible` nats, parts of a site together; and
-// for each format that all parts of a kind have the few, at most a quarter, that make more than half of what it loses
-// in all of them, where that is more than `negligible` for each part.
+// no_loss: for each part the format of fewest bits whose divergence is at most `negligible` nats; parts of a site with
+// the same format share a suggestion.
+//
+// costs_most: for each format that all parts of a kind have, the parts that cause more than half of its total loss, if
+// they are at most a quarter of the parts and the total exceeds `negligible` nats per part.
 std::vector<PlanSuggestion> suggestions(const std::vector<PlanPart>& parts, double negligible);
 
 }  // namespace fakequant

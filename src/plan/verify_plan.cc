@@ -15,20 +15,20 @@
 namespace fakequant {
 namespace {
 
-// A recipe, and where what it diverges is written.
-struct Work {
+// A recipe to measure, and the field of the plan that receives its divergence.
+struct Measurement {
   Recipe recipe;
-  std::optional<Estimate>* measured;
+  std::optional<Estimate>* kld;
 };
 
-// Ranges and importance matrices are those that the study's variants read.
-void check_files(const StudyDatabase& study, const std::vector<Work>& works) {
+// Throws if a range or importance file has changed since the study read it.
+void check_files(const StudyDatabase& study, const std::vector<Measurement>& measurements) {
   std::map<std::string, std::string> hashes;  // by format
   for (const auto& [id, variant] : study.variants()) {
     if (!variant.files_sha256.empty()) hashes[variant.format] = variant.files_sha256;
   }
-  for (const auto& work : works) {
-    for (const auto& rule : work.recipe) {
+  for (const auto& measurement : measurements) {
+    for (const auto& rule : measurement.recipe) {
       const auto known = hashes.find(to_string(rule.format));
       if (known != hashes.end() && files_hash(rule.format) != known->second) {
         throw Error(
@@ -38,7 +38,7 @@ void check_files(const StudyDatabase& study, const std::vector<Work>& works) {
   }
 }
 
-// Mean divergences over the study's chunks: of all that were measured where there are no others.
+// The mean divergence over the chunks of the study.
 Estimate divergence(const VariantResult& variant, const std::map<ChunkPosition, BaselineSums>& chunks) {
   double sum = 0;
   std::size_t count = 0;
@@ -51,35 +51,35 @@ Estimate divergence(const VariantResult& variant, const std::map<ChunkPosition, 
   return {sum / static_cast<double>(count), variant.figures.kld.error};
 }
 
-std::vector<Work> works_of(PlanResult& plan) {
-  std::vector<Work> works;
-  if (plan.is_chosen) works.push_back({plan.recipe, &plan.verification->kld});
+std::vector<Measurement> measurements_of(PlanResult& plan) {
+  std::vector<Measurement> measurements;
+  if (plan.is_chosen) measurements.push_back({plan.recipe, &plan.verification->kld});
   for (auto& kind : plan.kinds) {
     for (auto* points : {&kind.front, &kind.uniform}) {
       for (auto& point : *points) {
         const bool is_wanted = points == &kind.uniform ? !kind.chosen_bits || point.bits <= *kind.chosen_bits
                                                        : point.is_shown && !plan.is_chosen;
-        if (is_wanted && !point.recipe.empty()) works.push_back({point.recipe, &point.measured});
+        if (is_wanted && !point.recipe.empty()) measurements.push_back({point.recipe, &point.measured});
       }
     }
   }
-  if (plan.uniform_pair) works.push_back({plan.uniform_pair->recipe, &plan.uniform_pair->measured});
-  std::erase_if(works, [](const Work& work) { return work.recipe.empty(); });
-  return works;
+  if (plan.uniform_pair) measurements.push_back({plan.uniform_pair->recipe, &plan.uniform_pair->measured});
+  std::erase_if(measurements, [](const Measurement& measurement) { return measurement.recipe.empty(); });
+  return measurements;
 }
 
-// All recipes for activations in one go, as they share the model; each with weights in one of its own.
-std::vector<std::vector<Work>> in_groups(const std::vector<Work>& works) {
-  std::vector<std::vector<Work>> groups;
-  std::vector<Work> taps;
-  for (const auto& work : works) {
-    if (rules_of_kind(work.recipe, SiteKind::weight).empty()) {
-      taps.push_back(work);
+// Recipes for activations only share the model, so they form one group. Each recipe with weight rules is a group.
+std::vector<std::vector<Measurement>> in_groups(const std::vector<Measurement>& measurements) {
+  std::vector<std::vector<Measurement>> groups;
+  std::vector<Measurement> activations_only;
+  for (const auto& measurement : measurements) {
+    if (rules_of_kind(measurement.recipe, SiteKind::weight).empty()) {
+      activations_only.push_back(measurement);
     } else {
-      groups.push_back({work});
+      groups.push_back({measurement});
     }
   }
-  if (!taps.empty()) groups.push_back(std::move(taps));
+  if (!activations_only.empty()) groups.push_back(std::move(activations_only));
   return groups;
 }
 
@@ -112,17 +112,17 @@ void verify_plan(const StudyDatabase& study, const VerifyRequest& request, PlanR
   verification.model = model.path();
   verification.texts = texts;
   verification.chunks = static_cast<int>(chunks.size());
-  const auto works = works_of(plan);
-  check_files(study, works);
+  const auto measurements = measurements_of(plan);
+  check_files(study, measurements);
 
   EvalOptions options;
   options.ctx_size = subject.ctx_size;
   options.compute = request.compute;
   options.compute.batch_size = subject.batch_size;
   options.is_stopped = request.is_stopped;
-  for (const auto& [place, sums] : chunks) options.chunks = std::max(options.chunks, place.chunk + 1);
+  for (const auto& [position, sums] : chunks) options.chunks = std::max(options.chunks, position.chunk + 1);
   std::size_t done = 0, passes = 0;
-  const auto groups = in_groups(works);
+  const auto groups = in_groups(measurements);
   for (const auto& group : groups) passes += group.size() + 1;
   for (const auto& group : groups) {
     PreparedVariants prepared(model, storage_of_text(plan.storage), request.compute.threads);
@@ -137,10 +137,10 @@ void verify_plan(const StudyDatabase& study, const VerifyRequest& request, PlanR
       plan.notes.emplace_back("Interrupted: not everything was measured.");
       return;
     }
-    for (std::size_t i = 0; i < group.size(); ++i) *group[i].measured = divergence(measured.variants[i], chunks);
+    for (std::size_t i = 0; i < group.size(); ++i) *group[i].kld = divergence(measured.variants[i], chunks);
     done += group.size() + 1;
   }
-  // What was chosen is a point of its front, too.
+  // The chosen plan of a single kind is also a point of its front.
   for (auto& kind : plan.kinds) {
     if (plan.kinds.size() > 1 || !plan.is_chosen) continue;
     for (auto& point : kind.front) {

@@ -1,4 +1,4 @@
-// A plan held against the model: its recipe measured as `eval` measures it, on the chunks that the study was made of.
+// Verifies a plan: measures its recipe as `eval` does, on the chunks of the study.
 #pragma once
 
 #include <functional>
@@ -12,20 +12,20 @@
 namespace fakequant {
 
 struct VerifyRequest {
-  std::string model;               // empty: the study's path
-  std::vector<std::string> texts;  // empty: the study's paths
+  std::string model;               // empty: the path in the study
+  std::vector<std::string> texts;  // empty: the paths in the study
   ComputeOptions compute;
   std::function<void(double done)> progress;  // may be empty
-  std::function<bool()> is_stopped;           // likewise: whether to end with what there is
+  std::function<bool()> is_stopped;           // may be empty; true ends with partial results
 };
 
-// The files that will be read.
+// The files that verify_plan() reads.
 std::vector<std::string> verified_texts(const StudySubject& subject, const VerifyRequest& request);
 std::string verified_model(const StudySubject& subject, const VerifyRequest& request);
 
-// Measures what was chosen, and every format that takes no more bits in its place; where nothing was chosen, the
-// front's points that are shown and all formats. Throws a usage error when the model, a text, or what computes is not
-// the study's; as evaluate() does.
+// Measures the chosen plan and each uniform plan that takes at most its bits. If no plan was chosen, measures the shown
+// points of the front and all uniform plans. Throws a usage error if the model, a text or the compute backend differs
+// from the study's. Throws what evaluate() throws.
 void verify_plan(const StudyDatabase& study, const VerifyRequest& request, PlanResult& plan);
 
 }  // namespace fakequant

@@ -25,8 +25,8 @@ void add_difference(Json& json, const NodeDifference& difference) {
   json["max_abs"] = difference.errors.max_abs;
   json["absmax_baseline"] = difference.errors.absmax;
   json["absmax_variant"] = difference.absmax_variant;
-  json["not_finite_baseline"] = difference.odd_baseline;
-  json["not_finite_variant"] = difference.odd_variant;
+  json["not_finite_baseline"] = difference.not_finite_baseline;
+  json["not_finite_variant"] = difference.not_finite_variant;
 }
 
 Json node_json(const NodeDrift& node) {
@@ -68,9 +68,9 @@ Json layer_json(const LayerDrift& layer) {
   return json;
 }
 
-Json odd_json(const std::optional<FirstOdd>& odd) {
-  if (!odd) return nullptr;
-  return {{"node", odd->node}, {"layer", layer_number(odd->layer)}, {"chunk", odd->chunk}};
+Json not_finite_json(const std::optional<FirstNotFinite>& first) {
+  if (!first) return nullptr;
+  return {{"node", first->node}, {"layer", layer_number(first->layer)}, {"chunk", first->chunk}};
 }
 
 Json logits_json(const DriftResult& result) {
@@ -182,7 +182,7 @@ std::string names_text(const std::vector<std::string>& names) {
   return fmt::format("{}{}", fmt::join(shown, ", "), more);
 }
 
-std::string odd_text(const char* who, std::int64_t count, const std::optional<FirstOdd>& first) {
+std::string not_finite_text(const char* who, std::int64_t count, const std::optional<FirstNotFinite>& first) {
   if (!first) return {};
   const auto layer = first->layer < 0 ? "" : fmt::format(" of layer {}", first->layer);
   return fmt::format("NaN or infinite in the {}, and left out: {} values, the first in {}{}, chunk {}.\n", who,
@@ -230,10 +230,10 @@ Json to_json(const DriftResult& result, const Provenance& provenance) {
   for (const auto& node : result.reshaped) {
     json["reshaped"].push_back({{"node", node.node}, {"baseline", node.baseline}, {"variant", node.variant}});
   }
-  json["not_finite_baseline"] = result.odd_baseline;
-  json["not_finite_variant"] = result.odd_variant;
-  json["first_not_finite_baseline"] = odd_json(result.first_odd_baseline);
-  json["first_not_finite_variant"] = odd_json(result.first_odd_variant);
+  json["not_finite_baseline"] = result.not_finite_baseline;
+  json["not_finite_variant"] = result.not_finite_variant;
+  json["first_not_finite_baseline"] = not_finite_json(result.first_not_finite_baseline);
+  json["first_not_finite_variant"] = not_finite_json(result.first_not_finite_variant);
   return json;
 }
 
@@ -289,8 +289,8 @@ std::string drift_notes(const DriftResult& result) {
     text += fmt::format("{} of other shapes, not compared: {}.\n",
                         plural(static_cast<std::int64_t>(names.size()), "node"), names_text(names));
   }
-  text += odd_text("baseline", result.odd_baseline, result.first_odd_baseline);
-  text += odd_text("variant", result.odd_variant, result.first_odd_variant);
+  text += not_finite_text("baseline", result.not_finite_baseline, result.first_not_finite_baseline);
+  text += not_finite_text("variant", result.not_finite_variant, result.first_not_finite_variant);
   return text;
 }
 

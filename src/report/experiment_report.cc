@@ -212,7 +212,7 @@ std::string prompts_side_by_side(const ExperimentResult& result) {
     if (shows_baseline(prompt)) text += "baseline:\n\n" + fenced(prompt.baseline) + "\n";
     for (const auto& variant : prompt.variants) {
       text += fmt::format("**{}**: {}.", variant.name, verdict(prompt, variant));
-      if (variant.parting) text += " " + parting_text(*variant.parting);
+      if (variant.at_first_difference) text += " " + first_difference_text(*variant.at_first_difference);
       text += "\n\n";
       if (!variant.identical) text += fenced(texts_side_by_side(prompt, variant, {})) + "\n";
     }

@@ -11,17 +11,17 @@ namespace {
 
 Json token_json(const NamedToken& token) { return {{"id", token.id}, {"text", token.text}}; }
 
-Json probabilities_json(const PartingPlace::Probabilities& p) {
+Json probabilities_json(const FirstDifference::Probabilities& p) {
   return {{"p_baseline_token", p.of_baseline_token}, {"p_variant_token", p.of_variant_token}};
 }
 
-Json parting_json(const std::optional<PartingPlace>& place) {
-  if (!place) return nullptr;
-  return {{"position", place->position},
-          {"baseline_token", token_json(place->baseline_token)},
-          {"variant_token", token_json(place->variant_token)},
-          {"baseline", probabilities_json(place->baseline)},
-          {"variant", probabilities_json(place->variant)}};
+Json first_difference_json(const std::optional<FirstDifference>& difference) {
+  if (!difference) return nullptr;
+  return {{"position", difference->position},
+          {"baseline_token", token_json(difference->baseline_token)},
+          {"variant_token", token_json(difference->variant_token)},
+          {"baseline", probabilities_json(difference->baseline)},
+          {"variant", probabilities_json(difference->variant)}};
 }
 
 Json sampling_json(const SamplerOptions& sampling) {
@@ -44,7 +44,7 @@ Json variant_json(const GenerationVariant& variant) {
   json["ended"] = variant.ended;
   json["identical"] = variant.identical;
   json["first_difference"] = variant.first_difference ? Json(*variant.first_difference) : Json(nullptr);
-  json["at_first_difference"] = parting_json(variant.parting);
+  json["at_first_difference"] = first_difference_json(variant.at_first_difference);
   json["tokens_alike"] = variant.tokens_alike;
   json["agreement"] = variant.agreement;
   json["forced_agreement"] = variant.forced_agreement;
@@ -98,12 +98,12 @@ std::string verdict(const PromptResult& prompt, const GenerationVariant& variant
                      plural(std::max(prompt.tokens, variant.tokens), "token"), *variant.first_difference, forced);
 }
 
-std::string parting_text(const PartingPlace& place) {
+std::string first_difference_text(const FirstDifference& difference) {
   return fmt::format(
-      "At token {} the baseline gives {} {} and {} {}; the variant gives them {} and {}.", place.position,
-      quoted(place.baseline_token.text), probability_text(place.baseline.of_baseline_token),
-      quoted(place.variant_token.text), probability_text(place.baseline.of_variant_token),
-      probability_text(place.variant.of_baseline_token), probability_text(place.variant.of_variant_token));
+      "At token {} the baseline gives {} {} and {} {}; the variant gives them {} and {}.", difference.position,
+      quoted(difference.baseline_token.text), probability_text(difference.baseline.of_baseline_token),
+      quoted(difference.variant_token.text), probability_text(difference.baseline.of_variant_token),
+      probability_text(difference.variant.of_baseline_token), probability_text(difference.variant.of_variant_token));
 }
 
 bool shows_baseline(const PromptResult& prompt) {
@@ -136,7 +136,9 @@ std::string to_text(const GenerationResult& result, const Screen& screen) {
     for (const auto& variant : prompt.variants) {
       text += fmt::format("  {}: {}.\n{}", variant.name, verdict(prompt, variant),
                           texts_side_by_side(prompt, variant, screen));
-      if (variant.parting) text += fmt::format("    {}\n", parting_text(*variant.parting));
+      if (const auto& difference = variant.at_first_difference) {
+        text += fmt::format("    {}\n", first_difference_text(*difference));
+      }
     }
     text += "\n";
   }

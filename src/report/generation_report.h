@@ -16,7 +16,7 @@ Json to_json(const GenerationResult& result, const Provenance& provenance);
 std::string verdict(const PromptResult& prompt, const GenerationVariant& variant);
 
 // The probabilities at the first difference: "At token 5 the baseline gives " four" 62.1 % and ...".
-std::string parting_text(const PartingPlace& place);
+std::string first_difference_text(const FirstDifference& difference);
 
 // Whether to show the baseline's text by itself: not if each variant is shown beside it.
 bool shows_baseline(const PromptResult& prompt);

@@ -27,7 +27,7 @@ GenerationVariant parted() {
   variant.tokens_alike = 3;
   variant.first_difference = 2;
   variant.common_bytes = 5;
-  variant.parting = PartingPlace{2, {7, " four"}, {8, " five"}, {0.5, 0.25}, {0.375, 0.0004}};
+  variant.at_first_difference = FirstDifference{2, {7, " four"}, {8, " five"}, {0.5, 0.25}, {0.375, 0.0004}};
   return variant;
 }
 

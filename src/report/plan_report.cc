@@ -113,11 +113,11 @@ std::string places_text(const std::vector<PlanSuggestion::Place>& places) {
   return fmt::format("{} and {}", fmt::join(parts, ", "), last);
 }
 
-// The assignments of a site that have one format.
+// The assignments of a site that share a format.
 struct AssignmentGroup {
   PlanAssignment first;
   std::vector<int> layers;
-  double bits = 0;  // of all values
+  double bits = 0;  // sum over the values
   double values = 0;
   double kld = 0;
 };
@@ -229,10 +229,10 @@ Table front_table(const KindPlan& plan) {
   if (has_measured) headers.emplace_back("measured");
   headers.emplace_back("formats<");
   Table table(headers);
-  for (const auto& [point, what] : rows) {
+  for (const auto& [point, formats] : rows) {
     std::vector<std::string> cells = {bits_text(point->bits), value_text(point->kld)};
     if (has_measured) cells.push_back(point->measured ? estimate_text(*point->measured) : "");
-    cells.push_back(what);
+    cells.push_back(formats);
     table.add_row(std::move(cells));
   }
   return table;

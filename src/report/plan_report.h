@@ -1,4 +1,4 @@
-// A plan, as JSON and in tables and words.
+// Reports a plan as JSON, tables and text.
 #pragma once
 
 #include <string>
@@ -12,16 +12,16 @@ namespace fakequant {
 
 Json to_json(const PlanResult& result, const Provenance& provenance);
 
-// Some of the front, and beside it what one format for all takes and loses, fewest bits first.
+// The shown points of the front and the uniform plans, fewest bits first.
 Table front_table(const KindPlan& plan);
 
-// What gets which format, layers of a site together.
+// One row for each site and format, with its layers.
 Table assignment_table(const PlanResult& result);
 
 // "a:ffn_input in layers 0-3 can be held in e4m3 ..."
 std::string to_text(const PlanSuggestion& suggestion);
 
-// `recipe_file`: the path to which the plan was written as a recipe; empty for none.
+// `recipe_file` is the path of the plan's recipe; empty if none was written.
 std::string to_text(const PlanResult& result, const std::string& recipe_file = {});
 
 }  // namespace fakequant

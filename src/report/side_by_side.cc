@@ -67,13 +67,14 @@ Line marked(std::string_view text) { return characters_of(text, 0); }
 // The text with its difference marked; without colours, by an inserted mark.
 Line with_mark(const std::string& text, std::size_t common, bool shows_colour) {
   auto characters = characters_of(text, common);
-  const auto parting = std::find_if(characters.begin(), characters.end(), [](const auto& c) { return c.is_marked; });
+  const auto first_marked =
+      std::find_if(characters.begin(), characters.end(), [](const auto& c) { return c.is_marked; });
   auto between = marked(shows_colour ? "" : kMark);
   if (common >= text.size()) {
     const auto end = marked(kEnd);
     between.insert(between.end(), end.begin(), end.end());
   }
-  characters.insert(parting, between.begin(), between.end());
+  characters.insert(first_marked, between.begin(), between.end());
   return characters;
 }
 

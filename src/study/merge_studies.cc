@@ -16,10 +16,10 @@ void add_study(const StudyDatabase& study, StudyDatabase& output) {
   for (const auto& [id, variant] : study.variants()) {
     const auto added = output.add_variant(variant);
     output.set_sites(added, study.sites(id));
-    for (const auto& [place, score] : study.scores(id)) {
-      const auto chunk = baseline.find(place);
+    for (const auto& [position, score] : study.scores(id)) {
+      const auto chunk = baseline.find(position);
       if (chunk == baseline.end()) throw Error("a score has no chunk: the study is damaged");
-      output.add_score(added, place, chunk->second, score);
+      output.add_score(added, position, chunk->second, score);
     }
     if (variant.start) output.set_start(added, *variant.start);
     if (variant.overflow) output.set_overflow(added, *variant.overflow);

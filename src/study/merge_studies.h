@@ -16,9 +16,9 @@ struct MergeResult {
   std::int64_t scores = 0;  // chunks of variants
 };
 
-// Adds the contents of the studies to the one at `output`, which is created if there is none. When it throws, nothing
-// is added. Throws a usage error if the studies have different models or texts, and an Error if they have different
-// figures for the same chunk.
+// Adds the contents of the studies to the study at `output`, and creates that if it does not exist. If it throws, it
+// has added nothing. Throws a usage error if the studies have different models or texts, and an Error if they have
+// different figures for the same chunk.
 MergeResult merge_studies(const std::string& output, const std::vector<std::string>& studies);
 
 }  // namespace fakequant

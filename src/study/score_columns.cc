@@ -10,7 +10,7 @@
 namespace fakequant {
 namespace {
 
-// Counts have no value that stands for "missing", so a quantity that is added later must be one of moments.
+// Counts have no value for "missing", so a quantity added later must have moments.
 constexpr bool later_quantities_can_be_missing() {
   for (const auto& quantity : kScoreQuantities) {
     if (quantity.since > 1 && quantity.count != nullptr) return false;
@@ -19,8 +19,8 @@ constexpr bool later_quantities_can_be_missing() {
 }
 static_assert(later_quantities_can_be_missing());
 
-// Calls visit(name, ending of the name, value, version that added it) for each column, in their order. The values are
-// std::int64_t or double.
+// Calls visit(name, suffix of the name, value, version that added it) for each column, in order. A value is a
+// std::int64_t or a double.
 template <typename Sums, typename Visit>
 void for_each_column(Sums& sums, const Visit& visit) {
   visit("predictions", "", sums.count, 1);
@@ -34,7 +34,7 @@ void for_each_column(Sums& sums, const Visit& visit) {
   }
 }
 
-// The same for two sums side by side: visit(value of a, value of b, version).
+// The same for a pair of sums: visit(value of a, value of b, version).
 template <typename Sums, typename Visit>
 void for_each_pair(Sums& a, const ScoreSums& b, const Visit& visit) {
   visit(a.count, b.count, 1);
@@ -54,8 +54,8 @@ bool is_missing(std::int64_t /*value*/) { return false; }
 std::vector<std::string> names_of_columns(int known_version) {
   std::vector<std::string> names;
   const ScoreSums sums;
-  for_each_column(sums, [&](std::string_view name, std::string_view ending, const auto& /*value*/, int since) {
-    names.push_back(fmt::format("{}{}{}", since > known_version ? "NULL AS " : "", name, ending));
+  for_each_column(sums, [&](std::string_view name, std::string_view suffix, const auto& /*value*/, int since) {
+    names.push_back(fmt::format("{}{}{}", since > known_version ? "NULL AS " : "", name, suffix));
   });
   return names;
 }
@@ -65,10 +65,10 @@ std::vector<std::string> names_of_columns(int known_version) {
 std::vector<std::string> score_column_definitions(int version) {
   std::vector<std::string> columns;
   const ScoreSums sums;
-  for_each_column(sums, [&](std::string_view name, std::string_view ending, const auto& value, int since) {
+  for_each_column(sums, [&](std::string_view name, std::string_view suffix, const auto& value, int since) {
     constexpr bool kIsReal = std::is_same_v<std::remove_cvref_t<decltype(value)>, double>;
     if (since == version)
-      columns.push_back(fmt::format("{}{} {}", name, ending, kIsReal ? "REAL" : "INTEGER NOT NULL"));
+      columns.push_back(fmt::format("{}{} {}", name, suffix, kIsReal ? "REAL" : "INTEGER NOT NULL"));
   });
   return columns;
 }
@@ -86,7 +86,7 @@ std::string score_placeholders() {
 
 ScoreSums read_score(SQLite::Statement& row, int first) {
   ScoreSums sums;
-  for_each_column(sums, [&](std::string_view /*name*/, std::string_view /*ending*/, auto& value, int /*since*/) {
+  for_each_column(sums, [&](std::string_view /*name*/, std::string_view /*suffix*/, auto& value, int /*since*/) {
     const auto column = row.getColumn(first++);
     if constexpr (std::is_same_v<std::remove_cvref_t<decltype(value)>, double>) {
       value = column.isNull() ? std::numeric_limits<double>::quiet_NaN() : column.getDouble();
@@ -98,7 +98,7 @@ ScoreSums read_score(SQLite::Statement& row, int first) {
 }
 
 void bind_score(SQLite::Statement& statement, int first, const ScoreSums& sums) {
-  for_each_column(sums, [&](std::string_view /*name*/, std::string_view /*ending*/, const auto& value, int /*since*/) {
+  for_each_column(sums, [&](std::string_view /*name*/, std::string_view /*suffix*/, const auto& value, int /*since*/) {
     statement.bind(first++, value);
   });
 }

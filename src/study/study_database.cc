@@ -17,7 +17,7 @@ namespace {
 
 constexpr int kBusyMilliseconds = 30'000;
 
-// SQLite has no NaN: it is NULL.
+// SQLite has no NaN; a study stores NULL instead.
 double real(const SQLite::Column& column) {
   return column.isNull() ? std::numeric_limits<double>::quiet_NaN() : column.getDouble();
 }
@@ -25,7 +25,7 @@ double real(const SQLite::Column& column) {
 bool is_same(double a, double b) { return a == b || (a != a && b != b); }
 bool is_same(const Moments& a, const Moments& b) { return is_same(a.sum, b.sum) && is_same(a.sum2, b.sum2); }
 
-// Binds the parameters of a statement, from the first on.
+// Binds the first parameters of a statement.
 template <typename... Values>
 void bind_all(SQLite::Statement& statement, const Values&... values) {
   int parameter = 0;
@@ -227,49 +227,49 @@ StudyDatabase::VariantId StudyDatabase::add_variant(const StudyVariant& variant)
   });
 }
 
-void StudyDatabase::add_score(VariantId variant, const ChunkPosition& place, const BaselineSums& baseline,
+void StudyDatabase::add_score(VariantId variant, const ChunkPosition& position, const BaselineSums& baseline,
                               const ScoreSums& score) {
   guarded([&] {
-    add_baseline(place, baseline);
+    add_baseline(position, baseline);
     auto sums = score;
     SQLite::Statement scored(*database_,
                              fmt::format("SELECT {} FROM scores WHERE variant = ? AND text = ? AND chunk = ?",
                                          selected_score_columns(newest_schema_version())));
-    bind_all(scored, variant, place.text, place.chunk);
+    bind_all(scored, variant, position.text, position.chunk);
     if (scored.executeStep()) {
       const auto stored = read_score(scored, 0);
-      if (!agree(stored, score)) throw other_figures("variant's", place);
+      if (!agree(stored, score)) throw other_figures("variant's", position);
       sums = stored;
       if (!fill_in_missing(sums, score)) return;
     }
     SQLite::Statement insert(
         *database_, fmt::format("INSERT OR REPLACE INTO scores (variant, text, chunk, {}) VALUES (?, ?, ?, {})",
                                 inserted_score_columns(), score_placeholders()));
-    bind_all(insert, variant, place.text, place.chunk);
+    bind_all(insert, variant, position.text, position.chunk);
     bind_score(insert, 4, sums);
     insert.exec();
   });
 }
 
 // The baseline's sums of a chunk, which all variants share.
-void StudyDatabase::add_baseline(const ChunkPosition& place, const BaselineSums& baseline) {
+void StudyDatabase::add_baseline(const ChunkPosition& position, const BaselineSums& baseline) {
   SQLite::Statement known(*database_, "SELECT predictions, nll, nll_squared FROM chunks WHERE text = ? AND chunk = ?");
-  bind_all(known, place.text, place.chunk);
+  bind_all(known, position.text, position.chunk);
   if (known.executeStep()) {
     const auto own = read_baseline(known, 0);
-    if (own.count != baseline.count || !is_same(own.nll, baseline.nll)) throw other_figures("baseline's", place);
+    if (own.count != baseline.count || !is_same(own.nll, baseline.nll)) throw other_figures("baseline's", position);
     return;
   }
   SQLite::Statement insert(*database_,
                            "INSERT INTO chunks (text, chunk, predictions, nll, nll_squared) VALUES (?, ?, ?, ?, ?)");
-  bind_all(insert, place.text, place.chunk, baseline.count, baseline.nll.sum, baseline.nll.sum2);
+  bind_all(insert, position.text, position.chunk, baseline.count, baseline.nll.sum, baseline.nll.sum2);
   insert.exec();
 }
 
-Error StudyDatabase::other_figures(const std::string& whose, const ChunkPosition& place) const {
+Error StudyDatabase::other_figures(const std::string& whose, const ChunkPosition& position) const {
   return Error(fmt::format(
       "the {} figures for chunk {} of text {} are not those in the study {}: this machine computes other last digits",
-      whose, place.chunk, place.text, path_));
+      whose, position.chunk, position.text, path_));
 }
 
 void StudyDatabase::set_start(VariantId variant, const StartingPoint& start) {
@@ -383,7 +383,7 @@ std::map<ChunkPosition, BaselineSums> StudyDatabase::baseline() const {
 std::map<StudyDatabase::VariantId, PredictedDivergence> StudyDatabase::predictions() const {
   return guarded([&] {
     std::map<VariantId, PredictedDivergence> predictions;
-    if (!database_->tableExists("predictions")) return predictions;  // an old study that was not written to since
+    if (!database_->tableExists("predictions")) return predictions;  // some studies of version 1 lack it
     SQLite::Statement rows(*database_, "SELECT variant, kld, low, high FROM predictions");
     while (rows.executeStep()) {
       predictions[rows.getColumn(0).getInt64()] = {rows.getColumn(1).getDouble(), rows.getColumn(2).getDouble(),

@@ -1,11 +1,11 @@
 // A study: the scores of variants of one model on some texts, chunk by chunk, in a SQLite file that grows.
 //
-// The file holds sums over the predictions of a chunk, not figures. Summed in the order of the chunks they give the
-// figures of `eval`, to the bit, and later chunks can be added. docs/studies.md has the schema; study_schema.h makes
-// it. Several programs may read and write a study at once. A program that is killed loses only the transaction it was
-// in.
+// The file holds sums over the predictions of a chunk, not figures. Added in the order of the chunks, they give the
+// figures of `eval` to the bit, and chunks can be added later. docs/studies.md documents the schema; study_schema.h
+// creates it. Several programs may read and write a study at once. A killed program loses only its current transaction.
 //
-// A study of an older version is read as it is. The first transaction that writes to it takes it to the newest version.
+// A study of an older version is read as it is. The first transaction that writes to it migrates it to the newest
+// version.
 #pragma once
 
 #include <cstdint>
@@ -31,21 +31,21 @@ class Database;
 namespace fakequant {
 
 struct StudyText {
-  std::string name;  // its path, as it was first given
+  std::string name;  // the path, as first given
   std::string sha256;
 };
 
-// What all figures of a study share.
+// The conditions that all figures of a study share.
 struct StudySubject {
-  std::string model;  // its path, as it was first given
+  std::string model;  // the path, as first given
   std::string model_sha256;
   std::uint64_t model_size = 0;  // bytes
   int layers = 0;
   int ctx_size = 0;      // tokens
   int batch_size = 0;    // tokens
-  std::string version;   // of the fakequant that made the study
-  std::string engine;    // llama.cpp's and ggml's versions
-  std::string backends;  // the ones that computed
+  std::string version;   // of the fakequant that created the study
+  std::string engine;    // versions of llama.cpp and ggml
+  std::string backends;  // used for the computation
   std::vector<StudyText> texts;
 };
 
@@ -55,13 +55,13 @@ struct StudyVariant {
   std::optional<int> layer;  // unset: all layers that the site names
   std::string storage;       // of quantized weights: "promote F16", "requantize", or empty
   std::string files_sha256;  // of the ranges or the importance matrix that the format reads; empty if it reads neither
-  std::optional<StartingPoint> start;  // set once it was measured
-  std::optional<Overflow> overflow;    // set where a logit was NaN or infinite: nothing more is measured of it then
+  std::optional<StartingPoint> start;  // set once the variant was measured
+  std::optional<Overflow> overflow;    // set where a logit was NaN or infinite: the variant has no figures
 };
 
 // A weight, or an activation for one token, that a variant rounds.
 struct StudySite {
-  std::string name;  // in full: "blk.3.ffn_down.weight" or "ffn_norm-3"
+  std::string name;  // the full name: "blk.3.ffn_down.weight" or "ffn_norm-3"
   ValueRows values;
   std::int64_t bits = 0;  // of the values in the untouched model
 
@@ -80,8 +80,9 @@ class StudyDatabase {
  public:
   using VariantId = std::int64_t;
 
-  // Opens the file; for writing, creates it if there is none. Throws an Error when it cannot be opened, is damaged, is
-  // not a study, or is one of a later version. All functions throw an Error when the file cannot be read or written.
+  // Opens the file; for writing, creates it if it does not exist. Throws an Error if the file cannot be opened, is
+  // damaged, is not a study, or has a later version. All functions throw an Error if the file cannot be read or
+  // written.
   StudyDatabase(const std::string& path, StudyAccess access);
   StudyDatabase(const StudyDatabase&) = delete;
   StudyDatabase& operator=(const StudyDatabase&) = delete;
@@ -90,43 +91,44 @@ class StudyDatabase {
   // Unset while the file is empty.
   std::optional<StudySubject> subject() const;
 
-  // Runs `work` in a transaction, which is rolled back when it throws.
+  // Runs `work` in a transaction, and rolls the transaction back if `work` throws.
   void transaction(const std::function<void()>& work);
 
-  // Throws a usage error, which ends with `advice`, when the study has another subject. Either list of texts may be
-  // longer than the other; as far as both go, the texts must be the same.
+  // Throws a usage error that ends with `advice` if the study has another subject. One list of texts may be a prefix of
+  // the other.
   void check_subject(const StudySubject& subject, const std::string& advice = "name another file for this study") const;
 
   // The following must be called in a transaction.
   // Sets the subject of an empty study; otherwise checks it and adds texts.
   void set_subject(const StudySubject& subject);
-  // Returns the variant's id, new or old. Throws an Error if the study has it with other files.
+  // Returns the id of the new or existing variant. Throws an Error if the study has the variant with other files.
   VariantId add_variant(const StudyVariant& variant);
-  // Throws an Error if the study has other sums for it. Quantities that it has no sums of yet are filled in.
-  void add_score(VariantId variant, const ChunkPosition& place, const BaselineSums& baseline, const ScoreSums& score);
+  // Throws an Error if the study has different sums for this chunk. Fills in quantities that the study lacks.
+  void add_score(VariantId variant, const ChunkPosition& position, const BaselineSums& baseline,
+                 const ScoreSums& score);
   void set_start(VariantId variant, const StartingPoint& start);
-  // Of several the first stays.
+  // Keeps the first of several.
   void set_overflow(VariantId variant, const Overflow& overflow);
-  // Sets what the variant rounds, if it is not set.
+  // Sets the sites that the variant rounds, unless they are set.
   void set_sites(VariantId variant, const std::vector<StudySite>& sites);
   // Replaces an earlier prediction.
   void set_prediction(VariantId variant, const PredictedDivergence& prediction);
 
   std::map<VariantId, StudyVariant> variants() const;
-  // What a variant rounds, by name; empty if the study does not have it.
+  // The sites that a variant rounds, by name; empty if the study does not record them.
   std::vector<StudySite> sites(VariantId variant) const;
   std::map<ChunkPosition, ScoreSums> scores(VariantId variant) const;
   std::map<ChunkPosition, BaselineSums> baseline() const;
 
-  // Includes variants that were measured later: for those the measured value counts.
+  // Includes variants that were measured later, whose measurements take precedence.
   std::map<VariantId, PredictedDivergence> predictions() const;
 
  private:
   template <typename Work>
   auto guarded(const Work& work) const;
   void check_is_study() const;
-  void add_baseline(const ChunkPosition& place, const BaselineSums& baseline);
-  Error other_figures(const std::string& whose, const ChunkPosition& place) const;
+  void add_baseline(const ChunkPosition& position, const BaselineSums& baseline);
+  Error other_figures(const std::string& whose, const ChunkPosition& position) const;
 
   std::string path_;
   std::unique_ptr<SQLite::Database> database_;

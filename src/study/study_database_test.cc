@@ -42,7 +42,7 @@ class StudyDatabases : public testing::Test {
 
   static std::vector<StudySite> sites(int layer) { return {{"ffn_norm-" + std::to_string(layer), {1, 256}, 256 * 32}}; }
 
-  // Sums with bits in all places.
+  // Sums that use all bits of the mantissa.
   static ScoreSums score(int seed) {
     ScoreSums score;
     double x = std::sqrt(2.0 + seed);
@@ -61,7 +61,7 @@ class StudyDatabases : public testing::Test {
   }
   static BaselineSums baseline(int seed) { return {100, {std::sqrt(3.0 + seed), 0.1}}; }
 
-  // A study of a layer's variant on chunks 0 to `chunks` - 1.
+  // Creates a study of a variant of one layer on chunks 0 to `chunks` - 1.
   void make(const std::string& name, int layer, int chunks, const StudySubject& of = subject()) const {
     StudyDatabase study(path(name), StudyAccess::write);
     study.transaction([&] {
@@ -164,14 +164,14 @@ TEST_F(StudyDatabases, OfAnOldVersionMissQuantitiesUntilTheyAreMeasured) {
   measured.reverse_kld_max = 0.125;
   study.transaction([&] { study.add_score(id, place, study.baseline().at(place), measured); });
   expect_same(study.scores(id).at(place), measured);
-  // Sums without it change nothing then, but other sums are still refused.
+  // Sums without the quantity now change nothing, and different sums are still refused.
   study.transaction([&] { study.add_score(id, place, study.baseline().at(place), old.at(place)); });
   expect_same(study.scores(id).at(place), measured);
   measured.reverse_kld.sum = 0.5;
   EXPECT_THAT(
       message_of([&] { study.transaction([&] { study.add_score(id, place, study.baseline().at(place), measured); }); }),
       testing::HasSubstr("the variant's figures for chunk 0 of text 0"));
-  // The other chunk still has none, and so the variant has none.
+  // The other chunk still lacks the quantity, so the variant lacks it too.
   EXPECT_TRUE(std::isnan(figures_of(study.scores(id)).reverse_kld.value));
   SQLite::Database database(path("old.db"));
   EXPECT_TRUE(database.execAndGet("SELECT reverse_kld FROM figures WHERE recipe = 'a:ffn_norm=e4m3'").isNull());

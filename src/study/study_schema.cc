@@ -13,7 +13,7 @@
 namespace fakequant {
 namespace {
 
-constexpr int kApplicationId = 0x66716e74;  // "fqnt": by it this program and file(1) tell a study
+constexpr int kApplicationId = 0x66716e74;  // "fqnt": identifies a study to this program and to file(1)
 
 constexpr auto kFirstTables = R"sql(
 CREATE TABLE study (
@@ -91,7 +91,7 @@ CREATE VIEW figures AS
   FROM variants JOIN scores ON scores.variant = variants.id GROUP BY variants.id;
 )sql";
 
-// Where a variant overflowed: NULL while it has not.
+// Where a variant overflowed; NULL if it did not.
 constexpr auto kOverflows = R"sql(
 ALTER TABLE variants ADD COLUMN overflow_text INTEGER;
 ALTER TABLE variants ADD COLUMN overflow_chunk INTEGER;
@@ -99,14 +99,14 @@ ALTER TABLE variants ADD COLUMN overflow_token INTEGER;
 ALTER TABLE variants ADD COLUMN overflow_site TEXT;
 )sql";
 
-// A step to a version: what it does beside adding the columns of score quantities. Add new steps at the end.
+// The SQL of a migration step to a version, besides adding the columns of score quantities. Add new steps at the end.
 struct SchemaStep {
   int version;
   const char* sql;
 };
 constexpr std::array kSteps = {SchemaStep{2, kSitesAndPredictions}, SchemaStep{kOverflowsSince, kOverflows}};
 
-// The means of the quantities that variants are compared by, and their maxima; NULL where a chunk misses the quantity.
+// The means and maxima of the quantities that compare variants; NULL if a chunk lacks the quantity.
 std::string divergence_columns() {
   std::vector<std::string> columns;
   for (const auto& quantity : kScoreQuantities) {

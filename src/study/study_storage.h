@@ -1,4 +1,4 @@
-// How quantized weights that a variant rounds are stored, as a study writes it: "promote F16", "requantize", or empty.
+// The notation of a study for the storage of rounded quantized weights: "promote F16", "requantize", or empty.
 #pragma once
 
 #include <string>

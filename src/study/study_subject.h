@@ -1,4 +1,4 @@
-// What a study that is made now is about: the model and the texts by their hashes, and what computes.
+// Describes the subject of a new study: the hashes of the model and the texts, and the compute backends.
 #pragma once
 
 #include <string>
@@ -16,7 +16,7 @@ struct StudyShape {
   int ctx_size = 0, batch_size = 0;  // tokens
 };
 
-// Reads the model and the texts (paths) to hash them. Throws an Error when one cannot be read.
+// Hashes the model and the texts, which are paths. Throws an Error if one cannot be read.
 StudySubject study_subject(const GgufModel& model, const std::vector<std::string>& texts, const ComputeOptions& compute,
                            const StudyShape& shape);
 

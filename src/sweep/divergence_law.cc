@@ -7,16 +7,16 @@
 namespace fakequant {
 namespace {
 
-// Standard deviations, of natural logarithms: 0.7 is a factor of two. How they were found is in docs/prediction.md.
-constexpr double kLevel = 10;        // m: anything
-constexpr double kSite = 0.5;        // s
-constexpr double kLayer = 1.5;       // sl,
-constexpr double kLayersAlike = 1;   // correlated by exp(-distance / this)
-constexpr double kFormat = 0.2;      // f
-constexpr double kSiteFormat = 0.1;  // sf
-constexpr double kSlope = 0.05;      // b
-constexpr double kSiteSlope = 0.03;  // bs
-constexpr double kRest = 0.3;        // r
+// Prior standard deviations of natural logarithms: 0.7 is a factor of two. docs/prediction.md says how they were found.
+constexpr double kLevel = 10;         // m: uninformative
+constexpr double kSite = 0.5;         // s
+constexpr double kLayer = 1.5;        // sl
+constexpr double kLayerDistance = 1;  // sl of two layers correlate by exp(-distance / kLayerDistance)
+constexpr double kFormat = 0.2;       // f
+constexpr double kSiteFormat = 0.1;   // sf
+constexpr double kSlope = 0.05;       // b
+constexpr double kSiteSlope = 0.03;   // bs
+constexpr double kResidual = 0.3;     // r
 
 }  // namespace
 
@@ -24,11 +24,10 @@ DivergenceLaw::DivergenceLaw(const std::vector<VariantTraits>& variants, double 
     : floor_(floor), terms_(variants.size()) {
   double centre = 0;
   for (const auto& variant : variants) centre += variant.log_error / static_cast<double>(variants.size());
-  // The unknowns, in the order in which they are first met, and the variance of each.
-  std::vector<double> variances;
+  std::vector<double> variances;                      // of the unknowns, in the order of their first use
   std::map<std::pair<int, int>, std::size_t> layers;  // by site and layer
-  const auto unknown = [&](auto& places, const auto& key, double deviation) {
-    const auto [found, is_new] = places.try_emplace(key, variances.size());
+  const auto unknown = [&](auto& indices, const auto& key, double deviation) {
+    const auto [found, is_new] = indices.try_emplace(key, variances.size());
     if (is_new) variances.push_back(deviation * deviation);
     return found->second;
   };
@@ -53,7 +52,7 @@ DivergenceLaw::DivergenceLaw(const std::vector<VariantTraits>& variants, double 
   for (const auto& [a, i] : layers) {
     for (const auto& [b, j] : layers) {
       if (a.first != b.first || a.second < 0 || b.second < 0) continue;
-      covariance_[i * count + j] = kLayer * kLayer * std::exp(-std::abs(a.second - b.second) / kLayersAlike);
+      covariance_[i * count + j] = kLayer * kLayer * std::exp(-std::abs(a.second - b.second) / kLayerDistance);
     }
   }
 }
@@ -62,7 +61,7 @@ std::vector<double> DivergenceLaw::covariances(std::size_t variant) const {
   const auto count = mean_.size();
   std::vector<double> result(count);
   for (const auto& term : terms_[variant]) {
-    const auto* row = covariance_.data() + term.place * count;
+    const auto* row = covariance_.data() + term.unknown * count;
     for (std::size_t i = 0; i < count; ++i) result[i] += term.factor * row[i];
   }
   return result;
@@ -70,21 +69,21 @@ std::vector<double> DivergenceLaw::covariances(std::size_t variant) const {
 
 double DivergenceLaw::sum(std::size_t variant, const std::vector<double>& values) const {
   double result = 0;
-  for (const auto& term : terms_[variant]) result += term.factor * values[term.place];
+  for (const auto& term : terms_[variant]) result += term.factor * values[term.unknown];
   return result;
 }
 
 double DivergenceLaw::share(std::size_t variant) const {
   if (floor_ == 0) return 1;
-  const double above = std::exp(log_errors_[variant] + sum(variant, mean_));
-  return above / (above + floor_);
+  const double above_floor = std::exp(log_errors_[variant] + sum(variant, mean_));
+  return above_floor / (above_floor + floor_);
 }
 
 void DivergenceLaw::update(std::size_t variant, double difference, double variance) {
   auto with = covariances(variant);
   const double slope = share(variant);
   for (auto& value : with) value *= slope;
-  const double whole = slope * sum(variant, with) + kRest * kRest + variance;
+  const double whole = slope * sum(variant, with) + kResidual * kResidual + variance;
   likelihood_ -= (difference * difference / whole + std::log(whole)) / 2;
   const auto count = mean_.size();
   for (std::size_t i = 0; i < count; ++i) {
@@ -100,14 +99,14 @@ void DivergenceLaw::observe(std::size_t variant, double log_kld, double variance
 void DivergenceLaw::foresee(std::size_t variant, double variance) { update(variant, 0, variance); }
 
 LogDivergence DivergenceLaw::expect(std::size_t variant) const {
-  const double above = log_errors_[variant] + sum(variant, mean_), slope = share(variant);
-  return {floor_ == 0 ? above : std::log(std::exp(above) + floor_),
-          slope * slope * sum(variant, covariances(variant)) + kRest * kRest};
+  const double linear = log_errors_[variant] + sum(variant, mean_), slope = share(variant);
+  return {floor_ == 0 ? linear : std::log(std::exp(linear) + floor_),
+          slope * slope * sum(variant, covariances(variant)) + kResidual * kResidual};
 }
 
 double DivergenceLaw::gain(std::size_t variant, double variance, const std::vector<double>& weights) const {
   const auto with = covariances(variant);
-  const double whole = sum(variant, with) + kRest * kRest + variance;
+  const double whole = sum(variant, with) + kResidual * kResidual + variance;
   double gain = 0;
   for (std::size_t v = 0; v < terms_.size(); ++v) {
     const double common = sum(v, with);

@@ -7,7 +7,7 @@
 namespace fakequant {
 namespace {
 
-// Two sites of three layers in two formats: site x 6 + layer x 2 + format.
+// Two sites of three layers in two formats, at index site x 6 + layer x 2 + format.
 std::vector<VariantTraits> grid() {
   std::vector<VariantTraits> variants;
   for (const int site : {0, 1}) {
@@ -38,7 +38,7 @@ TEST(DivergenceLaw, LearnsMostOfWhatIsNextToWhatItSaw) {
 TEST(DivergenceLaw, TakesAFormatsOwnWayFromOneLayerToTheOthers) {
   DivergenceLaw law(grid());
   for (const std::size_t layer : {0, 1, 2}) law.observe(2 * layer, -8, 1e-6);
-  law.observe(1, -8 + 6 + 1, 1e-6);  // in format 1 more is lost than its error says
+  law.observe(1, -8 + 6 + 1, 1e-6);  // format 1 loses more than its error predicts
   for (const std::size_t layer : {1, 2}) {
     EXPECT_GT(law.expect(2 * layer + 1).mean, -2 + 0.5) << layer;
     EXPECT_LT(law.expect(2 * layer + 1).mean, -2 + 1) << layer;

@@ -28,13 +28,13 @@ class LocalErrors {
 
   std::vector<double> find(const std::vector<Chunk>& chunks, const std::vector<Rule>& rules) {
     Recipe activations;
-    std::vector<std::size_t> places;  // of the activation rules
-    std::set<std::string> inputs;     // of weights that are rounded
+    std::vector<std::size_t> activation_indices;  // of the activation rules, in `rules`
+    std::set<std::string> inputs;                 // of the products with rounded weights
     std::map<std::size_t, std::vector<PlannedRounding>> roundings;
     for (std::size_t r = 0; r < rules.size(); ++r) {
       if (rules[r].pattern.kind == SiteKind::activation) {
         activations.push_back(rules[r]);
-        places.push_back(r);
+        activation_indices.push_back(r);
         continue;
       }
       roundings[r] = plan_rounding(request_.file, {rules[r]}, request_.storage);
@@ -50,7 +50,9 @@ class LocalErrors {
     }
     context_.clear();
     std::vector<double> errors(rules.size());
-    for (std::size_t i = 0; i < places.size(); ++i) errors[places[i]] = meter.of_rules()[i].energy();
+    for (std::size_t i = 0; i < activation_indices.size(); ++i) {
+      errors[activation_indices[i]] = meter.of_rules()[i].energy();
+    }
     for (const auto& [rule, of_rule] : roundings) {
       for (const auto& rounding : of_rule) {
         errors[rule] += error_of(rounding, rules[rule].format, meter.shares()) / static_cast<double>(of_rule.size());
@@ -71,7 +73,7 @@ class LocalErrors {
     return energies;
   }
 
-  // What the products that read a site take up of each of its columns.
+  // For each column of a site: the energy of the weights that products multiply it by. Empty if no product reads it.
   std::vector<double> weights_of(const ActivationSite& site) {
     std::vector<double> weights;
     for (const auto& reader : site.readers) {
@@ -99,8 +101,8 @@ class LocalErrors {
 
   const LocalErrorRequest& request_;
   Context& context_;
-  std::map<std::string, std::string> input_of_;          // the site that feeds a weight's product
-  std::map<std::size_t, std::vector<double>> energies_;  // of a tensor's columns
+  std::map<std::string, std::string> input_of_;          // by weight: the site that is the input of its product
+  std::map<std::size_t, std::vector<double>> energies_;  // by tensor: the energies of its columns
 };
 
 }  // namespace

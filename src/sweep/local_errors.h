@@ -1,5 +1,5 @@
-// The local error of each variant of a sweep, found in one pass of the untouched model over some chunks: activations
-// are rounded on copies (measure/local_error.h), weights in the file's own (weight_errors.h).
+// Finds the local errors of all variants of a sweep in one pass of the untouched model over some chunks. It rounds
+// copies of activations (measure/local_error.h) and the weights of the file (weight_errors.h).
 #pragma once
 
 #include <vector>
@@ -13,13 +13,13 @@ namespace fakequant {
 
 struct LocalErrorRequest {
   const GgufModel& file;
-  const ApplySettings& storage;  // of rounded weights
+  const ApplySettings& storage;  // of the rounded weights
   const ChunkPlan& plan;
   int threads = 1;
 };
 
-// The energy (LocalError) of each rule by itself; where it names several sites, the mean over them. `context` has a
-// tap, and is left without rules. Throws an Error when a logit is not a number, or the file cannot be read.
+// The energy (LocalError) of each rule alone; of a rule for several sites, the mean over the sites. `context` must have
+// a tap; the call removes its rules. Throws an Error if a logit is NaN or the file cannot be read.
 std::vector<double> find_local_errors(const LocalErrorRequest& request, Context& context,
                                       const std::vector<Chunk>& chunks, const std::vector<Rule>& rules);
 

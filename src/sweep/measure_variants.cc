@@ -8,7 +8,7 @@
 namespace fakequant {
 namespace {
 
-constexpr std::size_t kMaxKeptBytes = std::size_t{512} << 20;  // of what the baseline computed
+constexpr std::size_t kMaxKeptBytes = std::size_t{512} << 20;  // of baseline results
 
 struct KeptChunk {
   ChunkPosition position;
@@ -43,7 +43,7 @@ class Measuring {
     return false;
   }
 
-  // Evaluates the baseline on the next chunks that are needed, as many as can be kept but one at least.
+  // Evaluates the baseline on the next needed chunks: as many as fit in kMaxKeptBytes, at least one.
   Block keep_block(std::vector<TextChunk>::const_iterator& next) {
     Block block;
     session_.context().set_recipe({});

@@ -1,8 +1,8 @@
 // Measures the variants of a session on the chunks that each of them still needs.
 //
-// Chunks are taken in blocks. What the baseline computes for a block is kept in memory; then one variant after another
-// is measured against it. A variant drops out once its divergence is precise enough. This file knows the session and
-// what is wanted of it, and nothing of why it is wanted.
+// Works in blocks of chunks: evaluates the baseline on a block, keeps its results in memory, and measures one variant
+// after another against them. A variant drops out once its divergence is precise enough. The caller decides which
+// measurements are wanted.
 #pragma once
 
 #include <functional>
@@ -11,7 +11,7 @@
 
 namespace fakequant {
 
-// The work of a sweep, in passes of the whole model over a chunk, and who is told of it.
+// Counts the work of a sweep, in passes of the whole model over a chunk, and reports progress.
 class SweepWork {
  public:
   explicit SweepWork(const SweepSession& session) : session_(session) {}
@@ -31,14 +31,15 @@ class SweepWork {
 // Whether a variant, by its index, should be measured on a chunk.
 using IsWanted = std::function<bool(std::size_t variant, const ChunkPosition& position)>;
 
-// Whether it is wanted there, is not known and not precise enough, and has not overflowed.
+// Whether the chunk is wanted and not measured yet, and the variant neither precise enough nor
+// overflowed.
 bool needs_chunk(const SweptVariant& variant, std::size_t index, const ChunkPosition& position, const IsWanted& wanted);
 
-// Adds what measure_variants would do to the planned work.
+// Adds the work of measure_variants() to the planned work.
 void plan_work(const SweepSession& session, const IsWanted& wanted, SweepWork& work);
 
-// Measures until all is known that is wanted, or the session is stopped. Throws as evaluate() does; what was measured
-// before is in the study.
+// Measures until all wanted chunks are measured or the session is stopped. Throws what evaluate() throws; the study
+// keeps all earlier measurements.
 void measure_variants(SweepSession& session, const IsWanted& wanted, SweepWork& work);
 
 }  // namespace fakequant

@@ -10,10 +10,10 @@ namespace {
 
 constexpr int kChunks = 10;
 
-// How much a chunk minds any error.
+// The factor of a chunk.
 double factor(int chunk) { return 1 + 0.5 * std::sin(chunk); }
 
-// Two sites of four layers in three formats, whose divergence is the error's energy times what the layer minds.
+// Two sites of four layers in three formats. The divergence is the energy of the error times the layer's sensitivity.
 std::vector<VariantEvidence> grid() {
   std::vector<VariantEvidence> variants;
   for (const int site : {0, 1}) {
@@ -112,7 +112,7 @@ TEST(ChooseProbes, TakesWhatIsCheapAndTellsOfOthersWithinTheBudget) {
   EXPECT_GT(cost, 2.7);
   EXPECT_TRUE(has_site[0] && has_site[1]);
   EXPECT_EQ(variants[chosen[0]].traits.layer, 3);
-  // What is known is not chosen, and what is of no weight alone is not looked for.
+  // Known variants are not chosen, and a variant of weight 0 has no gain by itself.
   for (const auto v : chosen) choice.is_known[v] = true;
   for (const auto v : choose_probes(variants, choice)) EXPECT_THAT(chosen, testing::Not(testing::Contains(v)));
   choice.weights.assign(variants.size(), 0);

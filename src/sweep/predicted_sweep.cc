@@ -15,17 +15,16 @@
 namespace fakequant {
 namespace {
 
-constexpr double kDefaultBudget = 0.1;        // of the passes of the whole sweep
-constexpr double kWidePart = 0.2;             // of the budget: for variants that are measured on all chunks
-constexpr double kProbesPart = 0.7;           // of the rest: for the probes
-constexpr double kChecksPart = 0.5;           // of what is left then: for variants drawn at random
-constexpr double kBaselinePasses = 3;         // of a probed chunk: for the local errors, and two comparisons
-constexpr std::size_t kLocalErrorChunks = 4;  // at most
+constexpr double kDefaultBudget = 0.1;  // of the passes of the whole sweep
+constexpr double kWidePart = 0.2;       // of the budget: for variants on all chunks
+constexpr double kProbesPart = 0.7;     // of the rest: for the probes
+constexpr double kChecksPart = 0.5;     // of the remainder: for variants drawn at random
+constexpr double kBaselinePasses = 3;   // for each probed chunk: one for the local errors and two comparisons
+constexpr std::size_t kMaxLocalErrorChunks = 4;
 
 using Predictions = std::vector<std::optional<PredictedDivergence>>;
 
-// How much the certainty of each variant matters: equally for those that lose more than the median, and less for the
-// others, in proportion to what they lose.
+// The weight of each variant's variance: 1 if its divergence is above the median, otherwise its ratio to the median.
 std::vector<double> weights_of(const Predictions& predictions) {
   std::vector<double> klds;
   for (const auto& prediction : predictions) klds.push_back(prediction ? prediction->kld : 0);
@@ -64,14 +63,14 @@ class PredictedSweep {
   SweepSession& session_;
   const std::vector<SweptVariant>& variants_;
   SweepWork& work_;
-  std::set<std::size_t> probed_;  // variants that are measured on the probed chunks,
-  std::set<std::size_t> wide_;    // and on all chunks
+  std::set<std::size_t> probed_;  // variants to measure on the probed chunks
+  std::set<std::size_t> wide_;    // the ones among them to measure on all chunks
   std::set<ChunkPosition> probed_chunks_;
   double probe_budget_ = 0;  // passes for each probed chunk
   PredictionCost cost_;
 };
 
-// The variants in a random order, the same each time.
+// The variants in a pseudo-random order that depends on their names only.
 std::vector<std::size_t> PredictedSweep::shuffled() const {
   std::vector<std::size_t> order(variants_.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
@@ -81,11 +80,11 @@ std::vector<std::size_t> PredictedSweep::shuffled() const {
   return order;
 }
 
-// Sets the budget and the probed chunks: as many as allow to measure a variant of each site and layer, and one of each
-// site and format. Where these are not all chunks, the cheapest variants are measured on all.
+// Sets the budget and the probed chunks. Their number leaves enough budget per chunk for one variant of each site and
+// layer, and one of each site and format. If that is not all chunks, the cheapest variants are measured on all chunks.
 void PredictedSweep::plan_budget() {
   double whole = 1;
-  std::map<std::string, double> cheapest;  // of each site and layer, and of each site and format
+  std::map<std::string, double> cheapest;  // passes, by site and layer, and by site and format
   for (std::size_t v = 0; v < variants_.size(); ++v) {
     whole += passes(v);
     const auto& planned = variants_[v].planned;
@@ -113,7 +112,7 @@ void PredictedSweep::plan_budget() {
 void PredictedSweep::choose_wide() {
   auto order = shuffled();
   std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return passes(a) < passes(b); });
-  double left = kWidePart * work_.planned() - chunk_count();  // less the baseline
+  double left = kWidePart * work_.planned() - chunk_count();  // without the passes of the baseline
   for (const auto v : order) {
     left -= chunk_count() * passes(v);
     if (left < 0) break;
@@ -124,11 +123,11 @@ void PredictedSweep::choose_wide() {
   if (!wide_.empty()) probe_budget_ -= chunk_count();
 }
 
-// The traits of the variants, and their local errors.
+// Returns the traits and local errors of the variants.
 std::vector<VariantEvidence> PredictedSweep::find_evidence() {
   std::vector<Chunk> chunks;
   for (const auto& chunk : session_.chunks()) {
-    if (probed_chunks_.contains(chunk.position) && chunks.size() < kLocalErrorChunks) {
+    if (probed_chunks_.contains(chunk.position) && chunks.size() < kMaxLocalErrorChunks) {
       chunks.push_back({chunk.position.chunk, chunk.tokens});
     }
   }
@@ -168,7 +167,7 @@ void PredictedSweep::measure(const std::vector<std::size_t>& chosen) {
   measure_variants(session_, wanted, work_);
 }
 
-// Drawn at random, as many as a part of the budget pays for.
+// Draws variants at random for kChecksPart of the budget.
 std::vector<std::size_t> PredictedSweep::draw_checks(const ProbeChoice& choice) const {
   std::vector<std::size_t> drawn;
   double budget = kChecksPart * choice.budget;
@@ -181,7 +180,7 @@ std::vector<std::size_t> PredictedSweep::draw_checks(const ProbeChoice& choice) 
   return drawn;
 }
 
-// The variants of two sites that are predicted to lose least. They show whether any change costs more than that.
+// The variants with the smallest predictions, of two different sites. They show whether the divergence has a floor.
 std::vector<std::size_t> PredictedSweep::least_of_sites(const Predictions& predictions,
                                                         const ProbeChoice& choice) const {
   std::vector<std::size_t> order;

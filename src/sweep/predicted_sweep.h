@@ -1,10 +1,15 @@
-// A sweep that measures some variants on some chunks, and predicts the others from them.
+// A sweep that measures some variants on some chunks and predicts the other variants.
 //
-// The budget, in passes of the model, is spent in this order: cheap variants on all chunks, which show how chunks
-// differ; the probes, variants whose measurement makes the predictions of the others most certain; two variants that
-// are predicted to lose least; variants drawn at random, which show how good the predictions are; and those whose
-// prediction matters and is uncertain. The choice follows from the request and from earlier results only: so the same
-// command, run again, goes on where it was stopped. This file decides what is measured; measure_variants.h measures it.
+// The budget, in passes of the model, pays in this order for:
+//
+// 1. cheap variants on all chunks, which show how chunks differ
+// 2. probes: the variants whose measurement reduces the variance of the predictions most
+// 3. the two variants with the smallest predicted divergence
+// 4. variants drawn at random, which show the quality of the predictions
+// 5. variants whose prediction is important and uncertain
+//
+// The choice is a function of the request and of earlier results. So the same command, run again, continues where it
+// stopped.
 #pragma once
 
 #include "sweep/measure_variants.h"
@@ -13,7 +18,7 @@
 
 namespace fakequant {
 
-// Measures, and stores the predictions in the study. Throws as measure_variants does.
+// Measures, and stores the predictions in the study. Throws what measure_variants() throws.
 PredictionCost predict_sweep(SweepSession& session, SweepWork& work);
 
 }  // namespace fakequant

@@ -1,4 +1,4 @@
-// How good predictions were, once what they were about has been measured.
+// Compares predictions with later measurements.
 #pragma once
 
 #include <span>
@@ -13,16 +13,16 @@ struct PredictedAndMeasured {
 
 struct PredictionQuality {
   int compared = 0;             // variants
-  double rank_correlation = 0;  // Spearman's, over all of them; NaN for less than three
-  double median_error = 0;      // of |predicted - measured| / measured, over those that measured more than 0
+  double rank_correlation = 0;  // Spearman's, over all of them; NaN for fewer than three
+  double median_error = 0;      // of |predicted - measured| / measured, over those with measured > 0
   double largest_error = 0;     // likewise
-  double within = 0;            // the part of them whose measured value lies in the interval
+  double within = 0;            // fraction whose measured value lies in the interval
 };
 
 PredictionQuality quality_of(const std::vector<PredictedAndMeasured>& variants);
 
-// Spearman's: the correlation of the ranks, where equal values share the mean of theirs. NaN for less than three, or
-// where all values of one are equal.
+// Spearman's rank correlation; equal values share their mean rank. NaN for fewer than three values, or if all values of
+// `a` or of `b` are equal.
 double rank_correlation(std::span<const double> a, std::span<const double> b);
 
 }  // namespace fakequant

@@ -31,7 +31,7 @@ TEST(PredictionQuality, HasNoRankCorrelationWhereThereIsNone) {
 TEST(PredictionQuality, TellsTheMedianErrorAndHowManyAreWithin) {
   const auto quality = quality_of({{1.1, 1, 1.2, 1.0}, {2, 1, 3, 4}, {9, 8, 10, 10}, {0, 0, 0, 0}});
   EXPECT_EQ(quality.compared, 4);
-  EXPECT_NEAR(quality.median_error, 0.1, 1e-12);  // of 0.1, 0.5 and 0.1: what measured 0 has none
+  EXPECT_NEAR(quality.median_error, 0.1, 1e-12);  // of 0.1, 0.5 and 0.1: a measured 0 has no relative error
   EXPECT_NEAR(quality.largest_error, 0.5, 1e-12);
   EXPECT_DOUBLE_EQ(quality.within, 0.75);
   EXPECT_DOUBLE_EQ(quality.rank_correlation, 1);

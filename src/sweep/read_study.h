@@ -1,4 +1,4 @@
-// A study read back: its sums as figures.
+// Reads a study and computes the figures from its sums.
 #pragma once
 
 #include <string>
@@ -8,14 +8,14 @@
 
 namespace fakequant {
 
-// All that a study holds, as the result of the sweep that would have asked for it. Variants that were neither measured
-// nor predicted are left out.
+// The whole content of a study, as the result of one sweep over all of it. Leaves out variants that were neither
+// measured nor predicted.
 struct StoredStudy {
   StudySubject subject;
   SweepResult result;
 };
 
-// Throws an Error when there is no study in the file, as StudyDatabase does.
+// Throws an Error if the file holds no study. Throws what StudyDatabase throws.
 StoredStudy read_study(const std::string& path);
 
 }  // namespace fakequant

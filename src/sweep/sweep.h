@@ -1,9 +1,9 @@
-// A sweep: what many variants of one model lose, each against the baseline as `eval` measures it, in one study.
+// A sweep measures many variants of one model as `eval` does, and collects the results in a study.
 //
-// The model is loaded once. A block of chunks goes through the baseline, and what it computed is kept in memory (at
-// most half a GiB, but one chunk at least); then one variant after another is held against it. Activation rules share
-// one context; an evaluation begins at the first layer that a variant changes. For a weight rule a rounded copy of the
-// model is made and loaded, once for each block, and only one at a time: memory does not grow with their number.
+// The model is loaded once. The baseline evaluates a block of chunks, and its results stay in memory (at most half a
+// GiB, or one chunk). Each variant is then compared with them. Activation rules share one context. An evaluation starts
+// at the first layer that the variant changes. For a weight rule the sweep makes and loads a rounded copy of the model
+// for each block. Only one copy exists at a time, so memory does not grow with the number of variants.
 #pragma once
 
 #include <functional>
@@ -19,8 +19,8 @@ namespace fakequant {
 
 struct SweepProgress {
   double done = 0;            // 0..1
-  std::string variant;        // that is measured
-  std::int64_t measured = 0;  // chunks of variants, now
+  std::string variant;        // being measured
+  std::int64_t measured = 0;  // chunks of variants, in this run
 };
 
 struct SweepRequest {
@@ -28,21 +28,21 @@ struct SweepRequest {
   std::string study;               // the database
   std::vector<std::string> texts;  // files
   SweepQuestion question;
-  ApplySettings storage;  // of rounded weights
+  ApplySettings storage;  // of the rounded weights
   ComputeOptions compute;
   int ctx_size = 0;  // tokens; as in EvalOptions
-  int chunks = 0;    // of each text, at most; 0: all that it has
+  int chunks = 0;    // maximum for each text; 0: all
   int shard = 1, shards = 1;
-  double precision = 0;   // a variant is done when its divergence's standard error is below this part of it; 0: never
-  bool predicts = false;  // measures some variants on some chunks, and predicts the others from them
-  double budget = 0;  // then: passes of the model over all chunks that this may cost, in all; 0: a tenth of the sweep
-  bool dry_run = false;                                // only says what would be measured, and what the study has
-  std::function<void(const SweepProgress&)> progress;  // told after each chunk of a variant; may be empty
-  std::function<bool()> is_stopped;  // asked before each: whether to end with what there is; may be empty
+  double precision = 0;   // a variant ends when its divergence has a relative standard error below this; 0: never
+  bool predicts = false;  // measure some variants on some chunks, and predict the others
+  double budget = 0;      // if `predicts`: total passes of the model over all chunks; 0: a tenth of the whole sweep
+  bool dry_run = false;   // measure nothing; only list the variants and the content of the study
+  std::function<void(const SweepProgress&)> progress;  // called after each chunk of a variant; may be empty
+  std::function<bool()> is_stopped;  // called before each chunk; true ends with partial results; may be empty
 };
 
-// Measures what the study does not have yet. Throws as plan_sweep, StudyDatabase and evaluate() do; what was measured
-// before is in the study then.
+// Measures what is not in the study yet. Throws what plan_sweep(), StudyDatabase and evaluate() throw; the study keeps
+// all earlier measurements.
 SweepResult sweep(const SweepRequest& request);
 
 }  // namespace fakequant

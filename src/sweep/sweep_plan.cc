@@ -9,7 +9,7 @@
 namespace fakequant {
 namespace {
 
-// The sites of a rule's kind, and what they say of it.
+// The sites of a rule's kind.
 class RuleSites {
  public:
   RuleSites(const Rule& rule, const ModelSites& model)
@@ -18,11 +18,11 @@ class RuleSites {
 
   int layers() const { return layers_; }
 
-  // Throws where it names nothing.
+  // Throws if the rule matches nothing.
   void check(const Rule& rule) const { match_sites({rule}, sites_, layers_); }
 
-  // Sets what the variant changes; false where the rule names nothing.
-  bool look_at(PlannedVariant& variant) const {
+  // Sets the sites and layers that the variant changes. Returns false if its rule matches nothing.
+  bool find_sites(PlannedVariant& variant) const {
     const auto winners = winning_rules({variant.rule}, sites_, layers_);
     variant.sites.clear();
     variant.is_layered = true;
@@ -54,7 +54,7 @@ std::vector<PlannedVariant> by_layer(const Rule& rule, const RuleSites& sites, s
     if (!rule.pattern.layers.contains(layer, sites.layers())) continue;
     PlannedVariant variant{
         {in_layer(rule.pattern, layer), rule.format}, site, to_string(rule.format), layer, 0, false, {}};
-    if (sites.look_at(variant)) {
+    if (sites.find_sites(variant)) {
       variants.push_back(std::move(variant));
     } else {
       empty.push_back(layer);
@@ -84,11 +84,11 @@ SweepPlan plan_sweep(const SweepQuestion& question, const ModelSites& model) {
       check_rule(rule);
       const RuleSites sites(rule, model);
       sites.check(rule);
-      notes.clear();  // they are the same for every format
+      notes.clear();  // every format has the same notes
       auto variants = question.by_layer ? by_layer(rule, sites, notes) : std::vector<PlannedVariant>{};
       if (variants.empty()) {
         variants.push_back({rule, to_string(rule.pattern), to_string(rule.format), {}, 0, false, {}});
-        sites.look_at(variants.back());
+        sites.find_sites(variants.back());
       }
       for (auto& variant : variants) add(std::move(variant));
     }

@@ -1,4 +1,4 @@
-// The variants of a sweep: every site in every format, and, where asked for, in every layer by itself.
+// Plans the variants of a sweep: each site in each format, optionally one variant for each layer.
 #pragma once
 
 #include <optional>
@@ -16,30 +16,30 @@ struct SweepQuestion {
   bool by_layer = false;
 };
 
-// The sites that a model has.
+// The sites of a model.
 struct ModelSites {
   std::vector<Site> weights, activations;
-  int weight_layers = 0, activation_layers = 0;  // how many layers there are, by the file and by llama.cpp
+  int weight_layers = 0, activation_layers = 0;  // number of layers according to the file and to llama.cpp
 };
 
 struct PlannedVariant {
   Rule rule;
   std::string site, format;
   std::optional<int> layer;
-  int lowest_layer = 0;            // that it changes; 0 also where it changes what belongs to none
-  bool is_layered = false;         // all that it changes belongs to layers
-  std::vector<std::size_t> sites;  // what it changes, by its place among the model's sites of the rule's kind
+  int lowest_layer = 0;            // the first changed layer; 0 also if a changed site belongs to no layer
+  bool is_layered = false;         // all changed sites belong to layers
+  std::vector<std::size_t> sites;  // the changed sites, as indices into the model's sites of the rule's kind
 };
 
 struct SweepPlan {
-  std::vector<PlannedVariant> variants;  // by site, format and layer, as they were asked for; none twice
-  std::vector<std::string> notes;        // which layers have nothing that a site names
+  std::vector<PlannedVariant> variants;  // by site, format and layer, in the order of the question; no duplicates
+  std::vector<std::string> notes;        // layers in which a site matches nothing
 };
 
-// Throws a usage error if a format does not suit a site, or a site matches nothing.
+// Throws a usage error if a format cannot be applied to a site, or a site matches nothing.
 SweepPlan plan_sweep(const SweepQuestion& question, const ModelSites& model);
 
-// Every `count`th variant, from the `shard`th (counted from 1) on.
+// Keeps every `count`th variant, starting with the `shard`th (counted from 1).
 void take_shard(SweepPlan& plan, int shard, int count);
 
 }  // namespace fakequant

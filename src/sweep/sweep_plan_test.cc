@@ -10,7 +10,7 @@ namespace {
 
 using testing::ElementsAre;
 
-// Three layers: the second has no ffn_norm; ffn_out and its weight are in all.
+// Three layers. The second has no ffn_norm; all have ffn_out and its weight.
 ModelSites model() {
   ModelSites sites;
   sites.weight_layers = sites.activation_layers = 3;

@@ -1,4 +1,4 @@
-// What `sweep` finds: plain data.
+// The results of `sweep`: plain data.
 #pragma once
 
 #include <cstdint>
@@ -15,29 +15,29 @@ namespace fakequant {
 struct SweepVariant {
   std::string recipe;
   std::string site, format;
-  std::optional<int> layer;                      // none: all that the site names
-  std::string storage;                           // of quantized weights, as the study has it
-  int chunks = 0;                                // that were measured, of those asked for
-  int chunks_found = 0;                          // of them, that the study had before
-  DivergenceFigures figures;                     // over these; of the quantiles only the largest divergence
-  std::optional<int> first_layer;                // the first that was computed; none while nothing was
-  std::string why_whole;                         // where that is 0
-  std::optional<PredictedDivergence> predicted;  // before it was measured, where it was
-  std::optional<Overflow> overflow;              // where a logit was NaN or infinite: then there are no figures
-  bool is_precise = false;                       // it ended early because its divergence is known well enough
+  std::optional<int> layer;                      // unset: all layers that the site names
+  std::string storage;                           // of quantized weights, in the notation of the study
+  int chunks = 0;                                // measured, of the requested chunks
+  int chunks_found = 0;                          // of these, the ones that the study had before
+  DivergenceFigures figures;                     // over the measured chunks; of the quantiles only the maximum
+  std::optional<int> first_layer;                // the first computed layer; unset if nothing was measured
+  std::string why_whole;                         // why the first computed layer is 0
+  std::optional<PredictedDivergence> predicted;  // before any measurement
+  std::optional<Overflow> overflow;              // where a logit was NaN or infinite: there are no figures then
+  bool is_precise = false;                       // ended early: the divergence is precise enough
 };
 
-// What was spent on predictions.
+// The cost of predictions.
 struct PredictionCost {
   double passes = 0;         // of the whole model over all chunks
-  double passes_of_all = 0;  // that the whole sweep takes
-  int probes = 0;            // variants that were measured to tell of the others
-  int probe_chunks = 0;      // on so many chunks
+  double passes_of_all = 0;  // of the whole sweep
+  int probes = 0;            // variants measured in order to predict others
+  int probe_chunks = 0;      // chunks on which they were measured
 };
 
 struct SweepText {
   std::string name;
-  int chunks = 0;  // asked for
+  int chunks = 0;  // requested
 };
 
 struct SweepResult {
@@ -49,16 +49,16 @@ struct SweepResult {
   int threads = 0;
   int shard = 1, shards = 1;
   double precision = 0;      // of the mean divergence, relative; 0: every chunk is measured
-  bool is_by_layer = false;  // a variant has one layer
+  bool is_by_layer = false;  // variants are single layers
   bool is_dry_run = false;   // nothing was measured
   bool is_interrupted = false;
-  std::int64_t measured = 0;  // chunks of variants, now
-  double seconds = 0;         // that took
-  Estimate baseline_ppl;      // over all chunks that are in the study and were asked for
+  std::int64_t measured = 0;  // chunks of variants, in this run
+  double seconds = 0;         // duration of this run
+  Estimate baseline_ppl;      // over all requested chunks that are in the study
   std::vector<SweepVariant> variants;
-  std::optional<PredictionCost> prediction_cost;  // where this sweep predicted
+  std::optional<PredictionCost> prediction_cost;  // unset if the sweep did not predict
   PredictionQuality prediction_quality;           // of the variants that were predicted before they were measured
-  std::vector<std::string> notes;                 // what was left out, in sentences
+  std::vector<std::string> notes;                 // on what was left out, in sentences
 };
 
 }  // namespace fakequant

@@ -41,11 +41,11 @@ void SweepSession::plan_variants() {
     variant.name = to_string(variant.planned.rule);
   }
   check_rules();
-  // This reads the files of ranges and importance.
+  // Only after check_rules(): this reads the range and importance files.
   for (auto& variant : variants_) variant.stored = study_variant(variant);
 }
 
-// Finds what cannot be measured before the work begins.
+// Throws before any work begins if a variant cannot be measured.
 void SweepSession::check_rules() {
   for (const auto& variant : variants_) {
     if (variant.is_weight()) {
@@ -122,7 +122,7 @@ std::vector<StudySite> SweepSession::study_sites(const PlannedVariant& planned) 
   return sites;
 }
 
-// Takes over what the study has of the variants.
+// Reads the results that the study already has.
 void SweepSession::resume() {
   const auto known = study_->variants();
   for (auto& variant : variants_) {

@@ -1,8 +1,8 @@
-// The session of a sweep: the model, the chunks of the texts, the variants, and the study that keeps what is measured.
+// The session of a sweep: the model, the chunks of the texts, the variants, and the study that stores the results.
 //
-// It is opened once: the variants are planned and checked, the texts are read, the study is opened or made, and what it
-// has is taken over. From then on it stores what others measure. It knows nothing of the order in which variants are
-// measured (measure_variants.h) and of predictions (predicted_sweep.h).
+// The constructor plans and checks the variants, reads the texts, opens or creates the study, and reads the results it
+// already has. Afterwards the session stores new results. measure_variants.h decides the order of measurements, and
+// predicted_sweep.h makes predictions.
 #pragma once
 
 #include <optional>
@@ -26,13 +26,13 @@ struct TextChunk {
 
 class SweepSession {
  public:
-  // Throws as plan_sweep, StudyDatabase and TextChunks do. Nothing has been written to the study then.
+  // Throws what plan_sweep(), StudyDatabase and TextChunks throw. In that case the study is unchanged.
   explicit SweepSession(const SweepRequest& request);
 
   const SweepRequest& request() const { return request_; }
   const GgufModel& file() const { return file_; }
   const ChunkPlan& chunk_plan() const { return chunk_plan_; }
-  Context& context() { return context_; }  // of the model as it is in the file
+  Context& context() { return context_; }  // of the untouched model
   int layers() const { return model_.layers(); }
   const std::vector<TextChunk>& chunks() const { return chunks_; }
   const std::vector<SweptVariant>& variants() const { return variants_; }
@@ -40,7 +40,7 @@ class SweepSession {
 
   double passes(const SweptVariant& variant) const { return passes_of_chunk(variant, layers()); }
 
-  // Asks the request whether to stop. From the first yes on the sweep is interrupted.
+  // Calls the request's is_stopped(). Once that returned true, the sweep stays interrupted.
   bool is_stopped() { return is_interrupted_ = is_interrupted_ || (request_.is_stopped && request_.is_stopped()); }
   bool is_interrupted() const { return is_interrupted_; }
 
@@ -48,16 +48,16 @@ class SweepSession {
   void store(SweptVariant& variant, const ChunkPosition& position, const BaselineSums& baseline,
              const ScoredChunk& scored);
 
-  // Writes that a variant overflowed: nothing more is measured of it.
+  // Writes that a variant overflowed. It is not measured any further.
   void store(SweptVariant& variant, const Overflow& overflow);
 
-  // Writes the predictions of variants of which nothing was measured. One for each variant.
+  // Writes the predictions of variants without any measured chunk. `predictions` has one entry for each variant.
   void store(const std::vector<std::optional<PredictedDivergence>>& predictions);
 
   void add_note(std::string note) { notes_.push_back(std::move(note)); }
-  std::int64_t measured() const { return measured_; }  // chunks of variants that were stored
+  std::int64_t measured() const { return measured_; }  // chunks of variants, stored in this session
 
-  // All but the time and the costs.
+  // The result, without its duration and prediction cost.
   SweepResult result() const;
 
  private:
@@ -78,7 +78,7 @@ class SweepSession {
   std::vector<SweepText> texts_;
   std::vector<TextChunk> chunks_;
   std::vector<SweptVariant> variants_;
-  std::optional<StudyDatabase> study_;  // none for a dry run without a study
+  std::optional<StudyDatabase> study_;  // unset for a dry run without a study
   std::vector<std::string> notes_;
   std::int64_t measured_ = 0;
   bool is_interrupted_ = false;

@@ -1,4 +1,4 @@
-// A variant of a study as a row of results: the one place where what a study stores of it becomes figures.
+// Converts a variant of a study to a row of results. This is the only conversion from stored sums to figures.
 #pragma once
 
 #include <map>
@@ -9,12 +9,11 @@
 
 namespace fakequant {
 
-// `scores`: of the chunks that the result is about; empty where none was measured. All of them count as found in the
-// study.
+// `scores` holds the chunks that the figures are over; it may be empty. All of them count as found in the study.
 SweepVariant sweep_variant(const StudyVariant& stored, const std::map<ChunkPosition, ScoreSums>& scores,
                            const std::optional<PredictedDivergence>& predicted);
 
-// How good the predictions of the variants were that have been measured since.
+// The quality of the predictions of variants that were measured later.
 PredictionQuality quality_of(const std::vector<SweepVariant>& variants);
 
 }  // namespace fakequant

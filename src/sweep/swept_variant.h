@@ -1,4 +1,4 @@
-// A variant while a sweep measures it: what was planned, what the study has of it, and what an evaluation costs.
+// The state of a variant during a sweep: its plan, its results in the study, and the cost of an evaluation.
 #pragma once
 
 #include <algorithm>
@@ -14,19 +14,18 @@ namespace fakequant {
 struct SweptVariant {
   PlannedVariant planned;
   std::string name;     // its rule
-  StudyVariant stored;  // as the study has it, but for where its evaluations begin
+  StudyVariant stored;  // as in the study, except for StudyVariant::start
   StudyDatabase::VariantId id = 0;
-  std::map<ChunkPosition, ScoreSums> scores;  // of the sweep's chunks
-  std::size_t found = 0;                      // how many of them the study had before
-  std::optional<StartingPoint> start;         // known once a chunk was measured
-  std::optional<Overflow> overflow;           // where it overflowed
-  bool is_precise = false;                    // its divergence is known as precisely as was asked for
+  std::map<ChunkPosition, ScoreSums> scores;  // of the chunks of the sweep
+  std::size_t found = 0;                      // number of scores that the study had before
+  std::optional<StartingPoint> start;         // set once a chunk was measured
+  std::optional<Overflow> overflow;           // set once a logit was NaN or infinite
+  bool is_precise = false;                    // the divergence has the requested precision
 
   bool is_weight() const { return planned.rule.pattern.kind == SiteKind::weight; }
 };
 
-// What the evaluation of a chunk costs, in passes of the whole model: the layers from the first that changes, and
-// scoring.
+// The cost of evaluating a chunk, in passes of the whole model: the layers from the first changed one on, and scoring.
 inline double passes_of_chunk(const SweptVariant& variant, int model_layers) {
   constexpr double kScoring = 0.02;
   const int first = variant.start ? variant.start->layer : variant.planned.lowest_layer;

@@ -12,14 +12,14 @@
 namespace fakequant {
 namespace {
 
-// Adds up what `sums_of` says of each piece, which holds whole rows, in the pieces' order.
+// Adds the results of `sums_of` for all pieces of whole rows, in the order of the pieces.
 template <typename Sums>
 std::vector<double> add_pieces(const GgufModel& model, std::size_t tensor, int threads, const Sums& sums_of) {
   TensorPieces pieces;
   pieces.add(tensor, model.tensors()[tensor], PieceCut::rows);
   std::vector<double> total;
-  const auto look = [&](std::int64_t i) { return sums_of(pieces[i]); };
-  parallel_fold(pieces.size(), threads, look, [&](std::int64_t, const std::vector<double>& sums) {
+  const auto sums_of_piece = [&](std::int64_t i) { return sums_of(pieces[i]); };
+  parallel_fold(pieces.size(), threads, sums_of_piece, [&](std::int64_t, const std::vector<double>& sums) {
     total.resize(sums.size());
     for (std::size_t i = 0; i < sums.size(); ++i) total[i] += sums[i];
   });

@@ -1,9 +1,12 @@
-// What rounding weights does to the products in which they stand, as local_error.h tells it of activations.
+// The local errors of rounded weights in their matrix products; local_error.h does the same for activations.
 //
-// The error of a matrix W is told as a part of what its product makes of its input x: e = sum_c |D_c|^2 m_c / sum_c
-// |W_c|^2 m_c, where D is the rounded matrix less W, the columns' energies |W_c|^2 are summed over the rows, and m_c is
-// the share of column c in the input's energy (ColumnShares). Where the input is not known (an embedding, a norm) all
-// columns count alike.
+// The error of a matrix W is relative to the energy of its product:
+//
+//   e = sum_c |D_c|^2 m_c / sum_c |W_c|^2 m_c
+//
+// D is the rounded matrix minus W, |W_c|^2 is the energy of column c (the sum of squares over the rows), and m_c is the
+// share of column c in the energy of the input (ColumnShares). If the input is unknown (an embedding, a norm), all
+// columns have the same weight.
 #pragma once
 
 #include <span>
@@ -20,18 +23,18 @@ namespace fakequant {
 // The sum of the squares of each column of a tensor's rows.
 std::vector<double> column_energies(const GgufModel& model, std::size_t tensor, int threads);
 
-// What rounding does to the columns of a tensor.
+// The errors of the columns of a rounded tensor.
 struct ColumnErrors {
-  std::vector<double> errors;  // sums over the rows of D^2
-  std::vector<double> along;   // and of W D
+  std::vector<double> errors;  // sums of D^2 over the rows
+  std::vector<double> along;   // sums of W D over the rows
 };
 
-// Under a format, as the tensor would be stored.
+// Rounds to `format`, and then to the GGML type `stored_as`.
 ColumnErrors column_errors(const GgufModel& model, std::size_t tensor, const Format& format, int stored_as,
                            int threads);
 
-// The error of the product of columns of these energies; `shares` of the input's columns, or nothing. None where the
-// weights are 0.
+// The error of the product. `energies` are those of the weight's columns; `shares` are those of the input's columns, or
+// empty. Returns a LocalError without rows if all weights are 0.
 LocalError product_error(const ColumnErrors& errors, std::span<const double> energies, std::span<const double> shares);
 
 }  // namespace fakequant
