@@ -15,6 +15,7 @@
 #include "report/eval_report.h"
 #include "report/score_figures.h"
 #include "text_file.h"
+#include "weights/weight_bits.h"
 
 namespace fakequant {
 namespace {
@@ -23,6 +24,7 @@ struct EvalCommandOptions : MeasurementOptions {
   std::vector<std::string> texts;
   std::vector<std::string> others;  // models that are measured as they are
   EvalOptions eval;
+  bool details = false;
 };
 
 // The name of the variant that a model is: that of its file.
@@ -56,12 +58,15 @@ std::optional<Report> evaluate_and_report(const EvalCommandOptions& options, con
     line.show(progress.done, running_perplexity(progress, measurement.prepared.variants()));
   };
   const Interruption interruption;
-  const auto result =
-      evaluate(measurement.model.paths(), measurement.prepared.variants(), text_files(options.texts), eval);
+  auto result = evaluate(measurement.model.paths(), measurement.prepared.variants(), text_files(options.texts), eval);
   if (result.chunks == 0) return std::nullopt;
+  result.baseline_bits = weight_bits(measurement.model, {}).per_value();
   auto json = to_json(result, measurement.provenance);
   add_roundings(json, measurement.roundings);
-  return Report{to_text(result) + roundings_text(measurement.roundings), std::move(json)};
+  const bool is_long = options.details || result.variants.size() < 2;
+  return Report{to_text(result, options.details ? EvalDetails::all : EvalDetails::brief) +
+                    (is_long ? roundings_text(measurement.roundings) : ""),
+                std::move(json)};
 }
 
 void run_eval(EvalCommandOptions& options) {
@@ -91,6 +96,7 @@ void add_eval_options(Arguments& arguments, EvalCommandOptions& options) {
                    "Tokens of a chunk [512, or the model's training context if shorter]");
   arguments.number("--batch-size", options.compute.batch_size, 1, 1 << 24, "Evaluate at most N tokens together [512]");
   arguments.number("--chunks", options.eval.chunks, 1, 1 << 30, "Evaluate at most N chunks of each text [all]");
+  arguments.flag("--details", options.details, "Print quantiles, tokens and sites of each of several variants");
   add_measurement_options(arguments, options);
   options.conditions.add_option(arguments, figure_fields());
 }

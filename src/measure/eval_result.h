@@ -35,8 +35,9 @@ struct WorstToken {
 struct VariantResult {
   std::string name;
   std::string recipe;
-  std::string other_model;    // the path of the model, where the variant is another model file
-  DivergenceFigures figures;  // over all predictions of all texts
+  std::string other_model;     // the path of the model, where the variant is another model file
+  double bits_per_weight = 0;  // as the recipe's formats store the weights
+  DivergenceFigures figures;   // over all predictions of all texts
   // The mean of the texts' figures, each text with the same weight; of ppl and ppl_ratio the geometric mean. Only the
   // values of compared figures, without errors.
   DivergenceFigures macro;
@@ -67,6 +68,7 @@ struct EvalResult {
   std::int64_t tokens_evaluated = 0;
   std::int64_t tokens_scored = 0;
   Estimate baseline_ppl;
+  double baseline_bits = 0;  // a weight of the baseline, as its file stores them
   double macro_baseline_ppl = 0;
   std::vector<VariantResult> variants;
 };

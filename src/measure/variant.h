@@ -21,6 +21,7 @@ struct Variant {
   Recipe taps;                     // activation rules; without any there is no tap
   std::string recipe;              // all its rules in one line, for reports
   std::string other_model;         // the path of a model that is measured as it is, for reports
+  double bits_per_weight = 0;      // scales included, as the recipe's formats store the weights; for reports
 };
 
 // Loaded models and the contexts that run them. A file that several variants or several measurements share is loaded

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "measure/paired_divergence.h"
 #include "report/numbers.h"
 #include "report/overflow_report.h"
 #include "report/reader_text.h"
@@ -53,6 +54,7 @@ Json variant_json(const VariantResult& variant, const EvalResult& result) {
   json["name"] = variant.name;
   json["recipe"] = variant.recipe;
   json["model"] = variant.other_model.empty() ? Json(nullptr) : Json(variant.other_model);
+  json["bits_per_weight"] = variant.bits_per_weight > 0 ? Json(variant.bits_per_weight) : Json(nullptr);
   json["overflow"] = overflow_json(variant.overflow, names_of(result.texts));
   add_figures(json, variant.overflow ? nullptr : &variant.figures);
   json["macro"] = compared_values_json(variant.macro);
@@ -67,6 +69,28 @@ Json variant_json(const VariantResult& variant, const EvalResult& result) {
   json["worst_tokens"] = Json::array();
   for (const auto& token : variant.worst_tokens) json["worst_tokens"].push_back(worst_token_json(token, result));
   return json;
+}
+
+// Of every two variants.
+Json comparisons_json(const EvalResult& result) {
+  auto comparisons = Json::array();
+  for (std::size_t a = 0; a < result.variants.size(); ++a) {
+    for (std::size_t b = a + 1; b < result.variants.size(); ++b) {
+      const auto &first = result.variants[a], &second = result.variants[b];
+      const auto paired = paired_divergence(first, second);
+      if (!paired) continue;
+      comparisons.push_back({{"variant", second.name},
+                             {"against", first.name},
+                             {"kld_difference", paired->difference},
+                             {"low", paired->low},
+                             {"high", paired->high},
+                             {"better", paired->confidence == 0.5 ? Json(nullptr)
+                                        : paired->is_first_better ? Json(first.name)
+                                                                  : Json(second.name)},
+                             {"confidence", paired->confidence}});
+    }
+  }
+  return comparisons;
 }
 
 Json text_json(const TextResult& text, const EvalResult& result) {
@@ -126,6 +150,8 @@ Cells compared_cells(const DivergenceFigures& figures) {
   return cells;
 }
 
+std::string bits_text(double bits) { return bits > 0 ? fmt::format("{:.4g}", bits) : ""; }
+
 // Of a variant without figures.
 Cells overflow_cells() {
   Cells cells(compared_quantities().size());
@@ -167,9 +193,11 @@ Json to_json(const EvalResult& result, const Provenance& provenance) {
   json["batch_size"] = result.batch_size;
   json["baseline"] = {{"ppl", result.baseline_ppl.value},
                       {"ppl_error", result.baseline_ppl.error},
+                      {"bits_per_weight", result.baseline_bits > 0 ? Json(result.baseline_bits) : Json(nullptr)},
                       {"macro", {{"ppl", result.macro_baseline_ppl}}}};
   json["variants"] = Json::array();
   for (const auto& variant : result.variants) json["variants"].push_back(variant_json(variant, result));
+  json["comparisons"] = comparisons_json(result);
   json["texts"] = Json::array();
   for (const auto& text : result.texts) json["texts"].push_back(text_json(text, result));
   json["sites"] = sites_json(result);
@@ -177,10 +205,12 @@ Json to_json(const EvalResult& result, const Provenance& provenance) {
 }
 
 Table perplexity_table(const EvalResult& result) {
-  Table table(joined(Cells{"<"}, compared_titles()));
-  table.add_row(joined(Cells{"baseline"}, baseline_cells(estimate_text(result.baseline_ppl))));
+  Table table(joined(Cells{"<", "bits a weight"}, compared_titles()));
+  table.add_row(
+      joined(Cells{"baseline", bits_text(result.baseline_bits)}, baseline_cells(estimate_text(result.baseline_ppl))));
   for (const auto& variant : result.variants) {
-    table.add_row(joined(Cells{variant.name}, variant.overflow ? overflow_cells() : compared_cells(variant.figures)));
+    table.add_row(joined(Cells{printable(variant.name), bits_text(variant.bits_per_weight)},
+                         variant.overflow ? overflow_cells() : compared_cells(variant.figures)));
   }
   return table;
 }
@@ -239,10 +269,11 @@ Table worst_tokens_table(const VariantResult& variant, std::size_t max_rows) {
   return table;
 }
 
-Table sites_table(const VariantResult& variant) {
+Table sites_table(const VariantResult& variant, std::size_t max_rows) {
   Table table({"site<", "format<", "rows", "columns", "elements", "changed", "max abs", "mean abs", "SQNR",
                "kernels round it to<"});
-  for (const auto& site : variant.sites) {
+  for (std::size_t i = 0; i < std::min(max_rows, variant.sites.size()); ++i) {
+    const auto& site = variant.sites[i];
     const auto& e = site.errors;
     table.add_row({printable(site.site), site.format, count_text(site.rows),
                    site.columns > 0 ? count_text(site.columns) : "-", count_text(e.elements), count_text(e.changed),
@@ -281,6 +312,48 @@ std::string sites_notes(const VariantResult& variant) {
   return text;
 }
 
+namespace {
+
+// The variant with the least divergence; null for less than two.
+const VariantResult* best_of(const EvalResult& result) {
+  const VariantResult* best = nullptr;
+  for (const auto& variant : result.variants) {
+    if (variant.overflow) continue;
+    if (best == nullptr || variant.figures.kld.value < best->figures.kld.value) best = &variant;
+  }
+  return result.variants.size() < 2 ? nullptr : best;
+}
+
+std::string confidence_text(double confidence) {
+  return confidence > 0.9999 ? "> 99.99 %" : fmt::format("{:.4g} %", 100 * confidence);
+}
+
+std::string variant_in_words(const VariantResult& variant) {
+  const auto what = !variant.other_model.empty() ? "the model " + variant.other_model
+                    : variant.recipe.empty()     ? "no rules: the model against itself"
+                                                 : variant.recipe;
+  return fmt::format("{}: {}\n", printable(variant.name), printable(what));
+}
+
+std::string variant_text(const VariantResult& variant, const EvalResult& result, EvalDetails details) {
+  constexpr std::size_t kWorstShown = 3, kSitesShown = 24;
+  auto text = "\n" + variant_in_words(variant);
+  if (variant.overflow) text += "\n" + overflow_line(variant.name, *variant.overflow, names_of(result.texts));
+  if (variant.figures.kld_at.max != 0 && !variant.overflow) {
+    text += fmt::format("\n{}\n{}", distribution_table(variant.figures).to_text(), figures_in_words(variant.figures));
+  }
+  if (!variant.worst_tokens.empty()) {
+    text += fmt::format("\nWhere they differ most:\n\n{}", worst_tokens_table(variant, kWorstShown).to_text());
+  }
+  if (variant.sites.empty()) return text;
+  const bool is_cut = details == EvalDetails::brief && variant.sites.size() > kSitesShown + 1;
+  text += "\n" + sites_table(variant, is_cut ? kSitesShown : variant.sites.size()).to_text();
+  if (is_cut) text += fmt::format("  and {} more sites: --details lists them\n", variant.sites.size() - kSitesShown);
+  return text + sites_notes(variant);
+}
+
+}  // namespace
+
 std::string texts_in_words(const EvalResult& result) {
   std::vector<std::string> names;
   for (const auto& text : result.texts) names.push_back(printable(text.name));
@@ -289,26 +362,38 @@ std::string texts_in_words(const EvalResult& result) {
                      plural(result.chunks, "chunk"), result.ctx_size, plural(result.tokens_scored, "prediction"));
 }
 
-std::string to_text(const EvalResult& result) {
-  constexpr std::size_t kWorstShown = 3;
-  auto text = fmt::format("{} on {}\n\n{}  (± is one standard error)\n", result.model, texts_in_words(result),
-                          perplexity_table(result).to_text());
-  if (const auto texts = texts_table(result); !texts.empty()) text += "\n" + texts.to_text();
+Table comparisons_table(const EvalResult& result) {
+  Table table({"difference of the KL divergence<", "nats", "95 % interval", "better<", "confidence"});
+  const auto* best = best_of(result);
+  if (best == nullptr) return table;
   for (const auto& variant : result.variants) {
-    const auto what = !variant.other_model.empty() ? "the model " + variant.other_model
-                      : variant.recipe.empty()     ? "no rules: the model against itself"
-                                                   : variant.recipe;
-    text += fmt::format("\n{}: {}\n", variant.name, what);
-    if (variant.overflow) text += "\n" + overflow_line(variant.name, *variant.overflow, names_of(result.texts));
-    if (variant.figures.kld_at.max != 0 && !variant.overflow) {
-      text += fmt::format("\n{}\n{}", distribution_table(variant.figures).to_text(), figures_in_words(variant.figures));
-    }
-    if (!variant.worst_tokens.empty()) {
-      text += fmt::format("\nWhere they differ most:\n\n{}", worst_tokens_table(variant, kWorstShown).to_text());
-    }
-    if (!variant.sites.empty()) text += "\n" + sites_table(variant).to_text() + sites_notes(variant);
+    if (&variant == best) continue;
+    const auto paired = paired_divergence(*best, variant);
+    if (!paired) continue;
+    table.add_row({fmt::format("{} - {}", printable(variant.name), printable(best->name)),
+                   fmt::format("{:+.3e}", paired->difference),
+                   fmt::format("{:+.3e} to {:+.3e}", paired->low, paired->high),
+                   paired->confidence == 0.5 ? "" : printable(paired->is_first_better ? best->name : variant.name),
+                   confidence_text(paired->confidence)});
   }
-  return text;
+  return table;
+}
+
+std::string to_text(const EvalResult& result, EvalDetails details) {
+  auto text = fmt::format("{} on {}\n\n{}  (± is one standard error)\n", printable(result.model),
+                          texts_in_words(result), perplexity_table(result).to_text());
+  if (const auto comparisons = comparisons_table(result); !comparisons.empty()) text += "\n" + comparisons.to_text();
+  if (const auto texts = texts_table(result); !texts.empty()) text += "\n" + texts.to_text();
+  if (details == EvalDetails::all || result.variants.size() < 2) {
+    for (const auto& variant : result.variants) text += variant_text(variant, result, details);
+    return text;
+  }
+  text += "\n";
+  for (const auto& variant : result.variants) {
+    text += variant_in_words(variant);
+    if (variant.overflow) text += overflow_line(variant.name, *variant.overflow, names_of(result.texts));
+  }
+  return text + "\n--details adds quantiles, the tokens that differ most and what was rounded, for each variant.\n";
 }
 
 }  // namespace fakequant

@@ -30,11 +30,17 @@ std::string figures_in_words(const DivergenceFigures& figures);
 Table worst_tokens_table(const VariantResult& variant, std::size_t max_rows);
 
 // What was rounded, a row for each site.
-Table sites_table(const VariantResult& variant);
+Table sites_table(const VariantResult& variant, std::size_t max_rows);
 
 // Notes, a line each: rounded values with readers that the rule does not name, and sites where nothing was rounded.
 std::string sites_notes(const VariantResult& variant);
 
-std::string to_text(const EvalResult& result);
+// The difference of each variant from the one with the least divergence; empty for a single variant.
+Table comparisons_table(const EvalResult& result);
+
+enum class EvalDetails { brief, all };
+
+// brief: of several variants the tables that compare them, of one also its details, but not a long list of sites.
+std::string to_text(const EvalResult& result, EvalDetails details = EvalDetails::brief);
 
 }  // namespace fakequant

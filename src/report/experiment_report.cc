@@ -171,7 +171,7 @@ std::string perplexity_and_divergence(const ExperimentResult& result) {
         "What was rounded in **{}** while the text was evaluated, each value exactly once (rows x columns = "
         "elements; the last column is what llama.cpp's own kernels then round it to, in the baseline as well):\n\n"
         "{}\n",
-        variant.name, sites_table(variant).to_markdown());
+        variant.name, sites_table(variant, variant.sites.size()).to_markdown());
     if (const auto notes = sites_notes(variant); !notes.empty()) text += notes + "\n";
     const auto last = std::find_if(variant.sites.begin(), variant.sites.end(),
                                    [&](const auto& site) { return site.rows < eval.tokens_evaluated; });

@@ -1,0 +1,29 @@
+#include "weights/weight_bits.h"
+
+#include <algorithm>
+
+#include "format/storage_bits.h"
+#include "recipe/site_match.h"
+
+namespace fakequant {
+
+WeightBits weight_bits(const GgufModel& model, const Recipe& recipe) {
+  std::vector<Site> sites;
+  for (const auto& tensor : model.tensors()) sites.push_back({tensor.name, layer_of_tensor(tensor.name)});
+  const auto winners = match_sites(rules_of_kind(recipe, SiteKind::weight), sites, layer_count(model.tensors()));
+  const auto rules = rules_of_kind(recipe, SiteKind::weight);
+  WeightBits total;
+  for (std::size_t t = 0; t < winners.size(); ++t) {
+    const auto& tensor = model.tensors()[t];
+    total.values += tensor.elements;
+    if (!winners[t]) {
+      total.bits += static_cast<std::int64_t>(tensor.size) * 8;
+      continue;
+    }
+    const auto length = std::max<std::int64_t>(1, row_elements(tensor));
+    total.bits += storage_bits(rules[*winners[t]].format, {tensor.elements / length, length}, ScaledAs::weight);
+  }
+  return total;
+}
+
+}  // namespace fakequant
