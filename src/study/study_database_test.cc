@@ -142,7 +142,7 @@ TEST_F(StudyDatabases, MigrateOnTheFirstWrite) {
   EXPECT_EQ(version(), newest_schema_version());
   EXPECT_EQ(study.predictions().size(), 1u);
   ASSERT_EQ(study.scores(id).size(), before.size());
-  for (const auto& [place, sums] : study.scores(id)) EXPECT_TRUE(agree(before.at(place), sums));
+  for (const auto& [position, sums] : study.scores(id)) EXPECT_TRUE(agree(before.at(position), sums));
 }
 
 TEST_F(StudyDatabases, LackNewQuantitiesUntilTheyAreMeasured) {
@@ -151,26 +151,27 @@ TEST_F(StudyDatabases, LackNewQuantitiesUntilTheyAreMeasured) {
   StudyDatabase study(path("old.db"), StudyAccess::write);
   const auto [id, variant] = *study.variants().begin();
   const auto old = study.scores(id);
-  const ChunkPosition place = old.begin()->first;
-  EXPECT_TRUE(std::isnan(old.at(place).reverse_kld.sum));
+  const ChunkPosition position = old.begin()->first;
+  EXPECT_TRUE(std::isnan(old.at(position).reverse_kld.sum));
   const auto unknown = figures_of(old);
   EXPECT_TRUE(std::isfinite(unknown.kld.error));
   EXPECT_TRUE(std::isfinite(unknown.kld_at.max));
   for (const double value : {unknown.reverse_kld.value, unknown.reverse_kld.error, unknown.reverse_kld_at.max}) {
     EXPECT_TRUE(std::isnan(value));
   }
-  auto measured = old.at(place);
+  auto measured = old.at(position);
   measured.reverse_kld = {0.25, 0.125};
   measured.reverse_kld_max = 0.125;
-  study.transaction([&] { study.add_score(id, place, study.baseline().at(place), measured); });
-  expect_same(study.scores(id).at(place), measured);
+  study.transaction([&] { study.add_score(id, position, study.baseline().at(position), measured); });
+  expect_same(study.scores(id).at(position), measured);
   // Sums without the quantity now change nothing, and different sums are still refused.
-  study.transaction([&] { study.add_score(id, place, study.baseline().at(place), old.at(place)); });
-  expect_same(study.scores(id).at(place), measured);
+  study.transaction([&] { study.add_score(id, position, study.baseline().at(position), old.at(position)); });
+  expect_same(study.scores(id).at(position), measured);
   measured.reverse_kld.sum = 0.5;
-  EXPECT_THAT(
-      message_of([&] { study.transaction([&] { study.add_score(id, place, study.baseline().at(place), measured); }); }),
-      testing::HasSubstr("the variant's figures for chunk 0 of text 0"));
+  EXPECT_THAT(message_of([&] {
+                study.transaction([&] { study.add_score(id, position, study.baseline().at(position), measured); });
+              }),
+              testing::HasSubstr("the variant's figures for chunk 0 of text 0"));
   // The other chunk still lacks the quantity, so the variant lacks it too.
   EXPECT_TRUE(std::isnan(figures_of(study.scores(id)).reverse_kld.value));
   SQLite::Database database(path("old.db"));
