@@ -7,7 +7,7 @@
 namespace fakequant {
 namespace {
 
-TEST(Drift, SaysWhatBecameOfAnError) {
+TEST(Drift, AssignsRoles) {
   EXPECT_EQ(role_of(0, 0, false), DriftRole::exact);
   EXPECT_EQ(role_of(0, 0, true), DriftRole::exact);  // rounding changed no value
   EXPECT_EQ(role_of(0.1, 0, false), DriftRole::entered);

@@ -29,7 +29,7 @@ Pair some_values(std::size_t count) {
   return pair;
 }
 
-TEST(NodeDifference, IsWhatPlainLoopsFind) {
+TEST(NodeDifference, EqualsTheResultOfSimpleLoops) {
   const auto [a, b] = some_values(33 * 257);
   double signal2 = 0, variant2 = 0, error2 = 0, cross = 0, absmax_a = 0, absmax_b = 0, max_abs = 0;
   for (std::size_t i = 0; i < a.size(); ++i) {
@@ -61,7 +61,7 @@ TEST(NodeDifference, DoesNotDependOnThreads) {
   }
 }
 
-TEST(NodeDifference, IsNoneBetweenTheSame) {
+TEST(NodeDifference, IsExactForEqualValues) {
   const auto [a, b] = some_values(1000);
   auto with_nan = a;
   with_nan[3] = kNan;
@@ -74,7 +74,7 @@ TEST(NodeDifference, IsNoneBetweenTheSame) {
   }
 }
 
-TEST(NodeDifference, CountsWhatIsNotFiniteAndLeavesItOut) {
+TEST(NodeDifference, CountsAndExcludesValuesThatAreNotFinite) {
   const std::vector<float> a = {1, kNan, 2, -kInfinity, 4, 0}, b = {1, 5, kNan, -kInfinity, 3, 0};
   const auto found = difference_between(a, b, 3, 1);
   EXPECT_EQ(found.not_finite_baseline, 2);
@@ -85,7 +85,7 @@ TEST(NodeDifference, CountsWhatIsNotFiniteAndLeavesItOut) {
   EXPECT_EQ(found.errors.absmax, 4);
 }
 
-TEST(NodeDifference, HarmIsInfiniteWhereValuesAreNoNumbersAnyMore) {
+TEST(NodeDifference, HarmIsInfiniteIfValuesBecomeNan) {
   const std::vector<float> a = {1, 2}, b = {1, kNan};
   EXPECT_EQ(difference_between(a, b, 2, 1).relative_error(), 0);
   EXPECT_EQ(difference_between(a, b, 2, 1).relative_harm(), kInfinity);
@@ -93,7 +93,7 @@ TEST(NodeDifference, HarmIsInfiniteWhereValuesAreNoNumbersAnyMore) {
   EXPECT_EQ(difference_between(a, {{1, 3}}, 2, 1).relative_harm(), std::sqrt(1.0 / 5));
 }
 
-TEST(NodeDifference, FromNothingIsInfinite) {
+TEST(NodeDifference, RelativeToZeroIsInfinite) {
   EXPECT_EQ(difference_between(std::vector<float>{0, 0}, std::vector<float>{0, 1}, 2, 1).relative_error(), kInfinity);
 }
 

@@ -47,7 +47,7 @@ std::vector<Token> all_tokens(const Text& text, std::size_t window, std::size_t 
   return tokens;
 }
 
-TEST(TokenStream, GivesTheTokensOfTheWholeTextWhateverTheWindow) {
+TEST(TokenStream, EqualsTokenizingTheWholeTextForAnyWindow) {
   const auto text = read_text(source("demo/heldout.txt")).substr(0, 150000);
   const auto expected = model().tokenize(text, true, false);
   const TextFile file(text);
@@ -57,7 +57,7 @@ TEST(TokenStream, GivesTheTokensOfTheWholeTextWhateverTheWindow) {
   }
 }
 
-TEST(TokenStream, CutsNoCharacter) {
+TEST(TokenStream, SplitsNoCharacter) {
   std::string text;
   for (int i = 0; i < 4000; ++i) text += "ä€😀 word" + std::to_string(i * i) + " ";
   const auto expected = model().tokenize(text, true, false);
@@ -66,14 +66,14 @@ TEST(TokenStream, CutsNoCharacter) {
     EXPECT_EQ(all_tokens(text_file(file.path()), window), expected);
 }
 
-TEST(TokenStream, ReadsATextWholeThatIsTheSameAllOver) {
+TEST(TokenStream, ReadsARepetitiveTextAsAWhole) {
   std::string text;
   for (int i = 0; i < 20000; ++i) text += "ha";
   const TextFile file(text);
   EXPECT_EQ(all_tokens(text_file(file.path()), 8000), model().tokenize(text, true, false));
 }
 
-TEST(TokenStream, KnowsHowManyTokensThereAreOnceItHasReadThem) {
+TEST(TokenStream, KnowsTheTotalOnceTheTextHasBeenRead) {
   const auto text = read_text(source("demo/heldout.txt")).substr(0, 100000);
   const auto count = static_cast<double>(model().tokenize(text, true, false).size());
   const TextFile file(text);
@@ -83,7 +83,7 @@ TEST(TokenStream, KnowsHowManyTokensThereAreOnceItHasReadThem) {
   EXPECT_NEAR(static_cast<double>(stream.expected_total()), count, 0.1 * count);
 }
 
-TEST(TokenStream, RefusesWhatIsNoUtf8) {
+TEST(TokenStream, RefusesInvalidUtf8) {
   const auto text = std::string(9000, 'a') + " \xff " + std::string(9000, 'b');
   const TextFile file(text);
   for (const std::size_t window : {6000, 1 << 20}) {

@@ -60,7 +60,7 @@ Parts random_parts(std::mt19937& random, std::size_t count, std::size_t max_opti
   return parts;
 }
 
-TEST(FormatChoice, IsTheBestOfAllMixesUnderEveryBudget) {
+TEST(FormatChoice, FindsTheBestMixForEveryBudget) {
   std::mt19937 random(1);
   for (int i = 0; i < 400; ++i) {
     const auto parts = random_parts(random, 1 + random() % 7, 5, i % 2 == 0 ? 12 : 200, i % 3 == 0 ? 5 : 100000);
@@ -84,7 +84,7 @@ TEST(FormatChoice, IsTheBestOfAllMixesUnderEveryBudget) {
   }
 }
 
-TEST(FormatChoice, HasAsFrontAllThatNoOtherBeats) {
+TEST(FormatChoice, FrontHasAllMixesThatAreNotDominated) {
   std::mt19937 random(2);
   for (int i = 0; i < 300; ++i) {
     const auto parts = random_parts(random, 1 + random() % 8, 5, 60, 10000);
@@ -103,7 +103,7 @@ TEST(FormatChoice, HasAsFrontAllThatNoOtherBeats) {
   }
 }
 
-TEST(FormatChoice, ShowsSomeOfALongFrontFromEndToEnd) {
+TEST(FormatChoice, SamplesALongFrontWithBothEnds) {
   std::mt19937 random(3);
   auto parts = random_parts(random, 12, 5, 1000, 100000);
   for (auto& options : parts) {
@@ -123,7 +123,7 @@ TEST(FormatChoice, ShowsSomeOfALongFrontFromEndToEnd) {
 }
 
 // Compares against dynamic programming over the bits. Like those of a model, the sizes have no large common divisor.
-TEST(FormatChoice, IsTheBestForManyPartsOfOddSizes) {
+TEST(FormatChoice, FindsTheBestMixOfManyPartsOfUnequalSizes) {
   std::mt19937 random(4);
   std::uniform_real_distribution<double> spread(0.2, 5.0);
   Parts parts;

@@ -159,8 +159,7 @@ void Planner::choose_under_bits(Kind& kind) const {
   kind.chosen = kind.choice->under_bits(static_cast<std::int64_t>(std::min(max_bits, 9e18)));
   if (kind.chosen) return;
   throw usage_error(
-      fmt::format("no plan holds the {} in {} bits: the fewest{} are {:.4f}, and {:.4f} leave them as "
-                  "they are best held",
+      fmt::format("no plan holds the {} in {} bits: the fewest{} are {:.4f}, and more than {:.4f} have no benefit",
                   word_of(kind.kind), *kind.budget, kept_note(), kind.mean(kind.choice->min_bits()),
                   kind.mean(kind.choice->max_bits())));
 }

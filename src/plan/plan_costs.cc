@@ -73,7 +73,7 @@ std::string storage_of_parts(const StudyDatabase& study, const std::optional<std
   if (asked) {
     if (!known.contains(*asked)) {
       throw usage_error(
-          fmt::format("the study has no weights stored so ({}): ask for another storage, or for none", shown(*asked)));
+          fmt::format("the study has no weights with the storage {}: request another storage, or none", shown(*asked)));
     }
     return *asked;
   }
@@ -132,8 +132,8 @@ std::vector<std::string> notes_on(const std::vector<std::size_t>& chunks, std::s
       std::count_if(chunks.begin(), chunks.end(), [&](std::size_t count) { return count > 0 && count < max_chunks; });
   if (fewer > 0) {
     notes.push_back(
-        fmt::format("{} of {} variants were measured on fewer than {} chunks: their figures are compared with those "
-                    "over other predictions.",
+        fmt::format("{} of {} variants were measured on fewer than {} chunks: their figures are over other "
+                    "predictions than those of the rest.",
                     fewer, known, max_chunks));
   }
   return notes;
@@ -175,7 +175,7 @@ void read_parts(const StudyDatabase& study, PlanCosts& costs) {
                             cost->kld.error, cost->chunks == 0});
     chunks.push_back(cost->chunks);
   }
-  if (chunks.empty()) throw Error("nothing has been measured in the study: let sweep go on with it");
+  if (chunks.empty()) throw Error("nothing has been measured in the study: continue it with sweep");
   costs.notes = notes_on(chunks, not_measured, overflowed);
   std::vector<std::string> order;  // sites, in the order of the study
   for (const auto& part : parts) {

@@ -100,7 +100,7 @@ PlanRequest under_kld(double max_kld) {
   return request;
 }
 
-TEST_F(Plans, GiveEachLayerTheFormatThatCostsLeastTogether) {
+TEST_F(Plans, MinimizeTheSumOfTheDivergences) {
   add_norms();
   const auto result = plan(under(8));
   ASSERT_EQ(result.kinds.size(), 1u);
@@ -117,7 +117,7 @@ TEST_F(Plans, GiveEachLayerTheFormatThatCostsLeastTogether) {
   EXPECT_TRUE(most.recipe.empty());
 }
 
-TEST_F(Plans, TakeWhatWasPredictedWhereNothingWasMeasured) {
+TEST_F(Plans, UsePredictionsOfUnmeasuredVariants) {
   add_norms();
   study_->transaction([&] {
     const auto predict = [&](int layer, const std::string& format, double kld) {
@@ -144,7 +144,7 @@ TEST_F(Plans, TakeWhatWasPredictedWhereNothingWasMeasured) {
   }
 }
 
-TEST_F(Plans, HaveAsFrontWhatNoMixBeatsAndTheirBudgetsEitherWay) {
+TEST_F(Plans, HaveAFrontThatBothKindsOfBudgetReach) {
   add_norms();
   const auto whole = plan({});
   EXPECT_FALSE(whole.is_chosen);
@@ -165,7 +165,7 @@ TEST_F(Plans, HaveAsFrontWhatNoMixBeatsAndTheirBudgetsEitherWay) {
   EXPECT_THAT(refusal(both), HasSubstr("give one of them"));
 }
 
-TEST_F(Plans, CompareWithOneFormatForAll) {
+TEST_F(Plans, CompareWithUniformFormats) {
   add_norms();
   add_norm(0, "int8", 1e-4);  // not in all layers
   const auto uniform = plan(under(8)).kinds[0].uniform;
@@ -176,7 +176,7 @@ TEST_F(Plans, CompareWithOneFormatForAll) {
   EXPECT_EQ(to_string(uniform[1].recipe), "a:ffn_norm=e4m3");
 }
 
-TEST_F(Plans, KeepWhatTheyAreTold) {
+TEST_F(Plans, KeepRequiredFormats) {
   add_norms();
   auto request = under(20);
   request.keep = {keep("a:ffn_norm", "mxfp4"), keep("a:ffn_norm@1", "none")};
@@ -195,7 +195,7 @@ TEST_F(Plans, KeepWhatTheyAreTold) {
   EXPECT_THAT(refusal(request), HasSubstr("a:ffn_norm@1 in none, bf16, e4m3, mxfp4, and not in int8"));
 }
 
-TEST_F(Plans, WeighLayersByTheirValuesAndCountScales) {
+TEST_F(Plans, WeightLayersByValuesAndCountScales) {
   add_weights();
   const auto result = plan(under(5.5));
   // The middle layer has ten times the values of another.
@@ -231,7 +231,7 @@ TEST_F(Plans, HaveABudgetForEachKind) {
   EXPECT_EQ(some.kinds[0].parts, 2);
 }
 
-TEST_F(Plans, TakeLayersWhereASiteWasAlsoMeasuredWhole) {
+TEST_F(Plans, PreferLayersToWholeSites) {
   add_norms();
   std::vector<StudySite> all;
   for (int layer = 0; layer < kLayers; ++layer) all.push_back({"ffn_norm-" + std::to_string(layer), {1, 256}, 8192});
@@ -246,7 +246,7 @@ TEST_F(Plans, TakeLayersWhereASiteWasAlsoMeasuredWhole) {
   EXPECT_EQ(plan(request).kinds[0].parts, 3);
 }
 
-TEST_F(Plans, RefuseStudiesThatSayTooLittle) {
+TEST_F(Plans, RefuseIncompleteStudies) {
   EXPECT_THAT(refusal(under(8)), HasSubstr("nothing has been measured"));
   add("a:ffn_norm", 0, "bf16", 0.1, {{"ffn_norm-0", {1, 256}, 8192}}, "", 0);
   EXPECT_THAT(refusal(under(8)), HasSubstr("nothing has been measured"));
@@ -254,7 +254,7 @@ TEST_F(Plans, RefuseStudiesThatSayTooLittle) {
   EXPECT_THAT(refusal(under(8)), HasSubstr("type its sweep's command once more"));
 }
 
-TEST_F(Plans, SayWhichVariantsHaveOtherChunks) {
+TEST_F(Plans, NoteVariantsWithFewerChunks) {
   add_norms();
   add("a:ffn_norm", 0, "int8", 0.1, {{"ffn_norm-0", {1, 256}, 8192}}, "", 1);
   add("a:ffn_norm", 1, "int8", 0.1, {{"ffn_norm-1", {1, 256}, 8192}}, "", 0);
@@ -262,7 +262,7 @@ TEST_F(Plans, SayWhichVariantsHaveOtherChunks) {
                                                 HasSubstr("1 of 10 variants were measured on fewer than 2 chunks")));
 }
 
-TEST_F(Plans, AskWhichStorageIsMeant) {
+TEST_F(Plans, RequireAStorageIfThereAreSeveral) {
   for (const std::string storage : {"promote F16", "requantize"}) {
     add("w:ffn_up", 0, "e4m3", 0.1, {{"blk.0.ffn_up.weight", {1, 256}, 1152}}, storage);
   }
@@ -272,7 +272,7 @@ TEST_F(Plans, AskWhichStorageIsMeant) {
   EXPECT_EQ(plan(request).storage, "requantize");
 }
 
-TEST_F(Plans, SuggestWhatLosesNothingAndWhatMustNotGo) {
+TEST_F(Plans, SuggestLosslessAndHarmfulFormats) {
   for (int layer = 0; layer < kLayers; ++layer) {
     for (const std::string site : {"a:ffn_norm", "a:attn_norm"}) {
       const StudySite name{site.substr(2) + "-" + std::to_string(layer), {1, 256}, 8192};

@@ -31,8 +31,7 @@ void check_files(const StudyDatabase& study, const std::vector<Measurement>& mea
     for (const auto& rule : measurement.recipe) {
       const auto known = hashes.find(to_string(rule.format));
       if (known != hashes.end() && files_hash(rule.format) != known->second) {
-        throw Error(
-            fmt::format("the file that {} reads is not the one of the study: it has changed since", to_string(rule)));
+        throw Error(fmt::format("the file that {} reads has changed since the study was made", to_string(rule)));
       }
     }
   }

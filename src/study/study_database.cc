@@ -208,8 +208,8 @@ StudyDatabase::VariantId StudyDatabase::add_variant(const StudyVariant& variant)
     bind_all(find, variant.recipe, variant.storage);
     if (find.executeStep()) {
       if (find.getColumn(1).getString() != variant.files_sha256) {
-        throw Error(fmt::format("the file that {} reads is not the one of the study {}: it has changed since",
-                                variant.recipe, path_));
+        throw Error(
+            fmt::format("the file that {} reads has changed since the study {} was made", variant.recipe, path_));
       }
       return find.getColumn(0).getInt64();
     }

@@ -90,7 +90,7 @@ class StudyDatabases : public testing::Test {
 
 void expect_same(const ScoreSums& a, const ScoreSums& b) { EXPECT_EQ(std::memcmp(&a, &b, sizeof(a)), 0); }
 
-TEST_F(StudyDatabases, KeepPredictionsAndUniteThem) {
+TEST_F(StudyDatabases, StoreAndMergePredictions) {
   make("a.db", 1, 2);
   StudyDatabase::VariantId id = 0;
   {
@@ -114,7 +114,7 @@ TEST_F(StudyDatabases, KeepPredictionsAndUniteThem) {
 }
 
 // tests/golden has a study of version 1.
-TEST_F(StudyDatabases, OfAnOldVersionAreReadAsTheyAreAndMigratedByTheFirstWrite) {
+TEST_F(StudyDatabases, MigrateOnTheFirstWrite) {
   const std::filesystem::path source(std::getenv("SOURCE"));
   std::filesystem::copy_file(source / "tests/golden/study-v1-measured.db", path("old.db"));
   {
@@ -142,35 +142,36 @@ TEST_F(StudyDatabases, OfAnOldVersionAreReadAsTheyAreAndMigratedByTheFirstWrite)
   EXPECT_EQ(version(), newest_schema_version());
   EXPECT_EQ(study.predictions().size(), 1u);
   ASSERT_EQ(study.scores(id).size(), before.size());
-  for (const auto& [place, sums] : study.scores(id)) EXPECT_TRUE(agree(before.at(place), sums));
+  for (const auto& [position, sums] : study.scores(id)) EXPECT_TRUE(agree(before.at(position), sums));
 }
 
-TEST_F(StudyDatabases, OfAnOldVersionMissQuantitiesUntilTheyAreMeasured) {
+TEST_F(StudyDatabases, LackNewQuantitiesUntilTheyAreMeasured) {
   const std::filesystem::path source(std::getenv("SOURCE"));
   std::filesystem::copy_file(source / "tests/golden/study-v1-measured.db", path("old.db"));
   StudyDatabase study(path("old.db"), StudyAccess::write);
   const auto [id, variant] = *study.variants().begin();
   const auto old = study.scores(id);
-  const ChunkPosition place = old.begin()->first;
-  EXPECT_TRUE(std::isnan(old.at(place).reverse_kld.sum));
+  const ChunkPosition position = old.begin()->first;
+  EXPECT_TRUE(std::isnan(old.at(position).reverse_kld.sum));
   const auto unknown = figures_of(old);
   EXPECT_TRUE(std::isfinite(unknown.kld.error));
   EXPECT_TRUE(std::isfinite(unknown.kld_at.max));
   for (const double value : {unknown.reverse_kld.value, unknown.reverse_kld.error, unknown.reverse_kld_at.max}) {
     EXPECT_TRUE(std::isnan(value));
   }
-  auto measured = old.at(place);
+  auto measured = old.at(position);
   measured.reverse_kld = {0.25, 0.125};
   measured.reverse_kld_max = 0.125;
-  study.transaction([&] { study.add_score(id, place, study.baseline().at(place), measured); });
-  expect_same(study.scores(id).at(place), measured);
+  study.transaction([&] { study.add_score(id, position, study.baseline().at(position), measured); });
+  expect_same(study.scores(id).at(position), measured);
   // Sums without the quantity now change nothing, and different sums are still refused.
-  study.transaction([&] { study.add_score(id, place, study.baseline().at(place), old.at(place)); });
-  expect_same(study.scores(id).at(place), measured);
+  study.transaction([&] { study.add_score(id, position, study.baseline().at(position), old.at(position)); });
+  expect_same(study.scores(id).at(position), measured);
   measured.reverse_kld.sum = 0.5;
-  EXPECT_THAT(
-      message_of([&] { study.transaction([&] { study.add_score(id, place, study.baseline().at(place), measured); }); }),
-      testing::HasSubstr("the variant's figures for chunk 0 of text 0"));
+  EXPECT_THAT(message_of([&] {
+                study.transaction([&] { study.add_score(id, position, study.baseline().at(position), measured); });
+              }),
+              testing::HasSubstr("the variant's figures for chunk 0 of text 0"));
   // The other chunk still lacks the quantity, so the variant lacks it too.
   EXPECT_TRUE(std::isnan(figures_of(study.scores(id)).reverse_kld.value));
   SQLite::Database database(path("old.db"));
@@ -178,7 +179,7 @@ TEST_F(StudyDatabases, OfAnOldVersionMissQuantitiesUntilTheyAreMeasured) {
   EXPECT_FALSE(database.execAndGet("SELECT kld FROM figures WHERE recipe = 'a:ffn_norm=e4m3'").isNull());
 }
 
-TEST_F(StudyDatabases, GiveBackWhatWasWrittenToTheBit) {
+TEST_F(StudyDatabases, ReadBackExactlyWhatWasWritten) {
   make("a.db", 1, 3);
   const StudyDatabase study(path("a.db"), StudyAccess::read);
   const auto of = study.subject();
@@ -200,7 +201,7 @@ TEST_F(StudyDatabases, GiveBackWhatWasWrittenToTheBit) {
   }
 }
 
-TEST_F(StudyDatabases, KeepNumbersThatAreNotFinite) {
+TEST_F(StudyDatabases, StoreValuesThatAreNotFinite) {
   StudyDatabase study(path("a.db"), StudyAccess::write);
   auto not_finite = score(1);
   not_finite.nll.sum = std::numeric_limits<double>::infinity();
@@ -229,7 +230,7 @@ TEST_F(StudyDatabases, WriteAllOrNothing) {
   EXPECT_EQ(study.variants().size(), 1u);
 }
 
-TEST_F(StudyDatabases, GoOnAndGrowByTexts) {
+TEST_F(StudyDatabases, ContinueAndGrowByTexts) {
   make("a.db", 1, 2);
   make("a.db", 1, 3, subject(2));
   make("a.db", 0, 1);  // fewer texts than it has
@@ -239,7 +240,7 @@ TEST_F(StudyDatabases, GoOnAndGrowByTexts) {
   EXPECT_EQ(study.scores(study.variants().begin()->first).size(), 3u);
 }
 
-TEST_F(StudyDatabases, RefuseWhatIsNotTheirs) {
+TEST_F(StudyDatabases, RefuseOtherSubjects) {
   make("a.db", 1, 1);
   const StudyDatabase study(path("a.db"), StudyAccess::read);
   const auto refusal = [&](const auto& change) {
@@ -256,7 +257,7 @@ TEST_F(StudyDatabases, RefuseWhatIsNotTheirs) {
   EXPECT_EQ(refusal([](auto& s) { s.model = "elsewhere.gguf"; }), "no error");
 }
 
-TEST_F(StudyDatabases, RefuseOtherFiguresForTheSame) {
+TEST_F(StudyDatabases, RefuseDifferentFiguresForTheSameChunk) {
   make("a.db", 1, 1);
   StudyDatabase study(path("a.db"), StudyAccess::write);
   const auto id = study.variants().begin()->first;
@@ -272,7 +273,7 @@ TEST_F(StudyDatabases, RefuseOtherFiguresForTheSame) {
               testing::HasSubstr("has changed since"));
 }
 
-TEST_F(StudyDatabases, AreUnited) {
+TEST_F(StudyDatabases, MergeStudies) {
   make("a.db", 0, 2);
   make("b.db", 1, 3);
   make("b.db", 0, 1);
@@ -297,11 +298,11 @@ TEST_F(StudyDatabases, AreUnited) {
   for (const auto& [recipe, scores] : one) {
     ASSERT_TRUE(other.contains(recipe)) << recipe;
     ASSERT_EQ(scores.size(), other.at(recipe).size());
-    for (const auto& [place, own] : scores) expect_same(own, other.at(recipe).at(place));
+    for (const auto& [position, own] : scores) expect_same(own, other.at(recipe).at(position));
   }
 }
 
-TEST_F(StudyDatabases, AreNotUnitedWithOthers) {
+TEST_F(StudyDatabases, RefuseToMergeDifferentSubjects) {
   make("a.db", 0, 2);
   auto other = subject();
   other.model_sha256 = "other";
@@ -315,7 +316,7 @@ TEST_F(StudyDatabases, AreNotUnitedWithOthers) {
   EXPECT_THAT(message_of([&] { merge_studies(path("out.db"), {path("none.db")}); }), testing::HasSubstr("cannot open"));
 }
 
-TEST_F(StudyDatabases, ThatAreDamagedAreRefused) {
+TEST_F(StudyDatabases, RefuseDamagedFiles) {
   make("a.db", 1, 400);
   const auto bytes = read_text(path("a.db"));
   ASSERT_GT(bytes.size(), 40000u);

@@ -18,13 +18,13 @@ std::vector<VariantTraits> grid() {
   return variants;
 }
 
-TEST(DivergenceLaw, KnowsNothingAtFirstButThatDivergenceGrowsAsTheErrorsEnergy) {
+TEST(DivergenceLaw, PriorIsProportionalToTheEnergyOfTheError) {
   const DivergenceLaw law(grid());
   EXPECT_DOUBLE_EQ(law.expect(1).mean - law.expect(0).mean, 6);
   EXPECT_GT(law.expect(0).variance, 25);
 }
 
-TEST(DivergenceLaw, LearnsMostOfWhatIsNextToWhatItSaw) {
+TEST(DivergenceLaw, LearnsMostAboutRelatedVariants) {
   DivergenceLaw law(grid());
   const double low = law.expect(2).mean + 3;
   law.observe(2, low, 1e-6);
@@ -35,7 +35,7 @@ TEST(DivergenceLaw, LearnsMostOfWhatIsNextToWhatItSaw) {
   EXPECT_LT(law.expect(6).variance, 25);
 }
 
-TEST(DivergenceLaw, TakesAFormatsOwnWayFromOneLayerToTheOthers) {
+TEST(DivergenceLaw, GeneralizesTheEffectOfAFormatToOtherLayers) {
   DivergenceLaw law(grid());
   for (const std::size_t layer : {0, 1, 2}) law.observe(2 * layer, -8, 1e-6);
   law.observe(1, -8 + 6 + 1, 1e-6);  // format 1 loses more than its error predicts
@@ -45,7 +45,7 @@ TEST(DivergenceLaw, TakesAFormatsOwnWayFromOneLayerToTheOthers) {
   }
 }
 
-TEST(DivergenceLaw, DoesNotMindTheOrder) {
+TEST(DivergenceLaw, DoesNotDependOnTheOrderOfObservations) {
   DivergenceLaw one(grid()), other(grid());
   one.observe(0, -9, 0.01);
   one.observe(7, -2, 0.04);
@@ -59,7 +59,7 @@ TEST(DivergenceLaw, DoesNotMindTheOrder) {
   }
 }
 
-TEST(DivergenceLaw, LearnsNothingOfALayerFromWhatIsAllFloor) {
+TEST(DivergenceLaw, LearnsNothingAboutALayerAtTheFloor) {
   DivergenceLaw law(grid(), 1e-3);
   law.observe(1, std::log(0.1), 0.01);
   const double above = law.expect(3).mean;
@@ -70,7 +70,7 @@ TEST(DivergenceLaw, LearnsNothingOfALayerFromWhatIsAllFloor) {
   EXPECT_NEAR(law.expect(3).mean, above, 0.3);
 }
 
-TEST(DivergenceLaw, IsLikelierTheBetterItExpects) {
+TEST(DivergenceLaw, LikelihoodGrowsWithTheQualityOfTheFit) {
   DivergenceLaw right(grid()), wrong(grid());
   for (const std::size_t v : {1, 3, 5}) {
     right.observe(v, -3, 0.01);
@@ -79,7 +79,7 @@ TEST(DivergenceLaw, IsLikelierTheBetterItExpects) {
   EXPECT_GT(right.likelihood(), wrong.likelihood());
 }
 
-TEST(DivergenceLaw, ForeseesHowMuchSurerItWillBe) {
+TEST(DivergenceLaw, ForeseesTheDecreaseOfTheVariance) {
   DivergenceLaw law(grid()), foreseen(grid());
   law.observe(4, -7, 0.02);
   foreseen.observe(4, -7, 0.02);

@@ -34,7 +34,7 @@ void measure(VariantEvidence& variant, int begin, int end) {
   for (int chunk = begin; chunk < end; ++chunk) variant.klds[{0, chunk}] = level(variant) * factor(chunk);
 }
 
-TEST(PredictDivergence, FollowsTheLawFromHalfOfTheVariants) {
+TEST(PredictDivergence, PredictsHalfOfTheVariantsFromTheOthers) {
   auto variants = grid();
   for (std::size_t v = 0; v < variants.size(); v += 2) measure(variants[v], 0, kChunks);
   const auto predictions = predict_divergence(variants, kChunks);
@@ -48,7 +48,7 @@ TEST(PredictDivergence, FollowsTheLawFromHalfOfTheVariants) {
   }
 }
 
-TEST(PredictDivergence, FindsTheFloorThatSmallErrorsDoNotFallBelow) {
+TEST(PredictDivergence, FindsTheFloorOfSmallErrors) {
   auto variants = grid();
   constexpr double kFloor = 3e-6;
   const auto with_floor = [&](std::size_t v) { return level(variants[v]) + kFloor; };
@@ -64,7 +64,7 @@ TEST(PredictDivergence, FindsTheFloorThatSmallErrorsDoNotFallBelow) {
   }
 }
 
-TEST(PredictDivergence, PutsRightWhatWasMeasuredOnOtherChunks) {
+TEST(PredictDivergence, CorrectsForDifferentChunks) {
   auto variants = grid();
   measure(variants[1], 0, 5);
   measure(variants[4], 5, 10);
@@ -75,7 +75,7 @@ TEST(PredictDivergence, PutsRightWhatWasMeasuredOnOtherChunks) {
   for (std::size_t v = 0; v < variants.size(); ++v) EXPECT_NEAR(of_parts[v]->kld / of_whole[v]->kld, 1, 1e-3) << v;
 }
 
-TEST(PredictDivergence, IsLessSureOfATextOfWhichItSawLess) {
+TEST(PredictDivergence, HasWiderIntervalsWithFewerMeasuredChunks) {
   auto variants = grid();
   for (std::size_t v = 1; v < variants.size(); v += 3) measure(variants[v], 0, 5);
   const auto all = predict_divergence(variants, 5), half = predict_divergence(variants, kChunks);
@@ -84,7 +84,7 @@ TEST(PredictDivergence, IsLessSureOfATextOfWhichItSawLess) {
   EXPECT_GT(half[0]->high, all[0]->high);
 }
 
-TEST(PredictDivergence, SaysNothingOfNothingAndZeroWhereNothingChanges) {
+TEST(PredictDivergence, PredictsNothingWithoutEvidenceAndZeroWithoutError) {
   auto variants = grid();
   for (const auto& prediction : predict_divergence(variants, kChunks)) EXPECT_FALSE(prediction.has_value());
   variants[0].local_error = 0;
@@ -94,7 +94,7 @@ TEST(PredictDivergence, SaysNothingOfNothingAndZeroWhereNothingChanges) {
   EXPECT_EQ(predictions[0]->high, 0);
 }
 
-TEST(ChooseProbes, TakesWhatIsCheapAndTellsOfOthersWithinTheBudget) {
+TEST(ChooseProbes, PrefersCheapAndInformativeVariantsWithinTheBudget) {
   const auto variants = grid();
   ProbeChoice choice;
   for (const auto& variant : variants) choice.costs.push_back(1 - 0.25 * variant.traits.layer);

@@ -40,7 +40,7 @@ std::vector<std::string> names(const SweepPlan& plan) {
   return names;
 }
 
-TEST(SweepPlan, TakesEverySiteInEveryFormat) {
+TEST(SweepPlan, CombinesEachSiteWithEachFormat) {
   const auto plan = plan_sweep(question({"a:ffn_out", "w:ffn_down@1-2"}, {"bf16", "int4,per=block,block=64"}), model());
   EXPECT_THAT(names(plan), ElementsAre("a:ffn_out=bf16", "a:ffn_out=int4,per=block,block=64", "w:ffn_down@1-2=bf16",
                                        "w:ffn_down@1-2=int4,per=block,block=64"));
@@ -51,7 +51,7 @@ TEST(SweepPlan, TakesEverySiteInEveryFormat) {
   EXPECT_THAT(plan.variants[2].sites, ElementsAre(1u, 2u));
 }
 
-TEST(SweepPlan, TakesEachLayerByItselfAndSaysWhichHaveNone) {
+TEST(SweepPlan, SplitsSitesByLayerAndNotesEmptyLayers) {
   const auto plan = plan_sweep(question({"a:ffn_norm", "a:ffn_out@1"}, {"bf16", "e4m3", "bf16"}, true), model());
   EXPECT_THAT(names(plan), ElementsAre("a:ffn_norm@0=bf16", "a:ffn_norm@2=bf16", "a:ffn_norm@0=e4m3",
                                        "a:ffn_norm@2=e4m3", "a:ffn_out@1=bf16", "a:ffn_out@1=e4m3"));
@@ -63,7 +63,7 @@ TEST(SweepPlan, TakesEachLayerByItselfAndSaysWhichHaveNone) {
   EXPECT_THAT(plan.variants[1].sites, ElementsAre(3u));
 }
 
-TEST(SweepPlan, TakesWhatBelongsToNoLayerAsOne) {
+TEST(SweepPlan, MeasuresASiteWithoutLayersOnce) {
   const auto plan = plan_sweep(question({"a:logits", "w:output"}, {"bf16"}, true), model());
   EXPECT_THAT(names(plan), ElementsAre("a:logits=bf16", "w:output=bf16"));
   EXPECT_EQ(plan.notes.size(), 2u);
@@ -71,7 +71,7 @@ TEST(SweepPlan, TakesWhatBelongsToNoLayerAsOne) {
   EXPECT_EQ(plan.variants[1].lowest_layer, 0);
 }
 
-TEST(SweepPlan, IsDividedIntoShardsThatAreItWhole) {
+TEST(SweepPlan, ShardsPartitionThePlan) {
   const auto both = question({"a:ffn_out", "w:ffn_down"}, {"bf16", "e4m3"}, true);
   const auto whole = names(plan_sweep(both, model()));
   std::vector<std::string> all;
@@ -84,7 +84,7 @@ TEST(SweepPlan, IsDividedIntoShardsThatAreItWhole) {
   EXPECT_THAT(all, testing::UnorderedElementsAreArray(whole));
 }
 
-TEST(SweepPlan, RefusesWhatCannotBeMeasured) {
+TEST(SweepPlan, RefusesInvalidFormatsAndUnmatchedSites) {
   EXPECT_THROW(plan_sweep(question({"a:ffn_nrm"}, {"bf16"}, true), model()), Error);
   EXPECT_THROW(plan_sweep(question({"a:ffn_out@7"}, {"bf16"}, true), model()), Error);
   EXPECT_THROW(plan_sweep(question({"w:ffn_down"}, {"int8,per=token"}), model()), Error);

@@ -7,7 +7,7 @@
 namespace fakequant {
 namespace {
 
-TEST(WeightErrors, CountAColumnAsMuchAsItsInputHasInIt) {
+TEST(WeightErrors, WeightColumnsByTheEnergyOfTheInput) {
   const ColumnErrors errors = {{1, 0, 4}, {-2, 0, 8}};
   const std::vector<double> energies = {10, 10, 20}, shares = {0.5, 0.5, 0};
   EXPECT_DOUBLE_EQ(product_error(errors, energies, shares).error, 0.5 / 10);
@@ -16,7 +16,7 @@ TEST(WeightErrors, CountAColumnAsMuchAsItsInputHasInIt) {
   EXPECT_DOUBLE_EQ(product_error(errors, energies, {}).shift, 6.0 / 40);
 }
 
-TEST(WeightErrors, AreNoneOfNothingAndAllOfWhatIsLost) {
+TEST(WeightErrors, AreEmptyForZeroWeightsAndOneForInfiniteErrors) {
   const std::vector<double> none = {0, 0}, some = {1, 2};
   EXPECT_DOUBLE_EQ(product_error({some, some}, none, {}).error, 0);
   EXPECT_DOUBLE_EQ(product_error({{1, std::numeric_limits<double>::infinity()}, some}, some, {}).error, 1);
