@@ -52,7 +52,7 @@ class TextChunks {
   // or has less than two chunks.
   TextChunks(const Model& model, const Text& text, int ctx_size, int most_chunks);
 
-  // The next chunk's tokens; none after the last. Throws an Error when the text is no UTF-8.
+  // The next chunk's tokens; none after the last. Throws an Error when the text cannot be read.
   std::optional<std::vector<Token>> next();
 
   // How many chunks there have been, and how many there will be: while a long text is read an estimate.

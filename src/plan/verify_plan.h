@@ -6,21 +6,21 @@
 #include <vector>
 
 #include "engine/compute_options.h"
+#include "measure/text.h"
 #include "plan/plan_result.h"
 #include "study/study_database.h"
 
 namespace fakequant {
 
 struct VerifyRequest {
-  std::string model;               // empty: the study's path
-  std::vector<std::string> texts;  // empty: the study's paths
+  std::string model;        // empty: the study's path
+  std::vector<Text> texts;  // in the study's order
   ComputeOptions compute;
   std::function<void(double done)> progress;  // may be empty
   std::function<bool()> is_stopped;           // likewise: whether to end with what there is
 };
 
-// The files that will be read.
-std::vector<std::string> verified_texts(const StudySubject& subject, const VerifyRequest& request);
+// The model file that will be read.
 std::string verified_model(const StudySubject& subject, const VerifyRequest& request);
 
 // Measures what was chosen, and every format that takes no more bits in its place; where nothing was chosen, the

@@ -72,14 +72,20 @@ struct PredictedDivergence {
   double low = 0, high = 0;
 };
 
+// The files of the study at `path`: itself, and those that SQLite may have beside it.
+std::vector<std::string> study_files(const std::string& path);
+
+// Reading leaves nothing beside the study, and needs no permission to write.
 enum class StudyAccess { read, write };
 
 class StudyDatabase {
  public:
   using VariantId = std::int64_t;
 
-  // Opens the file; for writing, creates it if there is none. Throws an Error when it cannot be opened, is damaged, is
-  // not a study, or is one of a later version. All functions throw an Error when the file cannot be read or written.
+  // Opens the file; for writing, creates it if there is none. `path` is a file's name, also where SQLite would read it
+  // otherwise, such as ":memory:". Throws a usage error when it is empty, and an Error when the file cannot be opened,
+  // is damaged, is not a study, or is one of a later version. All functions throw an Error when the file cannot be read
+  // or written.
   StudyDatabase(const std::string& path, StudyAccess access);
   StudyDatabase(const StudyDatabase&) = delete;
   StudyDatabase& operator=(const StudyDatabase&) = delete;
@@ -120,6 +126,8 @@ class StudyDatabase {
  private:
   template <typename Work>
   auto guarded(const Work& work) const;
+  void open_to_read();
+  void open_to_write();
   void check_is_study() const;
   void add_baseline(const ChunkPosition& place, const BaselineSums& baseline);
   Error other_figures(const std::string& whose, const ChunkPosition& place) const;
