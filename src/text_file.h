@@ -14,7 +14,8 @@
 
 namespace fakequant {
 
-// Returns the file's bytes. Throws an Error that calls the file `shown_as` if it cannot be read.
+// Returns the file's bytes. Throws an Error that calls the file `shown_as` if it cannot be read, or has 2 GiB or more,
+// as a device without an end has.
 inline std::string read_text(const std::string& path, const std::string& shown_as) {
   errno = 0;
   std::ifstream file(path, std::ios::binary);
@@ -22,6 +23,8 @@ inline std::string read_text(const std::string& path, const std::string& shown_a
   std::array<char, 1 << 16> buffer{};
   while (file.read(buffer.data(), buffer.size()) || file.gcount() > 0) {
     text.append(buffer.data(), static_cast<std::size_t>(file.gcount()));
+    constexpr std::size_t kMost = std::size_t{1} << 31;
+    if (text.size() >= kMost) throw Error("cannot read " + shown_as + ": it has 2 GiB or more");
   }
   if (errno != 0) throw Error("cannot read " + shown_as + ": " + std::strerror(errno));
   return text;

@@ -61,8 +61,6 @@ class ErrorsTest(ProgramTest):
     def test_texts(self):
         self.refuse(WORK, "cannot read .*: No such file", "eval", MODEL, "-f", self.path("missing.txt"))
         self.refuse(WORK, "cannot read .*: Is a directory", "eval", MODEL, "-f", self.folder)
-        self.refuse(WORK, "is not UTF-8: the byte at offset 8", "eval", MODEL, "-f",
-                    self.write("latin1.txt", b"A caf\xc3\xa9 \xe9t " * 999))
         self.refuse(WORK, "is empty", "eval", MODEL, "-f", self.write("empty.txt", b""))
         self.refuse(WORK, r"has \d+ tokens, and two contexts of 256 are needed", "eval", MODEL, "-f", self.write("short.txt", b"Hello. " * 50))
         self.refuse(WORK, "prompt is empty", "generate", MODEL, "-p", "")
@@ -133,7 +131,8 @@ class ErrorsTest(ProgramTest):
         with open("/dev/full", "w", encoding="utf-8") as full:
             done = subprocess.run([PROGRAM, "inspect", "missing.gguf"], stderr=full, check=False)
             self.assertEqual(done.returncode, WORK)
-            done = subprocess.run([PROGRAM, "inspect", MODEL], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+            done = subprocess.run([PROGRAM, "inspect", MODEL], stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+                                  env={**os.environ, "TMPDIR": self.folder})
             self.assertEqual(done.returncode, WORK)
             self.assertEqual(done.stderr.count("\n"), 1)
         out = self.path("out.json")

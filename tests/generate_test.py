@@ -123,10 +123,9 @@ class GenerateTest(ProgramTest):
         self.refuse(2, "--dry-run", "generate", MODEL, "--prompt-file", "-", "--dry-run", *ROUGH, input="What")
 
     def test_says_what_is_wrong_with_a_prompt(self):
-        for prompt, pattern in ((b"", "prompt is empty"), (b"caf\xe9", "is not UTF-8"), (b"\xed\xa0\x80", "is not UTF-8"),
-                                (b"word " * 400, r"has \d+ tokens, which fill the context of 256")):
-            self.refuse(1, pattern, "generate", MODEL, "-p", os.fsdecode(prompt))
-        self.refuse(1, "^fakequant: prompt 2 of 2: .*UTF-8", "generate", MODEL, "-p", "What", "-p", os.fsdecode(b"\xff"))
+        for prompt, pattern in (("", "prompt is empty"), ("word " * 400, r"has \d+ tokens, which fill the context of 256")):
+            self.refuse(1, pattern, "generate", MODEL, "-p", prompt)
+        self.refuse(1, "^fakequant: prompt 2 of 2: .*is empty", "generate", MODEL, "-p", "What", "-p", "")
 
     def test_shows_what_both_thought_where_they_part(self):
         result = self.measure("generate", MODEL, "--prompt-file", PROMPTS, "-p", "Once", "-p", "The", "-n", 40, *ROUGH)

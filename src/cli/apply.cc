@@ -32,12 +32,12 @@ void run_apply(ApplyCommandOptions& options) {
   settings.provenance = !options.no_provenance;
   settings.hash_everything = options.hash_everything;
   const GgufModel model(options.model);
-  for (const auto& path : part_paths(options.output, model.parts().size())) {
-    refuse_overwriting(rule_files(options.rules, recipe), path);
-    if (is_same_file(options.json, path)) {
-      throw usage_error(fmt::format("-o and --json are both {}: name two files", path));
-    }
-  }
+  // That the model is no output is checked again where the output is opened: with a message of its own.
+  std::vector<NamedOutput> outputs;
+  for (const auto& path : part_paths(options.output, model.parts().size())) outputs.push_back({"-o", path});
+  refuse_overwriting(rule_files(options.rules, recipe), outputs);
+  if (!options.json.empty()) outputs.push_back({"--json", options.json});
+  refuse_overwriting({}, outputs);
   ResultOutput output(options, inputs_of(model, options.rules, recipe));
   if (options.rules.dry_run) {
     return write_listing(options, model,

@@ -8,7 +8,6 @@
 #include "measure/prepared_variants.h"
 #include "measure/value_recorder.h"
 #include "report/calibration_report.h"
-#include "text_file.h"
 
 namespace fakequant {
 namespace {
@@ -32,16 +31,13 @@ void run_calibrate(CalibrateCommandOptions& options) {
   options.calibrate.range = parse_range(options.range);
   check_recorded_range(options.calibrate.range);
   const GgufModel model(options.model);
-  check_readable(options.text);
+  const auto text = text_file(options.text);
   const auto provenance = provenance_of(options, options.compute.devices);
   // The rules may name the file of ranges that is written here: calibration does not read it.
   auto inputs = model.paths();
   inputs.insert(inputs.end(), {options.text, options.rules.recipe_file});
-  refuse_overwriting(inputs, options.output);
-  if (is_same_file(options.json, options.output)) {
-    throw usage_error(fmt::format("-o and --json are both {}: name two files", options.json));
-  }
-  ResultOutput output(options, inputs);
+  for (const auto& rule : recipe) inputs.push_back(rule.format.importance_file);
+  ResultOutput output(options, inputs, {{"-o", options.output}});
   OutputFile ranges(options.output);
   PreparedVariants prepared(model, storage, options.compute.threads);
   prepared.add("calibrated", recipe);
@@ -49,7 +45,7 @@ void run_calibrate(CalibrateCommandOptions& options) {
   options.calibrate.compute = options.compute;
   auto result = [&] {
     ProgressLine progress(options, "calibrate");
-    return calibrate(variant.model, variant.taps, text_file(options.text), options.calibrate, progress.callback());
+    return calibrate(variant.model, variant.taps, text, options.calibrate, progress.callback());
   }();
   result.model = model.path();
   write_text(ranges, ranges_text(result, provenance));

@@ -5,7 +5,6 @@
 #include "cli/measurement.h"
 #include "error.h"
 #include "report/drift_report.h"
-#include "text_file.h"
 #include "weights/compare.h"
 
 namespace fakequant {
@@ -28,7 +27,7 @@ std::set<std::string> weights_that_differ(const GgufModel& a, const GgufModel& b
 void run_drift(DriftCommandOptions& options) {
   MeasurementPlan plan{.command = "drift", .inputs = {options.text}};
   auto recipe = recipe_of(options.rules);
-  check_readable(options.text);
+  const auto text = text_file(options.text);
   std::optional<GgufModel> other;
   if (options.other.empty()) {
     plan.variants.push_back({"variant", std::move(recipe)});
@@ -48,8 +47,8 @@ void run_drift(DriftCommandOptions& options) {
     for (const auto& rounding : measurement.roundings) {
       options.drift.changed_weights = changed_tensors(rounding.rounding);
     }
-    const auto result = measure_drift(measurement.model.paths(), measurement.prepared.variants().front(),
-                                      text_file(options.text), options.drift, line.callback());
+    const auto result = measure_drift(measurement.model.paths(), measurement.prepared.variants().front(), text,
+                                      options.drift, line.callback());
     return Report{to_text(result), to_json(result, measurement.provenance)};
   });
 }

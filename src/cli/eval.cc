@@ -14,7 +14,6 @@
 #include "report/apply_report.h"
 #include "report/eval_report.h"
 #include "report/score_figures.h"
-#include "text_file.h"
 #include "weights/weight_bits.h"
 
 namespace fakequant {
@@ -49,8 +48,8 @@ std::string running_perplexity(const EvalProgress& progress, const std::vector<V
   return text;
 }
 
-std::optional<Report> evaluate_and_report(const EvalCommandOptions& options, const Measurement& measurement,
-                                          ProgressLine& line) {
+std::optional<Report> evaluate_and_report(const EvalCommandOptions& options, const std::vector<Text>& texts,
+                                          const Measurement& measurement, ProgressLine& line) {
   auto eval = options.eval;
   eval.compute = options.compute;
   eval.is_stopped = Interruption::is_asked_for;
@@ -58,7 +57,7 @@ std::optional<Report> evaluate_and_report(const EvalCommandOptions& options, con
     line.show(progress.done, running_perplexity(progress, measurement.prepared.variants()));
   };
   const Interruption interruption;
-  auto result = evaluate(measurement.model.paths(), measurement.prepared.variants(), text_files(options.texts), eval);
+  auto result = evaluate(measurement.model.paths(), measurement.prepared.variants(), texts, eval);
   if (result.chunks == 0) return std::nullopt;
   result.baseline_bits = weight_bits(measurement.model, {}).per_value();
   auto json = to_json(result, measurement.provenance);
@@ -72,7 +71,7 @@ std::optional<Report> evaluate_and_report(const EvalCommandOptions& options, con
 void run_eval(EvalCommandOptions& options) {
   MeasurementPlan plan{.command = "eval", .variants = variants_of(options.rules, options.variants)};
   plan.inputs = options.texts;
-  for (const auto& text : options.texts) check_readable(text);
+  const auto texts = text_files(options.texts);
   std::deque<GgufModel> others;
   for (const auto& path : options.others) {
     const auto paths = others.emplace_back(path).paths();
@@ -83,7 +82,7 @@ void run_eval(EvalCommandOptions& options) {
   if (plan.variants.empty() && others.empty()) plan.variants.push_back({"variant", {}});
   run_measurement(options, plan, [&](const Measurement& measurement, ProgressLine& line) {
     for (const auto& other : others) measurement.prepared.add_model(name_of_model(other.path()), other);
-    return evaluate_and_report(options, measurement, line);
+    return evaluate_and_report(options, texts, measurement, line);
   });
 }
 

@@ -14,7 +14,6 @@
 #include "recipe/recipe_yaml.h"
 #include "report/experiment_report.h"
 #include "report/page.h"
-#include "text_file.h"
 
 namespace fakequant {
 namespace {
@@ -23,6 +22,7 @@ namespace fs = std::filesystem;
 
 struct ExperimentOptions : CommonOptions {
   std::string output;
+  std::vector<std::string> texts;
   PromptOptions prompts;
   RuleOptions rules;
   StorageOptions storage;
@@ -60,7 +60,7 @@ void run_experiment_command(ExperimentOptions& options) {
   if (request.recipe.empty()) request.recipe = default_experiment_recipe();
   request.prompts = prompts_of(options.prompts);
   if (request.prompts.empty()) request.prompts = default_prompts();
-  for (const auto& text : request.texts) check_readable(text);
+  request.texts = text_files(options.texts);
   request.drift.ctx_size = request.eval.ctx_size;
   if (request.eval.chunks > 0) request.drift.chunks = std::min(request.drift.chunks, request.eval.chunks);
   request.compute = options.compute;
@@ -76,17 +76,18 @@ void run_experiment_command(ExperimentOptions& options) {
 
   const fs::path folder(options.output);
   make_folder(folder);
-  auto files = request.texts;
+  auto files = options.texts;
   files.push_back(options.prompts.path());
   const auto inputs = inputs_of(model, options.rules, request.recipe, files);
+  std::vector<NamedOutput> outputs;
   for (const auto& name : experiment_files()) {
     const auto result = folder / name;
-    refuse_overwriting(inputs, result.string());
+    outputs.push_back({"-o", result.string()});
     if (is_same_file(options.json, result)) {
       throw usage_error(fmt::format("--json {} is one of the experiment's own files: name another", options.json));
     }
   }
-  ResultOutput output(options, inputs);
+  ResultOutput output(options, inputs, outputs);
   remove_results(folder);
   const auto environment = describe_environment(options.compute.threads, options.compute.devices);
   write_file(folder / "recipe.yaml", to_yaml(request.recipe));
@@ -114,7 +115,7 @@ void add_experiment_options(Arguments& arguments, ExperimentOptions& options) {
   auto& request = options.request;
   arguments.positional("MODEL", request.model, "A GGUF file");
   arguments.text("-o,--output", "DIR", options.output, "The folder for the report and its files", Required::yes);
-  arguments.texts("-f,--file", "FILE", request.texts, "A text to evaluate; repeatable", Required::yes);
+  arguments.texts("-f,--file", "FILE", options.texts, "A text to evaluate; repeatable", Required::yes);
   add_prompt_options(arguments, options.prompts, " [three questions]");
   arguments.number("--ctx-size", request.eval.ctx_size, 4, 1 << 24,
                    "Tokens of a chunk [512, or the model's training context if shorter]");

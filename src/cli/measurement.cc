@@ -17,7 +17,9 @@ void run_measurement(MeasurementOptions& options, const MeasurementPlan& plan, c
   options.conditions.parse();
   const GgufModel model(options.model);
   const auto provenance = provenance_of(options, options.compute.devices);
-  ResultOutput output(options, inputs_of(model, options.rules, recipe, plan.inputs));
+  auto inputs = plan.inputs;
+  for (const auto& variant : plan.variants) inputs.push_back(variant.file);
+  ResultOutput output(options, inputs_of(model, options.rules, recipe, inputs));
   if (options.rules.dry_run) {
     return write_listing(options, model, {.recipe = recipe, .storage = storage, .only_named = true}, output);
   }

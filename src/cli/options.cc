@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <filesystem>
 #include <sstream>
 
 #include "error.h"
@@ -111,7 +112,8 @@ std::vector<NamedRecipe> variants_of(const RuleOptions& rules, const std::vector
     if (std::any_of(all.begin(), all.end(), [&](const NamedRecipe& other) { return other.name == name; })) {
       throw usage_error(fmt::format("two variants are called '{}': give each a different name", name));
     }
-    all.push_back({name, load_recipe(text.substr(equals + 1))});
+    const auto file = text.substr(equals + 1);
+    all.push_back({name, load_recipe(file), file});
   }
   if (rules.dry_run && all.size() > 1) {
     throw usage_error("--dry-run shows one variant: give the rules of one variant only");
@@ -162,11 +164,18 @@ std::vector<std::string> prompts_of(const PromptOptions& options) {
   return prompts;
 }
 
+std::vector<std::string> format_files(const Format& format) {
+  std::vector<std::string> files;
+  for (const auto& file : {format.importance_file, format.range.file}) {
+    if (!file.empty()) files.push_back(file);
+  }
+  return files;
+}
+
 std::vector<std::string> rule_files(const RuleOptions& options, const Recipe& recipe) {
   std::vector<std::string> files = {options.recipe_file};
   for (const auto& rule : recipe) {
-    files.push_back(rule.format.importance_file);
-    files.push_back(rule.format.range.file);
+    for (auto& file : format_files(rule.format)) files.push_back(std::move(file));
   }
   return files;
 }
@@ -198,20 +207,35 @@ void FailConditions::check(const Json& result) const {
   }
 }
 
-void refuse_overwriting(const std::vector<std::string>& inputs, const std::string& output) {
-  for (const auto& input : inputs) {
-    if (is_same_file(input, output)) {
+void refuse_overwriting(const std::vector<std::string>& inputs, const std::vector<NamedOutput>& outputs) {
+  for (auto output = outputs.begin(); output != outputs.end(); ++output) {
+    // A terminal may be read and written, and /dev/null may be named twice.
+    std::error_code ignored;
+    if (std::filesystem::is_character_file(output->path, ignored)) continue;
+    for (const auto& input : inputs) {
+      if (!is_same_file(input, output->path)) continue;
+      throw usage_error(fmt::format("the output {} is also an input{}, and inputs are only read: name another file",
+                                    output->path, input == output->path ? "" : ", " + input));
+    }
+    for (auto other = outputs.begin(); other != output; ++other) {
+      if (!is_same_file(other->path, output->path)) continue;
       throw usage_error(
-          fmt::format("the output {} is also an input, and inputs are only read: name another file", output));
+          fmt::format("{} and {} are both {}: name two files", other->option, output->option, output->path));
     }
   }
 }
 
-ResultOutput::ResultOutput(const CommonOptions& options, const std::vector<std::string>& inputs)
+ResultOutput::ResultOutput(const CommonOptions& options, const std::vector<std::string>& inputs,
+                           const std::vector<NamedOutput>& others)
     : only_json_(options.json == "-") {
-  if (options.json.empty() || only_json_) return;
-  refuse_overwriting(inputs, options.json);
+  auto outputs = others;
+  const bool has_file = !options.json.empty() && !only_json_;
+  if (has_file) outputs.push_back({"--json", options.json});
+  refuse_overwriting(inputs, outputs);
+  if (!has_file) return;
+  constexpr std::uint64_t kUsualSize = 1 << 16;
   file_.emplace(options.json);
+  file_->reserve(kUsualSize);  // finds a full disk now
 }
 
 void ResultOutput::write(const std::string& text, const Json& json) {
@@ -219,8 +243,12 @@ void ResultOutput::write(const std::string& text, const Json& json) {
     write_text(*file_, to_text(json));
     file_->commit();
   }
-  fmt::print("{}", only_json_ ? to_text(json) : text);
-  if (std::fflush(stdout) != 0) throw Error(fmt::format("cannot write to stdout: {}", errno_text()));
+  const auto& printed = only_json_ ? to_text(json) : text;
+  const bool is_written = std::fwrite(printed.data(), 1, printed.size(), stdout) == printed.size();
+  if (std::fflush(stdout) == 0 && is_written) return;
+  const auto why = fmt::format("cannot write to stdout: {}", errno_text());
+  const auto kept = keep_text(printed, only_json_ ? "stdout.json" : "stdout.txt");
+  throw Error(kept ? fmt::format("{}; the result is kept in {}", why, *kept) : why);
 }
 
 Provenance provenance_of(const CommonOptions& options) { return {options.command_line, version(), {}}; }

@@ -67,6 +67,7 @@ ApplySettings settings_of(const StorageOptions& options);
 struct NamedRecipe {
   std::string name;
   Recipe recipe;
+  std::string file = {};  // of its recipe; empty where the rules come from other options
 };
 
 // --variant: variants beside the one that the rules define.
@@ -84,7 +85,7 @@ struct PromptOptions {
   std::vector<std::string> given;
   std::string file;  // "-": standard input
 
-  std::string path() const { return file == "-" ? std::string() : file; }  // of the prompt file; empty for none
+  std::string path() const { return file == "-" ? "/dev/stdin" : file; }  // of the prompt file; empty for none
 };
 
 void add_prompt_options(Arguments& arguments, PromptOptions& options, const std::string& default_prompts = "");
@@ -93,20 +94,35 @@ void add_prompt_options(Arguments& arguments, PromptOptions& options, const std:
 // "\t" and "\\" are escapes. Throws an Error when the file cannot be read or holds no prompts.
 std::vector<std::string> prompts_of(const PromptOptions& options);
 
+// A file that a command writes, and the option that names it.
+struct NamedOutput {
+  std::string option, path;
+};
+
+// Throws a usage error when an output is one of the inputs, or two outputs are one file; also through links, and where
+// a file is mounted twice. Empty paths are none.
+void refuse_overwriting(const std::vector<std::string>& inputs, const std::vector<NamedOutput>& outputs);
+
 // Writes a command's result: the text to stdout and the JSON to the file of --json; with "--json -" only the JSON, to
 // stdout. Construct it before the work begins, so that an output that cannot be written is reported at once.
 class ResultOutput {
  public:
-  // `inputs`: the files that the command reads. Throws a usage error when --json names one of them, and an Error when
-  // the JSON file cannot be created.
-  ResultOutput(const CommonOptions& options, const std::vector<std::string>& inputs);
+  // `inputs`: the files that the command reads. `others`: the files that it writes itself. Throws a usage error when
+  // one of the outputs, that of --json among them, is an input or another output, and an Error when the JSON file
+  // cannot be created.
+  ResultOutput(const CommonOptions& options, const std::vector<std::string>& inputs,
+               const std::vector<NamedOutput>& others = {});
 
+  // Throws an Error, which says where the result is kept, when it cannot be written.
   void write(const std::string& text, const Json& json);
 
  private:
   bool only_json_;
   std::optional<OutputFile> file_;
 };
+
+// The importance matrices and ranges that a format names.
+std::vector<std::string> format_files(const Format& format);
 
 // The files that rules need: the recipe, and the importance matrices and ranges that rules name.
 std::vector<std::string> rule_files(const RuleOptions& options, const Recipe& recipe);
@@ -126,9 +142,6 @@ class FailConditions {
   std::vector<std::string> fields_, texts_;
   std::vector<Condition> conditions_;
 };
-
-// Throws a usage error when an output is one of the inputs.
-void refuse_overwriting(const std::vector<std::string>& inputs, const std::string& output);
 
 // Of a command that runs no model.
 Provenance provenance_of(const CommonOptions& options);

@@ -12,14 +12,13 @@
 #include "recipe/recipe_yaml.h"
 #include "report/plan_report.h"
 #include "study/study_storage.h"
-#include "text_file.h"
 
 namespace fakequant {
 namespace {
 
 struct PlanCommandOptions : CommonOptions {
   PlanRequest request;
-  std::vector<std::string> sites, keep, bits;
+  std::vector<std::string> sites, keep, bits, texts;
   std::string max_kld, output;
   StorageOptions storage;
   bool verify = false;
@@ -72,20 +71,34 @@ void check_options(const PlanCommandOptions& options) {
     throw usage_error("-o writes the plan under a budget: add --bits or --max-kld");
   }
   const auto& verification = options.verification;
-  if (!options.verify && (!verification.model.empty() || !verification.texts.empty())) {
+  if (!options.verify && (!verification.model.empty() || !options.texts.empty())) {
     throw usage_error("--model and -f are used by --verify only: add --verify");
   }
 }
 
-// The files that the command reads. Throws an Error when a file that --verify needs cannot be read.
-std::vector<std::string> files_of(const StudySubject& subject, const PlanCommandOptions& options) {
-  std::vector<std::string> inputs = {options.request.study};
-  if (!options.verify) return inputs;
-  for (const auto& path : GgufModel(verified_model(subject, options.verification)).paths()) inputs.push_back(path);
-  for (const auto& text : verified_texts(subject, options.verification)) {
-    check_readable(text);
-    inputs.push_back(text);
+// The texts that --verify reads: those of -f, or those that the study names. Throws an Error when one cannot be read.
+std::vector<Text> verified_texts(const StudySubject& subject, const PlanCommandOptions& options) {
+  if (!options.verify) return {};
+  if (!options.texts.empty()) return text_files(options.texts);
+  std::vector<Text> texts;
+  for (const auto& text : subject.texts) texts.push_back(text_file(text.name));
+  return texts;
+}
+
+// The files that the command reads. Throws an Error when the model that --verify needs cannot be read.
+std::vector<std::string> files_of(const StudyDatabase& study, const StudySubject& subject,
+                                  const PlanCommandOptions& options) {
+  auto inputs = study_files(options.request.study);
+  for (const auto& kept : options.request.keep) {
+    if (!kept.format) continue;
+    for (auto& file : format_files(*kept.format)) inputs.push_back(std::move(file));
   }
+  if (!options.verify) return inputs;
+  for (const auto& [id, variant] : study.variants()) {
+    for (auto& file : format_files(parse_format(variant.format))) inputs.push_back(std::move(file));
+  }
+  for (const auto& path : GgufModel(verified_model(subject, options.verification)).paths()) inputs.push_back(path);
+  for (const auto& text : options.verification.texts) inputs.push_back(text.name);
   return inputs;
 }
 
@@ -100,11 +113,11 @@ void run_plan(PlanCommandOptions& options) {
   const StudyDatabase study(request.study, StudyAccess::read);
   const auto subject = study.subject();
   if (!subject) throw Error(fmt::format("{} is empty: it holds no study", request.study));
-  const auto inputs = files_of(*subject, options);
-  if (!options.output.empty()) refuse_overwriting(inputs, options.output);
-  auto outputs = inputs;
-  outputs.push_back(options.output);
-  ResultOutput output(options, outputs);
+  options.verification.texts = verified_texts(*subject, options);
+  const auto inputs = files_of(study, *subject, options);
+  ResultOutput output(options, inputs, {{"-o", options.output}});
+  std::optional<OutputFile> recipe_file;
+  if (!options.output.empty()) recipe_file.emplace(options.output);
   const auto provenance = options.verify ? provenance_of(options, options.compute.devices) : provenance_of(options);
   auto result = about(request.study, [&] { return make_plan(study, request); });
   if (result.is_chosen && result.recipe.empty() && !options.output.empty()) {
@@ -119,7 +132,10 @@ void run_plan(PlanCommandOptions& options) {
     options.verification.progress = line.callback();
     verify_plan(study, options.verification, result);
   }
-  if (!options.output.empty()) write_file(options.output, to_yaml(result.recipe));
+  if (recipe_file) {
+    write_text(*recipe_file, to_yaml(result.recipe));
+    recipe_file->commit();
+  }
   output.write(to_text(result, options.output), to_json(result, provenance));
 }
 
@@ -139,7 +155,7 @@ void add_plan_options(Arguments& arguments, PlanCommandOptions& options) {
                  "Measure the plan and single formats; without a budget, the mixes of the table");
   arguments.text("--model", "MODEL", options.verification.model,
                  "With --verify: where the model is [the study's path]");
-  arguments.texts("-f,--file", "FILE", options.verification.texts,
+  arguments.texts("-f,--file", "FILE", options.texts,
                   "With --verify: where the texts are, in their order [the study's paths]");
   add_storage_options(arguments, options.storage);
   add_device_options(arguments, options.compute.devices);

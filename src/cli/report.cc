@@ -17,14 +17,15 @@ struct ReportOptions : CommonOptions {
 void run_report(ReportOptions& options) {
   check_page();
   const auto results = read_page_results(options.source);
-  refuse_overwriting(results.read, options.page);
   if (is_same_file(options.json, options.page)) {
     throw usage_error(fmt::format("--json {} is the page itself: name another file", options.json));
   }
-  ResultOutput output(options, results.read);
+  ResultOutput output(options, results.read, {{"-o", options.page}});
+  OutputFile page_file(options.page);
   const auto provenance = provenance_of(options);
   const auto page = to_page(results, options.source, provenance);
-  write_file(options.page, page);
+  write_text(page_file, page);
+  page_file.commit();
   output.write(to_text(results, options.page, page.size()), to_json(results, options.page, page.size(), provenance));
 }
 

@@ -5,6 +5,7 @@
 #include "error.h"
 #include "report/sweep_report.h"
 #include "study/merge_studies.h"
+#include "study/study_database.h"
 
 namespace fakequant {
 namespace {
@@ -18,8 +19,10 @@ void run_study(StudyCommandOptions& options) {
   if (options.action != "merge") {
     throw usage_error(fmt::format("unknown action '{}': write fakequant study merge OUT.db A.db B.db", options.action));
   }
-  auto files = options.studies;
-  files.push_back(options.output);
+  auto files = study_files(options.output);  // its own content is kept, so it is an input, too
+  for (const auto& study : options.studies) {
+    for (auto& file : study_files(study)) files.push_back(std::move(file));
+  }
   ResultOutput output(options, files);
   const auto result = merge_studies(options.output, options.studies);
   output.write(to_text(result), to_json(result, provenance_of(options)));

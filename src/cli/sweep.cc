@@ -9,7 +9,7 @@
 #include "cli/interruption.h"
 #include "error.h"
 #include "report/sweep_report.h"
-#include "text_file.h"
+#include "study/study_database.h"
 
 namespace fakequant {
 namespace {
@@ -17,7 +17,7 @@ namespace {
 struct SweepCommandOptions : CommonOptions {
   SweepRequest request;
   StorageOptions storage;
-  std::vector<std::string> sites, formats;
+  std::vector<std::string> texts, sites, formats;
   bool by_layer = false;
   std::string shard, precision;
 };
@@ -78,15 +78,19 @@ void run_sweep(SweepCommandOptions& options) {
   parse_shard(options.shard, request);
   request.precision = parse_precision(options.precision);
   check_prediction(request);
+  if (request.study.empty()) throw usage_error("the study has no name: name a file");
   const GgufModel model(request.model);
-  for (const auto& text : request.texts) check_readable(text);
+  request.texts = text_files(options.texts);
   request.compute = options.compute;
   const auto provenance = provenance_of(options, request.compute.devices);
   auto inputs = model.paths();
-  inputs.insert(inputs.end(), request.texts.begin(), request.texts.end());
-  refuse_overwriting(inputs, request.study);
-  inputs.push_back(request.study);
-  ResultOutput output(options, inputs);
+  inputs.insert(inputs.end(), options.texts.begin(), options.texts.end());
+  for (const auto& format : request.question.formats) {
+    for (auto& file : format_files(format)) inputs.push_back(std::move(file));
+  }
+  std::vector<NamedOutput> outputs;
+  for (const auto& file : study_files(request.study)) outputs.push_back({"-o", file});
+  ResultOutput output(options, inputs, outputs);
   request.is_stopped = Interruption::is_asked_for;
   const auto result = [&] {
     const Interruption interruption;
@@ -102,7 +106,7 @@ void run_sweep(SweepCommandOptions& options) {
 void add_sweep_options(Arguments& arguments, SweepCommandOptions& options) {
   auto& request = options.request;
   arguments.positional("MODEL", request.model, "A GGUF file");
-  arguments.texts("-f,--file", "FILE", request.texts, "A text to evaluate; repeatable", Required::yes);
+  arguments.texts("-f,--file", "FILE", options.texts, "A text to evaluate; repeatable", Required::yes);
   arguments.texts("--site", "SITE", options.sites,
                   "The values to round, as in rules: a:ffn_input, w:ffn_norm; repeatable", Required::yes);
   arguments.texts("--format", "FORMAT", options.formats,

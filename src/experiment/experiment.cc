@@ -73,7 +73,7 @@ ExperimentResult run_experiment(const ExperimentRequest& request, const StepDone
     auto options = request.eval;
     options.compute = request.compute;
     options.progress = [&](const EvalProgress& progress) { p(progress.done); };
-    result.eval = evaluate(*models, variants, text_files(request.texts), options);
+    result.eval = evaluate(*models, variants, request.texts, options);
   });
   run(ExperimentStep::drift, [&](const Progress& p) {
     for (const auto& variant : variants) {
@@ -81,7 +81,7 @@ ExperimentResult run_experiment(const ExperimentRequest& request, const StepDone
       options.compute = request.compute;
       if (result.rounding && variant.taps.empty()) options.changed_weights = changed_tensors(*result.rounding);
       const auto before = static_cast<double>(result.drifts.size()), all = static_cast<double>(variants.size());
-      result.drifts.push_back(measure_drift(*models, variant, text_file(request.texts.front()), options,
+      result.drifts.push_back(measure_drift(*models, variant, request.texts.front(), options,
                                             [&](double fraction) { p((before + fraction) / all); }));
     }
   });

@@ -12,6 +12,7 @@
 #include "measure/drift.h"
 #include "measure/eval.h"
 #include "measure/generate.h"
+#include "measure/text.h"
 
 namespace fakequant {
 
@@ -22,8 +23,8 @@ std::string_view step_name(ExperimentStep step);
 struct ExperimentRequest {
   std::string model;
   Recipe recipe;
-  ApplySettings storage;           // of the rounded weights
-  std::vector<std::string> texts;  // paths
+  ApplySettings storage;  // of the rounded weights
+  std::vector<Text> texts;
   std::vector<std::string> prompts;
   EvalOptions eval;
   DriftOptions drift;  // drift uses the first text only

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "error.h"
 #include "gguf/test_gguf.h"
@@ -55,6 +56,42 @@ TEST(OutputFile, HasTheModeThatTheUmaskLeaves) {
   struct stat status {};
   ASSERT_EQ(stat(folder.path("out").c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0777, 0640u);
+}
+
+TEST(OutputFile, TakesNamesAsLongAsNamesCanBe) {
+  const TestFolder folder;
+  for (const std::size_t length : {240, 248, 255}) {
+    const std::string name(length, 'n');
+    write_file(folder.path(name), "new");
+    EXPECT_EQ(TestFolder::read(folder.path(name)), "new");
+  }
+  EXPECT_THROW(OutputFile(folder.path(std::string(256, 'n'))), Error);
+}
+
+TEST(OutputFile, OverwritesAFileInAFolderWhereItMayMakeNone) {
+  if (geteuid() == 0) GTEST_SKIP() << "root may make files everywhere";
+  const TestFolder folder;
+  folder.write("out", "old and longer");
+  ASSERT_EQ(chmod(folder.path("").c_str(), 0500), 0);
+  write_file(folder.path("out"), "new");
+  ASSERT_EQ(chmod(folder.path("").c_str(), 0700), 0);
+  EXPECT_EQ(TestFolder::read(folder.path("out")), "new");
+}
+
+TEST(OutputFile, ReservesSpaceWithoutGrowing) {
+  const TestFolder folder;
+  OutputFile file(folder.path("out"));
+  file.reserve(1 << 20);
+  write_text(file, "short");
+  file.commit();
+  EXPECT_EQ(TestFolder::read(folder.path("out")), "short");
+}
+
+TEST(OutputFile, KeepsATextWhereItCan) {
+  const auto kept = keep_text("text", "/some/folder/" + std::string(255, 'n'));
+  ASSERT_TRUE(kept);
+  EXPECT_EQ(TestFolder::read(*kept), "text");
+  std::filesystem::remove(*kept);
 }
 
 TEST(OutputFile, SaysWhyItCannotBeWritten) {

@@ -1,10 +1,12 @@
 #include "gguf/rewrite.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <gguf.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 
 #include "error.h"
@@ -142,6 +144,17 @@ void Rewrite::write_headers() const {
     write_exactly(fd, 0, std::as_bytes(std::span(parts_[part].header)), path);
     // Bytes that are never written, the padding after a tensor of another size, read as zero.
     if (ftruncate(fd, static_cast<off_t>(parts_[part].size)) != 0) {
+      throw Error(fmt::format("cannot write {}: {}", path, errno_text()));
+    }
+  }
+  // A full disk is found here, before any value is computed. What copy() writes needs no space of its own where the
+  // file system shares blocks.
+  for (const auto& [tensor, location] : replaced_) {
+    const auto& info = model_.tensors()[tensor];
+    const auto& [fd, path] = targets_[info.part];
+    const auto size = static_cast<off_t>(stored_bytes(location.type, info.elements));
+    if (fallocate(fd, 0, static_cast<off_t>(location.begin), size) == 0) continue;
+    if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG) {
       throw Error(fmt::format("cannot write {}: {}", path, errno_text()));
     }
   }

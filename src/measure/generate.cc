@@ -1,7 +1,6 @@
 #include "measure/generate.h"
 
 #include <fmt/format.h>
-#include <utf8.h>
 
 #include <algorithm>
 #include <cmath>
@@ -20,7 +19,6 @@ struct ReadPrompt {
 
 ReadPrompt read_prompt(const Model& model, const std::string& prompt, const GenerateOptions& options, int ctx_size) {
   if (prompt.empty()) throw Error("a prompt is empty: give it a word to begin with");
-  if (!utf8::is_valid(prompt)) throw Error("a prompt is not UTF-8: write it in UTF-8");
   if (prompt.find('\0') != std::string::npos) throw Error("a prompt has a zero byte: is the file text?");
   ReadPrompt read{options.chat ? model.chat_prompt(options.system, prompt) : prompt, {}};
   auto& tokens = read.tokens;

@@ -6,13 +6,22 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <span>
 #include <sstream>
 
 #include "error.h"
+#include "gguf/sha256.h"
+#include "text_file.h"
 
 namespace fakequant {
 
-Text text_file(const std::string& path) { return {path, std::nullopt}; }
+Text text_file(const std::string& path) {
+  check_readable(path);
+  std::error_code ignored;
+  const auto status = std::filesystem::status(path, ignored);
+  if (std::filesystem::is_regular_file(status)) return {path, std::nullopt};
+  return {path, read_text(path)};
+}
 
 std::vector<Text> text_files(const std::vector<std::string>& paths) {
   std::vector<Text> texts;
@@ -36,6 +45,19 @@ std::uint64_t text_size(const Text& text) {
   std::error_code error;
   const auto size = std::filesystem::file_size(text.name, error);
   return error ? 0 : size;
+}
+
+std::string sha256_of_text(const Text& text) {
+  if (!text.content) return sha256_of_file(text.name);
+  Sha256 hash;
+  hash.add(std::as_bytes(std::span(*text.content)));
+  return hash.finish();
+}
+
+std::vector<std::string> names_of(const std::vector<Text>& texts) {
+  std::vector<std::string> names;
+  for (const auto& text : texts) names.push_back(text.name);
+  return names;
 }
 
 }  // namespace fakequant

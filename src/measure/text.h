@@ -1,4 +1,4 @@
-// A text to evaluate: a file, or a string in memory.
+// A text to evaluate: a file, or a string in memory. What can be read only once, such as a pipe, is read into memory.
 #pragma once
 
 #include <cstdint>
@@ -15,14 +15,20 @@ struct Text {
   std::optional<std::string> content;  // none: that of the file `name`, which is read piece by piece
 };
 
-// The text of a file, and those of several.
+// The text of a file, and those of several. Reads a pipe or a device to its end. Throws an Error if it cannot be read.
 Text text_file(const std::string& path);
 std::vector<Text> text_files(const std::vector<std::string>& paths);
 
 // Opens a text for reading. Throws an Error if its file cannot be read.
 std::unique_ptr<std::istream> open_text(const Text& text);
 
-// The text's size in bytes; 0 if it is not known, as of a pipe.
+// The text's size in bytes.
 std::uint64_t text_size(const Text& text);
+
+// The SHA-256 of the text's bytes, in hexadecimal. Reads a file anew. Throws an Error if it cannot be read.
+std::string sha256_of_text(const Text& text);
+
+// The names of texts.
+std::vector<std::string> names_of(const std::vector<Text>& texts);
 
 }  // namespace fakequant

@@ -54,7 +54,7 @@ class TextChunks {
   // the text cannot be read or has fewer than two chunks.
   TextChunks(const Model& model, const Text& text, int ctx_size, int max_chunks);
 
-  // The tokens of the next chunk; unset after the last. Throws an Error if the text is not valid UTF-8.
+  // The tokens of the next chunk; unset after the last. Throws an Error if the text cannot be read.
   std::optional<std::vector<Token>> next();
 
   // The number of chunks taken so far, and of all chunks. The latter is an estimate until a long text has been read.

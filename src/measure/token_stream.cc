@@ -1,7 +1,6 @@
 #include "measure/token_stream.h"
 
 #include <fmt/format.h>
-#include <utf8.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -73,7 +72,6 @@ void TokenStream::read_window() {
     cut_off_ = fresh.substr(whole);
     fresh.resize(whole);
   }
-  check_utf8(fresh, begin);
   if (is_last && fresh.ends_with('\n')) fresh.pop_back();
   const auto text = overlap_ + fresh;
   auto tokens = model_->tokenize(text, is_first, false);
@@ -92,12 +90,6 @@ void TokenStream::release(std::size_t count) {
   const auto end = pending_.begin() + static_cast<std::ptrdiff_t>(count);
   ready_.insert(ready_.end(), pending_.begin(), end);
   pending_.erase(pending_.begin(), end);
-}
-
-void TokenStream::check_utf8(const std::string& text, std::uint64_t begin) const {
-  const auto bad = utf8::find_invalid(text);
-  if (bad == std::string::npos) return;
-  throw Error(fmt::format("{} is not UTF-8: the byte at offset {} is not part of a character", name_, begin + bad));
 }
 
 // Joins `next`, the tokens of the overlap and of the text after it, to pending_. Returns false if no run joins them.
@@ -126,7 +118,6 @@ void TokenStream::read_whole() {
   text_->seekg(0);
   if (!*text_) throw Error(fmt::format("{} is too long for a pipe: write the text into a file", name_));
   auto text = read(static_cast<std::size_t>(size_));
-  check_utf8(text, 0);
   if (text.ends_with('\n')) text.pop_back();
   pending_ = model_->tokenize(text, true, false);
   const auto known = std::min(pending_.size(), static_cast<std::size_t>(given_) + ready_.size());

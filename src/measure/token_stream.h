@@ -23,8 +23,8 @@ class TokenStream {
  public:
   static constexpr std::size_t kWindow = std::size_t{2} << 20;  // bytes
 
-  // The model must outlive the stream. All functions throw an Error if the text cannot be read, and the others if it is
-  // not UTF-8. Drops one newline at the text's end, as llama.cpp's tools do.
+  // The model must outlive the stream. All functions throw an Error if the text cannot be read. Bytes that are not
+  // UTF-8 go to the tokenizer as they are, and one newline at the text's end is dropped, both as in llama.cpp's tools.
   TokenStream(const Model& model, const Text& text, std::size_t window = kWindow);
 
   // Whether at least `count` tokens are left.
@@ -43,17 +43,16 @@ class TokenStream {
   void read_whole();
   bool append(std::vector<Token> next);
   void release(std::size_t count);  // moves the first of pending_ to ready_
-  void check_utf8(const std::string& text, std::uint64_t begin) const;
 
   const Model* model_;
   std::string name_;
   std::unique_ptr<std::istream> text_;
   std::size_t window_bytes_, overlap_bytes_;
-  std::uint64_t size_, bytes_read_ = 0;  // size_ 0: not known
-  std::string cut_off_;                  // the first bytes of an incomplete character at the end of a window
-  std::string overlap_;                  // the end of the last window
-  std::vector<Token> ready_;             // final tokens; those before taken_ were returned
-  std::vector<Token> pending_;           // of the last window; its end depends on the text that follows
+  std::uint64_t size_, bytes_read_ = 0;
+  std::string cut_off_;         // the first bytes of an incomplete character at the end of a window
+  std::string overlap_;         // the end of the last window
+  std::vector<Token> ready_;    // final tokens; those before taken_ were returned
+  std::vector<Token> pending_;  // of the last window; its end depends on the text that follows
   std::size_t taken_ = 0;
   std::int64_t given_ = 0;  // tokens returned before ready_
   bool has_ended_ = false;

@@ -88,17 +88,10 @@ std::string verified_model(const StudySubject& subject, const VerifyRequest& req
   return request.model.empty() ? subject.model : request.model;
 }
 
-std::vector<std::string> verified_texts(const StudySubject& subject, const VerifyRequest& request) {
-  if (!request.texts.empty()) return request.texts;
-  std::vector<std::string> texts;
-  for (const auto& text : subject.texts) texts.push_back(text.name);
-  return texts;
-}
-
 void verify_plan(const StudyDatabase& study, const VerifyRequest& request, PlanResult& plan) {
   const auto subject = *study.subject();
   const GgufModel model(verified_model(subject, request));
-  const auto texts = verified_texts(subject, request);
+  const auto& texts = request.texts;
   if (texts.size() != subject.texts.size()) {
     throw usage_error(
         fmt::format("the study is on {} texts, and {} are given: name all of them with -f, in their order",
@@ -109,7 +102,7 @@ void verify_plan(const StudyDatabase& study, const VerifyRequest& request, PlanR
   const auto chunks = study.baseline();
   auto& verification = plan.verification.emplace();
   verification.model = model.path();
-  verification.texts = texts;
+  verification.texts = names_of(texts);
   verification.chunks = static_cast<int>(chunks.size());
   const auto measurements = measurements_of(plan);
   check_files(study, measurements);
@@ -131,7 +124,7 @@ void verify_plan(const StudyDatabase& study, const VerifyRequest& request, PlanR
       request.progress((static_cast<double>(done) + progress.done * static_cast<double>(group.size() + 1)) /
                        static_cast<double>(passes));
     };
-    const auto measured = evaluate(model.paths(), prepared.variants(), text_files(texts), options);
+    const auto measured = evaluate(model.paths(), prepared.variants(), texts, options);
     if (measured.is_interrupted) {
       plan.notes.emplace_back("Interrupted: not everything was measured.");
       return;

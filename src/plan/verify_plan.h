@@ -6,21 +6,21 @@
 #include <vector>
 
 #include "engine/compute_options.h"
+#include "measure/text.h"
 #include "plan/plan_result.h"
 #include "study/study_database.h"
 
 namespace fakequant {
 
 struct VerifyRequest {
-  std::string model;               // empty: the path in the study
-  std::vector<std::string> texts;  // empty: the paths in the study
+  std::string model;        // empty: the path in the study
+  std::vector<Text> texts;  // in the order of the study
   ComputeOptions compute;
   std::function<void(double done)> progress;  // may be empty
   std::function<bool()> is_stopped;           // may be empty; true ends with partial results
 };
 
-// The files that verify_plan() reads.
-std::vector<std::string> verified_texts(const StudySubject& subject, const VerifyRequest& request);
+// The model file that verify_plan() reads.
 std::string verified_model(const StudySubject& subject, const VerifyRequest& request);
 
 // Measures the chosen plan and each uniform plan that takes at most its bits. If no plan was chosen, measures the shown

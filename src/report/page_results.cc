@@ -9,6 +9,7 @@
 
 #include "error.h"
 #include "report/sweep_report.h"
+#include "study/study_database.h"
 #include "sweep/read_study.h"
 #include "text_file.h"
 
@@ -37,6 +38,10 @@ bool has_texts(const Json& json, const std::vector<const char*>& fields) {
 Json study_json(const std::string& path) {
   const auto study = read_study(path);
   return to_json(study.result, {"", study.subject.version, {study.subject.backends}});
+}
+
+void add_study_files(const std::string& path, PageResults& results) {
+  for (auto& file : study_files(path)) results.read.push_back(std::move(file));
 }
 
 class FolderReader {
@@ -87,9 +92,9 @@ class FolderReader {
 
   void add_study(const std::string& name) {
     const auto path = (folder_ / name).string();
+    add_study_files(path, results_);
     auto json = study_json(path);
     studies_.insert(name);
-    results_.read.push_back(path);
     results_.shown.push_back({name, std::move(json)});
   }
 
@@ -137,7 +142,9 @@ class FolderReader {
 PageResults read_page_results(const std::string& path) {
   std::error_code ignored;
   if (fs::is_directory(path, ignored)) return FolderReader(path).run();
-  return {{{fs::path(path).filename().string(), study_json(path)}}, {}, {path}};
+  PageResults results{{{fs::path(path).filename().string(), study_json(path)}}, {}, {}};
+  add_study_files(path, results);
+  return results;
 }
 
 }  // namespace fakequant

@@ -3,6 +3,7 @@
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <fmt/format.h>
 #include <sqlite3.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -75,7 +76,34 @@ std::string explain(const std::string& path, const SQLite::Exception& fault) {
   }
 }
 
+// The name under which SQLite opens the file as a file: it gives ":memory:", "file:..." and "" meanings of their own.
+std::string file_name(const std::string& path) { return std::filesystem::absolute(path).string(); }
+
+// Of a file that nobody writes to: SQLite then needs no files beside it.
+std::string immutable_uri(const std::string& name) {
+  std::string uri = "file:";
+  for (const char c : name) uri += c == '%' || c == '?' || c == '#' ? fmt::format("%{:02x}", c) : std::string(1, c);
+  return uri + "?immutable=1";
+}
+
+// True if what was written last may be beside the study and not in it.
+bool is_in_use(const std::string& path) {
+  std::error_code fault;
+  const auto log_size = std::filesystem::file_size(path + "-wal", fault);
+  return (!fault && log_size > 0) || std::filesystem::exists(path + "-shm", fault) ||
+         std::filesystem::exists(path + "-journal", fault);
+}
+
+// True if both the file and its folder may be written to.
+bool can_write_beside(const std::string& name) {
+  return access(name.c_str(), W_OK) == 0 && access(std::filesystem::path(name).parent_path().c_str(), W_OK | X_OK) == 0;
+}
+
 }  // namespace
+
+std::vector<std::string> study_files(const std::string& path) {
+  return {path, path + "-wal", path + "-shm", path + "-journal"};
+}
 
 template <typename Work>
 auto StudyDatabase::guarded(const Work& work) const {
@@ -87,19 +115,50 @@ auto StudyDatabase::guarded(const Work& work) const {
 }
 
 StudyDatabase::StudyDatabase(const std::string& path, StudyAccess access) : path_(path) {
+  if (path.empty()) throw usage_error("the study has no name: name a file");
   if (std::error_code fault; std::filesystem::is_directory(path, fault)) {
     throw Error(fmt::format("{} is a folder: name a file", path));
   }
-  guarded([&] {
-    const int flags =
-        access == StudyAccess::read ? SQLite::OPEN_READONLY : SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE;
-    database_ = std::make_unique<SQLite::Database>(path, flags, kBusyMilliseconds);
-    database_->exec("PRAGMA foreign_keys = ON");
+  guarded([&] { access == StudyAccess::read ? open_to_read() : open_to_write(); });
+}
+
+void StudyDatabase::open_to_write() {
+  database_ = std::make_unique<SQLite::Database>(file_name(path_), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE,
+                                                 kBusyMilliseconds);
+  database_->exec("PRAGMA foreign_keys = ON");
+  check_is_study();
+  database_->exec("PRAGMA synchronous = NORMAL");
+  SQLite::Statement(*database_, "PRAGMA journal_mode = WAL").executeStep();
+}
+
+void StudyDatabase::open_to_read() {
+  const bool has_log = is_in_use(path_);
+  const auto name = file_name(path_);
+  if (can_write_beside(name)) {
+    // SQLite itself removes what it puts beside the file, which it does not where it may only read.
+    database_ = std::make_unique<SQLite::Database>(name, SQLite::OPEN_READWRITE, kBusyMilliseconds);
+    database_->exec("PRAGMA query_only = ON");
+    // A log that was there stays for the next sweep: what is only read is not changed.
+    if (has_log) sqlite3_db_config(database_->getHandle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
     check_is_study();
-    if (access == StudyAccess::read) return;
-    database_->exec("PRAGMA synchronous = NORMAL");
-    SQLite::Statement(*database_, "PRAGMA journal_mode = WAL").executeStep();
-  });
+    return;
+  }
+  if (!has_log) {
+    const auto flags = SQLite::OPEN_READONLY | SQLite::OPEN_URI;
+    database_ = std::make_unique<SQLite::Database>(immutable_uri(name), flags, kBusyMilliseconds);
+    check_is_study();
+    return;
+  }
+  try {
+    database_ = std::make_unique<SQLite::Database>(name, SQLite::OPEN_READONLY, kBusyMilliseconds);
+    check_is_study();
+  } catch (const SQLite::Exception& fault) {
+    if (fault.getErrorCode() != SQLITE_CANTOPEN && fault.getErrorCode() != SQLITE_READONLY) throw;
+    throw Error(
+        fmt::format("{} has a log beside it, {}-wal, of a sweep that runs or was interrupted, and reading it "
+                    "needs permission to write in the folder: copy both files into a folder of your own",
+                    path_, path_));
+  }
 }
 
 StudyDatabase::~StudyDatabase() = default;

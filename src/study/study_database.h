@@ -74,15 +74,20 @@ struct PredictedDivergence {
   double low = 0, high = 0;
 };
 
+// The files of the study at `path`: itself, and those that SQLite may have beside it.
+std::vector<std::string> study_files(const std::string& path);
+
+// Reading leaves nothing beside the study, and needs no permission to write.
 enum class StudyAccess { read, write };
 
 class StudyDatabase {
  public:
   using VariantId = std::int64_t;
 
-  // Opens the file; for writing, creates it if it does not exist. Throws an Error if the file cannot be opened, is
-  // damaged, is not a study, or has a later version. All functions throw an Error if the file cannot be read or
-  // written.
+  // Opens the file; for writing, creates it if it does not exist. `path` is always the name of a file, even where SQLite
+  // would treat it otherwise, such as ":memory:". Throws a usage error if it is empty, and an Error if the file cannot be
+  // opened, is damaged, is not a study, or has a later version. All functions throw an Error if the file cannot be read
+  // or written.
   StudyDatabase(const std::string& path, StudyAccess access);
   StudyDatabase(const StudyDatabase&) = delete;
   StudyDatabase& operator=(const StudyDatabase&) = delete;
@@ -126,6 +131,8 @@ class StudyDatabase {
  private:
   template <typename Work>
   auto guarded(const Work& work) const;
+  void open_to_read();
+  void open_to_write();
   void check_is_study() const;
   void add_baseline(const ChunkPosition& position, const BaselineSums& baseline);
   Error other_figures(const std::string& whose, const ChunkPosition& position) const;

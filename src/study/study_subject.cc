@@ -5,11 +5,10 @@
 
 #include "engine/environment.h"
 #include "gguf/model_hash.h"
-#include "gguf/sha256.h"
 
 namespace fakequant {
 
-StudySubject study_subject(const GgufModel& model, const std::vector<std::string>& texts, const ComputeOptions& compute,
+StudySubject study_subject(const GgufModel& model, const std::vector<Text>& texts, const ComputeOptions& compute,
                            const StudyShape& shape) {
   const auto environment = describe_environment(compute.threads, compute.devices);
   StudySubject subject;
@@ -22,7 +21,7 @@ StudySubject study_subject(const GgufModel& model, const std::vector<std::string
   subject.version = environment.version;
   subject.engine = environment.engine;
   subject.backends = fmt::format("{}", fmt::join(environment.backends, ", "));
-  for (const auto& text : texts) subject.texts.push_back({text, sha256_of_file(text)});
+  for (const auto& text : texts) subject.texts.push_back({text.name, sha256_of_text(text)});
   return subject;
 }
 

@@ -6,6 +6,7 @@
 
 #include "engine/compute_options.h"
 #include "gguf/gguf_model.h"
+#include "measure/text.h"
 #include "study/study_database.h"
 
 namespace fakequant {
@@ -16,8 +17,8 @@ struct StudyShape {
   int ctx_size = 0, batch_size = 0;  // tokens
 };
 
-// Hashes the model and the texts, which are paths. Throws an Error if one cannot be read.
-StudySubject study_subject(const GgufModel& model, const std::vector<std::string>& texts, const ComputeOptions& compute,
+// Reads the model and the texts to hash them. Throws an Error if one cannot be read.
+StudySubject study_subject(const GgufModel& model, const std::vector<Text>& texts, const ComputeOptions& compute,
                            const StudyShape& shape);
 
 }  // namespace fakequant

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/compute_options.h"
+#include "measure/text.h"
 #include "sweep/sweep_plan.h"
 #include "sweep/sweep_result.h"
 #include "weights/apply.h"
@@ -24,9 +25,9 @@ struct SweepProgress {
 };
 
 struct SweepRequest {
-  std::string model;               // a GGUF file
-  std::string study;               // the database
-  std::vector<std::string> texts;  // files
+  std::string model;  // a GGUF file
+  std::string study;  // the database
+  std::vector<Text> texts;
   SweepQuestion question;
   ApplySettings storage;  // of the rounded weights
   ComputeOptions compute;

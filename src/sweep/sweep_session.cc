@@ -59,10 +59,9 @@ void SweepSession::check_rules() {
 
 void SweepSession::read_texts() {
   for (std::size_t t = 0; t < request_.texts.size(); ++t) {
-    TextChunks chunks(model_, text_file(request_.texts[t]), static_cast<int>(chunk_plan_.shape.ctx_size),
-                      request_.chunks);
+    TextChunks chunks(model_, request_.texts[t], static_cast<int>(chunk_plan_.shape.ctx_size), request_.chunks);
     auto& text = texts_.emplace_back();
-    text.name = request_.texts[t];
+    text.name = request_.texts[t].name;
     while (auto tokens = chunks.next()) {
       chunks_.push_back({{static_cast<int>(t), text.chunks++}, std::move(*tokens)});
     }

@@ -132,6 +132,7 @@ SafetensorsModel::SafetensorsModel(const std::string& path) : path_(path) {
 }
 
 void SafetensorsModel::add_index(const std::string& path) {
+  index_ = path;
   const auto json = parse_json(path, read_text(path));
   if (!json.contains("weight_map") || !json["weight_map"].is_object()) refuse_safetensors(path, "it has no weight_map");
   std::set<std::string> names;
@@ -181,6 +182,7 @@ void SafetensorsModel::add_file(const std::string& path) {
 
 std::vector<std::string> SafetensorsModel::files() const {
   std::vector<std::string> paths;
+  if (!index_.empty()) paths.push_back(index_);
   for (const auto& file : files_) paths.push_back(file.path);
   return paths;
 }

@@ -33,7 +33,7 @@ class SafetensorsModel {
 
   const std::string& path() const { return path_; }
   const std::map<std::string, SafetensorsTensor>& tensors() const { return tensors_; }  // by name
-  std::vector<std::string> files() const;                                               // their paths
+  std::vector<std::string> files() const;  // the paths of all files that are read, the index among them
 
   // Reads stored elements, from `first` on.
   void read(const SafetensorsTensor& tensor, std::int64_t first, std::span<std::byte> bytes) const;
@@ -47,6 +47,7 @@ class SafetensorsModel {
   void add_index(const std::string& path);
 
   std::string path_;
+  std::string index_;  // its path; empty where there is none
   std::vector<File> files_;
   std::map<std::string, SafetensorsTensor> tensors_;
 };
