@@ -154,7 +154,7 @@ class PlanTest(ProgramTest):
         self.assertEqual({place["site"]: place["layers"] for found in free for place in found["places"]},
                          {"a:ffn_input": list(range(6)), "a:ffn_down_input": list(range(6))})
         self.assertEqual([found["kld"] for found in free], [0, 0])
-        self.assertIn("a:ffn_input in layers 0-5 can go from 32 to 16 bits in f16 at no measured loss", run("plan", self.study, "--no-loss", 0).stdout)
+        self.assertIn("a:ffn_input in layers 0-5 can go from 32 to 16 bits in f16 at a loss that counts as none", run("plan", self.study, "--no-loss", 0).stdout)
         # With a higher threshold, int4 counts as no loss everywhere.
         for found in self.plan("--no-loss", 1)["suggestions"]:
             self.assertEqual((found["what"], found["format"]), ("no_loss", "int4"))

@@ -11,6 +11,7 @@
 #include "plan/verify_plan.h"
 #include "recipe/recipe_yaml.h"
 #include "report/plan_report.h"
+#include "report/tensor_types.h"
 #include "study/study_storage.h"
 
 namespace fakequant {
@@ -19,7 +20,7 @@ namespace {
 struct PlanCommandOptions : CommonOptions {
   PlanRequest request;
   std::vector<std::string> sites, keep, bits, texts;
-  std::string max_kld, output;
+  std::string max_kld, output, tensor_types;
   StorageOptions storage;
   bool verify = false;
   VerifyRequest verification;
@@ -67,8 +68,8 @@ KeptFormat parse_kept_format(const std::string& text) {
 
 void check_options(const PlanCommandOptions& options) {
   const bool has_budget = !options.bits.empty() || !options.max_kld.empty();
-  if (!options.output.empty() && !has_budget) {
-    throw usage_error("-o writes the plan under a budget: add --bits or --max-kld");
+  if ((!options.output.empty() || !options.tensor_types.empty()) && !has_budget) {
+    throw usage_error("-o and --tensor-type-file write the plan under a budget: add --bits or --max-kld");
   }
   const auto& verification = options.verification;
   if (!options.verify && (!verification.model.empty() || !options.texts.empty())) {
@@ -115,15 +116,17 @@ void run_plan(PlanCommandOptions& options) {
   if (!subject) throw Error(fmt::format("{} is empty: it holds no study", request.study));
   options.verification.texts = verified_texts(*subject, options);
   const auto inputs = files_of(study, *subject, options);
-  ResultOutput output(options, inputs, {{"-o", options.output}});
-  std::optional<OutputFile> recipe_file;
+  ResultOutput output(options, inputs, {{"-o", options.output}, {"--tensor-type-file", options.tensor_types}});
+  std::optional<OutputFile> recipe_file, types_file;
   if (!options.output.empty()) recipe_file.emplace(options.output);
+  if (!options.tensor_types.empty()) types_file.emplace(options.tensor_types);
   const auto provenance = options.verify ? provenance_of(options, options.compute.devices) : provenance_of(options);
   auto result = about(request.study, [&] { return make_plan(study, request); });
   if (result.is_chosen && result.recipe.empty() && !options.output.empty()) {
     throw usage_error(
         "the budget allows everything to stay as it is, so there is no recipe to write: give a smaller one");
   }
+  if (types_file) write_text(*types_file, tensor_types(result));
   if (options.verify) {
     options.verification.compute = options.compute;
     options.verification.is_stopped = Interruption::is_asked_for;
@@ -136,6 +139,7 @@ void run_plan(PlanCommandOptions& options) {
     write_text(*recipe_file, to_yaml(result.recipe));
     recipe_file->commit();
   }
+  if (types_file) types_file->commit();
   output.write(to_text(result, options.output), to_json(result, provenance));
 }
 
@@ -150,6 +154,8 @@ void add_plan_options(Arguments& arguments, PlanCommandOptions& options) {
   arguments.texts("--keep", "SITE=FORMAT", options.keep,
                   "Give a site this format: w:ffn_down@0=bf16; 'none' leaves it as it is; repeatable");
   arguments.text("-o,--output", "RECIPE.yaml", options.output, "Write the plan as a recipe");
+  arguments.text("--tensor-type-file", "FILE", options.tensor_types,
+                 "Write the plan's weights, in ggml's types, for the option of this name of llama-quantize");
   arguments.number("--no-loss", request.negligible_kld, 0.0, 1.0, "Count divergences up to this as no loss, nats");
   arguments.flag("--verify", options.verify,
                  "Measure the plan and single formats; without a budget, the mixes of the table");

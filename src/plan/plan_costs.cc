@@ -10,6 +10,7 @@
 #include "error.h"
 #include "recipe/nearest_words.h"
 #include "study/study_totals.h"
+#include "study/variant_bits.h"
 
 namespace fakequant {
 namespace {
@@ -34,14 +35,6 @@ std::optional<Cost> cost_of(const StudyDatabase& study, const Predictions& predi
   if (found == predictions.end()) return std::nullopt;
   const auto& [kld, low, high] = found->second;
   return Cost{{kld, (high - low) / (2 * kErrorsIn95)}, 0};
-}
-
-std::int64_t bits_in(const Format& format, SiteKind kind, const std::vector<StudySite>& sites) {
-  std::int64_t bits = 0;
-  for (const auto& site : sites) {
-    bits += storage_bits(format, site.values, kind == SiteKind::weight ? ScaledAs::weight : ScaledAs::activation);
-  }
-  return bits;
 }
 
 std::string part_name(const PlanPart& part) {
@@ -171,8 +164,8 @@ void read_parts(const StudyDatabase& study, PlanCosts& costs) {
           "and measures nothing again");
     }
     part_of(parts, rule, variant, sites)
-        .options.push_back({rule, variant.format, bits_in(rule.format, rule.pattern.kind, sites), cost->kld.value,
-                            cost->kld.error, cost->chunks == 0});
+        .options.push_back(
+            {rule, variant.format, bits_in(rule, sites), cost->kld.value, cost->kld.error, cost->chunks == 0});
     chunks.push_back(cost->chunks);
   }
   if (chunks.empty()) throw Error("nothing has been measured in the study: continue it with sweep");

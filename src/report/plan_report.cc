@@ -27,6 +27,7 @@ Json point_json(const PlanPoint& point, const KindPlan& kind) {
   json["bits"] = point.bits;
   json["kld"] = point.kld;
   add_measured(json, point.measured);
+  json["recipe"] = to_string(point.recipe);
   return json;
 }
 
@@ -253,7 +254,7 @@ std::string to_text(const PlanSuggestion& suggestion) {
   const auto places = places_text(suggestion.places);
   const bool is_one = suggestion.parts == 1;
   if (suggestion.kind == PlanSuggestion::no_loss) {
-    return fmt::format("{} can go from {:.4g} to {:.4g} bits in {} at no measured loss: {}{} nats.", places,
+    return fmt::format("{} can go from {:.4g} to {:.4g} bits in {} at a loss that counts as none: {}{} nats.", places,
                        suggestion.untouched_bits, suggestion.bits, suggestion.format,
                        is_one ? "" : fmt::format("{} together, each at most ", value_text(suggestion.kld)),
                        value_text(suggestion.largest_kld));

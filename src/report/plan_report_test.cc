@@ -86,7 +86,8 @@ TEST(PlanReport, SuggestsInWordsWithTheFigures) {
   suggestion.kld = 6e-6;
   suggestion.largest_kld = 3e-6;
   EXPECT_EQ(to_text(suggestion),
-            "a:ffn_norm in layers 0-1,3 can go from 32 to 8 bits in e4m3 at no measured loss: 6.000e-06 together, each "
+            "a:ffn_norm in layers 0-1,3 can go from 32 to 8 bits in e4m3 at a loss that counts as none: 6.000e-06 "
+            "together, each "
             "at most 3.000e-06 nats.");
   suggestion.kind = PlanSuggestion::costs_most;
   suggestion.parts = 1;

@@ -37,6 +37,7 @@ Json variant_json(const SweepVariant& variant, const std::vector<std::string>& t
   json["layer"] = variant.layer ? Json(*variant.layer) : Json(nullptr);
   json["format"] = variant.format;
   json["storage"] = variant.storage.empty() ? Json(nullptr) : Json(variant.storage);
+  json["bits"] = variant.bits ? Json(*variant.bits) : Json(nullptr);
   json["chunks"] = variant.chunks;
   json["chunks_found"] = variant.chunks_found;
   json["first_layer"] = variant.first_layer ? Json(*variant.first_layer) : Json(nullptr);
@@ -242,12 +243,13 @@ Table sweep_table(const SweepResult& result) {
   std::erase_if(quantities, [](const auto* quantity) { return quantity->estimate == &DivergenceFigures::ppl; });
   std::stable_partition(quantities.begin(), quantities.end(),
                         [](const auto* quantity) { return is_divergence(*quantity); });
-  std::vector<std::string> headers = {"site<", "layer", "format<"};
+  std::vector<std::string> headers = {"site<", "layer", "format<", "bits"};
   for (const auto* quantity : quantities) headers.push_back(title_text(*quantity));
   headers.insert(headers.end(), {"chunks", "from layer"});
   Table table(headers);
   for (const auto* variant : most_harmful_first(result)) {
-    std::vector<std::string> cells = {printable(variant->site), layer_text(*variant), variant->format};
+    std::vector<std::string> cells = {printable(variant->site), layer_text(*variant), variant->format,
+                                      variant->bits ? fmt::format("{:.4g}", *variant->bits) : "-"};
     for (const auto* quantity : quantities) {
       if (quantity->estimate == &DivergenceFigures::kld) {
         cells.push_back(kld_text(*variant));

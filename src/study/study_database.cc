@@ -44,6 +44,13 @@ std::vector<StudyText> read_texts(SQLite::Database& database) {
   return texts;
 }
 
+StudyValue value_of(const SQLite::Column& column) {
+  if (column.isNull()) return {};
+  if (column.isInteger()) return column.getInt64();
+  if (column.isFloat()) return column.getDouble();
+  return column.getString();
+}
+
 // Adds where variants overflowed.
 void read_overflows(SQLite::Database& database, std::map<StudyDatabase::VariantId, StudyVariant>& variants) {
   SQLite::Statement rows(database,
@@ -388,6 +395,22 @@ void StudyDatabase::set_prediction(VariantId variant, const PredictedDivergence&
     bind_all(insert, variant, prediction.kld, prediction.low, prediction.high);
     insert.exec();
   });
+}
+
+StudyRows StudyDatabase::query(const std::string& sql) const {
+  try {
+    SQLite::Statement statement(*database_, sql);
+    StudyRows found;
+    for (int c = 0; c < statement.getColumnCount(); ++c) found.columns.emplace_back(statement.getColumnName(c));
+    if (found.columns.empty()) throw usage_error("the query returns no rows: write a SELECT");
+    while (statement.executeStep()) {
+      auto& row = found.rows.emplace_back();
+      for (int c = 0; c < statement.getColumnCount(); ++c) row.push_back(value_of(statement.getColumn(c)));
+    }
+    return found;
+  } catch (const SQLite::Exception& fault) {
+    throw usage_error(fmt::format("the query cannot be run: {}", fault.what()));
+  }
 }
 
 std::map<StudyDatabase::VariantId, StudyVariant> StudyDatabase::variants() const {

@@ -15,6 +15,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "engine/hidden_states.h"
@@ -78,16 +79,23 @@ struct PredictedDivergence {
 std::vector<std::string> study_files(const std::string& path);
 
 // Reading leaves nothing beside the study, and needs no permission to write.
+// What an SQL query finds: the names of the columns, and rows of as many values.
+using StudyValue = std::variant<std::monostate, std::int64_t, double, std::string>;  // the first is NULL
+struct StudyRows {
+  std::vector<std::string> columns;
+  std::vector<std::vector<StudyValue>> rows;
+};
+
 enum class StudyAccess { read, write };
 
 class StudyDatabase {
  public:
   using VariantId = std::int64_t;
 
-  // Opens the file; for writing, creates it if it does not exist. `path` is always the name of a file, even where SQLite
-  // would treat it otherwise, such as ":memory:". Throws a usage error if it is empty, and an Error if the file cannot be
-  // opened, is damaged, is not a study, or has a later version. All functions throw an Error if the file cannot be read
-  // or written.
+  // Opens the file; for writing, creates it if it does not exist. `path` is always the name of a file, even where
+  // SQLite would treat it otherwise, such as ":memory:". Throws a usage error if it is empty, and an Error if the file
+  // cannot be opened, is damaged, is not a study, or has a later version. All functions throw an Error if the file
+  // cannot be read or written.
   StudyDatabase(const std::string& path, StudyAccess access);
   StudyDatabase(const StudyDatabase&) = delete;
   StudyDatabase& operator=(const StudyDatabase&) = delete;
@@ -118,6 +126,9 @@ class StudyDatabase {
   void set_sites(VariantId variant, const std::vector<StudySite>& sites);
   // Replaces an earlier prediction.
   void set_prediction(VariantId variant, const PredictedDivergence& prediction);
+
+  // Runs a statement that returns rows. Throws a usage error if it is not one statement of SQL.
+  StudyRows query(const std::string& sql) const;
 
   std::map<VariantId, StudyVariant> variants() const;
   // The sites that a variant rounds, by name; empty if the study does not record them.

@@ -113,6 +113,10 @@ std::string divergence_columns() {
     if (!quantity.is_compared || quantity.moments == nullptr) continue;
     columns.push_back(
         fmt::format("CASE WHEN count({0}) = count(*) THEN sum({0}) / sum(predictions) END AS {0}", quantity.name));
+    columns.push_back(fmt::format(
+        "CASE WHEN count({0}) = count(*) THEN sqrt(max(0, sum({0}_squared) / sum(predictions) - pow(sum({0}) / "
+        "sum(predictions), 2)) / (sum(predictions) - 1)) END AS {0}_error",
+        quantity.name));
     if (quantity.max == nullptr) continue;
     columns.push_back(
         fmt::format("CASE WHEN count({0}_max) = count(*) THEN max({0}_max) END AS {0}_max", quantity.name));

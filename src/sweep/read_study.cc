@@ -37,7 +37,7 @@ StoredStudy read_study(const std::string& path) {
     const auto found = predictions.find(id);
     const auto predicted = found == predictions.end() ? std::nullopt : std::optional(found->second);
     if (!scores.empty() || predicted || variant.overflow)
-      result.variants.push_back(sweep_variant(variant, scores, predicted));
+      result.variants.push_back(sweep_variant(variant, study.sites(id), scores, predicted));
   }
   result.prediction_quality = quality_of(result.variants);
   result.is_by_layer = std::any_of(result.variants.begin(), result.variants.end(),

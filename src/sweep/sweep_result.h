@@ -17,6 +17,7 @@ struct SweepVariant {
   std::string site, format;
   std::optional<int> layer;                      // unset: all layers that the site names
   std::string storage;                           // of quantized weights, in the notation of the study
+  std::optional<double> bits;                    // of a value in the format; unset if the study does not say
   int chunks = 0;                                // measured, of the requested chunks
   int chunks_found = 0;                          // of these, the ones that the study had before
   DivergenceFigures figures;                     // over the measured chunks; of the quantiles only the maximum

@@ -208,8 +208,9 @@ SweepResult SweepSession::result() const {
     stored.start = variant.start;
     stored.overflow = variant.overflow;
     const auto predicted = predictions.find(variant.id);
-    auto& row = result.variants.emplace_back(sweep_variant(
-        stored, variant.scores, predicted == predictions.end() ? std::nullopt : std::optional(predicted->second)));
+    auto& row = result.variants.emplace_back(
+        sweep_variant(stored, study_sites(variant.planned), variant.scores,
+                      predicted == predictions.end() ? std::nullopt : std::optional(predicted->second)));
     row.chunks_found = static_cast<int>(variant.found);
     row.is_precise = variant.is_precise;
   }

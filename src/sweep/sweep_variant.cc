@@ -1,10 +1,12 @@
 #include "sweep/sweep_variant.h"
 
 #include "study/study_totals.h"
+#include "study/variant_bits.h"
 
 namespace fakequant {
 
-SweepVariant sweep_variant(const StudyVariant& stored, const std::map<ChunkPosition, ScoreSums>& scores,
+SweepVariant sweep_variant(const StudyVariant& stored, const std::vector<StudySite>& sites,
+                           const std::map<ChunkPosition, ScoreSums>& scores,
                            const std::optional<PredictedDivergence>& predicted) {
   SweepVariant variant;
   variant.recipe = stored.recipe;
@@ -12,6 +14,7 @@ SweepVariant sweep_variant(const StudyVariant& stored, const std::map<ChunkPosit
   variant.format = stored.format;
   variant.layer = stored.layer;
   variant.storage = stored.storage;
+  variant.bits = bits_per_value(parse_rule(stored.recipe), sites);
   variant.chunks = variant.chunks_found = static_cast<int>(scores.size());
   variant.overflow = stored.overflow;
   variant.figures = stored.overflow ? no_figures() : figures_of(scores);

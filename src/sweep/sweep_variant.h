@@ -10,7 +10,8 @@
 namespace fakequant {
 
 // `scores` holds the chunks that the figures are over; it may be empty. All of them count as found in the study.
-SweepVariant sweep_variant(const StudyVariant& stored, const std::map<ChunkPosition, ScoreSums>& scores,
+SweepVariant sweep_variant(const StudyVariant& stored, const std::vector<StudySite>& sites,
+                           const std::map<ChunkPosition, ScoreSums>& scores,
                            const std::optional<PredictedDivergence>& predicted);
 
 // The quality of the predictions of variants that were measured later.
