@@ -125,6 +125,7 @@ void run_plan(PlanCommandOptions& options) {
         "the budget allows everything to stay as it is, so there is no recipe to write: give a smaller one");
   }
   if (options.verify) {
+    prepare_threads(options);
     options.verification.compute = options.compute;
     options.verification.is_stopped = Interruption::is_asked_for;
     const Interruption interruption;
