@@ -67,6 +67,7 @@ struct GenerationResult {
   std::string system;  // this system message
   SamplerOptions sampling;
   std::vector<PromptResult> prompts;
+  std::vector<std::string> notes;  // what was not done as asked, and why
 };
 
 }  // namespace fakequant
