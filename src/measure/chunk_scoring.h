@@ -45,4 +45,8 @@ BaselineSlice predict_slice(Context& baseline, const Chunk& chunk, const ChunkSl
 void score_slice(Context& variant, const std::string& name, const Chunk& chunk, const ChunkSlice& slice,
                  const BaselineSlice& baseline, int threads, std::vector<TokenScore>& scores);
 
+// Appends the scores of a variant that is the baseline itself: what score_slice gives, without an evaluation.
+void score_same(const Chunk& chunk, const ChunkSlice& slice, const BaselineSlice& baseline, int threads,
+                std::vector<TokenScore>& scores);
+
 }  // namespace fakequant
