@@ -60,6 +60,16 @@ class FormatsTest(ProgramTest):
         self.assertEqual([e["code"] for e in nothing], [0, 8, None])
         self.assertIn("0x2a", run("formats", "e4m3", "--round", "0.3").stdout)
 
+    def test_says_where_a_value_is_another_float32(self):
+        # Beyond the middle of 1 and 1.125, which it is in float32.
+        given = ("1.0625000001", "1.0625", "0.3", "1e-60", "nan")
+        examples = self.measure("formats", "e4m3", *[a for x in given for a in ("--round", x)])["examples"]
+        self.assertEqual([e["rounded_as_float32"] for e in examples], [True, False, False, True, False])
+        self.assertEqual((examples[0]["given"], examples[0]["value"], examples[0]["rounded"]), (1.0625000001, 1.0625, 1))
+        printed = run("formats", "e4m3", *[a for x in given for a in ("--round", x)]).stdout
+        self.assertIn("1.0625000001 is first a float32, 1.0625,", printed)
+        self.assertEqual(printed.count("is first a float32"), 2)
+
     def test_says_what_is_allowed(self):
         for format_text, pattern in {
                 "bf17": "the formats are f16 bf16",

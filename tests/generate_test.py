@@ -122,6 +122,20 @@ class GenerateTest(ProgramTest):
         self.refuse(1, "standard input holds no prompts", "generate", MODEL, "--prompt-file", "-", input="\n \n")
         self.refuse(2, "--dry-run", "generate", MODEL, "--prompt-file", "-", "--dry-run", *ROUGH, input="What")
 
+    def test_escapes_can_be_left_as_they_are(self):
+        with open(self.path("prompts.txt"), "w", encoding="utf-8") as file:
+            file.write("one\\ntwo\\\\three\n")
+
+        def prompts(*more):
+            read = self.measure("generate", MODEL, "-n", 1, "-p", "a\\tb", "--prompt-file", self.path("prompts.txt"), *more)
+            return [prompt["prompt"] for prompt in read["prompts"]]
+
+        self.assertEqual(prompts(), ["a\tb", "one\ntwo\\three"])
+        self.assertEqual(prompts("--escape"), prompts())
+        self.assertEqual(prompts("-e"), prompts())
+        self.assertEqual(prompts("--no-escape"), ["a\\tb", "one\\ntwo\\\\three"])
+        self.refuse(2, "exclude each other", "generate", MODEL, "-p", "What", "-e", "--no-escape")
+
     def test_says_what_is_wrong_with_a_prompt(self):
         for prompt, pattern in (("", "prompt is empty"), ("word " * 400, r"has \d+ tokens, which fill the context of 256")):
             self.refuse(1, pattern, "generate", MODEL, "-p", prompt)
@@ -186,7 +200,12 @@ class GenerateTest(ProgramTest):
         self.assertEqual(counted, chat["prompt_tokens"] - 1)
 
     def test_a_chat_needs_a_template_that_is_known(self):
-        self.refuse(1, "has no chat template", "generate", MODEL, "--chat", "-p", "Hi")
+        plain = self.measure("generate", MODEL, "-p", "Hi", "-n", 4)
+        chat = self.measure("generate", MODEL, "--chat", "--system", "Be kind.", "-p", "Hi", "-n", 4)
+        self.assertEqual(chat["prompts"], plain["prompts"])
+        self.assertEqual((plain["notes"], chat["chat"], len(chat["notes"])), ([], False, 1))
+        self.assertRegex(chat["notes"][0], "has no chat template: it read the prompts as they are, without the system's message")
+        self.assertIn(chat["notes"][0], run("generate", MODEL, "--chat", "--system", "Be kind.", "-p", "Hi", "-n", 4).stdout)
         self.refuse(1, "does not know the chat template", "generate", self.with_template("{{ nothing }}"), "--chat", "-p", "Hi")
         self.refuse(2, "add --chat", "generate", MODEL, "--system", "Be kind.", "-p", "Hi")
 

@@ -86,7 +86,8 @@ class InterruptedMeasurementTest(ProgramTest):
         """Presses Ctrl-C after `after` chunks, as counted by the progress on the terminal."""
         terminal, inner = pty.openpty()
         command = [PROGRAM, "eval", MODEL, "-f", TEXT, "--rule", "a:ffn_norm=int4", "--json", self.path("out.json")]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=inner, stdin=subprocess.DEVNULL)
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=inner, stdin=subprocess.DEVNULL,
+                                   env={**os.environ, "TERM": "xterm"})
         os.close(inner)
         said = b""
         while f"[{after}".encode() not in said and process.poll() is None:

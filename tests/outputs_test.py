@@ -251,6 +251,22 @@ class OutputsTest(ProgramTest):
         result = self.measure("generate", MODEL, "--prompt-file", self.pipe("What?\n"), "-n", 2, "--threads", 1)
         self.assertEqual(result["prompts"][0]["prompt"], "What?")
 
+    def test_a_recipe_may_name_files_that_lie_beside_it(self):
+        os.mkdir(self.path("recipes"))
+        self.measure("calibrate", MODEL, "-f", self.text, "-o", self.path("recipes/ranges.json"), "--rule", "a:ffn_norm=int8", *FEW)
+        rules = "rules:\n  - activations: ffn_norm\n    format: int8\n    range: static:ranges.json\n"
+        recipe = self.write("recipes/recipe.yaml", rules)
+        beside = self.measure("eval", MODEL, "-f", self.text, *FEW, "--recipe", recipe)
+        named = self.measure("eval", MODEL, "-f", self.text, *FEW, "--rule",
+                             f"a:ffn_norm=int8,range=static:{self.path('recipes/ranges.json')}")
+        self.assertEqual(beside["variants"][0]["kld"], named["variants"][0]["kld"])
+        variant = self.measure("eval", MODEL, "-f", self.text, *FEW, "--variant", f"v={recipe}")
+        self.assertEqual(variant["variants"][0]["kld"], named["variants"][0]["kld"])
+        self.refuse(USAGE, IS_INPUT, "eval", MODEL, "-f", self.text, "--recipe", recipe, "--json", self.path("recipes/ranges.json"))
+        # A file of that name in the working directory comes first.
+        self.write("ranges.json", "{}")
+        self.refuse(WORK, "ranges.json is not a valid ranges file", "eval", MODEL, "-f", self.text, "--recipe", recipe, cwd=self.folder)
+
     # Studies that may only be read
 
     def test_a_study_on_a_read_only_mount(self):

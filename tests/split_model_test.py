@@ -1,11 +1,19 @@
 """Models in several files: read, rounded, compared and run as one model."""
 
+import fcntl
+import hashlib
 import os
+import subprocess
 import unittest
 
-from program import MODEL, TEXT, ProgramTest, run, run_llama
+from program import MODEL, PROGRAM, TEXT, ProgramTest, run, run_llama
 
 WORK, USAGE = 1, 2
+
+
+def contents(path):
+    with open(path, "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()
 
 
 class SplitModelTest(ProgramTest):
@@ -42,6 +50,35 @@ class SplitModelTest(ProgramTest):
         run_llama("llama-gguf-split", "--merge", outputs[0], self.path("merged.gguf"))
         comparison = self.measure("compare", self.path("whole.gguf"), self.path("merged.gguf"))
         self.assertEqual(comparison["tensors_identical"], 56)
+
+    def test_two_that_write_to_one_target_do_not_mix_their_parts(self):
+        targets = [self.path(f"out-0000{i}-of-00003.gguf") for i in (1, 2, 3)]
+        whole = []
+        for form in ("bf16", "e4m3"):
+            self.measure("apply", self.model, "-o", self.path("out.gguf"), "--rule", f"w:*={form}")
+            whole.append(list(map(contents, targets)))
+        said = []
+        for _ in range(5):
+            both = [subprocess.Popen([PROGRAM, "apply", self.model, "-o", self.path("out.gguf"), "--rule", f"w:*={form}"],
+                                     stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) for form in ("bf16", "e4m3")]
+            for process in both:
+                error = process.communicate()[1]
+                self.assertEqual(process.returncode, WORK if error else 0, error)
+                said += [error] if error else []
+            self.assertIn(list(map(contents, targets)), whole)
+        for error in said:
+            self.assertRegex(error, "another program is writing .*out-00001-of-00003.gguf: wait until it is done")
+        self.assertEqual([name for name in os.listdir(self.folder) if name.startswith(".")], [])
+
+    def test_a_second_one_says_that_a_first_writes(self):
+        self.measure("apply", self.model, "-o", self.path("out.gguf"))
+        before = sorted(os.listdir(self.folder))
+        name = hashlib.sha256(b"out-00001-of-00003.gguf").hexdigest()[:16]
+        with open(self.path(f".fakequant.{name}.lock"), "w", encoding="utf-8") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self.refuse(WORK, "another program is writing", "apply", self.model, "-o", self.path("out.gguf"))
+        self.measure("apply", self.model, "-o", self.path("out.gguf"))  # the file without its program locks nothing
+        self.assertEqual(sorted(os.listdir(self.folder)), before)
 
     def test_eval_measures_it_as_the_whole_model(self):
         arguments = ["-f", TEXT, "--chunks", 2, "--rule", "w:ffn_norm=bf16", "--rule", "a:ffn_norm=bf16"]

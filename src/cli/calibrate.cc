@@ -39,6 +39,7 @@ void run_calibrate(CalibrateCommandOptions& options) {
   for (const auto& rule : recipe) inputs.push_back(rule.format.importance_file);
   ResultOutput output(options, inputs, {{"-o", options.output}});
   OutputFile ranges(options.output);
+  prepare_threads(options);
   PreparedVariants prepared(model, storage, options.compute.threads);
   prepared.add("calibrated", recipe);
   const auto& variant = prepared.variants().front();

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cli/options.h"
+#include "cli/progress_line.h"
 
 namespace fakequant {
 

@@ -89,6 +89,7 @@ void run_experiment_command(ExperimentOptions& options) {
   }
   ResultOutput output(options, inputs, outputs);
   remove_results(folder);
+  prepare_threads(options);
   const auto environment = describe_environment(options.compute.threads, options.compute.devices);
   write_file(folder / "recipe.yaml", to_yaml(request.recipe));
   write_file(folder / "command.txt", options.command_line + "\n");

@@ -23,6 +23,7 @@ void run_measurement(MeasurementOptions& options, const MeasurementPlan& plan, c
   if (options.rules.dry_run) {
     return write_listing(options, model, {.recipe = recipe, .storage = storage, .only_named = true}, output);
   }
+  prepare_threads(options);
   PreparedVariants prepared(model, storage, options.compute.threads);
   std::vector<NamedRounding> roundings;
   for (const auto& variant : plan.variants) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cli/options.h"
+#include "cli/progress_line.h"
 #include "gguf/gguf_model.h"
 #include "measure/prepared_variants.h"
 #include "report/apply_report.h"

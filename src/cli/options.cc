@@ -1,15 +1,14 @@
 #include "cli/options.h"
 
 #include <fmt/format.h>
-#include <omp.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <sstream>
 
+#include "engine/processors.h"
 #include "error.h"
 #include "gguf/tensor_type.h"
 #include "recipe/recipe_yaml.h"
@@ -18,8 +17,6 @@
 
 namespace fakequant {
 namespace {
-
-double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 std::string unescape(const std::string& text) {
   std::string result;
@@ -49,7 +46,7 @@ std::string unescape(const std::string& text) {
 }  // namespace
 
 void add_common_options(Arguments& arguments, CommonOptions& options) {
-  options.compute.threads = omp_get_num_procs();
+  options.compute.threads = available_processors();
   arguments.group("Common options");
   arguments.text("--json", "FILE", options.json, "Write the whole result as JSON to FILE ('-': to stdout)");
   arguments.number("--threads", options.compute.threads, 1, 1024, "Threads to compute with");
@@ -147,18 +144,22 @@ ApplySettings settings_of(const StorageOptions& options) {
 void add_prompt_options(Arguments& arguments, PromptOptions& options, const std::string& default_prompts) {
   arguments.texts("-p,--prompt", "PROMPT", options.given, "A prompt; repeatable; \\n is a new line" + default_prompts);
   arguments.text("--prompt-file", "FILE", options.file, "Prompts, one on each line; '-': from standard input");
+  arguments.flag("-e,--escape", options.escape, "Take \\n, \\t and \\\\ in prompts as escapes; the default");
+  arguments.flag("--no-escape", options.no_escape, "Take prompts as they are, backslashes too");
 }
 
 std::vector<std::string> prompts_of(const PromptOptions& options) {
+  if (options.escape && options.no_escape) throw usage_error("--escape and --no-escape exclude each other: take one");
+  const auto read = [&](const std::string& text) { return options.no_escape ? text : unescape(text); };
   std::vector<std::string> prompts;
-  for (const auto& prompt : options.given) prompts.push_back(unescape(prompt));
+  for (const auto& prompt : options.given) prompts.push_back(read(prompt));
   if (options.file.empty()) return prompts;
   const auto name = options.file == "-" ? std::string("standard input") : options.file;
   std::istringstream lines(options.file == "-" ? read_text("/dev/stdin", name) : read_text(options.file));
   const auto given = prompts.size();
   for (std::string line; std::getline(lines, line);) {
     if (line.ends_with('\r')) line.pop_back();  // Windows ends lines with \r\n
-    if (line.find_first_not_of(" \t") != std::string::npos) prompts.push_back(unescape(line));
+    if (line.find_first_not_of(" \t") != std::string::npos) prompts.push_back(read(line));
   }
   if (prompts.size() == given) throw Error(fmt::format("{} holds no prompts: write one on each line", name));
   return prompts;
@@ -251,28 +252,25 @@ void ResultOutput::write(const std::string& text, const Json& json) {
   throw Error(kept ? fmt::format("{}; the result is kept in {}", why, *kept) : why);
 }
 
+void prepare_threads(const CommonOptions& options) {
+  const int threads = options.compute.threads;
+  if (threads < 2) return;
+  const auto busy = options.processors.busy_with_others();
+  constexpr double kClear = 0.5;  // processors: less may pass
+  const int processors = available_processors();
+  if (!busy || *busy + threads < processors + kClear) return;
+  wait_asleep();
+  if (*busy < kClear || options.quiet || isatty(STDERR_FILENO) == 0) return;
+  const auto line = fmt::format(
+      "fakequant: other programs keep {:.1f} of {} processors busy, which slows {} threads down: fewer may be faster\n",
+      *busy, processors, threads);
+  std::fputs(line.c_str(), stderr);  // the work goes on without a terminal
+}
+
 Provenance provenance_of(const CommonOptions& options) { return {options.command_line, version(), {}}; }
 
 Provenance provenance_of(const CommonOptions& options, const DeviceOptions& devices) {
   return {options.command_line, version(), backend_names(devices)};
-}
-
-ProgressLine::ProgressLine(const CommonOptions& options, std::string name)
-    : name_(std::move(name)), is_wanted_(!options.quiet && isatty(STDERR_FILENO) != 0), begin_(now()) {}
-
-ProgressLine::~ProgressLine() {
-  if (is_shown_) std::fputs("\r\033[K", stderr);
-}
-
-void ProgressLine::show(double done, const std::string& details) {
-  const double elapsed = now() - begin_;
-  if (!is_wanted_ || elapsed < 1 || elapsed - last_shown_ < 0.1 || done <= 0) return;
-  last_shown_ = elapsed;
-  is_shown_ = true;
-  const auto line = fmt::format("\r\033[K{}: {:.0f} %, {:.0f} s left{}{}", name_, done * 100,
-                                elapsed / done * (1 - done), details.empty() ? "" : "; ", details);
-  std::fputs(line.c_str(), stderr);  // the work goes on without a terminal
-  std::fflush(stderr);
 }
 
 }  // namespace fakequant

@@ -7,9 +7,9 @@
 
 #include "cli/arguments.h"
 #include "engine/compute_options.h"
+#include "engine/processors.h"
 #include "gguf/gguf_model.h"
 #include "gguf/output_file.h"
-#include "progress.h"
 #include "recipe/rule.h"
 #include "report/condition.h"
 #include "report/json_file.h"
@@ -23,9 +23,10 @@ struct CommonOptions {
   std::string json;          // a path, "-" for stdout, empty for none
   ComputeOptions compute;    // devices only of commands with add_device_options
   bool quiet = false;
+  ProcessorWatch processors;  // from when the command began
 };
 
-// --json, --threads and -q. The default of --threads is the number of processors.
+// --json, --threads and -q. The default of --threads is the number of processors that the program may use.
 void add_common_options(Arguments& arguments, CommonOptions& options);
 
 // --rule, --recipe and the reference experiment's two flags.
@@ -83,7 +84,8 @@ Recipe all_rules(const std::vector<NamedRecipe>& variants);
 // -p and --prompt-file.
 struct PromptOptions {
   std::vector<std::string> given;
-  std::string file;  // "-": standard input
+  std::string file;                        // "-": standard input
+  bool escape = false, no_escape = false;  // without either, as with the first
 
   std::string path() const { return file == "-" ? "/dev/stdin" : file; }  // of the prompt file; empty for none
 };
@@ -91,7 +93,8 @@ struct PromptOptions {
 void add_prompt_options(Arguments& arguments, PromptOptions& options, const std::string& default_prompts = "");
 
 // The prompts of -p, then those of the file or standard input: one on each line, without blank lines. In both "\n",
-// "\t" and "\\" are escapes. Throws an Error when the file cannot be read or holds no prompts.
+// "\t" and "\\" are escapes, unless --no-escape was given. Throws a usage error for --escape and --no-escape, and an
+// Error when the file cannot be read or holds no prompts.
 std::vector<std::string> prompts_of(const PromptOptions& options);
 
 // A file that a command writes, and the option that names it.
@@ -143,33 +146,15 @@ class FailConditions {
   std::vector<Condition> conditions_;
 };
 
+// Called before a model runs. Where other programs keep so many processors busy that its threads cannot all run at
+// once, they wait asleep, and a line on stderr, if that is a terminal, says so.
+void prepare_threads(const CommonOptions& options);
+
 // Of a command that runs no model.
 Provenance provenance_of(const CommonOptions& options);
 
 // Of a command that runs a model on these devices. Opens them, so call it before the work begins; throws as
 // open_devices does.
 Provenance provenance_of(const CommonOptions& options, const DeviceOptions& devices);
-
-// Shows "name: 45 %, 12 s left" on stderr, if stderr is a terminal and the work takes more than a second.
-class ProgressLine {
- public:
-  ProgressLine(const CommonOptions& options, std::string name);
-  ProgressLine(const ProgressLine&) = delete;
-  ProgressLine& operator=(const ProgressLine&) = delete;
-  ~ProgressLine();
-
-  // `done`: 0 to 1. `details` is shown after the time left.
-  void show(double done, const std::string& details = {});
-  Progress callback() {
-    return [this](double done) { show(done); };
-  }
-
- private:
-  std::string name_;
-  bool is_wanted_;
-  bool is_shown_ = false;
-  double begin_;
-  double last_shown_ = 0;
-};
 
 }  // namespace fakequant

@@ -128,6 +128,7 @@ void run_plan(PlanCommandOptions& options) {
   }
   if (types_file) write_text(*types_file, tensor_types(result));
   if (options.verify) {
+    prepare_threads(options);
     options.verification.compute = options.compute;
     options.verification.is_stopped = Interruption::is_asked_for;
     const Interruption interruption;

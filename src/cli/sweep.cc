@@ -91,6 +91,7 @@ void run_sweep(SweepCommandOptions& options) {
   std::vector<NamedOutput> outputs;
   for (const auto& file : study_files(request.study)) outputs.push_back({"-o", file});
   ResultOutput output(options, inputs, outputs);
+  prepare_threads(options);
   request.is_stopped = Interruption::is_asked_for;
   const auto result = [&] {
     const Interruption interruption;

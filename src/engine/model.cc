@@ -96,6 +96,8 @@ std::vector<Token> Model::tokenize(std::string_view text, bool with_bos, bool pa
   return tokens;
 }
 
+bool Model::has_chat_template() const { return llama_model_chat_template(model_.get(), nullptr) != nullptr; }
+
 std::string Model::chat_prompt(const std::string& system, const std::string& user) const {
   const char* chat_template = llama_model_chat_template(model_.get(), nullptr);
   if (chat_template == nullptr) {

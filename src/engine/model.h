@@ -34,6 +34,8 @@ class Model {
   // special token.
   std::vector<Token> tokenize(std::string_view text, bool with_bos, bool parse_special) const;
 
+  bool has_chat_template() const;
+
   // A user's message, after a system's where that is not empty, as the model's own chat template writes it, up to where
   // the answer begins; the template's special tokens are text, for tokenize() to parse. Throws an Error when the model
   // has no template, or one that llama.cpp does not know.

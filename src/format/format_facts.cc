@@ -190,6 +190,7 @@ std::vector<FormatExample> examples_of(const Format& format, const std::vector<d
   std::vector<FormatExample> examples;
   for (std::size_t i = 0; i < values.size(); ++i) {
     FormatExample example;
+    example.given = values[i];
     example.value = row[i];
     example.rounded = rounded[i];
     if (has_codes(format)) {

@@ -33,7 +33,8 @@ std::string code_text(const Format& format, std::int64_t code);
 
 // A value and its rounded form.
 struct FormatExample {
-  double value = 0;
+  double given = 0;
+  double value = 0;  // the float32 that is rounded: the one nearest to what was given
   double rounded = 0;
   std::optional<std::int64_t> code;  // as it would be stored; none for block types, and for NaN without a code
   std::optional<double> scale;       // that the value shares

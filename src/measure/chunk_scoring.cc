@@ -89,4 +89,16 @@ Overflow overflow_of(const Context& variant, const ChunkPosition& position, int 
   return overflow;
 }
 
+void score_same(const Chunk& chunk, const ChunkSlice& slice, const BaselineSlice& baseline, int threads,
+                std::vector<TokenScore>& scores) {
+  const auto first = first_scored(slice);
+  const auto before = scores.size();
+  scores.resize(before + baseline.logits.size());
+  parallel_for(static_cast<std::int64_t>(slice.outputs.count), threads, [&](std::int64_t i) {
+    const auto index = static_cast<std::size_t>(i);
+    const auto& logits = baseline.logits[index];
+    scores[before + index] = score_token(logits, baseline.predictions[index], logits, chunk.tokens[first + index + 1]);
+  });
+}
+
 }  // namespace fakequant

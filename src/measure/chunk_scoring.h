@@ -51,4 +51,8 @@ std::optional<int> score_slice(Context& variant, const Chunk& chunk, const Chunk
 // Where a variant overflowed that has such a token.
 Overflow overflow_of(const Context& variant, const ChunkPosition& position, int token);
 
+// Appends the scores of a variant that is the baseline itself: what score_slice gives, without an evaluation.
+void score_same(const Chunk& chunk, const ChunkSlice& slice, const BaselineSlice& baseline, int threads,
+                std::vector<TokenScore>& scores);
+
 }  // namespace fakequant

@@ -13,7 +13,7 @@ namespace {
 // The contexts and settings of one measurement.
 struct Measurement {
   std::unique_ptr<Context> baseline;
-  std::vector<std::unique_ptr<Context>> contexts;  // of the variants
+  std::vector<std::unique_ptr<Context>> contexts;  // of the variants; none of one that is the baseline itself
   const std::vector<Variant>* variants;
   ChunkPlan plan;
   const EvalOptions* options;
@@ -37,6 +37,10 @@ void score(const Measurement& with, const Chunk& chunk, const ChunkSlice& slice,
   const auto baseline = predict_slice(*with.baseline, chunk, slice, threads);
   scores.baseline_log_p.insert(scores.baseline_log_p.end(), baseline.log_p.begin(), baseline.log_p.end());
   for (std::size_t v = 0; v < with.contexts.size(); ++v) {
+    if (!with.contexts[v]) {
+      score_same(chunk, slice, baseline, threads, scores.variants[v]);
+      continue;
+    }
     if (overflowed[v] || scores.overflow_tokens[v]) continue;
     scores.overflow_tokens[v] = score_slice(*with.contexts[v], chunk, slice, baseline, threads, scores.variants[v]);
     if (scores.overflow_tokens[v]) scores.variants[v].clear();
@@ -50,7 +54,9 @@ std::optional<ChunkScores> score(const Measurement& with, const Chunk& chunk, co
   scores.overflow_tokens.resize(with.contexts.size());
   const auto sequence = static_cast<std::uint32_t>(chunk.number);
   with.baseline->clear(sequence);
-  for (const auto& context : with.contexts) context->clear(sequence);
+  for (const auto& context : with.contexts) {
+    if (context) context->clear(sequence);
+  }
   for (const auto& slice : with.plan.slices) {
     if (with.is_stopped()) return std::nullopt;
     score(with, chunk, slice, overflowed, scores);
@@ -62,7 +68,10 @@ Measurement prepare(LoadedModels& models, const std::vector<Variant>& variants, 
   Measurement with;
   with.plan = plan_chunks(models.baseline(), options.ctx_size, options.compute.batch_size, options.compute.threads);
   with.baseline = models.open_baseline(with.plan.context);
-  with.contexts = models.open(variants, with.plan.context);
+  for (const auto& variant : variants) {
+    const bool is_baseline = variant.taps.empty() && &models.model_of(variant) == &models.baseline();
+    with.contexts.push_back(is_baseline ? nullptr : models.open(variant, with.plan.context));
+  }
   with.variants = &variants;
   with.options = &options;
   return with;
@@ -165,7 +174,7 @@ void Evaluation::add_chunk(int text, int number, std::span<const Token> tokens, 
   for (std::size_t v = 0; v < result.variants.size(); ++v) {
     auto& variant = result.variants[v];
     if (variant.overflow) continue;
-    variant.sites = with.contexts[v]->counters();
+    if (with.contexts[v]) variant.sites = with.contexts[v]->counters();
     if (scores.overflow_tokens[v]) {
       variant.overflow = overflow_of(*with.contexts[v], {text, number}, *scores.overflow_tokens[v]);
       continue;

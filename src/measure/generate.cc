@@ -164,10 +164,17 @@ GenerationResult generate(const std::vector<std::string>& model_files, const std
 }
 
 GenerationResult generate(LoadedModels& models, const std::vector<Variant>& variants,
-                          const std::vector<std::string>& prompts, const GenerateOptions& options,
+                          const std::vector<std::string>& prompts, const GenerateOptions& asked,
                           const Progress& progress) {
   const auto& model = models.baseline();
   GenerationResult result;
+  auto options = asked;
+  if (asked.chat && !model.has_chat_template()) {
+    options.chat = false;
+    options.system.clear();
+    result.notes.push_back(fmt::format("{} has no chat template: it read the prompts as they are{}.", model.path(),
+                                       asked.system.empty() ? "" : ", without the system's message"));
+  }
   result.model = model.path();
   result.threads = options.compute.threads;
   result.ctx_size = choose_ctx_size(model, options.ctx_size);

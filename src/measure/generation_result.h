@@ -66,6 +66,7 @@ struct GenerationResult {
   std::string system;  // the system message before each prompt
   SamplerOptions sampling;
   std::vector<PromptResult> prompts;
+  std::vector<std::string> notes;  // what was not done as asked, and why
 };
 
 }  // namespace fakequant

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <yaml-cpp/yaml.h>
 
+#include <filesystem>
 #include <set>
 
 #include "error.h"
@@ -142,7 +143,18 @@ Recipe parse_recipe(const std::string& text, std::string_view name) {
 }
 
 Recipe load_recipe(const std::string& path) {
-  return parse_recipe(read_text(path, fmt::format("the recipe {}", path)), path);
+  auto recipe = parse_recipe(read_text(path, fmt::format("the recipe {}", path)), path);
+  const auto folder = std::filesystem::path(path).parent_path();
+  const auto find = [&](std::string& file) {
+    std::error_code ignored;
+    if (file.empty() || std::filesystem::exists(file, ignored)) return;
+    if (const auto beside = folder / file; std::filesystem::exists(beside, ignored)) file = beside.string();
+  };
+  for (auto& rule : recipe) {
+    find(rule.format.importance_file);
+    find(rule.format.range.file);
+  }
+  return recipe;
 }
 
 std::string to_yaml(const Recipe& recipe) {

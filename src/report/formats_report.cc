@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <string>
 
 #include "format/format_properties.h"
 #include "report/numbers.h"
@@ -29,6 +30,13 @@ std::string optional_text(const std::optional<Number>& value) {
 template <typename Number>
 Json optional_json(const std::optional<Number>& value) {
   return value ? Json(*value) : Json(nullptr);
+}
+
+// True where the float32 that is rounded is another number than was given: its shortest text says another, too, unlike
+// that of 0.3, which is the nearest float32 to 0.3.
+bool is_another_float32(const FormatExample& example) {
+  if (std::isnan(example.given)) return false;
+  return std::stod(fmt::format("{}", static_cast<float>(example.value))) != example.given;
 }
 
 }  // namespace
@@ -79,7 +87,13 @@ std::string examples_text(const Format& format, const std::vector<FormatExample>
     if (shows_scale) row.push_back(optional_text(example.scale));
     table.add_row(std::move(row));
   }
-  return fmt::format("{}\n", to_string(format)) + table.to_text();
+  auto text = fmt::format("{}\n", to_string(format)) + table.to_text();
+  for (const auto& example : examples) {
+    if (!is_another_float32(example)) continue;
+    text += fmt::format("{} is first a float32, {}, as every value of a model is: that is what is rounded.\n",
+                        example.given, static_cast<float>(example.value));
+  }
+  return text;
 }
 
 Json formats_json(const std::vector<FormatFacts>& formats, const std::vector<FormatExample>& examples,
@@ -105,7 +119,9 @@ Json formats_json(const std::vector<FormatFacts>& formats, const std::vector<For
   json["examples"] = Json::array();
   for (const auto& example : examples) {
     Json entry;
+    entry["given"] = example.given;
     entry["value"] = example.value;
+    entry["rounded_as_float32"] = is_another_float32(example);
     entry["rounded"] = example.rounded;
     entry["error"] = example.rounded - example.value;
     entry["code"] = optional_json(example.code);

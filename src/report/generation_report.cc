@@ -73,6 +73,7 @@ Json to_json(const GenerationResult& result, const Provenance& provenance) {
   json["temperature"] = result.sampling.temperature;
   json["seed"] = result.sampling.seed;
   json["sampling"] = sampling_json(result.sampling);
+  json["notes"] = result.notes;
   json["prompts"] = Json::array();
   for (const auto& prompt : result.prompts) {
     Json entry;
@@ -142,7 +143,9 @@ std::string to_text(const GenerationResult& result, const Screen& screen) {
     }
     text += "\n";
   }
-  return text + sampling_text(result.sampling) + "\n";
+  text += sampling_text(result.sampling) + "\n";
+  for (const auto& note : result.notes) text += printable(note) + "\n";
+  return text;
 }
 
 }  // namespace fakequant

@@ -9,6 +9,7 @@
 #include <map>
 
 #include "error.h"
+#include "gguf/file_lock.h"
 #include "gguf/model_hash.h"
 #include "gguf/output_file.h"
 #include "gguf/tensor_pieces.h"
@@ -197,6 +198,9 @@ ApplyResult apply_to_files(const GgufModel& model, const Recipe& recipe, const A
   if (std::filesystem::exists(status) && std::filesystem::is_other(status)) {
     throw usage_error(fmt::format("cannot write a model to {}, which is not a file: name a file", output));
   }
+  // Two programs that write the same parts at once would mix them.
+  std::optional<FileLock> lock;
+  if (model.parts().size() > 1) lock.emplace(part_paths(output, model.parts().size()).front());
   std::vector<std::unique_ptr<OutputFile>> files;
   std::vector<RewriteTarget> targets;
   for (const auto& path : part_paths(output, model.parts().size())) {
