@@ -48,7 +48,7 @@ test-exhaustive: build ## run the tests that try every float32, or every archite
 
 FUZZ_SECONDS ?= 60
 
-fuzz: ## let libFuzzer look for files that break the readers (FUZZ_SECONDS=60 for each)
+fuzz: build ## look for files that break the readers: libFuzzer (FUZZ_SECONDS=60 for each), and 2000 mutated inputs
 	@scripts/install-deps build fuzz
 	@cmake --preset fuzz -Wno-dev >/dev/null
 	@cmake --build build/fuzz --target gguf_fuzzer safetensors_fuzzer
@@ -57,6 +57,7 @@ fuzz: ## let libFuzzer look for files that break the readers (FUZZ_SECONDS=60 fo
 	  build/fuzz/tests/fuzz/$${reader}_fuzzer -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=10 -print_final_stats=1 \
 	    -artifact_prefix=build/fuzz/$$reader- build/fuzz/found/$$reader tests/fuzz/corpus/$$reader || exit 1; \
 	done
+	@$(CTEST) $(BUILD) --tests-regex exhaustive/mutated_inputs
 
 lint: ## check format, style, types of the page, scripts and which folder includes which
 	@scripts/install-deps build page test lint
