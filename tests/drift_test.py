@@ -184,7 +184,7 @@ class DriftTest(ProgramTest):
     def test_the_terminal_shows_layers_and_nodes(self):
         done = run("drift", MODEL, "-f", TEXT, *CHUNKS, "--rule", "a:ffn_norm@3=int4")
         self.assertEqual(done.returncode, 0, done.stderr)
-        for pattern in (r"\n +layer +attention adds +FFN adds +its output", r"\n +3 +0 % +[0-9.]+ % +[0-9.]+ % +█+\n",
+        for pattern in (r"\n +layer +attention adds +FFN adds +its output", r"\n +3 +0 % +([0-9.]+ % +){5}█+\n",
                         r"\n +4 .* (↑|↓|→) [0-9.]+ +█+\n", r"Where error enters, 1 node:\n", r"ffn_norm-3 .* rounded to int4\n",
                         r"KL divergence [0-9.e-]+ ±"):
             self.assertRegex(done.stdout, pattern)
@@ -203,6 +203,31 @@ class DriftTest(ProgramTest):
             if condition in worst:
                 self.assertIn(f"the worst is {worst[condition]}, with", done.stderr)
         self.refuse(USAGE, "there is no field speed here", *arguments, "--fail-if", "speed>1")
+
+    def test_the_first_token_is_kept_apart(self):
+        rules = ("--rule", "a:ffn_norm@3@tokens:0=int4")
+        result = self.drift(*rules)
+        node = next(node for node in result["nodes"] if node["node"] == "ffn_norm-3")
+        errors = node["token_errors"]
+        self.assertEqual((errors["median"], errors["p90"], errors["first_share"]), (0, 0, 1))
+        self.assertGreater(errors["first"], 0.05)
+        self.assertIn("most of the squared error is that of the first token", run("drift", MODEL, "-f", TEXT, *CHUNKS, *rules).stdout)
+        others = self.drift("--rule", "a:ffn_norm@3@tokens:1-=int4")
+        errors = next(node for node in others["nodes"] if node["node"] == "ffn_norm-3")["token_errors"]
+        self.assertEqual((errors["first"], errors["first_share"]), (0, 0))
+        self.assertTrue(0.05 < errors["median"] <= errors["p90"])
+        for layer in others["layers"]:
+            self.assertIsNotNone(layer["output"]["token_errors"])
+
+    def test_says_which_predictions_carry_the_divergence(self):
+        result = self.drift("--rule", "a:ffn_norm@3=int4")
+        self.assertEqual(result["predictions"], 2 * 127)
+        self.assertTrue(0 < result["half_of_the_divergence_in"] < result["predictions"] / 2)
+        worst = [token["kld"] for token in result["worst_tokens"]]
+        self.assertEqual(worst, sorted(worst, reverse=True))
+        self.assertEqual(worst[0], result["logits"]["kld"]["max"])
+        evaluated = self.measure("eval", MODEL, "-f", TEXT, *CHUNKS, "--rule", "a:ffn_norm@3=int4", "--threads", 1)["variants"][0]
+        self.assertEqual([token["position"] for token in result["worst_tokens"]], [token["position"] for token in evaluated["worst_tokens"]])
 
     def test_dry_run_lists_what_the_rules_name(self):
         listed = self.measure("drift", MODEL, "-f", TEXT, "--rule", "a:ffn_norm@3=int4", "--dry-run")

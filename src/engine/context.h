@@ -59,6 +59,9 @@ class Context {
   // The activations that a rule can name, in the graph's order.
   const std::vector<ActivationSite>& sites() const { return tap().watch().sites(); }
 
+  // Which dimension of a site's values counts the tokens.
+  TokenDimension token_dimension(const std::string& site) const { return tap().watch().token_dimension(site); }
+
   // The graph of one token, and that of so many tokens and outputs together. What the context holds stays as it is.
   const Graph& graph() const { return tap().watch().graph({1, 1}).nodes; }
   const Graph& graph(const GraphShape& shape);

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <numeric>
 #include <unordered_map>
 
 #include "engine/residual_stream.h"
@@ -11,6 +13,7 @@
 #include "error.h"
 #include "measure/score_statistics.h"
 #include "measure/text_chunks.h"
+#include "measure/worst_tokens.h"
 #include "parallel.h"
 #include "recipe/selector.h"
 
@@ -115,6 +118,18 @@ Subject choose_nodes(Context& baseline, Context& variant, const GraphShape& shap
   return subject;
 }
 
+// Which values of a node belong to which token. Unset if they cannot be told apart.
+std::optional<TokenLayout> layout_of(const Context& context, const ActivationSite& site, const TokenBatch& batch) {
+  auto dimension = context.token_dimension(site.site.name);
+  if (dimension.kind == TokenDimension::mixed) {  // an unnamed node: a column of the residual stream for each token
+    const auto tokens = static_cast<std::int64_t>(batch.positions.size());
+    if (site.shape[1] != tokens || site.shape[2] != 1 || site.shape[3] != 1) return std::nullopt;
+    dimension = {TokenDimension::found, 1, false, {}};
+  }
+  if (dimension.kind != TokenDimension::found) return std::nullopt;
+  return token_layout(site.shape, dimension, batch);
+}
+
 // Keeps the values of the baseline for a slice, and compares those of the variant with them.
 class Lockstep {
  public:
@@ -128,7 +143,8 @@ class Lockstep {
     max_bytes_ = std::max(max_bytes_, bytes_);
   }
 
-  void compare(const ActivationSite& site, std::span<const float> values, std::int64_t columns) {
+  void compare(const ActivationSite& site, std::span<const float> values, std::int64_t columns,
+               const std::optional<TokenLayout>& layout) {
     const auto& name = site.site.name;
     const auto kept = kept_.find(name);
     if (kept == kept_.end() || !kept->second.is_new || kept->second.values.size() != values.size()) {
@@ -136,6 +152,7 @@ class Lockstep {
                               name, values.size(), kept == kept_.end() ? 0 : kept->second.values.size()));
     }
     const auto difference = difference_between(kept->second.values, values, columns, threads_);
+    if (layout) token_errors_[name].add(kept->second.values, values, *layout, threads_);
     kept->second.is_new = false;
     bytes_ -= values.size_bytes();
     differences_[name].add(difference);
@@ -157,6 +174,12 @@ class Lockstep {
     return found == differences_.end() ? nullptr : &found->second;
   }
 
+  // Unset for a node of which the values of tokens cannot be told apart.
+  std::optional<TokenErrorFigures> token_errors(const std::string& node) const {
+    const auto found = token_errors_.find(node);
+    return found == token_errors_.end() ? std::nullopt : std::optional(found->second.figures());
+  }
+
   std::uint64_t max_bytes() const { return max_bytes_; }
   const std::optional<FirstNotFinite>& first_not_finite_baseline() const { return first_not_finite_baseline_; }
   const std::optional<FirstNotFinite>& first_not_finite_variant() const { return first_not_finite_variant_; }
@@ -171,6 +194,7 @@ class Lockstep {
   std::uint64_t bytes_ = 0, max_bytes_ = 0;
   std::unordered_map<std::string, Kept> kept_;  // by node; entries stay, to reuse their memory
   std::unordered_map<std::string, NodeDifference> differences_;
+  std::unordered_map<std::string, TokenErrors> token_errors_;
   std::optional<FirstNotFinite> first_not_finite_baseline_, first_not_finite_variant_;
 };
 
@@ -198,17 +222,31 @@ class Scores {
     });
   }
 
-  void end_chunk() {
+  void end_chunk(int chunk, std::span<const Token> tokens) {
     are_finite_ =
         are_finite_ && std::all_of(scores_.begin(), scores_.end(), [](const TokenScore& score) {
           return std::isfinite(score.kld) && std::isfinite(score.log_p_baseline) && std::isfinite(score.log_p_variant);
         });
-    if (are_finite_) statistics_.add(scores_);
+    if (are_finite_) {
+      statistics_.add(scores_);
+      worst_.add(0, chunk, tokens, shape_.first_scored(), scores_);
+      for (const auto& score : scores_) klds_.push_back(score.kld);
+    }
     scores_.clear();
   }
 
-  void report(DriftResult& result) const {
+  void report(const Model& model, DriftResult& result) const {
     if (!are_finite_) return;
+    result.worst_tokens = worst_.in_words(model);
+    result.predictions = static_cast<std::int64_t>(klds_.size());
+    auto klds = klds_;
+    std::sort(klds.begin(), klds.end(), std::greater<>());
+    double left = statistics_.sums().kld.sum / 2;
+    for (const double kld : klds) {
+      if (left <= 0) break;
+      left -= kld;
+      ++result.half_in;
+    }
     result.divergence = statistics_.figures();
     result.baseline_ppl = perplexity(statistics_.sums().nll_baseline, statistics_.sums().count);
   }
@@ -218,6 +256,8 @@ class Scores {
   int threads_;
   std::vector<TokenScore> scores_;  // of the chunk
   ScoreStatistics statistics_;
+  WorstTokens worst_;
+  std::vector<double> klds_;  // of all predictions
   bool are_finite_ = true;
 };
 
@@ -233,7 +273,17 @@ std::vector<std::optional<NodeDrift>> follow_error(const Subject& subject, const
     const auto* difference = lockstep.difference(site.site.name);
     auto& node = nodes.emplace_back();
     if (difference == nullptr) continue;
-    node = NodeDrift{site.site.name, site.site.layer.value_or(-1), site.operation, *difference, {}, {}, {}, {}, 0, {}};
+    node = NodeDrift{site.site.name,
+                     site.site.layer.value_or(-1),
+                     site.operation,
+                     *difference,
+                     lockstep.token_errors(site.site.name),
+                     {},
+                     {},
+                     {},
+                     {},
+                     0,
+                     {}};
     if (const auto format = formats.find(node->node); format != formats.end()) node->format = format->second;
     for (const auto& weight : subject.sources[s].weights) {
       if (changed_weights.contains(weight)) node->changed_weights.push_back(weight);
@@ -333,8 +383,9 @@ DriftResult measure_drift(LoadedModels& models, const Variant& variant, const Te
   baseline.show_values(choose, [&](const ActivationSite& site, std::span<const float> values, std::int64_t) {
     lockstep.keep(site, values);
   });
+  TokenBatch batch;  // the slice that is evaluated, by positions in the chunk
   changed.show_values(choose, [&](const ActivationSite& site, std::span<const float> values, std::int64_t columns) {
-    lockstep.compare(site, values, columns);
+    lockstep.compare(site, values, columns, layout_of(baseline, site, batch));
   });
 
   Scores scores(static_cast<std::size_t>(ctx_size), options.compute.threads);
@@ -344,12 +395,14 @@ DriftResult measure_drift(LoadedModels& models, const Variant& variant, const Te
     changed.clear(sequence);
     for (const auto& slice : slices) {
       lockstep.begin_slice(result.chunks);
+      batch.positions.resize(slice.size());
+      std::iota(batch.positions.begin(), batch.positions.end(), slice.begin);
       const auto of_slice = std::span(*tokens).subspan(slice.begin, slice.size());
       baseline.evaluate(of_slice, slice.outputs);
       changed.evaluate(of_slice, slice.outputs);
       scores.add_slice(baseline, changed, *tokens, slice);
     }
-    scores.end_chunk();
+    scores.end_chunk(result.chunks, *tokens);
     ++result.chunks;
     if (progress) progress(static_cast<double>(result.chunks) / chunks.expected());
   }
@@ -357,7 +410,7 @@ DriftResult measure_drift(LoadedModels& models, const Variant& variant, const Te
   result.kept_bytes = lockstep.max_bytes();
   result.first_not_finite_baseline = lockstep.first_not_finite_baseline();
   result.first_not_finite_variant = lockstep.first_not_finite_variant();
-  scores.report(result);
+  scores.report(model, result);
   add_nodes(subject, follow_error(subject, lockstep, changed.counters(), options.changed_weights), result);
   return result;
 }

@@ -8,6 +8,7 @@
 
 #include "measure/eval_result.h"
 #include "measure/node_difference.h"
+#include "measure/token_errors.h"
 
 namespace fakequant {
 
@@ -31,6 +32,7 @@ struct NodeDrift {
   int layer = -1;    // -1: the node belongs to no layer
   std::string operation;
   NodeDifference difference;
+  std::optional<TokenErrorFigures> tokens;   // unset if the values of tokens cannot be told apart
   std::string format;                        // to which the variant rounds the node; empty if it does not
   std::vector<std::string> changed_weights;  // weights that the node reads and that differ in the variant
   std::vector<std::string> made_of;          // the nodes that are its inputs
@@ -85,6 +87,9 @@ struct DriftResult {
   std::optional<NodeDrift> logits;
   Estimate baseline_ppl;
   std::optional<DivergenceFigures> divergence;  // unset if a logit was NaN
+  std::vector<WorstToken> worst_tokens;         // by KL divergence, largest first
+  std::int64_t predictions = 0;                 // scored
+  std::int64_t half_in = 0;  // so many of the predictions, those with the largest divergence, have half of its sum
 };
 
 }  // namespace fakequant

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 
+#include "report/eval_report.h"
 #include "report/numbers.h"
 
 namespace fakequant {
@@ -29,12 +30,19 @@ void add_difference(Json& json, const NodeDifference& difference) {
   json["not_finite_variant"] = difference.not_finite_variant;
 }
 
+Json tokens_json(const std::optional<TokenErrorFigures>& tokens) {
+  if (!tokens) return nullptr;
+  return {
+      {"median", tokens->median}, {"p90", tokens->p90}, {"first", tokens->first}, {"first_share", tokens->first_share}};
+}
+
 Json node_json(const NodeDrift& node) {
   Json json;
   json["node"] = node.node;
   json["layer"] = layer_number(node.layer);
   json["operation"] = node.operation;
   add_difference(json, node.difference);
+  json["token_errors"] = tokens_json(node.tokens);
   json["role"] = role_name(node.role);
   json["format"] = node.format.empty() ? Json(nullptr) : Json(node.format);
   json["changed_weights"] = node.changed_weights;
@@ -50,6 +58,7 @@ Json part_json(const std::optional<NodeDrift>& part) {
   Json json;
   json["node"] = part->node;
   add_difference(json, part->difference);
+  json["token_errors"] = tokens_json(part->tokens);
   return json;
 }
 
@@ -78,6 +87,7 @@ Json logits_json(const DriftResult& result) {
   if (result.logits) {
     json["node"] = result.logits->node;
     add_difference(json, result.logits->difference);
+    json["token_errors"] = tokens_json(result.logits->tokens);
   }
   if (result.divergence) {
     const auto& figures = *result.divergence;
@@ -97,7 +107,10 @@ Json logits_json(const DriftResult& result) {
 }
 
 // Infinite if values became NaN or infinite, or if the baseline is zero.
-std::string error_text(double harm) { return std::isinf(harm) ? "∞" : relative_text(harm); }
+std::string error_text(double harm) {
+  if (std::isnan(harm)) return "-";
+  return std::isinf(harm) ? "∞" : relative_text(harm);
+}
 
 double harm_of(const std::optional<NodeDrift>& part) { return part ? part->difference.relative_harm() : kNan; }
 
@@ -164,7 +177,7 @@ std::string logits_text(const DriftResult& result) {
   if (result.logits) {
     const auto& difference = result.logits->difference;
     text += fmt::format("\nThe logits: relative error {}, SQNR {}, cosine {:.6f}, max abs {}\n",
-                        relative_text(difference.relative_error()), sqnr_text(difference), difference.errors.cosine(),
+                        error_text(difference.relative_harm()), sqnr_text(difference), difference.errors.cosine(),
                         value_text(difference.errors.max_abs));
   }
   if (!result.divergence) return text + "A logit is not a number, so that there is no divergence.\n";
@@ -172,6 +185,33 @@ std::string logits_text(const DriftResult& result) {
   return text + fmt::format("KL divergence {} nats, perplexity {} of {}, same top token {}\n",
                             estimate_text(figures.kld), value_text(figures.ppl.value),
                             value_text(result.baseline_ppl.value), percent_text(figures.top1_agreement.value));
+}
+
+// Names the layers whose error is mostly that of the first token.
+std::string first_token_note(const DriftResult& result) {
+  constexpr double kMost = 0.5;
+  std::vector<int> layers;
+  for (const auto& layer : result.layers) {
+    if (layer.output && layer.output->tokens && layer.output->tokens->first_share > kMost)
+      layers.push_back(layer.layer);
+  }
+  if (layers.empty()) return {};
+  return fmt::format(
+      "  In {} {} most of the squared error is that of the first token, whose values are the largest in many models: "
+      "the "
+      "median says more about the others.\n",
+      layers.size() == 1 ? "layer" : "layers", layer_ranges(layers));
+}
+
+// Which predictions carry the divergence.
+std::string divergence_text(const DriftResult& result) {
+  constexpr std::size_t kShown = 3;
+  if (result.worst_tokens.empty()) return {};
+  VariantResult variant;
+  variant.worst_tokens = result.worst_tokens;
+  return fmt::format("Half of the divergence is in {} of {}. Where the models differ most:\n\n{}",
+                     count_text(result.half_in), plural(result.predictions, "prediction"),
+                     worst_tokens_table(variant, kShown).to_text());
 }
 
 std::string names_text(const std::vector<std::string>& names) {
@@ -220,6 +260,10 @@ Json to_json(const DriftResult& result, const Provenance& provenance) {
   json["tokens_together"] = result.tokens_together;
   json["kept_bytes"] = result.kept_bytes;
   json["logits"] = logits_json(result);
+  json["predictions"] = result.predictions;
+  json["half_of_the_divergence_in"] = result.half_in;
+  json["worst_tokens"] = Json::array();
+  for (const auto& token : result.worst_tokens) json["worst_tokens"].push_back(worst_token_json(token, result.text));
   json["layers"] = Json::array();
   for (const auto& layer : result.layers) json["layers"].push_back(layer_json(layer));
   json["nodes"] = Json::array();
@@ -238,12 +282,16 @@ Json to_json(const DriftResult& result, const Provenance& provenance) {
 }
 
 Table layers_table(const DriftResult& result) {
-  Table table({"layer", "attention adds", "FFN adds", "its output", "growth<", "0.001 % to 100 %, logarithmic<"});
+  Table table({"layer", "attention adds", "FFN adds", "its output", "median token", "90 % of tokens", "first token",
+               "growth<", "median, 0.001 % to 100 %, logarithmic<"});
   double before = kNan;
   for (const auto& layer : result.layers) {
-    const double error = harm_of(layer.output);
+    const double whole = harm_of(layer.output);
+    const auto tokens = layer.output ? layer.output->tokens : std::nullopt;
+    const double error = tokens && std::isfinite(whole) ? tokens->median : whole;
     table.add_row({fmt::format("{}", layer.layer), error_text(harm_of(layer.attention)), error_text(harm_of(layer.ffn)),
-                   error_text(error), growth_text(error / before), bar(error)});
+                   error_text(whole), tokens ? error_text(tokens->median) : "-", tokens ? error_text(tokens->p90) : "-",
+                   tokens ? error_text(tokens->first) : "-", growth_text(error / before), bar(error)});
     before = error;
   }
   return table;
@@ -301,13 +349,13 @@ std::string to_text(const DriftResult& result) {
   auto text = fmt::format("{} on {}: {} of {} tokens\nThe variant: {}\n", result.model, printable(result.text),
                           plural(result.chunks, "chunk"), result.ctx_size, what);
   if (!result.layers.empty()) {
-    text += fmt::format("\nRelative errors by layer, ||variant - baseline|| / ||baseline||:\n\n{}",
-                        layers_table(result).to_text());
+    text += fmt::format("\nRelative errors by layer, ||variant - baseline|| / ||baseline||:\n\n{}{}",
+                        layers_table(result).to_text(), first_token_note(result));
   }
   text += section(result, DriftRole::entered, "Where error enters", "largest");
   text += section(result, DriftRole::grown, "Where it grows to twice and more", "steepest");
   text += section(result, DriftRole::died, "Where it dies to half and less", "steepest");
-  text += logits_text(result);
+  text += logits_text(result) + divergence_text(result);
   if (const auto notes = drift_notes(result); !notes.empty()) text += "\n" + notes;
   return text;
 }

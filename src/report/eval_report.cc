@@ -36,19 +36,6 @@ Json sites_json(const EvalResult& result) {
   return sites;
 }
 
-Json worst_token_json(const WorstToken& token, const EvalResult& result) {
-  return {{"text", result.texts[static_cast<std::size_t>(token.text)].name},
-          {"chunk", token.chunk},
-          {"position", token.position},
-          {"context", token.context},
-          {"token", token.token},
-          {"kld", token.kld},
-          {"p_baseline", token.p_baseline},
-          {"p_variant", token.p_variant},
-          {"top_baseline", token.top_baseline},
-          {"top_variant", token.top_variant}};
-}
-
 Json variant_json(const VariantResult& variant, const EvalResult& result) {
   Json json;
   json["name"] = variant.name;
@@ -67,7 +54,8 @@ Json variant_json(const VariantResult& variant, const EvalResult& result) {
     json["chunks"].push_back(std::move(entry));
   }
   json["worst_tokens"] = Json::array();
-  for (const auto& token : variant.worst_tokens) json["worst_tokens"].push_back(worst_token_json(token, result));
+  for (const auto& token : variant.worst_tokens)
+    json["worst_tokens"].push_back(worst_token_json(token, result.texts[static_cast<std::size_t>(token.text)].name));
   return json;
 }
 
@@ -177,6 +165,19 @@ Cells baseline_cells(const std::string& perplexity) {
 }
 
 }  // namespace
+
+Json worst_token_json(const WorstToken& token, const std::string& text) {
+  return {{"text", text},
+          {"chunk", token.chunk},
+          {"position", token.position},
+          {"context", token.context},
+          {"token", token.token},
+          {"kld", token.kld},
+          {"p_baseline", token.p_baseline},
+          {"p_variant", token.p_variant},
+          {"top_baseline", token.top_baseline},
+          {"top_variant", token.top_variant}};
+}
 
 Json to_json(const EvalResult& result, const Provenance& provenance) {
   auto json = json_file("eval", result.model, provenance);

@@ -26,6 +26,8 @@ Table distribution_table(const DivergenceFigures& figures);
 // The figures that are in no table, as sentences.
 std::string figures_in_words(const DivergenceFigures& figures);
 
+Json worst_token_json(const WorstToken& token, const std::string& text);
+
 // The predictions with the largest KL divergence, and the text before them.
 Table worst_tokens_table(const VariantResult& variant, std::size_t max_rows);
 
