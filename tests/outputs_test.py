@@ -244,6 +244,14 @@ class OutputsTest(ProgramTest):
                 self.refuse(WORK, "cannot read .*: Is a directory", command, MODEL, "-f", self.folder, *more)
         self.refuse(WORK, "is empty", "eval", MODEL, "-f", "/dev/null")
 
+    def test_pipes_that_would_have_to_be_read_twice(self):
+        os.mkfifo(self.path("fifo"))
+        for name in ("range=static", "imatrix"):
+            rule = f"a:ffn_norm=int8,range=static:{self.path('fifo')}" if name != "imatrix" else f"w:ffn_up=q3_k,imatrix={self.path('fifo')}"
+            self.refuse(WORK, "it is a pipe|not a regular file", "eval", MODEL, "-f", self.text, "--rule", rule)
+        self.refuse(WORK, "fifo", "plan", self.path("fifo"))
+        self.refuse(WORK, "fifo", "report", self.path("fifo"), "-o", self.path("page.html"))
+
     def test_recipes_and_prompts_may_be_pipes(self):
         recipe = "rules:\n  - activations: ffn_norm\n    format: bf16\n"
         result = self.measure("eval", MODEL, "-f", self.text, *FEW, "--recipe", self.pipe(recipe))

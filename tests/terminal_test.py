@@ -7,6 +7,7 @@ import re
 import signal
 import struct
 import subprocess
+import sys
 import termios
 import unittest
 
@@ -62,6 +63,17 @@ class TerminalTest(ProgramTest):
         self.assertTrue(any("\N{CJK UNIFIED IDEOGRAPH-4E2D}" in line for line in lines))
         for line in lines:
             self.assertLess(len(line) + line.count("\N{CJK UNIFIED IDEOGRAPH-4E2D}"), 130)
+
+    def test_says_that_other_programs_are_in_the_way(self):
+        processors = len(os.sched_getaffinity(0))
+        busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(3 * processors)]
+        try:
+            said = self.watch(lambda text: "\n" in text, threads=max(2, processors))
+        finally:
+            for process in busy:
+                process.kill()
+                process.wait()
+        self.assertRegex(said, r"^fakequant: other programs keep \d+\.\d of \d+ processors? busy, which slows \d+ threads down: .*\n")
 
     def test_a_terminal_without_escapes_gets_plain_lines(self):
         for kind in ("dumb", None):

@@ -12,11 +12,18 @@
 #include "error.h"
 #include "gguf/tensor_type.h"
 #include "recipe/recipe_yaml.h"
+#include "report/numbers.h"
 #include "text_file.h"
 #include "version.h"
 
 namespace fakequant {
 namespace {
+
+// From the program's beginning on.
+const ProcessorWatch& processor_watch() {
+  static const ProcessorWatch watch;
+  return watch;
+}
 
 std::string unescape(const std::string& text) {
   std::string result;
@@ -46,7 +53,9 @@ std::string unescape(const std::string& text) {
 }  // namespace
 
 void add_common_options(Arguments& arguments, CommonOptions& options) {
-  options.compute.threads = available_processors();
+  processor_watch();
+  static const int processors = available_processors();  // for all commands
+  options.compute.threads = processors;
   arguments.group("Common options");
   arguments.text("--json", "FILE", options.json, "Write the whole result as JSON to FILE ('-': to stdout)");
   arguments.number("--threads", options.compute.threads, 1, 1024, "Threads to compute with");
@@ -255,15 +264,15 @@ void ResultOutput::write(const std::string& text, const Json& json) {
 void prepare_threads(const CommonOptions& options) {
   const int threads = options.compute.threads;
   if (threads < 2) return;
-  const auto busy = options.processors.busy_with_others();
+  const auto busy = processor_watch().busy_with_others();
+  const int processors = processor_watch().processors();
   constexpr double kClear = 0.5;  // processors: less may pass
-  const int processors = available_processors();
   if (!busy || *busy + threads < processors + kClear) return;
   wait_asleep();
   if (*busy < kClear || options.quiet || isatty(STDERR_FILENO) == 0) return;
   const auto line = fmt::format(
-      "fakequant: other programs keep {:.1f} of {} processors busy, which slows {} threads down: fewer may be faster\n",
-      *busy, processors, threads);
+      "fakequant: other programs keep {:.1f} of {} busy, which slows {} threads down: fewer may be faster\n", *busy,
+      plural(processors, "processor"), threads);
   std::fputs(line.c_str(), stderr);  // the work goes on without a terminal
 }
 

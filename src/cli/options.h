@@ -7,7 +7,6 @@
 
 #include "cli/arguments.h"
 #include "engine/compute_options.h"
-#include "engine/processors.h"
 #include "gguf/gguf_model.h"
 #include "gguf/output_file.h"
 #include "recipe/rule.h"
@@ -23,7 +22,6 @@ struct CommonOptions {
   std::string json;          // a path, "-" for stdout, empty for none
   ComputeOptions compute;    // devices only of commands with add_device_options
   bool quiet = false;
-  ProcessorWatch processors;  // from when the command began
 };
 
 // --json, --threads and -q. The default of --threads is the number of processors that the program may use.

@@ -96,7 +96,6 @@ std::optional<ProcessorWatch::Times> ProcessorWatch::read() {
   if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0) return std::nullopt;
   Times times;
   std::ifstream file("/proc/stat");
-  bool is_known = false;
   for (std::string line; std::getline(file, line);) {
     unsigned int cpu = 0;
     if (!line.starts_with("cpu") || line.size() < 4 || line[3] == ' ') continue;
@@ -105,10 +104,10 @@ std::optional<ProcessorWatch::Times> ProcessorWatch::read() {
     double user = 0, nice = 0, system = 0;
     if (!(fields >> cpu >> user >> nice >> system) || cpu >= CPU_SETSIZE || !CPU_ISSET(cpu, &allowed)) continue;
     times.all += (user + nice + system) / static_cast<double>(sysconf(_SC_CLK_TCK));
-    is_known = true;
+    ++times.processors;
   }
   struct rusage own {};
-  if (!is_known || getrusage(RUSAGE_SELF, &own) != 0) return std::nullopt;
+  if (times.processors == 0 || getrusage(RUSAGE_SELF, &own) != 0) return std::nullopt;
   times.own = seconds_of(own.ru_utime) + seconds_of(own.ru_stime);
   times.clock = clock_seconds();
   return times;

@@ -1,9 +1,9 @@
 // How many processors the program may use, how many others use, and how OpenMP's threads wait for each other.
 //
-// ggml's threads meet after each node of a graph, and GNU's OpenMP lets those that came first wait in a loop. While other
-// programs keep a processor busy, the thread that is waited for has none, and the loops take the time that it needs:
-// on two processors beside about ten busy programs, two threads took twice as long as one, and three to four times the
-// processor time. When they waited asleep instead, they were faster than one.
+// ggml's threads meet after each node of a graph, and GNU's OpenMP lets those that came first wait in a loop. While
+// other programs keep a processor busy, the thread that is waited for has none, and the loops take the time that it
+// needs: on two processors beside about ten busy programs, two threads took twice as long as one, and three to four
+// times the processor time. When they waited asleep instead, they were faster than one.
 #pragma once
 
 #include <filesystem>
@@ -29,10 +29,13 @@ class ProcessorWatch {
   // tenth of a second has passed, which is too short to tell.
   std::optional<double> busy_with_others() const;
 
+  int processors() const { return begin_ ? begin_->processors : 0; }  // of the mask
+
  private:
   struct Times {
     double all = 0, own = 0;  // processor seconds: of all programs, and of this one
     double clock = 0;         // seconds
+    int processors = 0;
   };
   static std::optional<Times> read();
 

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cmath>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -24,6 +25,11 @@ using Json = nlohmann::json;
 
 // The file's JSON down to the fields of each site, without what is nested in them: channels make the file long.
 Json parse_fields(const std::string& path) {
+  std::error_code ignored;
+  if (std::filesystem::is_fifo(path, ignored)) {
+    throw Error(
+        fmt::format("cannot read the ranges {}: it is a pipe, and ranges are read several times: name a file", path));
+  }
   errno = 0;
   std::ifstream file(path, std::ios::binary);
   file.peek();  // opening a folder succeeds, reading it does not
