@@ -11,10 +11,12 @@
 #include <string>
 
 #include "error.h"
+#include "foreign_file.h"
 
 namespace fakequant {
 
-// Returns the file's bytes. Throws an Error that calls the file `shown_as` if it cannot be read.
+// Returns the file's bytes. Throws an Error that calls the file `shown_as` if it cannot be read, or is only a Git LFS
+// pointer.
 inline std::string read_text(const std::string& path, const std::string& shown_as) {
   errno = 0;
   std::ifstream file(path, std::ios::binary);
@@ -24,14 +26,16 @@ inline std::string read_text(const std::string& path, const std::string& shown_a
     text.append(buffer.data(), static_cast<std::size_t>(file.gcount()));
   }
   if (errno != 0) throw Error("cannot read " + shown_as + ": " + std::strerror(errno));
+  refuse_lfs_pointer(shown_as, text);
   return text;
 }
 
-// Throws an Error if a file cannot be read: called before long work begins.
+// Throws an Error if a file cannot be read, or is only a Git LFS pointer: called before long work begins.
 inline void check_readable(const std::string& path) {
   std::error_code fault;
   if (std::filesystem::is_directory(path, fault)) throw Error("cannot read " + path + ": " + std::strerror(EISDIR));
   if (access(path.c_str(), R_OK) != 0) throw Error("cannot read " + path + ": " + std::strerror(errno));
+  refuse_lfs_pointer(path, beginning_of(path));
 }
 
 inline std::string read_text(const std::string& path) { return read_text(path, path); }

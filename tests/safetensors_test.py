@@ -230,6 +230,21 @@ class SafetensorsTest(ProgramTest):
             text = json.dumps(header | {"model.norm.weight": header["model.norm.weight"] | fields}).encode()
             return struct.pack("<Q", len(text)) + text + whole[8 + length :]
 
+        norm, before = (header[f"model.{name}.weight"]["data_offsets"] for name in ("norm", "embed_tokens"))
+
+        def without(*names, more=b""):
+            text = json.dumps({name: entry for name, entry in header.items() if name not in names}).encode()
+            return struct.pack("<Q", len(text)) + text + whole[8 + length :] + more
+
+        refuse(f"bytes {norm[0]} to {norm[1]} of its data belong to no tensor", without("model.norm.weight"))
+        refuse(f"bytes 0 to {before[1]} of its data belong to no tensor", without("model.embed_tokens.weight"))
+        data = len(whole) - 8 - length
+        refuse(f"bytes {data} to {data + 5} of its data belong to no tensor", without(more=b"EXTRA"))
+        refuse("tensors '[a-z._]+' and '[a-z._]+' overlap at byte 0", changed(data_offsets=[0, norm[1] - norm[0]]))
+        text = json.dumps(header).replace("model.norm.weight", "lm_head.weight").encode()
+        refuse("'lm_head.weight' occurs twice in its header", struct.pack("<Q", len(text)) + text + whole[8 + length :])
+        text = json.dumps(header).replace('"shape"', '"shape": [1], "shape"', 1).encode()
+        refuse("'shape' occurs twice in its header", struct.pack("<Q", len(text)) + text + whole[8 + length :])
         refuse("it has 3 bytes", b"abc")
         deep = b"[" * 30_000_000
         refuse("is not a JSON object", struct.pack("<Q", len(deep)) + deep)

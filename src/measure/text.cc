@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "error.h"
+#include "foreign_file.h"
 
 namespace fakequant {
 
@@ -28,6 +29,7 @@ std::unique_ptr<std::istream> open_text(const Text& text) {
   if (!*file || is_folder) {
     throw Error(fmt::format("cannot read {}: {}", text.name, std::strerror(is_folder ? EISDIR : errno)));
   }
+  refuse_lfs_pointer(text.name, beginning_of(text.name));
   return file;
 }
 

@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "error.h"
+#include "foreign_file.h"
 #include "study/score_columns.h"
 #include "study/study_schema.h"
 
@@ -77,6 +78,9 @@ auto StudyDatabase::guarded(const Work& work) const {
 StudyDatabase::StudyDatabase(const std::string& path, StudyAccess access) : path_(path) {
   if (std::error_code fault; std::filesystem::is_directory(path, fault)) {
     throw Error(fmt::format("{} is a folder: name a file", path));
+  }
+  if (const auto kind = foreign_kind(beginning_of(path)); !kind.empty()) {
+    throw Error(fmt::format("{} is {}", path, kind));
   }
   guarded([&] {
     const int flags =

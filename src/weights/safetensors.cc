@@ -12,8 +12,10 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
+#include <tuple>
 
 #include "error.h"
+#include "foreign_file.h"
 #include "format/element.h"
 #include "format/half_precision.h"
 #include "text_file.h"
@@ -107,12 +109,51 @@ SafetensorsTensor parse_tensor(const std::string& path, const std::string& name,
   return tensor;
 }
 
+// Throws an Error for a key that an object has twice: readers differ in which of the two they take.
 Json parse_json(const std::string& path, const std::string& text) {
   // No valid file is nested deeper; deeper values are dropped.
-  const auto is_shallow = [](int depth, Json::parse_event_t, const Json&) { return depth <= 4; };
-  auto json = Json::parse(text, is_shallow, false);
+  constexpr int kDeepest = 4;
+  std::array<std::set<std::string>, kDeepest + 2> keys;  // of the open objects, whose keys are one deeper than they are
+  const auto take = [&](int depth, Json::parse_event_t event, const Json& value) {
+    if (depth > kDeepest) return false;
+    if (event == Json::parse_event_t::object_start) keys.at(static_cast<std::size_t>(depth) + 1).clear();
+    if (event == Json::parse_event_t::key) {
+      const auto key = value.get<std::string>();
+      if (!keys.at(static_cast<std::size_t>(depth)).insert(key).second) {
+        refuse_safetensors(path, fmt::format("'{}' occurs twice in its header", key));
+      }
+    }
+    return true;
+  };
+  auto json = Json::parse(text, take, false);
   if (json.is_discarded() || !json.is_object()) refuse_safetensors(path, "its header is not a JSON object");
   return json;
+}
+
+// Refuses data that no tensor has, and data that two have: the format allows neither. `data_begin` and `data_size` are
+// in bytes of the file.
+void check_data_is_divided(const std::string& path, std::vector<const SafetensorsTensor*> tensors,
+                           std::uint64_t data_begin, std::uint64_t data_size) {
+  const auto size = [](const SafetensorsTensor& t) { return static_cast<std::uint64_t>(t.elements) * t.element_bytes; };
+  std::sort(tensors.begin(), tensors.end(), [&](const auto* a, const auto* b) {
+    return std::tuple(a->begin, size(*a)) < std::tuple(b->begin, size(*b));
+  });
+  std::uint64_t end = 0;  // of the tensors so far, from the start of the data
+  const SafetensorsTensor* last = nullptr;
+  const auto refuse_gap = [&](std::uint64_t next) {
+    refuse_safetensors(path, fmt::format("bytes {} to {} of its data belong to no tensor", end, next));
+  };
+  for (const auto* tensor : tensors) {
+    const auto begin = tensor->begin - data_begin;
+    if (begin > end) refuse_gap(begin);
+    if (begin < end) {
+      refuse_safetensors(
+          path, fmt::format("tensors '{}' and '{}' overlap at byte {} of its data", last->name, tensor->name, begin));
+    }
+    end = begin + size(*tensor);
+    last = tensor;
+  }
+  if (end < data_size) refuse_gap(data_size);
 }
 
 }  // namespace
@@ -159,6 +200,9 @@ void SafetensorsModel::add_file(const std::string& path) {
     throw Error(fmt::format("cannot read {}: it is not a regular file", path));
   }
   const auto size = static_cast<std::uint64_t>(status.st_size);
+  if (const auto kind = foreign_kind(beginning_of(path)); !kind.empty() && !kind.starts_with("a safetensors file")) {
+    throw Error(fmt::format("{} is {}", path, kind));
+  }
   std::uint64_t length = 0;
   if (size < sizeof(length)) refuse_safetensors(path, fmt::format("it has {} bytes", size));
   read_exactly(fd.get(), 0, std::as_writable_bytes(std::span(&length, 1)), path);
@@ -169,13 +213,16 @@ void SafetensorsModel::add_file(const std::string& path) {
   read_exactly(fd.get(), sizeof(length), std::as_writable_bytes(std::span(header)), path);
   const auto data_begin = sizeof(length) + length;
   const auto json = parse_json(path, header);
+  std::vector<const SafetensorsTensor*> of_this_file;
   for (const auto& [name, entry] : json.items()) {
     if (name == "__metadata__") continue;
     auto tensor = parse_tensor(path, name, entry, data_begin, size - data_begin);
     tensor.file = files_.size();
-    if (!tensors_.emplace(name, std::move(tensor)).second)
-      refuse_safetensors(path, fmt::format("tensor '{}' is in two files", name));
+    const auto [added, is_new] = tensors_.emplace(name, std::move(tensor));
+    if (!is_new) refuse_safetensors(path, fmt::format("tensor '{}' is in two files", name));
+    of_this_file.push_back(&added->second);
   }
+  check_data_is_divided(path, std::move(of_this_file), data_begin, size - data_begin);
   files_.push_back({path, std::move(fd)});
 }
 
