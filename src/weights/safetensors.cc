@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <limits>
@@ -38,10 +39,12 @@ struct StoredType {
 };
 
 constexpr std::array kTypes = {
-    StoredType{"F64", "F64", 8},   StoredType{"F32", "F32", 4},      StoredType{"F16", "F16", 2},
-    StoredType{"BF16", "BF16", 2}, StoredType{"I64", "I64", 8},      StoredType{"I32", "I32", 4},
-    StoredType{"I16", "I16", 2},   StoredType{"I8", "I8", 1},        StoredType{"U8", "U8", 1},
-    StoredType{"BOOL", "BOOL", 1}, StoredType{"F8_E4M3", "E4M3", 1}, StoredType{"F8_E5M2", "E5M2", 1},
+    StoredType{"F64", "F64", 8},      StoredType{"F32", "F32", 4},      StoredType{"F16", "F16", 2},
+    StoredType{"BF16", "BF16", 2},    StoredType{"I64", "I64", 8},      StoredType{"I32", "I32", 4},
+    StoredType{"I16", "I16", 2},      StoredType{"I8", "I8", 1},        StoredType{"U8", "U8", 1},
+    StoredType{"BOOL", "BOOL", 1},    StoredType{"F8_E4M3", "E4M3", 1}, StoredType{"F8_E5M2", "E5M2", 1},
+    StoredType{"F8_E8M0", "E8M0", 1}, StoredType{"U64", "U64", 8},      StoredType{"U32", "U32", 4},
+    StoredType{"U16", "U16", 2},
 };
 
 template <typename T>
@@ -260,8 +263,19 @@ void decode_safetensors(const std::string& type, std::span<const std::byte> byte
     convert<std::int16_t>(bytes, values);
   } else if (type == "I8") {
     convert<std::int8_t>(bytes, values);
+  } else if (type == "U64") {
+    convert<std::uint64_t>(bytes, values);
+  } else if (type == "U32") {
+    convert<std::uint32_t>(bytes, values);
+  } else if (type == "U16") {
+    convert<std::uint16_t>(bytes, values);
   } else if (type == "U8" || type == "BOOL") {
     convert<std::uint8_t>(bytes, values);
+  } else if (type == "E8M0") {  // OCP MX 1.0, 5.4.1: 2^(code - 127), and 255 is NaN
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const auto code = std::to_integer<int>(bytes[i]);
+      values[i] = code == 255 ? std::numeric_limits<float>::quiet_NaN() : std::ldexp(1.0F, code - 127);
+    }
   } else {
     const auto element = element_of(type == "E4M3" ? "e4m3" : "e5m2");
     for (std::size_t i = 0; i < values.size(); ++i) {
