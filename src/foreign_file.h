@@ -33,7 +33,7 @@ inline std::string foreign_kind(std::string_view beginning) {
   using namespace std::string_view_literals;
   if (is_lfs_pointer(beginning)) return kLfsPointer;
   const auto begins = [&](std::string_view magic) { return beginning.starts_with(magic); };
-  if (begins("GGUF")) return "a GGUF file: the other kinds of file are made from it or with it";
+  if (begins("GGUF")) return "a GGUF file: another kind of file is needed here";
   // The magic numbers of llama.cpp before GGUF: ggml, ggmf, ggjt and ggla, little-endian.
   if (begins("lmgg") || begins("fmgg") || begins("tjgg") || begins("algg")) {
     return "a GGML file, older than GGUF: convert it with llama.cpp's convert_llama_ggml_to_gguf.py, or download a "

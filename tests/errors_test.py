@@ -85,6 +85,10 @@ class ErrorsTest(ProgramTest):
         self.refuse(WORK, "llama.cpp cannot load", "eval", self.changed("llama.embedding_length", 128), "-f", TEXT)
         self.refuse(WORK, "llama.cpp", "eval", self.changed("llama.attention.head_count", 0), "-f", TEXT)
 
+    def test_shows_no_control_characters_of_names(self):
+        self.refuse(WORK, "cannot open /\ufffd31mred\ufffdtxt.gguf\ufffd: No such file", "inspect", "/\u009b31mred\u202etxt.gguf\u200b")
+        self.refuse(WORK, "cannot open /a b", "inspect", "/a\nb")
+
     def test_texts(self):
         self.refuse(WORK, "cannot read .*: No such file", "eval", MODEL, "-f", self.path("missing.txt"))
         self.refuse(WORK, "cannot read .*: Is a directory", "eval", MODEL, "-f", self.folder)

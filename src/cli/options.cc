@@ -12,6 +12,7 @@
 #include "error.h"
 #include "gguf/tensor_type.h"
 #include "recipe/recipe_yaml.h"
+#include "report/printable_text.h"
 #include "text_file.h"
 #include "version.h"
 
@@ -219,7 +220,7 @@ void ResultOutput::write(const std::string& text, const Json& json) {
     write_text(*file_, to_text(json));
     file_->commit();
   }
-  fmt::print("{}", only_json_ ? to_text(json) : text);
+  fmt::print("{}", only_json_ ? to_text(json) : printable_lines(text));
   if (std::fflush(stdout) != 0) throw Error(fmt::format("cannot write to stdout: {}", errno_text()));
 }
 

@@ -157,6 +157,7 @@ int Context::decode(std::span<const Token> tokens, const OutputRange& outputs) {
 }
 
 void Context::evaluate(std::span<const Token> tokens, const OutputRange& outputs) {
+  model_->check_types();
   if (is_tapped_) {
     auto batches = batches_of(tokens, outputs);
     for (const auto& batch : batches) {

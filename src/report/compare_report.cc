@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "report/numbers.h"
+#include "report/printable_text.h"
 
 namespace fakequant {
 

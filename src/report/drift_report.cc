@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "report/numbers.h"
+#include "report/printable_text.h"
 
 namespace fakequant {
 namespace {

@@ -8,6 +8,7 @@
 #include <map>
 
 #include "report/numbers.h"
+#include "report/printable_text.h"
 #include "report/score_figures.h"
 
 namespace fakequant {

@@ -79,9 +79,7 @@ StudyDatabase::StudyDatabase(const std::string& path, StudyAccess access) : path
   if (std::error_code fault; std::filesystem::is_directory(path, fault)) {
     throw Error(fmt::format("{} is a folder: name a file", path));
   }
-  if (const auto kind = foreign_kind(beginning_of(path)); !kind.empty()) {
-    throw Error(fmt::format("{} is {}", path, kind));
-  }
+  refuse_lfs_pointer(path, beginning_of(path));
   guarded([&] {
     const int flags =
         access == StudyAccess::read ? SQLite::OPEN_READONLY : SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <string_view>
@@ -47,6 +48,52 @@ Buffer<long double> wide_values(const std::string& type, std::span<const std::by
   if (type == "U16") return values_as<std::uint16_t>(bytes);
   if (type == "U8" || type == "BOOL") return values_as<std::uint8_t>(bytes);
   throw Error(fmt::format("{} is not a wide type", type));
+}
+
+void WideStatistics::add(const WideStatistics& other) {
+  values.add(other.values);
+  min = std::min(min, other.min);
+  max = std::max(max, other.max);
+  fits_float = fits_float && other.fits_float;
+  mantissa_bits = std::max(mantissa_bits, other.mantissa_bits);
+}
+
+WideStatistics wide_statistics(std::span<const long double> values) {
+  WideStatistics total;
+  Buffer<float> floats(values.size());
+  long double sum = 0;
+  std::int64_t finite = 0, zeros = 0, nans = 0;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const auto value = values[i];
+    floats[i] = static_cast<float>(value);
+    nans += std::isnan(value);
+    if (!std::isfinite(value)) continue;
+    ++finite;
+    zeros += value == 0;
+    sum += value;
+    total.min = std::min(total.min, value);
+    total.max = std::max(total.max, value);
+    total.fits_float = total.fits_float && static_cast<long double>(floats[i]) == value;
+    const auto fraction = std::bit_cast<std::uint64_t>(static_cast<double>(value)) & ((std::uint64_t{1} << 52) - 1);
+    if (fraction != 0) total.mantissa_bits = std::max(total.mantissa_bits, 52 - std::countr_zero(fraction));
+  }
+  auto& s = total.values = value_statistics(floats);
+  s.finite = finite;
+  s.zeros = zeros;
+  s.nans = nans;
+  s.infs = s.values - finite - nans;
+  s.mean = s.m2 = s.m3 = s.m4 = 0;
+  if (finite == 0) return total;
+  const auto mean = sum / static_cast<long double>(finite);
+  s.mean = static_cast<double>(mean);
+  for (const auto value : values) {
+    if (!std::isfinite(value)) continue;
+    const auto d = static_cast<double>(value - mean);
+    s.m2 += d * d;
+    s.m3 += d * d * d;
+    s.m4 += d * d * d * d;
+  }
+  return total;
 }
 
 ValueDifferences wide_differences(std::span<const long double> a, std::span<const long double> b) {
