@@ -136,6 +136,54 @@ class ApplyTest(ProgramTest):
             self.assertLessEqual(tensor["storage_moved"], moved[tensor["name"]][0])  # which counts -0 as well
             self.assertEqual(tensor["storage_max_abs"], moved[tensor["name"]][1])
 
+    def test_promotes_without_rules_and_does_nothing_else(self):
+        quantized = self.path("q4.gguf")
+        run_llama("llama-quantize", MODEL, quantized, "Q4_0")
+        done = run("apply", quantized, "-o", self.path("out.gguf"), "--promote", "bf16")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        before, after = gguf.GGUFReader(quantized), gguf.GGUFReader(self.path("out.gguf"))
+        moved = values = 0
+        for old, new in zip(before.tensors, after.tensors):
+            if old.tensor_type in (gguf.GGMLQuantizationType.F32, gguf.GGMLQuantizationType.F16):
+                self.assertEqual((new.tensor_type, new.data.tobytes()), (old.tensor_type, old.data.tobytes()), old.name)
+                continue
+            dequantized = gguf.quants.dequantize(old.data, old.tensor_type).astype(np.float32)
+            stored = to_nearest(dequantized)
+            self.assertEqual(new.tensor_type.name, "BF16", old.name)
+            self.assertEqual(new.data.tobytes(), (stored.view(np.uint32) >> 16).astype(np.uint16).tobytes(), old.name)
+            moved += int((stored != dequantized).sum())
+            values += stored.size
+        self.assertGreater(moved, 0)
+        self.assertIn(f"\nStoring changed {moved:,} of {values:,} values (", done.stdout)
+        self.assertNotIn("Nothing changed", done.stdout)
+        self.assertEqual(before.fields["general.file_type"].contents(), 2)
+        self.assertEqual(after.fields["general.file_type"].contents(), 32)  # mostly BF16
+        self.measure("apply", quantized, "-o", self.path("out.gguf"), "--promote", "f16", "--rule", "w:output_norm=bf16")
+        self.assertEqual(gguf.GGUFReader(self.path("out.gguf")).fields["general.file_type"].contents(), 2)
+        done = run("apply", quantized, "-o", self.path("out.gguf"), "--promote", "bf16", "--rule", "w:ffn_up=mantissa23")
+        self.assertIn("Rounding leaves every value as it was.\nStoring changed ", done.stdout)
+
+    def test_stores_every_tensor_in_one_type(self):
+        before = {t.name: t for t in gguf.GGUFReader(MODEL).tensors}
+        for name, kind, number in (("f32", "F32", 0), ("bf16", "BF16", 32)):
+            out = self.path(f"{name}.gguf")
+            result = self.measure("apply", MODEL, "-o", out, "--store", name)
+            self.assertEqual({t["format"] for t in result["tensors"]}, {""})
+            reader = gguf.GGUFReader(out)
+            self.assertEqual(reader.fields["general.file_type"].contents(), number)
+            for tensor in reader.tensors:
+                old = before[tensor.name]
+                self.assertEqual(tensor.tensor_type.name, "F32" if len(tensor.shape) < 2 else kind, tensor.name)
+                if len(tensor.shape) < 2 or kind == "F32":
+                    self.assertTrue(np.array_equal(tensor.data, old.data.astype(np.float32)), tensor.name)
+            said = run_llama("llama-perplexity", "-m", out, "-f", TEXT, "-c", 256, "--chunks", 2, until="Final estimate")
+            self.assertIn("Final estimate: PPL", said)
+        result = self.measure("apply", self.path("f32.gguf"), "-o", self.path("again.gguf"), "--store", "f16", "--rule", "w:ffn_up=int8")
+        self.assertEqual({t["stored_as"] for t in result["tensors"] if "ffn_up" in t["name"]}, {"F16"})
+        self.refuse(2, "--store says how all tensors are stored", "apply", MODEL, "-o", self.path("x.gguf"), "--store", "f16",
+                    "--promote", "f16")
+        self.refuse(2, "--store: 'f17' is not a float type", "apply", MODEL, "-o", self.path("x.gguf"), "--store", "f17")
+
     def test_says_when_a_value_becomes_infinite_in_its_storage(self):
         model = bytearray(open(MODEL, "rb").read())
         tensor = next(t for t in gguf.GGUFReader(MODEL).tensors if t.name == "blk.2.attn_q.weight")

@@ -100,8 +100,9 @@ class CompareTest(ProgramTest):
         b = self.write_tensors("b.gguf", good=np.ones(4, np.float32))
         for command in (["compare", a, b], ["inspect", a]):
             said = run(*command).stdout
-            self.assertIn("bad?[31m", said)
+            self.assertIn("bad\ufffd[31m", said)
             self.assertNotIn("\x1b", said)
+        self.assertEqual(self.measure("inspect", a)["tensors"][0]["name"], "bad\x1b[31m")  # results keep names as they are
 
     def test_names_what_only_one_has_and_what_has_another_shape(self):
         def write(name, tensors, **keys):

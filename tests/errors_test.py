@@ -45,6 +45,33 @@ class ErrorsTest(ProgramTest):
         self.refuse(WORK, "not a regular file", "inspect", self.folder)
         self.assertEqual(sorted(os.listdir(self.folder)), ["header.gguf", "text.gguf", "truncated.gguf"])
 
+    def test_files_of_another_kind_are_named(self):
+        """A file of another kind is named in place of what the right kind would have, with what to do about it."""
+        pointer = self.write("pointer.gguf", b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 4976698672\n")
+        said = "pointer.[a-z]+ is a Git LFS pointer, not the file itself: run `git lfs pull`"
+        for command in (["inspect", pointer], ["sites", pointer], ["eval", pointer, "-f", TEXT], ["eval", MODEL, "-f", pointer],
+                        ["eval", MODEL, "-f", TEXT, "--recipe", pointer], ["generate", MODEL, "--prompt-file", pointer],
+                        ["eval", MODEL, "-f", TEXT, "--rule", f"w:ffn_up=q3_k,imatrix={pointer}"],
+                        ["eval", MODEL, "-f", TEXT, "--rule", f"a:ffn_norm=int8,range=static:{pointer}"],
+                        ["compare", MODEL, pointer], ["compare", pointer, MODEL], ["plan", pointer]):
+            self.refuse(WORK, said, *command)
+        os.rename(pointer, self.path("pointer.safetensors"))
+        self.refuse(WORK, said, "compare", MODEL, self.path("pointer.safetensors"))
+        safetensors = b'{"__metadata__": {}}'
+        for content, kind in ((b"PK\x03\x04\0\0\x08\x08", "a zip archive, as PyTorch writes checkpoints: .*convert_hf_to_gguf.py"),
+                              (b"\x80\x02\x8a\nl\xfc\x9c", "a pickle of Python, as PyTorch writes checkpoints"),
+                              (b"tjgg\x03\0\0\0", "a GGML file, older than GGUF: .*convert_llama_ggml_to_gguf.py"),
+                              (b"\n<!DOCTYPE html><html>", "an HTML page, not the file itself"),
+                              (len(safetensors).to_bytes(8, "little") + safetensors, "a safetensors file: .*convert_hf_to_gguf.py"),
+                              (b"\x1f\x8b\x08\0", "a compressed file: unpack it")):
+            other = self.write("other.gguf", content)
+            self.refuse(WORK, f"other.gguf is {kind}", "inspect", other)
+            if b"metadata" not in content:
+                self.refuse(WORK, f"other.safetensors is {kind}", "compare", MODEL, self.write("other.safetensors", content))
+        self.refuse(WORK, "model.safetensors is a GGUF file", "compare", MODEL, self.write("model.safetensors", self.model))
+        self.assertEqual(run("eval", MODEL, "-f", self.write("page.txt", b"<html>" + b"Once upon a time. " * 200), "--ctx-size", 64,
+                             "--chunks", 2).returncode, 0)  # a page is a text
+
     def test_models_whose_header_lies(self):
         for number in (0, 7, 100000, 2**32 - 1):
             model = self.changed("llama.block_count", number)
@@ -57,6 +84,10 @@ class ErrorsTest(ProgramTest):
         self.refuse(WORK, "llama.cpp cannot load", "eval", self.changed("llama.block_count", 5), "-f", TEXT)
         self.refuse(WORK, "llama.cpp cannot load", "eval", self.changed("llama.embedding_length", 128), "-f", TEXT)
         self.refuse(WORK, "llama.cpp", "eval", self.changed("llama.attention.head_count", 0), "-f", TEXT)
+
+    def test_shows_no_control_characters_of_names(self):
+        self.refuse(WORK, "cannot open /\ufffd31mred\ufffdtxt.gguf\ufffd: No such file", "inspect", "/\u009b31mred\u202etxt.gguf\u200b")
+        self.refuse(WORK, "cannot open /a b", "inspect", "/a\nb")
 
     def test_texts(self):
         self.refuse(WORK, "cannot read .*: No such file", "eval", MODEL, "-f", self.path("missing.txt"))

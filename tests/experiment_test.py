@@ -42,6 +42,32 @@ class ExperimentTest(ProgramTest):
         self.assertIn("None of the 13 tensors stored as F32 is BF16 already", report)
         self.assertIn("1,536 of 1,536 values changed", report)
 
+    def test_no_text_becomes_markup(self):
+        with open(self.path("markup.txt"), "w", encoding="utf-8") as file:
+            file.write("# heading <b>bold</b> | cell | `code` [link](x) http://x.y \u202e\u009b31m\n" * 40)
+        done = self.experiment("-p", "<b>x</b> | # a\n```\n# b", text=self.path("markup.txt"))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        report, fence, outside = self.read("report.md"), "", []
+        for line in report.splitlines():
+            ticks = line[: len(line) - len(line.lstrip("`"))]
+            if fence:
+                fence = "" if line == fence else fence
+            elif len(ticks) >= 3:
+                fence = ticks
+            else:
+                outside.append(line)
+        self.assertEqual(fence, "")
+        self.assertIn("<b>x</b> | # a\n```\n# b\n", report)  # inside a longer fence
+        text = "\n".join(outside)
+        self.assertNotRegex(text, r"(?<!\\)<")
+        self.assertNotRegex(text.replace("[below](", ""), r"(?<!\\)\]\(|(?<!\\)://")
+        self.assertEqual([line for line in outside if line.startswith("#") and not line.startswith("# What rounding costs: ")
+                          and not line.startswith("## ")], [])
+        for line in outside:
+            if line.startswith("|"):
+                self.assertTrue(line.endswith("|"), line)
+        self.assertNotRegex(report, "[\u0080-\u009f\u202a-\u202e]")
+
     def test_its_recipe_repeats_it(self):
         self.experiment("-p", "What")
         first = self.read("eval.json")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import struct
 import unittest
 
 import gguf
@@ -217,6 +218,26 @@ class WeightFormatsTest(ProgramTest):
                     "--rule", "w:ffn_up=iq2_xs")
         self.refuse(1, "not an importance matrix", "apply", self.model, "-o", self.path("x.gguf"), "--rule",
                     f"w:ffn_up=q4_k,imatrix={self.model}")
+        reader, lacking = gguf.GGUFReader(importance), self.path("lacking.gguf")
+        writer = gguf.GGUFWriter(lacking, "")
+        for tensor in reader.tensors:
+            if not tensor.name.startswith("blk.0.ffn_up"):
+                writer.add_tensor(tensor.name, tensor.data)
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
+        done = run("apply", self.model, "-o", self.path("x.gguf"), "--rule", f"w:ffn_up=q3_k,imatrix={lacking}")
+        self.assertIn("The importance matrix lacks 1 tensor, quantized without it, as llama-quantize does: blk.*.ffn_up.weight.\n",
+                      done.stdout)
+        self.refuse(2, "lacking.gguf lacks a tensor that the rule 'w:ffn_up=iq2_xs,.*only with an importance matrix.*: blk.*.ffn_up.weight:",
+                    "apply", self.model, "-o", self.path("x.gguf"), "--rule", f"w:ffn_up=iq2_xs,imatrix={lacking}")
+        with open(self.path("old.dat"), "wb") as file:
+            file.write(struct.pack("<ii19sii256f", 1, 19, b"blk.0.ffn_up.weight", 1, 256, *[1.0] * 256))
+        self.refuse(1, r"old.dat is an importance matrix in llama-imatrix's old format: .*llama-imatrix -m MODEL --in-file \S*old.dat -o NEW.gguf",
+                    "apply", self.model, "-o", self.path("x.gguf"), "--rule", f"w:ffn_up=q3_k,imatrix={self.path('old.dat')}")
+        run_llama("llama-imatrix", "-m", self.model, "--in-file", self.path("old.dat"), "-o", self.path("new.gguf"))
+        self.measure("apply", self.model, "-o", self.path("x.gguf"), "--rule", f"w:blk.0.ffn_up.weight=q3_k,imatrix={self.path('new.gguf')}")
         self.refuse(1, "cannot|No such", "apply", self.model, "-o", self.path("x.gguf"), "--rule",
                     "w:ffn_up=q4_k,imatrix=/nowhere.gguf")
 
@@ -246,6 +267,9 @@ class WeightFormatsTest(ProgramTest):
         out = self.path("x.gguf")
         self.refuse(2, "blk.0.ffn_up.weight: rows of 100 values.*multiple of 256", "apply", odd, "-o", out, "--rule",
                     "w:ffn_up=q4_k")
+        for name, fallback in (("q4_k", "q5_0"), ("q5_k", "q5_1"), ("q6_k", "q8_0"), ("q3_k", "iq4_nl")):
+            self.refuse(2, rf"rule 'w:\*={name}': .*multiple of 256; 1 of 2 do not fit: blk.\*.ffn_up.weight: leave them out, "
+                        f"or give them {fallback}, as llama-quantize does", "apply", odd, "-o", out, "--rule", f"w:*={name}")
         self.refuse(1, "blk.0.ffn_down.weight: .*NaN", "apply", odd, "-o", out, "--rule", "w:ffn_down=q4_k")
         self.assertFalse(os.path.exists(out))
 

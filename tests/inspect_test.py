@@ -58,6 +58,30 @@ class InspectTest(ProgramTest):
         with open(self.path("census.json"), encoding="utf-8") as file:
             self.assertIn('"schema": "fakequant.inspect/1"', file.read())
 
+    def test_looks_through_the_1_that_converters_add_to_norms(self):
+        random = np.random.default_rng(7)
+        small = (random.standard_normal(256, np.float32).view(np.uint32) & 0xFFFF0000).view(np.float32)
+        tiny = (1e-6 * random.standard_normal(256, np.float32)).astype(np.float32)
+        tiny = (tiny.view(np.uint32) & 0xFFFF0000).view(np.float32)
+        other = random.standard_normal(256, np.float32)
+        for architecture, expected in (("gemma3", (1, 1)), ("llama", (None, None))):
+            writer = gguf.GGUFWriter(self.path("norms.gguf"), architecture)
+            for name, array in (("blk.0.attn_norm", small), ("blk.0.ffn_norm", tiny), ("output_norm", other)):
+                writer.add_tensor(f"{name}.weight", np.float32(1) + array)
+            writer.write_header_to_file()
+            writer.write_kv_data_to_file()
+            writer.write_tensors_to_file()
+            writer.close()
+            found = {t["name"]: t["low16_zero_minus_1"] for t in self.measure("inspect", self.path("norms.gguf"))["tensors"]}
+            self.assertEqual((found["blk.0.attn_norm.weight"], found["blk.0.ffn_norm.weight"]), expected)
+            said = run("inspect", self.path("norms.gguf")).stdout
+            if architecture == "gemma3":
+                self.assertLess(found["output_norm.weight"], 0.1)
+                self.assertIn("2 of the 3 tensors stored as F32 are BF16 after subtracting the converter's 1: attn_norm and ffn_norm.", said)
+                self.assertNotIn("None of the", said)
+            else:
+                self.assertNotIn("converter", said)
+
 
 if __name__ == "__main__":
     unittest.main()

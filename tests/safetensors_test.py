@@ -204,6 +204,102 @@ class SafetensorsTest(ProgramTest):
         os.remove(self.path("model-00002-of-00002.safetensors"))
         self.refuse(WORK, "cannot open .*model-00002-of-00002.safetensors: No such file", "compare", model, self.folder)
 
+    def scaled(self, codes, scale, ending="_scale_inv", dtype="F8_E4M3", scale_dtype="F32", name="mlp.down_proj.weight", more=None):
+        """Compares a model with one whose layer 0 has a matrix in 8 bits with a scale beside it; returns that tensor's entry."""
+        full = f"model.layers.0.{name}"
+        tensors = {key: ("F32", array) for key, array in self.published.items() if key != full}
+        tensors |= {full: (dtype, codes), full + ending: (scale_dtype, scale)} | (more or {})
+        write_safetensors(self.path("fp8.safetensors"), tensors)
+        comparison = self.measure("compare", self.path("model.gguf"), self.path("fp8.safetensors"))
+        self.assertEqual(comparison["only_in_b"], [])
+        return comparison
+
+    def test_multiplies_codes_of_8_bits_by_their_scales(self):
+        random = np.random.default_rng(5)
+        # 128 x 128 blocks of which the last are cut, in either dimension
+        rows, columns = 300, 200
+        name = "model.layers.0.mlp.down_proj.weight"
+        codes = random.integers(0, 0x78, (rows, columns), np.uint8)
+        e4m3 = np.array([(c & 7) * 2.0**-9 if c < 8 else (8 + (c & 7)) * 2.0 ** ((c >> 3) - 10) for c in range(0x78)], np.float32)
+        e5m2 = np.array([(c & 3) * 2.0**-16 if c < 4 else (4 + (c & 3)) * 2.0 ** ((c >> 2) - 17) for c in range(0x78)], np.float32)
+        integers = codes.astype(np.int8) - 50
+
+        def power(shape):
+            return np.exp2(random.integers(-5, 5, shape)).astype(np.float32) * np.float32(1.25)
+
+        blocks = power((3, 2))
+        spread = np.repeat(np.repeat(blocks, 128, 0), 128, 1)[:rows, :columns]
+        by_row, by_group = power((rows, 1)), power((rows, 5))
+        e8m0 = random.integers(120, 130, (3, 2), np.uint8)
+        e8m0_spread = np.repeat(np.repeat(np.exp2(e8m0.astype(np.float32) - 127), 128, 0), 128, 1)[:rows, :columns]
+        values = random.standard_normal((rows, columns), np.float32)
+        for given, dtype, decoded, scale, spread_scale, ending, scale_dtype in (
+                (codes, "F8_E4M3", e4m3[codes], blocks, spread, "_scale_inv", "F32"),
+                (codes, "F8_E4M3", e4m3[codes], bf16_bits(blocks), spread, "_scale_inv", "BF16"),
+                (codes, "F8_E4M3", e4m3[codes], e8m0, e8m0_spread, "_scale_inv", "F8_E8M0"),
+                (codes, "F8_E5M2", e5m2[codes], blocks, spread, "_scale_inv", "F32"),
+                (codes, "F8_E4M3", e4m3[codes], np.array(0.375, np.float32), np.float32(0.375), "_scale", "F32"),
+                (codes, "F8_E4M3", e4m3[codes], np.array([0.375], np.float32), np.float32(0.375), "_scale_inv", "F32"),
+                (codes, "F8_E4M3", e4m3[codes], by_row, by_row, "_scale", "F32"),
+                (integers, "I8", integers.astype(np.float32), by_row[:, 0], by_row, "_scale", "F32"),
+                (codes, "F8_E4M3", e4m3[codes], by_group, np.repeat(by_group, 40, 1), "_scale", "F32")):
+            self.published[name] = values
+            tensors = self.converted()
+            tensors["blk.0.ffn_down.weight"] = decoded * spread_scale
+            self.write_gguf(tensors)
+            comparison = self.scaled(given, scale, ending, dtype, scale_dtype)
+            entry = next(t for t in comparison["tensors"] if t["name"] == "blk.0.ffn_down.weight")
+            self.assertEqual((entry["changed"], entry["scale_b"]), (0, name + ending), (dtype, np.shape(scale), scale_dtype))
+            self.assertEqual(comparison["tensors_identical"], len(tensors) - 1)
+
+    def test_scales_follow_the_rows_that_the_converter_moves(self):
+        random = np.random.default_rng(6)
+        name = "model.layers.0.self_attn.q_proj.weight"
+        codes, scale = random.integers(0, 100, (WIDTH, WIDTH), np.int8), random.standard_normal((WIDTH, 1), np.float32)
+        self.published[name] = codes.astype(np.float32) * scale
+        self.write_gguf(self.converted())
+        comparison = self.scaled(codes, scale, "_scale", "I8", name="self_attn.q_proj.weight")
+        self.assertEqual({t["changed"] for t in comparison["tensors"]}, {0})
+
+    def test_codes_whose_scale_does_not_fit_are_not_compared(self):
+        name = "model.layers.0.mlp.down_proj.weight"
+        codes, one = np.ones((WIDTH, FEED_FORWARD), np.uint8), np.ones((1, 1), np.float32)
+        self.write_gguf(self.converted())
+        for scale, dtype, scale_dtype, more, reason in (
+                (np.ones((5, 1), np.float32), "F8_E4M3", "F32", None, r"its scale .*down_proj.weight_scale of shape \[5, 1\] does not fit its shape \[64, 96\]"),
+                (np.ones((1, 1, 1), np.float32), "F8_E4M3", "F32", None, None),
+                (np.ones((1, 1, 2), np.float32), "F8_E4M3", "F32", None, r"of shape \[1, 1, 2\] does not fit"),
+                (np.ones(1, np.int32), "F8_E4M3", "I32", None, "is stored as I32"),
+                (one, "I8", "F32", {name + "_zero_point": ("I8", np.ones((WIDTH, 1), np.int8))}, "depend on .*down_proj.weight_zero_point"),
+                (one, "U8", "F32", None, "its bytes hold several values")):
+            comparison = self.scaled(codes, scale, "_scale", dtype, scale_dtype, more=more)
+            if reason is None:
+                self.assertEqual(comparison["not_comparable"], [])
+                continue
+            (entry,) = comparison["not_comparable"]
+            self.assertEqual((entry["name"], entry["name_b"]), ("blk.0.ffn_down.weight", name))
+            self.assertRegex(entry["reason"], reason)
+            self.assertNotIn("blk.0.ffn_down.weight", [t["name"] for t in comparison["tensors"]])
+            done = run("compare", self.path("model.gguf"), self.path("fp8.safetensors"), "--fail-if", "not_comparable>0")
+            self.assertEqual(done.returncode, WORK)
+            self.assertIn("Not comparable: blk.0.ffn_down.weight: its ", done.stdout)
+
+    def test_compares_integers_and_doubles_exactly(self):
+        large = np.array([2**53 + 1, -(2**62), 7, 0], np.int64)
+        doubles = np.array([0.1, 1 / 3, np.nan, 2.0**-1000])
+        write_safetensors(self.path("b.safetensors"), {"i": ("I64", large), "j": ("I64", large), "d": ("F64", doubles), "e": ("F64", doubles)})
+        writer = gguf.GGUFWriter(self.path("model.gguf"), "llama")
+        for name, array in {"i": large, "j": large + np.array([1, 0, -2, 0]), "d": doubles, "e": doubles.astype(np.float32)}.items():
+            writer.add_tensor(name, array)
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
+        found = {t["name"]: t for t in self.measure("compare", self.path("model.gguf"), self.path("b.safetensors"))["tensors"]}
+        self.assertEqual({name: t["changed"] for name, t in found.items()}, {"i": 0, "j": 2, "d": 0, "e": 3})
+        self.assertEqual((found["j"]["max_abs"], found["i"]["max_abs"]), (2, 0))
+        self.assertEqual(found["e"]["max_abs"], np.nanmax(np.abs(doubles - doubles.astype(np.float32))))
+
     def test_refuses_invalid_files(self):
         model = self.write_gguf(self.converted())
         path = self.write_published()
@@ -230,6 +326,21 @@ class SafetensorsTest(ProgramTest):
             text = json.dumps(header | {"model.norm.weight": header["model.norm.weight"] | fields}).encode()
             return struct.pack("<Q", len(text)) + text + whole[8 + length :]
 
+        norm, before = (header[f"model.{name}.weight"]["data_offsets"] for name in ("norm", "embed_tokens"))
+
+        def without(*names, more=b""):
+            text = json.dumps({name: entry for name, entry in header.items() if name not in names}).encode()
+            return struct.pack("<Q", len(text)) + text + whole[8 + length :] + more
+
+        refuse(f"bytes {norm[0]} to {norm[1]} of its data belong to no tensor", without("model.norm.weight"))
+        refuse(f"bytes 0 to {before[1]} of its data belong to no tensor", without("model.embed_tokens.weight"))
+        data = len(whole) - 8 - length
+        refuse(f"bytes {data} to {data + 5} of its data belong to no tensor", without(more=b"EXTRA"))
+        refuse("tensors '[a-z._]+' and '[a-z._]+' overlap at byte 0", changed(data_offsets=[0, norm[1] - norm[0]]))
+        text = json.dumps(header).replace("model.norm.weight", "lm_head.weight").encode()
+        refuse("'lm_head.weight' occurs twice in its header", struct.pack("<Q", len(text)) + text + whole[8 + length :])
+        text = json.dumps(header).replace('"shape"', '"shape": [1], "shape"', 1).encode()
+        refuse("'shape' occurs twice in its header", struct.pack("<Q", len(text)) + text + whole[8 + length :])
         refuse("it has 3 bytes", b"abc")
         deep = b"[" * 30_000_000
         refuse("is not a JSON object", struct.pack("<Q", len(deep)) + deep)

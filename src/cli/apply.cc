@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "cli/site_listing.h"
 #include "error.h"
+#include "gguf/tensor_type.h"
 #include "report/apply_report.h"
 
 namespace fakequant {
@@ -18,6 +19,7 @@ struct ApplyCommandOptions : CommonOptions {
   bool hash_everything = false;
   RuleOptions rules;
   StorageOptions storage;
+  std::string store;
 };
 
 void run_apply(ApplyCommandOptions& options) {
@@ -27,8 +29,16 @@ void run_apply(ApplyCommandOptions& options) {
         fmt::format("rule '{}' names activations, which no file holds: use it with eval, generate, bench or experiment",
                     to_string(taps.front())));
   }
-  if (recipe.empty()) recipe = default_weight_recipe();
   auto settings = settings_of(options.storage);
+  if (!options.store.empty()) {
+    if (settings.promote_to || settings.requantize) {
+      throw usage_error("--store says how all tensors are stored: leave --promote and --requantize out");
+    }
+    settings.store_as = about("--store", [&] { return plain_float_type(options.store); });
+  }
+  // To promote or store otherwise is a wish by itself, and the rule of the reference experiment is none.
+  settings.promote_all = recipe.empty() && settings.promote_to.has_value();
+  if (recipe.empty() && !settings.promote_all && !settings.store_as) recipe = default_weight_recipe();
   settings.provenance = !options.no_provenance;
   settings.hash_everything = options.hash_everything;
   const GgufModel model(options.model);
@@ -55,6 +65,10 @@ void add_apply_options(Arguments& arguments, ApplyCommandOptions& options) {
   arguments.text("-o,--output", "OUT", options.output, "The GGUF file to write", Required::yes);
   add_rule_options(arguments, options.rules, RuleKinds::weights);
   add_storage_options(arguments, options.storage);
+  arguments.text(
+      "--store", "TYPE", options.store,
+      "Store all float and quantized tensors as f32, f16 or bf16; as f16 or bf16 norms and other vectors stay "
+      "F32, as llama.cpp needs them");
   arguments.group("Provenance");
   arguments.flag("--no-provenance", options.no_provenance,
                  "Do not write the keys fakequant.recipe, version and source");
@@ -65,14 +79,15 @@ void add_apply_options(Arguments& arguments, ApplyCommandOptions& options) {
 }  // namespace
 
 Command apply_command() {
-  return {.name = "apply",
-          .summary = "Write a model with rounded weights",
-          .notes =
-              "Without rules: w:ffn_norm=bf16,round=zero, as in the reference experiment's script. A split model is "
-              "named\n"
-              "by one of its parts; OUT then gets as many, OUT-00001-of-0000N.gguf and so on.",
-          .example = "apply model.gguf -o rounded.gguf --rule 'w:*norm*=bf16'",
-          .add = command_of(add_apply_options, run_apply)};
+  return {
+      .name = "apply",
+      .summary = "Write a model with rounded weights",
+      .notes =
+          "Without rules: w:ffn_norm=bf16,round=zero, as in the reference experiment's script; with --promote, every\n"
+          "quantized tensor is stored wider, with --store every tensor, and nothing else is changed. A split model is\n"
+          "named by one of its parts; OUT then gets as many, OUT-00001-of-0000N.gguf and so on.",
+      .example = "apply model.gguf -o rounded.gguf --rule 'w:*norm*=bf16'",
+      .add = command_of(add_apply_options, run_apply)};
 }
 
 }  // namespace fakequant

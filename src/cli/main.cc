@@ -21,6 +21,7 @@
 #include "error.h"
 #include "format/ggml_types.h"
 #include "format/kernel_targets.h"
+#include "report/printable_text.h"
 
 namespace {
 
@@ -42,15 +43,16 @@ std::string quoted(int count, char** arguments) {
 }
 
 int complain(const std::string& message, fakequant::Failure failure) {
-  std::string line = "fakequant: ";
-  for (const char c : message) line += static_cast<unsigned char>(c) < ' ' ? ' ' : c;
-  std::fputs((line + "\n").c_str(), stderr);  // nothing can be done where stderr fails
+  auto line = message;
+  std::replace(line.begin(), line.end(), '\n', ' ');
+  std::fputs(("fakequant: " + fakequant::printable(line) + "\n").c_str(),
+             stderr);  // nothing can be done where stderr fails
   return static_cast<int>(failure);
 }
 
 // llama.cpp calls abort() after this. Leaving here keeps it to one line and the right exit code.
 [[noreturn]] void leave(const std::string& message) {
-  const auto line = "fakequant: " + message + "\n";
+  const auto line = "fakequant: " + fakequant::printable(message) + "\n";
   [[maybe_unused]] const auto written = write(STDERR_FILENO, line.data(), line.size());
   _exit(static_cast<int>(fakequant::Failure::work));
 }

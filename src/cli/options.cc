@@ -13,6 +13,7 @@
 #include "gguf/tensor_type.h"
 #include "recipe/recipe_yaml.h"
 #include "report/numbers.h"
+#include "report/printable_text.h"
 #include "text_file.h"
 #include "version.h"
 
@@ -253,7 +254,7 @@ void ResultOutput::write(const std::string& text, const Json& json) {
     write_text(*file_, to_text(json));
     file_->commit();
   }
-  const auto& printed = only_json_ ? to_text(json) : text;
+  const auto printed = only_json_ ? to_text(json) : printable_lines(text);
   const bool is_written = std::fwrite(printed.data(), 1, printed.size(), stdout) == printed.size();
   if (std::fflush(stdout) == 0 && is_written) return;
   const auto why = fmt::format("cannot write to stdout: {}", errno_text());

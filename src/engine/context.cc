@@ -163,6 +163,7 @@ int Context::decode(std::span<const Token> tokens, const OutputRange& outputs) {
 }
 
 void Context::evaluate(std::span<const Token> tokens, const OutputRange& outputs) {
+  model_->check_types();
   kept_logits_.clear();
   if (batch_size_ >= kMaxFirstTokens) return evaluate_together(tokens, outputs);
   first_kept_ = outputs.first;

@@ -10,6 +10,7 @@
 #include "engine/backend.h"
 #include "error.h"
 #include "gguf/gguf_model.h"
+#include "gguf/tensor_type.h"
 
 namespace fakequant {
 namespace {
@@ -31,6 +32,18 @@ void check_layers(const GgufModel& model) {
   }
 }
 
+// "blk.0.ffn_up.weight is stored as F64", of the first tensor that llama.cpp cannot compute with; empty if there is
+// none.
+std::string find_uncomputed(const GgufModel& model) {
+  for (const auto& tensor : model.tensors()) {
+    if (is_plain_float(tensor.type) || is_quantized(tensor.type)) continue;
+    // The experts of each token's id, which llama.cpp looks up and does not multiply with.
+    if (tensor.name.find("tid2eid") != std::string::npos) continue;
+    return fmt::format("{} is stored as {}", tensor.name, type_name(tensor.type));
+  }
+  return {};
+}
+
 const llama_vocab* vocabulary(const llama_model* model) { return llama_model_get_vocab(model); }
 
 }  // namespace
@@ -40,6 +53,7 @@ void Model::Free::operator()(llama_model* model) const { llama_model_free(model)
 Model::Model(const std::vector<std::string>& parts, const DeviceOptions& devices) : path_(parts.front()) {
   const GgufModel file(parts);
   check_layers(file);
+  not_computed_ = find_uncomputed(file);
   start_backends();
   offload_ = open_devices(devices);
   auto wanted = offload_.devices;
@@ -65,6 +79,12 @@ Model::Model(const std::vector<std::string>& parts, const DeviceOptions& devices
   if (llama_vocab_type(vocabulary(model_.get())) == LLAMA_VOCAB_TYPE_NONE) {
     throw Error(fmt::format("{} has no tokenizer: text cannot be measured with it", path_));
   }
+}
+
+void Model::check_types() const {
+  if (not_computed_.empty()) return;
+  throw Error(fmt::format("{} cannot be run: {}, and llama.cpp computes with floats and quantized tensors only", path_,
+                          not_computed_));
 }
 
 int Model::layers() const { return llama_model_n_layer(model_.get()); }

@@ -30,6 +30,10 @@ class Model {
   bool is_offloaded() const { return offload_.layers != 0; }  // a device holds layers of it
   double load_ms() const { return load_ms_; }
 
+  // Throws an Error that names a tensor stored in a type that llama.cpp has no kernels for, which it would abort or
+  // crash on: integers and doubles. Its graph can be looked at all the same.
+  void check_types() const;
+
   // Tokens of a text. `with_bos`: preceded by BOS where the model wants it; `parse_special`: text such as </s> is the
   // special token.
   std::vector<Token> tokenize(std::string_view text, bool with_bos, bool parse_special) const;
@@ -59,6 +63,7 @@ class Model {
   Offload offload_;
   std::unique_ptr<llama_model, Free> model_;
   double load_ms_ = 0;
+  std::string not_computed_;  // a tensor that check_types() refuses, and its type
 };
 
 }  // namespace fakequant

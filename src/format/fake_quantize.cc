@@ -143,11 +143,15 @@ RoundingErrors fake_quantize(const Format& format, std::span<float> values, cons
   return total;
 }
 
-void check_row(const Format& format, std::int64_t row) {
+std::string row_misfit(const Format& format, std::int64_t row) {
   const auto* type = format.block_type;
-  if (type == nullptr || row % type->block == 0) return;
-  throw usage_error(fmt::format("rows of {} values cannot be held in {}: {} wants a multiple of {}", row, format.name,
-                                type->library, type->block));
+  if (type == nullptr || row % type->block == 0) return "";
+  return fmt::format("rows of {} values cannot be held in {}: {} wants a multiple of {}", row, format.name,
+                     type->library, type->block);
+}
+
+void check_row(const Format& format, std::int64_t row) {
+  if (const auto misfit = row_misfit(format, row); !misfit.empty()) throw usage_error(misfit);
 }
 
 }  // namespace fakequant

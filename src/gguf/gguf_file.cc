@@ -14,6 +14,7 @@
 #include <limits>
 
 #include "error.h"
+#include "foreign_file.h"
 #include "gguf/tensor_type.h"
 
 namespace fakequant {
@@ -125,6 +126,8 @@ class GgufParser {
     }
     read_bytes(magic.data(), magic.size());
     if (std::string_view(magic.data(), magic.size()) != GGUF_MAGIC) {
+      const auto kind = foreign_kind(beginning_of(file_.path_));
+      if (!kind.empty()) throw Error(fmt::format("{} is {}", file_.path_, kind));
       throw Error(fmt::format("{} is not a GGUF file: it does not begin with the letters GGUF", file_.path_));
     }
     file_.version_ = read_value<std::uint32_t>("the version");

@@ -37,7 +37,7 @@ struct Header {
   std::uint64_t infos_begin;
 };
 
-Header header_of(const GgufFile& file, const std::vector<StringKey>& keys) {
+Header header_of(const GgufFile& file, const std::vector<StringKey>& keys, const NumberKeys& numbers) {
   std::string old(file.infos_end(), '\0');
   file.read(0, std::as_writable_bytes(std::span(old)));
   std::vector<const MetadataEntry*> kept;
@@ -49,7 +49,13 @@ Header header_of(const GgufFile& file, const std::vector<StringKey>& keys) {
   append(bytes, file.version());
   append(bytes, static_cast<std::uint64_t>(file.tensors().size()));
   append(bytes, static_cast<std::uint64_t>(kept.size() + keys.size()));
-  for (const auto* entry : kept) bytes.append(old, entry->begin, entry->end - entry->begin);
+  for (const auto* entry : kept) {
+    bytes.append(old, entry->begin, entry->end - entry->begin);
+    const auto number = numbers.find(entry->key);
+    if (number != numbers.end() && entry->type == GGUF_TYPE_UINT32) {
+      put(bytes, bytes.size() - sizeof(std::uint32_t), number->second);
+    }
+  }
   for (const auto& [key, value] : keys) {
     append_text(bytes, key);
     append(bytes, static_cast<std::uint32_t>(GGUF_TYPE_STRING));
@@ -62,32 +68,33 @@ Header header_of(const GgufFile& file, const std::vector<StringKey>& keys) {
 
 // A header whose last value is padded with spaces so that the data keeps its offset within a page: whole pages are
 // copied faster, and file systems that share blocks can share them.
-Header paged_header_of(const GgufFile& file, std::vector<StringKey> keys, std::uint64_t alignment) {
-  auto header = header_of(file, keys);
+Header paged_header_of(const GgufFile& file, std::vector<StringKey> keys, const NumberKeys& numbers,
+                       std::uint64_t alignment) {
+  auto header = header_of(file, keys, numbers);
   if (keys.empty() || file.tensors().empty()) return header;
   const auto data_begin = (header.bytes.size() + alignment - 1) / alignment * alignment;
   const auto missing = (file.data_begin() - data_begin) % kPage;
   if (missing == 0) return header;
   keys.back().value.append(missing, ' ');
-  return header_of(file, keys);
+  return header_of(file, keys, numbers);
 }
 
 }  // namespace
 
 Rewrite::Rewrite(const GgufModel& model, std::vector<RewriteTarget> targets, const std::map<std::size_t, int>& replaced,
-                 const std::vector<StringKey>& keys)
+                 const std::vector<StringKey>& keys, const NumberKeys& numbers)
     : model_(model), targets_(std::move(targets)) {
   for (std::size_t part = 0; part < model.parts().size(); ++part) {
-    lay_out(part, replaced, part == 0 ? keys : std::vector<StringKey>{});
+    lay_out(part, replaced, part == 0 ? keys : std::vector<StringKey>{}, numbers);
   }
 }
 
-void Rewrite::lay_out(std::size_t part, const std::map<std::size_t, int>& replaced,
-                      const std::vector<StringKey>& keys) {
+void Rewrite::lay_out(std::size_t part, const std::map<std::size_t, int>& replaced, const std::vector<StringKey>& keys,
+                      const NumberKeys& numbers) {
   const auto& file = model_.parts()[part];
   const std::uint64_t alignment = file.alignment();
   const auto aligned = [&](std::uint64_t size) { return (size + alignment - 1) / alignment * alignment; };
-  auto [header, infos_begin] = paged_header_of(file, keys, alignment);
+  auto [header, infos_begin] = paged_header_of(file, keys, numbers, alignment);
   const auto data_begin = file.tensors().empty() ? header.size() : aligned(header.size());
 
   std::vector<std::size_t> order;  // the part's tensors in the order of their data

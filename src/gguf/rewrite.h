@@ -23,6 +23,8 @@ struct StringKey {
   std::string value;
 };
 
+using NumberKeys = std::map<std::string, std::uint32_t>;
+
 // An empty, readable file for a part of the copy, and its name in messages.
 struct RewriteTarget {
   int fd;
@@ -33,9 +35,10 @@ class Rewrite {
  public:
   // `replaced`: the tensors that get new data, by index, and their new types. `keys` follow those of the first part, or
   // replace those of the same name; the last value may be padded with spaces, so that the data keeps its offset within
-  // a page. `targets` has one for each part of the model. The model must outlive this.
+  // a page. `numbers` replaces the values of keys of type uint32 where they are, and adds none. `targets` has one for
+  // each part of the model. The model must outlive this.
   Rewrite(const GgufModel& model, std::vector<RewriteTarget> targets, const std::map<std::size_t, int>& replaced,
-          const std::vector<StringKey>& keys);
+          const std::vector<StringKey>& keys, const NumberKeys& numbers = {});
 
   void write_headers() const;
 
@@ -62,7 +65,8 @@ class Rewrite {
     int type;
   };
 
-  void lay_out(std::size_t part, const std::map<std::size_t, int>& replaced, const std::vector<StringKey>& keys);
+  void lay_out(std::size_t part, const std::map<std::size_t, int>& replaced, const std::vector<StringKey>& keys,
+               const NumberKeys& numbers);
   void copy_later(std::size_t part, std::uint64_t from, std::uint64_t to, std::uint64_t size);
 
   const GgufModel& model_;

@@ -57,6 +57,21 @@ TEST(Rewrite, WithoutChangesCopiesEveryByte) {
   EXPECT_EQ(rewritten(bytes + "trailing bytes", {}, {}, folder), bytes + "trailing bytes");
 }
 
+TEST(Rewrite, ReplacesNumbersWhereTheyAre) {
+  const TestFolder folder;
+  const GgufModel before(folder.write("in.gguf", model().bytes()));
+  const MemoryFile out("test");
+  const Rewrite rewrite(before, {{out.fd(), out.path()}}, {}, {},
+                        {{"some.number", 9}, {"no.such", 1}, {"unknown.key", 2}});
+  rewrite.write_headers();
+  for (std::int64_t i = 0; i < rewrite.copies(); ++i) rewrite.copy(i);
+  const GgufFile after(out.path());
+  EXPECT_EQ(after.find_integer("some.number"), 9);
+  EXPECT_EQ(after.find_string("unknown.key"), "stays");
+  EXPECT_EQ(after.find_key("no.such"), nullptr);
+  EXPECT_EQ(after.size(), before.size());
+}
+
 TEST(Rewrite, ChangesOnlyTheTensorsNamed) {
   const TestFolder folder;
   auto expected = TestGguf();

@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "error.h"
+#include "foreign_file.h"
 #include "gguf/sha256.h"
 #include "text_file.h"
 
@@ -37,6 +38,7 @@ std::unique_ptr<std::istream> open_text(const Text& text) {
   if (!*file || is_folder) {
     throw Error(fmt::format("cannot read {}: {}", text.name, std::strerror(is_folder ? EISDIR : errno)));
   }
+  refuse_lfs_pointer(text.name, beginning_of(text.name));
   return file;
 }
 

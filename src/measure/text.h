@@ -19,7 +19,7 @@ struct Text {
 Text text_file(const std::string& path);
 std::vector<Text> text_files(const std::vector<std::string>& paths);
 
-// Opens a text for reading. Throws an Error if its file cannot be read.
+// Opens a text for reading. Throws an Error if its file cannot be read, or is only a Git LFS pointer.
 std::unique_ptr<std::istream> open_text(const Text& text);
 
 // The text's size in bytes.

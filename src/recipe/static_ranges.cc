@@ -12,6 +12,7 @@
 #include <set>
 
 #include "error.h"
+#include "foreign_file.h"
 #include "recipe/nearest_words.h"
 
 namespace fakequant {
@@ -34,6 +35,9 @@ Json parse_fields(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   file.peek();  // opening a folder succeeds, reading it does not
   if (errno != 0) throw Error(fmt::format("cannot read the ranges {}: {}", path, std::strerror(errno)));
+  if (const auto kind = foreign_kind(beginning_of(path)); !kind.empty()) {
+    throw Error(fmt::format("{} is {}", path, kind));
+  }
   // The file is at depth 0, its fields at 1, a site at 2, a site's fields at 3.
   const auto is_kept = [](int depth, Json::parse_event_t event, const Json&) {
     const bool opens = event == Json::parse_event_t::object_start || event == Json::parse_event_t::array_start;

@@ -26,6 +26,7 @@ Json rounding_json(const ApplyResult& result) {
     entry["storage_moved"] = tensor.storage_moved;
     entry["storage_max_abs"] = tensor.storage_max_abs;
     entry["storage_overflow"] = tensor.storage_overflow;
+    entry["lacks_importance"] = tensor.lacks_importance;
     json.push_back(std::move(entry));
   }
   return json;
@@ -62,6 +63,7 @@ ApplyResult fold_layers(const ApplyResult& result) {
     all.storage_moved += tensor.storage_moved;
     all.storage_max_abs = std::max(all.storage_max_abs, tensor.storage_max_abs);
     all.storage_overflow += tensor.storage_overflow;
+    all.lacks_importance = all.lacks_importance || tensor.lacks_importance;
     if (const auto layer = layer_of_tensor(tensor.name)) layers[index->second].push_back(*layer);
   }
   for (std::size_t i = 0; i < layers.size(); ++i) {
@@ -84,7 +86,7 @@ Table rounding_table(const ApplyResult& result) {
   for (const auto& tensor : result.tensors) {
     const auto& e = tensor.errors;
     std::vector<std::string> row = {tensor.name,
-                                    tensor.format,
+                                    tensor.format.empty() ? "not rounded" : tensor.format,
                                     count_text(e.elements),
                                     count_text(e.changed),
                                     value_text(e.max_abs),
@@ -103,14 +105,38 @@ Table rounding_table(const ApplyResult& result) {
 }
 
 std::string rounding_summary(const ApplyResult& result) {
-  std::int64_t elements = 0, changed = 0;
+  std::int64_t elements = 0, changed = 0, moved = 0;
+  std::vector<std::string> without_importance;
+  bool has_rounded = false;
   for (const auto& tensor : result.tensors) {
     elements += tensor.errors.elements;
     changed += tensor.errors.changed;
+    moved += tensor.storage_moved;
+    has_rounded = has_rounded || !tensor.format.empty();
+    if (tensor.lacks_importance) without_importance.push_back(layer_pattern(tensor.name));
   }
-  if (changed == 0) return "Nothing changed: rounding leaves every value as it was.\n";
-  auto text = fmt::format("{} of {} values changed ({}).\n", count_text(changed), count_text(elements),
-                          percent_text(static_cast<double>(changed) / static_cast<double>(elements)));
+  const auto of_all = [&](std::int64_t values) {
+    return fmt::format("{} of {} values ({})", count_text(values), count_text(elements),
+                       percent_text(static_cast<double>(values) / static_cast<double>(elements)));
+  };
+  std::string text;
+  if (changed > 0) {
+    text = fmt::format("{} of {} values changed ({}).\n", count_text(changed), count_text(elements),
+                       percent_text(static_cast<double>(changed) / static_cast<double>(elements)));
+  } else if (moved == 0) {
+    text = has_rounded ? "Nothing changed: rounding leaves every value as it was.\n" : "No value changed.\n";
+  } else if (has_rounded) {
+    text = "Rounding leaves every value as it was.\n";
+  }
+  if (moved > 0) text += fmt::format("Storing changed {}.\n", of_all(moved));
+  if (!without_importance.empty()) {
+    const auto count = static_cast<std::int64_t>(without_importance.size());
+    std::sort(without_importance.begin(), without_importance.end());
+    without_importance.erase(std::unique(without_importance.begin(), without_importance.end()),
+                             without_importance.end());
+    text += fmt::format("The importance matrix lacks {}, quantized without it, as llama-quantize does: {}.\n",
+                        plural(count, "tensor"), fmt::join(without_importance, ", "));
+  }
   const auto beware = [&](const TensorRounding& tensor, std::int64_t values, const std::string& why,
                           const char* what = "infinite") {
     if (values > 0) {
@@ -145,9 +171,11 @@ std::string storage_note(const ApplyResult& result) {
 
 std::string to_text(const ApplyResult& result) {
   return rounding_table(result).to_text() + "\n" + rounding_summary(result) +
-         fmt::format("{}: {}, {} named by the rules, {} copied ({}).\n", fmt::join(result.outputs, ", "),
-                     bytes_text(result.output_size), plural(static_cast<std::int64_t>(result.tensors.size()), "tensor"),
-                     count_text(result.tensors_copied), result.recipe);
+         fmt::format("{}: {}, {} {}, {} copied{}.\n", fmt::join(result.outputs, ", "), bytes_text(result.output_size),
+                     plural(static_cast<std::int64_t>(result.tensors.size()), "tensor"),
+                     result.recipe.empty() ? "stored otherwise" : "named by the rules",
+                     count_text(result.tensors_copied),
+                     result.recipe.empty() ? "" : fmt::format(" ({})", result.recipe));
 }
 
 void add_roundings(Json& json, const std::vector<NamedRounding>& roundings) {

@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "report/numbers.h"
+#include "report/printable_text.h"
 
 namespace fakequant {
 namespace {

@@ -37,7 +37,8 @@ std::vector<TensorClass> fold_layers(const Census& census) {
     const auto pattern = layer_pattern(tensor.name);
     const auto [found, is_new] = indices.emplace(Key{pattern, tensor.type, tensor.shape}, classes.size());
     if (is_new) {
-      classes.push_back({pattern, tensor.type, tensor.shape, 0, {}, {}, 0, tensor.lossless_in, tensor.absmax});
+      classes.push_back(
+          {pattern, tensor.type, tensor.shape, 0, {}, {}, 0, tensor.lossless_in, tensor.absmax, tensor.mantissa_width});
       // mantissaN differs from tensor to tensor; mantissa_bits gives the maximum for the class.
       std::erase_if(classes.back().lossless_in, is_mantissa_format);
       layers.emplace_back();

@@ -17,6 +17,7 @@ struct TensorClass {
   int mantissa_bits = 0;                                 // the maximum over the tensors
   std::vector<std::string> lossless_in;                  // formats that hold all tensors exactly
   double absmax = 0;                                     // the maximum over the tensors
+  int mantissa_width = 23;                               // as in TensorCensus
 };
 
 // In the order of their first tensors in the file.

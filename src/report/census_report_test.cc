@@ -40,6 +40,32 @@ TEST(CensusReport, SaysWhichTensorsWereBf16Already) {
   EXPECT_THAT(census_findings(census), ElementsAre("No tensor is stored as F32."));
 }
 
+TEST(CensusReport, SpeaksOfTheSameTensorOfAllLayersInOneSentence) {
+  Census census;
+  census.tensors = {norm("blk.0.ffn_norm.weight", 0, 0.5), norm("blk.1.ffn_norm.weight", 1, 0.75),
+                    norm("blk.3.ffn_norm.weight", 3, 0.625)};
+  EXPECT_THAT(
+      census_findings(census),
+      ElementsAre(HasSubstr("None of the 3 tensors"),
+                  "blk.0-1,3.ffn_norm.weight are mostly BF16: 50 % to 75 % of their values have a zero low half."));
+  census.tensors[0].nans = 2;
+  census.tensors[2].infs = 1;
+  EXPECT_THAT(census_findings(census).back(), "blk.0,3.ffn_norm.weight hold 2 NaNs and 1 infinite value.");
+}
+
+TEST(CensusReport, LooksThroughThe1ThatTheConverterAdds) {
+  Census census;
+  census.architecture = "gemma3";
+  census.tensors = {norm("blk.0.ffn_norm.weight", 0, 0.5), norm("output_norm.weight", {}, 0.25)};
+  for (auto& tensor : census.tensors) tensor.low16_zero_minus_1 = 1;
+  EXPECT_THAT(census_findings(census),
+              ElementsAre(HasSubstr("All of the 2 tensors stored as F32 are BF16 after subtracting the converter's 1: "
+                                    "ffn_norm and output_norm.")));
+  census.tensors[1].low16_zero_minus_1 = 0.75;
+  EXPECT_THAT(census_findings(census), ElementsAre(HasSubstr("1 of the 2 tensors stored as F32 is BF16 after"),
+                                                   HasSubstr("1 has more precision than BF16 holds: output_norm.")));
+}
+
 TEST(CensusReport, SaysWhatIsStoredWiderThanItNeedsToBe) {
   Census census;
   census.tensors = {norm("blk.0.ffn_norm.weight", 0, 1), norm("output_norm.weight", {}, 0),

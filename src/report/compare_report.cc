@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "report/numbers.h"
+#include "report/printable_text.h"
 
 namespace fakequant {
 
@@ -19,6 +20,10 @@ Json to_json(const Comparison& comparison, const Provenance& provenance) {
   json["only_in_b"] = comparison.only_in_b;
   json["reshaped"] = comparison.reshaped;
   json["metadata_differs"] = comparison.metadata_differs;
+  json["not_comparable"] = Json::array();
+  for (const auto& [name, name_b, reason] : comparison.not_comparable) {
+    json["not_comparable"].push_back({{"name", name}, {"name_b", name_b}, {"reason", reason}});
+  }
   json["tensors"] = Json::array();
   for (const auto& tensor : comparison.tensors) {
     Json entry;
@@ -26,6 +31,7 @@ Json to_json(const Comparison& comparison, const Provenance& provenance) {
     entry["name_b"] = tensor.name_b;
     entry["type_a"] = tensor.type_a;
     entry["type_b"] = tensor.type_b;
+    entry["scale_b"] = tensor.scale_b.empty() ? Json(nullptr) : Json(tensor.scale_b);
     entry["elements"] = tensor.elements;
     entry["changed"] = tensor.changed;
     entry["not_finite"] = tensor.not_finite;
@@ -40,6 +46,15 @@ Json to_json(const Comparison& comparison, const Provenance& provenance) {
   return json;
 }
 
+namespace {
+
+std::string types_text(const TensorComparison& tensor) {
+  if (!tensor.scale_b.empty()) return fmt::format("{} → {} x scale", tensor.type_a, tensor.type_b);
+  return tensor.type_a == tensor.type_b ? tensor.type_a : tensor.type_a + " → " + tensor.type_b;
+}
+
+}  // namespace
+
 Table comparison_table(const Comparison& comparison) {
   std::vector<const TensorComparison*> differing;
   for (const auto& tensor : comparison.tensors) {
@@ -49,10 +64,8 @@ Table comparison_table(const Comparison& comparison) {
                    [](const auto* a, const auto* b) { return a->max_rel > b->max_rel; });
   Table table({"tensor<", "types<", "elements", "changed", "max abs", "mean abs", "max rel", "SQNR", "cosine"});
   for (const auto* tensor : differing) {
-    table.add_row({tensor->name,
-                   tensor->type_a == tensor->type_b ? tensor->type_a : tensor->type_a + " → " + tensor->type_b,
-                   count_text(tensor->elements), count_text(tensor->changed), value_text(tensor->max_abs),
-                   value_text(tensor->mean_abs), relative_text(tensor->max_rel),
+    table.add_row({tensor->name, types_text(*tensor), count_text(tensor->elements), count_text(tensor->changed),
+                   value_text(tensor->max_abs), value_text(tensor->mean_abs), relative_text(tensor->max_rel),
                    std::isfinite(tensor->sqnr_db) ? fmt::format("{:.1f} dB", tensor->sqnr_db) : "",
                    fmt::format("{:.9f}", tensor->cosine)});
   }
@@ -70,6 +83,9 @@ std::string to_text(const Comparison& comparison) {
     text +=
         fmt::format("{}: {} NaN or infinite in one of the two and not the same in the other.\n", printable(tensor.name),
                     plural(tensor.not_finite, "value") + (tensor.not_finite == 1 ? " is" : " are"));
+  }
+  for (const auto& [name, name_b, reason] : comparison.not_comparable) {
+    text += printable(fmt::format("Not comparable: {}: {}.", name, reason)) + "\n";
   }
   const auto list = [&](const std::string& what, const std::vector<std::string>& names) {
     if (!names.empty()) text += printable(fmt::format("{}: {}", what, fmt::join(names, ", "))) + "\n";

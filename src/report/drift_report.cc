@@ -9,6 +9,7 @@
 
 #include "report/eval_report.h"
 #include "report/numbers.h"
+#include "report/printable_text.h"
 
 namespace fakequant {
 namespace {

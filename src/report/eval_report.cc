@@ -8,6 +8,7 @@
 #include "measure/paired_divergence.h"
 #include "report/numbers.h"
 #include "report/overflow_report.h"
+#include "report/printable_text.h"
 #include "report/reader_text.h"
 #include "report/score_figures.h"
 

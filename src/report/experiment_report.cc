@@ -16,14 +16,17 @@
 #include "report/drift_report.h"
 #include "report/eval_report.h"
 #include "report/generation_report.h"
+#include "report/markdown_text.h"
 #include "report/numbers.h"
+#include "report/printable_text.h"
 #include "report/score_figures.h"
 
 namespace fakequant {
 namespace {
 
 // A fenced code block whose fence is longer than any in the text.
-std::string fenced(const std::string& text, const std::string& language = "") {
+std::string fenced(const std::string& written, const std::string& language = "") {
+  const auto text = printable_lines(written);
   std::string fence = "```";
   while (text.find(fence) != std::string::npos) fence += '`';
   return fmt::format("{}{}\n{}{}{}\n", fence, language, text, text.ends_with('\n') ? "" : "\n", fence);
@@ -38,11 +41,11 @@ std::string describe_variants(const ExperimentResult& result) {
   for (const auto& variant : result.eval.variants) {
     text +=
         variant.name == "weights"
-            ? fmt::format("- **{}**: the weights that the rules name are rounded once, before the model runs: `{}`.\n",
-                          variant.name, variant.recipe)
+            ? fmt::format("- **{}**: the weights that the rules name are rounded once, before the model runs: {}.\n",
+                          variant.name, markdown_code(variant.recipe))
             : fmt::format(
-                  "- **{}**: the values that the rules name are rounded each time the model computes them: `{}`.\n",
-                  variant.name, variant.recipe);
+                  "- **{}**: the values that the rules name are rounded each time the model computes them: {}.\n",
+                  variant.name, markdown_code(variant.recipe));
   }
   return text;
 }
@@ -50,28 +53,28 @@ std::string describe_variants(const ExperimentResult& result) {
 // Variants in different formats do not show which part of the model is more sensitive.
 std::string comparability(const ExperimentResult& result) {
   std::set<std::string> formats;
-  for (const auto& rule : result.recipe) formats.insert(to_string(rule.format));
+  for (const auto& rule : result.recipe) formats.insert(markdown_code(to_string(rule.format)));
   if (formats.size() < 2 || result.eval.variants.size() < 2) return {};
   return fmt::format(
-      "The rules use different formats (`{}`): compare each variant with the baseline, not with each other.\n\n",
-      fmt::join(formats, "`, `"));
+      "The rules use different formats ({}): compare each variant with the baseline, not with each other.\n\n",
+      fmt::join(formats, ", "));
 }
 
 std::string model_in_words(const Census& census) {
   std::int64_t parameters = 0;
   for (const auto& tensor : census.tensors) parameters += tensor.elements;
-  return fmt::format("{}, {}, {} values, {}", census.architecture, plural(census.layers, "layer"),
+  return fmt::format("{}, {}, {} values, {}", markdown_text(census.architecture), plural(census.layers, "layer"),
                      count_text(parameters), bytes_text(census.file_size));
 }
 
 std::string question(const ExperimentResult& result) {
   return fmt::format(
              "## What was asked\n\n"
-             "How much does `{}` ({}) lose when parts of it are stored in another number format? Values are rounded to "
+             "How much does {} ({}) lose when parts of it are stored in another number format? Values are rounded to "
              "the format and written back in their own floating-point type; everything else is unchanged. The "
              "**baseline** is the unmodified model; each variant applies some of the rules:\n\n"
              "{}\n",
-             result.model, model_in_words(result.census), describe_variants(result)) +
+             markdown_code(result.model), model_in_words(result.census), describe_variants(result)) +
          comparability(result);
 }
 
@@ -120,7 +123,7 @@ std::string precision_before(const ExperimentResult& result) {
       "{}\n"
       "The file holds {} ({}). A tensor whose values all end in 16 zero bits holds BF16 values in F32; rounding it "
       "to BF16 has no effect. The figures of each tensor are in `inspect.json`.\n\n",
-      paragraph(census_findings(result.census)), folded_census_table(result.census).to_markdown(),
+      markdown_lines(paragraph(census_findings(result.census))), folded_census_table(result.census).to_markdown(),
       plural(static_cast<std::int64_t>(result.census.tensors.size()), "tensor"), fmt::join(types, ", "));
 }
 
@@ -129,12 +132,13 @@ std::string what_changed(const ExperimentResult& result) {
     return "## What the rounding changed in the weights\n\nNo rule names weights: they are unchanged.\n\n";
   }
   const auto& rounding = *result.rounding;
-  const bool changed = std::any_of(rounding.tensors.begin(), rounding.tensors.end(),
-                                   [](const auto& tensor) { return tensor.errors.changed > 0; });
+  const bool changed = std::any_of(rounding.tensors.begin(), rounding.tensors.end(), [](const auto& tensor) {
+    return tensor.errors.changed > 0 || tensor.storage_moved > 0;
+  });
   auto text = fmt::format("## What the rounding changed in the weights\n\n{}\n",
                           rounding_table(fold_layers(rounding)).to_markdown());
   if (changed) {
-    text += rounding_summary(rounding) + storage_note(rounding);
+    text += markdown_lines(rounding_summary(rounding) + storage_note(rounding));
     if (rounding.tensors_copied > 0) {
       text += fmt::format("The other {} have the same bytes as before. ", plural(rounding.tensors_copied, "tensor"));
     }
@@ -154,7 +158,7 @@ std::string perplexity_and_divergence(const ExperimentResult& result) {
       "## Perplexity and divergence\n\n"
       "{}, those of each chunk's second half, as llama-perplexity does. ± is one standard error.\n\n"
       "{}\n",
-      texts_in_words(eval), perplexity_table(eval).to_markdown());
+      markdown_lines(texts_in_words(eval)), perplexity_table(eval).to_markdown());
   if (const auto texts = texts_table(eval); !texts.empty()) text += texts.to_markdown() + "\n";
   for (const auto& variant : eval.variants) {
     if (variant.figures.kld_at.max == 0) continue;
@@ -172,14 +176,14 @@ std::string perplexity_and_divergence(const ExperimentResult& result) {
         "elements; the last column is what llama.cpp's own kernels then round it to, in the baseline as well):\n\n"
         "{}\n",
         variant.name, sites_table(variant, variant.sites.size()).to_markdown());
-    if (const auto notes = sites_notes(variant); !notes.empty()) text += notes + "\n";
+    if (const auto notes = sites_notes(variant); !notes.empty()) text += markdown_lines(notes) + "\n";
     const auto last = std::find_if(variant.sites.begin(), variant.sites.end(),
                                    [&](const auto& site) { return site.rows < eval.tokens_evaluated; });
     if (last != variant.sites.end()) {
       text += fmt::format(
-          "`{}` has fewer rows because llama.cpp computes the last layer only for the tokens whose predictions were "
+          "{} has fewer rows because llama.cpp computes the last layer only for the tokens whose predictions were "
           "asked for.\n\n",
-          last->site);
+          markdown_code(last->site));
     }
   }
   return text;
@@ -212,7 +216,9 @@ std::string prompts_side_by_side(const ExperimentResult& result) {
     if (shows_baseline(prompt)) text += "baseline:\n\n" + fenced(prompt.baseline) + "\n";
     for (const auto& variant : prompt.variants) {
       text += fmt::format("**{}**: {}.", variant.name, verdict(prompt, variant));
-      if (variant.at_first_difference) text += " " + first_difference_text(*variant.at_first_difference);
+      if (variant.at_first_difference) {
+        text += " " + markdown_text(first_difference_text(*variant.at_first_difference));
+      }
       text += "\n\n";
       if (!variant.identical) text += fenced(texts_side_by_side(prompt, variant, {})) + "\n";
     }
@@ -262,8 +268,9 @@ std::string perplexity_meaning(const VariantResult& variant) {
 std::string meaning(const ExperimentResult& result) {
   std::string text = "## What the numbers mean\n\n";
   const bool weights_unchanged =
-      result.rounding && std::all_of(result.rounding->tensors.begin(), result.rounding->tensors.end(),
-                                     [](const auto& tensor) { return tensor.errors.changed == 0; });
+      result.rounding &&
+      std::all_of(result.rounding->tensors.begin(), result.rounding->tensors.end(),
+                  [](const auto& tensor) { return tensor.errors.changed == 0 && tensor.storage_moved == 0; });
   for (const auto& variant : result.eval.variants) {
     text += "- " + perplexity_meaning(variant);
     if (variant.name == "weights" && weights_unchanged) text += " No other result was possible: no weight changed.";
@@ -308,7 +315,8 @@ Json to_json(const Environment& environment, const std::string& model, const Pro
 }
 
 std::string to_markdown(const ExperimentResult& result, const Provenance& provenance) {
-  return fmt::format("# What rounding costs: {}\n\n", std::filesystem::path(result.model).filename().string()) +
+  return fmt::format("# What rounding costs: {}\n\n",
+                     markdown_text(std::filesystem::path(result.model).filename().string())) +
          question(result) + in_short(result) + precision_before(result) + what_changed(result) +
          perplexity_and_divergence(result) + where_the_error_enters(result) + prompts_side_by_side(result) +
          speed(result) + meaning(result) + how_to_repeat(result, provenance);

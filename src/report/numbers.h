@@ -16,7 +16,6 @@ std::string relative_text(double ratio);                         // 0.74 %, 100 
 std::string bytes_text(std::uint64_t bytes);                     // 7.6 MB
 std::string value_text(double value);                            // four significant digits; "-" where not finite
 std::string estimate_text(const Estimate& estimate);       // 1.636500 ± 0.011140: to the third digit of the error
-std::string printable(std::string text);                   // control characters become '?'
 std::string layer_ranges(const std::vector<int>& layers);  // 0-5,7: of layers in ascending order
 std::string plural(std::int64_t count, const std::string& noun);  // "1 tensor", "13 tensors"
 

@@ -5,6 +5,7 @@
 
 #include "error.h"
 #include "report/numbers.h"
+#include "report/printable_text.h"
 #include "report/score_figures.h"
 
 namespace fakequant {

@@ -9,6 +9,7 @@
 #include "gguf/gguf_file.h"
 #include "recipe/site_match.h"
 #include "report/numbers.h"
+#include "report/printable_text.h"
 
 namespace fakequant {
 namespace {

@@ -8,15 +8,15 @@
 #include <vector>
 
 #include "characters.h"
+#include "report/display_width.h"
+#include "report/printable_text.h"
 
 namespace fakequant {
 namespace {
 
-constexpr std::string_view kReplacementCharacter = "\xEF\xBF\xBD";  // U+FFFD, for bytes that are not UTF-8
 constexpr std::string_view kMark = ">>>";
 constexpr std::string_view kEnd = "(the end)";
-constexpr std::array<std::string_view, 2> kColours = {"\x1B[1;36m", "\x1B[1;33m"};  // of the first text, the second
-constexpr std::string_view kPlain = "\x1B[0m";
+constexpr std::array<std::string_view, 2> kColours = {kFirstColour, kSecondColour};  // of the first text, the second
 
 // A character, and whether it belongs to the part that differs.
 struct Character {
@@ -26,10 +26,11 @@ struct Character {
 
 using Line = std::vector<Character>;
 
-bool is_control(std::string_view character) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(character[i]); };
-  if (character.size() == 1) return byte(0) < ' ' || byte(0) == 0x7F;
-  return character.size() == 2 && byte(0) == 0xC2 && byte(1) < 0xA0;  // U+0080 to U+009F
+// The columns of a terminal that characters take.
+std::size_t width_of(const Line& line) {
+  std::size_t width = 0;
+  for (const auto& character : line) width += display_width(character.bytes);
+  return width;
 }
 
 // The characters of a text; those from byte `marked_from` on are marked.
@@ -43,8 +44,8 @@ Line characters_of(std::string_view text, std::size_t marked_from) {
       shown = kReplacementCharacter;
     } else if (bytes == "\t") {
       shown = " ";
-    } else if (bytes != "\n" && is_control(bytes)) {
-      shown = "?";
+    } else if (bytes != "\n" && is_unprintable(bytes)) {
+      shown = kReplacementCharacter;
     }
     characters.push_back({std::move(shown), at >= marked_from});
     at += bytes.size();
@@ -78,7 +79,7 @@ Line with_mark(const std::string& text, std::size_t common, bool shows_colour) {
   return characters;
 }
 
-// Lines of at most `width` characters, 0 for no limit, broken after blanks if there are any.
+// Lines of at most `width` columns, 0 for no limit, broken after blanks if there are any.
 std::vector<Line> lines_of(const Line& characters, std::size_t width) {
   std::vector<Line> lines(1);
   for (const auto& character : characters) {
@@ -87,7 +88,7 @@ std::vector<Line> lines_of(const Line& characters, std::size_t width) {
       continue;
     }
     auto& line = lines.back();
-    if (width > 0 && line.size() == width) {
+    if (width > 0 && width_of(line) + display_width(character.bytes) > width) {
       if (character.bytes == " ") {  // the line break replaces it
         lines.emplace_back();
         continue;
@@ -102,19 +103,20 @@ std::vector<Line> lines_of(const Line& characters, std::size_t width) {
   return lines;
 }
 
-// A line, filled with blanks up to `width` characters.
+// A line, filled with blanks up to `width` columns.
 std::string line_text(const Line& line, std::string_view colour, std::size_t width = 0) {
   std::string text;
   bool is_coloured = false;
   for (const auto& character : line) {
     if (character.is_marked != is_coloured) {
-      text += character.is_marked ? colour : colour.empty() ? std::string_view() : kPlain;
+      text += character.is_marked ? colour : colour.empty() ? std::string_view() : kNoColour;
       is_coloured = character.is_marked;
     }
     text += character.bytes;
   }
-  if (is_coloured && !colour.empty()) text += kPlain;
-  return text + std::string(width > line.size() ? width - line.size() : 0, ' ');
+  if (is_coloured && !colour.empty()) text += kNoColour;
+  const auto columns = width_of(line);
+  return text + std::string(width > columns ? width - columns : 0, ' ');
 }
 
 std::string without_blanks_at_the_end(std::string line) {
@@ -135,7 +137,7 @@ std::string in_columns(const PartedTexts& texts, const Screen& screen) {
   };
   const auto heading = [&](const std::string& name) {
     auto line = characters_of(name, name.size());
-    line.resize(std::min(line.size(), width));
+    while (width_of(line) > width) line.pop_back();
     return line;
   };
   auto text = row(heading(texts.name_a), heading(texts.name_b));
@@ -149,7 +151,7 @@ std::string in_columns(const PartedTexts& texts, const Screen& screen) {
 std::string one_after_another(const PartedTexts& texts, const Screen& screen) {
   const std::string alike = "alike";
   const auto common = whole_characters(texts);
-  const auto width = [](const std::string& name) { return characters_of(name, 0).size(); };
+  const auto width = [](const std::string& name) { return width_of(characters_of(name, 0)); };
   const auto longest = std::max({width(alike), width(texts.name_a), width(texts.name_b)});
   std::string text;
   const auto add = [&](const std::string& name, const Line& characters, std::string_view colour) {
@@ -187,7 +189,7 @@ std::string quoted(const std::string& text) {
     const auto bytes = rest.substr(0, std::max<std::size_t>(length, 1));
     if (bytes == "\n") {
       result += "\\n";
-    } else if (length == 0 || is_control(bytes)) {
+    } else if (length == 0 || is_unprintable(bytes)) {
       for (const char c : bytes) result += fmt::format("\\x{:02X}", static_cast<unsigned char>(c));
     } else {
       if (bytes == "\"" || bytes == "\\") result += '\\';

@@ -8,6 +8,7 @@
 
 #include "recipe/site_match.h"
 #include "report/numbers.h"
+#include "report/printable_text.h"
 #include "report/reader_text.h"
 #include "report/table.h"
 

@@ -9,6 +9,7 @@
 
 #include "report/numbers.h"
 #include "report/overflow_report.h"
+#include "report/printable_text.h"
 #include "report/score_figures.h"
 
 namespace fakequant {

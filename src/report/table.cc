@@ -4,18 +4,11 @@
 #include <cstddef>
 #include <utility>
 
-#include "report/numbers.h"
+#include "report/display_width.h"
+#include "report/markdown_text.h"
+#include "report/printable_text.h"
 
 namespace fakequant {
-namespace {
-
-// The number of characters: continuation bytes of UTF-8 do not count.
-std::size_t width(const std::string& text) {
-  return static_cast<std::size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
-}
-
-}  // namespace
 
 Table::Table(const std::vector<std::string>& headers) {
   for (auto header : headers) {
@@ -27,21 +20,21 @@ Table::Table(const std::vector<std::string>& headers) {
 
 void Table::add_row(std::vector<std::string> cells) {
   cells.resize(headers_.size());
-  for (auto& cell : cells) cell = printable(std::move(cell));  // names come from files
+  for (auto& cell : cells) cell = printable(cell);  // names come from files
   rows_.push_back(std::move(cells));
 }
 
 std::string Table::to_text() const {
   std::vector<std::size_t> widths;
   for (std::size_t c = 0; c < headers_.size(); ++c) {
-    widths.push_back(width(headers_[c]));
-    for (const auto& row : rows_) widths[c] = std::max(widths[c], width(row[c]));
+    widths.push_back(display_width(headers_[c]));
+    for (const auto& row : rows_) widths[c] = std::max(widths[c], display_width(row[c]));
   }
   std::string text;
   const auto add_line = [&](const std::vector<std::string>& cells) {
     std::string line;
     for (std::size_t c = 0; c < cells.size(); ++c) {
-      const std::string space(widths[c] - width(cells[c]), ' ');
+      const std::string space(widths[c] - display_width(cells[c]), ' ');
       line += (c == 0 ? "  " : "   ") + (left_[c] ? cells[c] + space : space + cells[c]);
     }
     text += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
@@ -55,12 +48,7 @@ std::string Table::to_markdown() const {
   const auto line = [](const std::vector<std::string>& cells) {
     std::string text = "|";
     for (const auto& cell : cells) {
-      text += ' ';
-      for (const char c : cell) {
-        if (c == '|') text += '\\';
-        text += c;
-      }
-      text += " |";
+      text += " " + markdown_text(cell) + " |";
     }
     return text + "\n";
   };

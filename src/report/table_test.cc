@@ -19,6 +19,16 @@ TEST(Table, AlignsColumnsByWhatIsShown) {
             "  ±      1,000\n");
 }
 
+TEST(Table, AlignsWideAndCombiningCharacters) {
+  Table table({"name<", "count"});
+  table.add_row({"注意力", "1"});
+  table.add_row({"e\u0301\u009B", "2"});
+  EXPECT_EQ(table.to_text(),
+            "  name     count\n"
+            "  注意力       1\n"
+            "  e\u0301\uFFFD           2\n");
+}
+
 TEST(Table, IsMarkdown) {
   EXPECT_EQ(table().to_markdown(),
             "| name | count |\n"

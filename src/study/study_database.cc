@@ -10,6 +10,7 @@
 #include <limits>
 
 #include "error.h"
+#include "foreign_file.h"
 #include "study/score_columns.h"
 #include "study/study_schema.h"
 
@@ -126,6 +127,7 @@ StudyDatabase::StudyDatabase(const std::string& path, StudyAccess access) : path
   if (std::error_code fault; std::filesystem::is_directory(path, fault)) {
     throw Error(fmt::format("{} is a folder: name a file", path));
   }
+  refuse_lfs_pointer(path, beginning_of(path));
   guarded([&] { access == StudyAccess::read ? open_to_read() : open_to_write(); });
 }
 

@@ -1,14 +1,18 @@
 #include "weights/apply.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <map>
 
 #include "error.h"
+#include "format/fake_quantize.h"
+#include "format/format_properties.h"
 #include "gguf/file_lock.h"
 #include "gguf/model_hash.h"
 #include "gguf/output_file.h"
@@ -17,6 +21,7 @@
 #include "parallel.h"
 #include "recipe/site_match.h"
 #include "version.h"
+#include "weights/file_type.h"
 #include "weights/tensor_rounding.h"
 
 namespace fakequant {
@@ -57,6 +62,25 @@ void add_piece(TensorRounding& total, const TensorRounding& piece) {
   total.storage_max_abs = std::max(total.storage_max_abs, piece.storage_max_abs);
 }
 
+// True for the F32 tensors that llama.cpp's converter keeps as F32 in files of 16-bit floats
+// (convert_hf_to_gguf.py, prepare_tensors): its kernels take no other.
+bool stays_float32(const TensorInfo& tensor) {
+  if (!is_float32(tensor.type)) return false;
+  if (tensor.shape.size() < 2 || tensor.name.ends_with("_norm.weight")) return true;
+  constexpr std::array words = {"ffn_gate_inp", "position_embd", "token_types", "ssm_conv1d",
+                                "shortconv",    "time_mix_",     "posnet",      "rope_factors"};
+  return std::any_of(words.begin(), words.end(),
+                     [&](const char* word) { return tensor.name.find(word) != std::string::npos; });
+}
+
+// The other type that the settings want for a tensor, whether a rule selects it or not.
+std::optional<int> stores_otherwise(const TensorInfo& tensor, const ApplySettings& settings) {
+  if (!is_plain_float(tensor.type) && !is_quantized(tensor.type)) return std::nullopt;
+  auto type = settings.promote_all && is_quantized(tensor.type) ? settings.promote_to : std::nullopt;
+  if (settings.store_as && (is_float32(*settings.store_as) || !stays_float32(tensor))) type = settings.store_as;
+  return type == tensor.type ? std::nullopt : type;
+}
+
 // The type that a rounded tensor is stored in. Throws a usage error if there is none.
 int storage_type(const TensorInfo& tensor, const Rule& rule, const ApplySettings& settings) {
   const auto type = type_name(tensor.type);
@@ -64,8 +88,11 @@ int storage_type(const TensorInfo& tensor, const Rule& rule, const ApplySettings
     return usage_error(
         fmt::format("rule '{}' matches {}, which is stored as {}: {}", to_string(rule), tensor.name, type, why));
   };
+  if (!is_plain_float(tensor.type) && !is_quantized(tensor.type)) {
+    throw refuse("only floats and quantized tensors can be rounded");
+  }
+  if (settings.store_as) return stores_otherwise(tensor, settings).value_or(tensor.type);
   if (is_plain_float(tensor.type)) return tensor.type;
-  if (!is_quantized(tensor.type)) throw refuse("only floats and quantized tensors can be rounded");
   if (settings.promote_to) return *settings.promote_to;
   if (!settings.requantize) {
     throw refuse(fmt::format("promote it to a wider type, such as f16, or requantize it to {}", type));
@@ -77,6 +104,77 @@ int storage_type(const TensorInfo& tensor, const Rule& rule, const ApplySettings
   return tensor.type;
 }
 
+// "blk.*.ffn_up.weight, output.weight": the kinds of tensors, without their layers.
+std::string kinds_of(const std::vector<std::string>& names) {
+  constexpr std::size_t kShown = 12;
+  std::vector<std::string> kinds;
+  for (auto name : names) {
+    if (const auto layer = layer_of_tensor(name)) {
+      const auto number = fmt::format("blk.{}.", *layer);
+      if (const auto at = name.find(number); at != std::string::npos) name.replace(at, number.size(), "blk.*.");
+    }
+    if (std::find(kinds.begin(), kinds.end(), name) == kinds.end()) kinds.push_back(std::move(name));
+  }
+  const auto shown = std::min(kinds.size(), kShown);
+  return fmt::format("{}{}", fmt::join(kinds.begin(), kinds.begin() + static_cast<std::ptrdiff_t>(shown), ", "),
+                     kinds.size() > shown ? fmt::format(" and {} more", kinds.size() - shown) : "");
+}
+
+// What llama-quantize takes where the rows are no multiple of a type's block (llama-quant.cpp, tensor_type_fallback);
+// empty if it knows none.
+std::string fallback_of(const std::string& format) {
+  static const std::map<std::string, std::string> fallbacks = {
+      {"q4_k", "q5_0"},      {"q5_k", "q5_1"},     {"q6_k", "q8_0"},     {"q2_k", "iq4_nl"},    {"q3_k", "iq4_nl"},
+      {"iq2_xxs", "iq4_nl"}, {"iq2_xs", "iq4_nl"}, {"iq2_s", "iq4_nl"},  {"iq3_xxs", "iq4_nl"}, {"iq3_s", "iq4_nl"},
+      {"iq1_s", "iq4_nl"},   {"iq1_m", "iq4_nl"},  {"iq4_xs", "iq4_nl"}, {"tq1_0", "q4_0"},     {"tq2_0", "q4_0"}};
+  const auto found = fallbacks.find(format);
+  return found == fallbacks.end() ? "" : found->second;
+}
+
+// Tensors that a rule selects and cannot round, for one message about all of them.
+struct Unfit {
+  std::vector<std::string> names;
+  std::size_t selected = 0;  // by the same rule
+  const Rule* rule = nullptr;
+  std::int64_t row = 0;  // of the first
+
+  void add(const TensorInfo& tensor, const Rule& by) {
+    if (rule == nullptr) {
+      rule = &by;
+      row = row_elements(tensor);
+    }
+    if (rule == &by) names.push_back(tensor.name);
+  }
+};
+
+// Throws a usage error that names the tensors whose rows are no multiple of the format's block.
+void refuse_rows(const Unfit& unfit) {
+  if (unfit.names.empty()) return;
+  const auto& format = unfit.rule->format;
+  const auto fallback = fallback_of(format.name);
+  const auto which = unfit.names.size() == unfit.selected ? fmt::format("none of the {} fits", unfit.selected)
+                                                          : fmt::format("{} of {} do not fit: {}", unfit.names.size(),
+                                                                        unfit.selected, kinds_of(unfit.names));
+  const auto advice = fallback.empty() ? std::string("leave them out")
+                                       : fmt::format(
+                                             "leave them out, or give them {}, as llama-quantize does (f16 where "
+                                             "that does not fit either)",
+                                             fallback);
+  throw usage_error(fmt::format("rule '{}': {}: {}; {}: {}", to_string(*unfit.rule), unfit.names.front(),
+                                row_misfit(format, unfit.row), which, advice));
+}
+
+// Throws a usage error that names the tensors that the importance matrix lacks and the format needs.
+void refuse_missing_importance(const Unfit& missing) {
+  if (missing.names.empty()) return;
+  const auto& format = missing.rule->format;
+  throw usage_error(fmt::format(
+      "{} lacks {} that the rule '{}' selects, and ggml quantizes to {} only with an importance matrix, as "
+      "llama-quantize says, too: {}: take a matrix that has them, or leave them out",
+      format.importance_file, missing.names.size() == 1 ? "a tensor" : fmt::format("{} tensors", missing.names.size()),
+      to_string(*missing.rule), format.name, kinds_of(missing.names)));
+}
+
 // For each tensor that a rule selects, its rounder and storage type, and the importance matrices that rounders read.
 class WeightRounding {
  public:
@@ -84,23 +182,43 @@ class WeightRounding {
     std::vector<Site> sites;
     for (const auto& tensor : model.tensors()) sites.push_back({tensor.name, layer_of_tensor(tensor.name)});
     const auto winners = match_sites(recipe, sites, layer_count(model.tensors()));
+    std::map<std::size_t, std::size_t> selected;  // how many tensors each rule selects
+    Unfit rows, missing;
     for (std::size_t t = 0; t < winners.size(); ++t) {
-      if (!winners[t]) continue;
+      const auto& tensor = model.tensors()[t];
+      if (!winners[t]) {
+        if (const auto type = stores_otherwise(tensor, settings)) types_[t] = *type;
+        continue;
+      }
       const auto& rule = recipe[*winners[t]];
-      types_[t] = storage_type(model.tensors()[t], rule, settings);
+      ++selected[*winners[t]];
+      types_[t] = storage_type(tensor, rule, settings);
       const auto& path = rule.format.importance_file;
       if (!path.empty() && !matrices_.contains(path)) matrices_.try_emplace(path, path);
-      rounders_.try_emplace(t, model, t, rule.format, path.empty() ? nullptr : &matrices_.at(path));
+      const auto* matrix = path.empty() ? nullptr : &matrices_.at(path);
+      if (!row_misfit(rule.format, row_elements(tensor)).empty()) {
+        rows.add(tensor, rule);
+      } else if (matrix != nullptr && matrix->of(tensor).empty() && needs_importance(rule.format)) {
+        missing.add(tensor, rule);
+      } else {
+        if (matrix != nullptr && matrix->of(tensor).empty()) without_importance_.insert(t);
+        rounders_.try_emplace(t, model, t, rule.format, matrix);
+      }
     }
+    if (rows.rule != nullptr) rows.selected = selected.at(static_cast<std::size_t>(rows.rule - recipe.data()));
+    refuse_rows(rows);
+    refuse_missing_importance(missing);
   }
 
   std::map<std::size_t, TensorRounder>& rounders() { return rounders_; }      // by tensor
-  const std::map<std::size_t, int>& storage_types() const { return types_; }  // by tensor
+  const std::map<std::size_t, int>& storage_types() const { return types_; }  // by tensor, also of those without a rule
+  bool lacks_importance(std::size_t tensor) const { return without_importance_.contains(tensor); }
 
  private:
   std::map<std::string, ImportanceMatrix> matrices_;
   std::map<std::size_t, TensorRounder> rounders_;
   std::map<std::size_t, int> types_;
+  std::set<std::size_t> without_importance_;
 };
 
 std::vector<StringKey> provenance_keys(const GgufModel& model, const std::string& recipe,
@@ -127,7 +245,9 @@ std::vector<PlannedRounding> plan_rounding(const GgufModel& model, const Recipe&
 std::set<std::string> changed_tensors(const ApplyResult& rounding) {
   std::set<std::string> names;
   for (const auto& tensor : rounding.tensors) {
-    if (tensor.errors.changed > 0 || tensor.stored_as != tensor.type) names.insert(tensor.name);
+    if (tensor.errors.changed > 0 || tensor.storage_moved > 0 || tensor.stored_as != tensor.type) {
+      names.insert(tensor.name);
+    }
   }
   return names;
 }
@@ -142,21 +262,36 @@ ApplyResult apply_to_targets(const GgufModel& model, const Recipe& recipe, const
   result.model = model.path();
   for (const auto& target : targets) result.outputs.push_back(target.path);
   result.recipe = to_string(recipe);
-  result.tensors_copied = static_cast<std::int64_t>(model.tensors().size() - rounding.rounders().size());
+  result.tensors_copied = static_cast<std::int64_t>(model.tensors().size() - types.size());
 
   TensorPieces pieces;
   std::map<std::size_t, std::size_t> result_of_tensor;
-  for (auto& [t, rounder] : rounding.rounders()) {
+  for (const auto& [t, type] : types) {
     const auto& tensor = model.tensors()[t];
-    rounder.find_scale(threads);
+    const auto rounder = rounding.rounders().find(t);
+    const bool is_rounded = rounder != rounding.rounders().end();
+    if (is_rounded) rounder->second.find_scale(threads);
     // ggml quantizes whole rows.
-    pieces.add(t, tensor, is_quantized(types.at(t)) ? PieceCut::rows : rounder.cut());
+    pieces.add(t, tensor,
+               is_quantized(type) ? PieceCut::rows
+               : is_rounded       ? rounder->second.cut()
+                                  : PieceCut::anywhere);
     result_of_tensor[t] = result.tensors.size();
-    result.tensors.push_back(
-        {tensor.name, type_name(tensor.type), type_name(types.at(t)), to_string(rounder.format()), {}, 0, 0, 0, 0});
+    result.tensors.push_back({tensor.name,
+                              type_name(tensor.type),
+                              type_name(type),
+                              is_rounded ? to_string(rounder->second.format()) : "",
+                              {},
+                              0,
+                              0,
+                              0,
+                              0,
+                              rounding.lacks_importance(t)});
   }
 
-  const Rewrite rewrite(model, targets, types, provenance_keys(model, result.recipe, settings));
+  NumberKeys numbers;
+  if (const auto number = changed_file_type(model, types)) numbers["general.file_type"] = *number;
+  const Rewrite rewrite(model, targets, types, provenance_keys(model, result.recipe, settings), numbers);
   rewrite.write_headers();
   // Progress counts the bytes that both loops write.
   const auto copied = rewrite.copied_bytes();
@@ -174,7 +309,12 @@ ApplyResult apply_to_targets(const GgufModel& model, const Recipe& recipe, const
     const auto type = types.at(piece.tensor);
     TensorRounding part_result;
     auto values = read_piece_values(model, piece);
-    part_result.errors = rounding.rounders().at(piece.tensor).round(piece, values);
+    const auto rounder = rounding.rounders().find(piece.tensor);
+    if (rounder != rounding.rounders().end()) {
+      part_result.errors = rounder->second.round(piece, values);
+    } else {
+      part_result.errors.elements = piece.elements;
+    }
     if (part_result.errors.not_finite > 0) {
       part_result.became_infinite = count_became_infinite(read_piece_values(model, piece), values);
     }

@@ -24,6 +24,11 @@ struct ApplySettings {
   // type again. With neither, it is an error.
   std::optional<int> promote_to;
   bool requantize = false;
+  // Without rules, promote every quantized tensor.
+  bool promote_all = false;
+  // How to store every float and quantized tensor, whether a rule selects it or not. As F16 or BF16 those that
+  // llama.cpp computes in F32 only (vectors, and what its converter keeps) stay as they are.
+  std::optional<int> store_as;
   bool provenance = true;        // write the keys fakequant.recipe, fakequant.version and fakequant.source
   bool hash_everything = false;  // fakequant.source has the SHA-256 of the whole model too, not only of its header
 };
@@ -32,12 +37,13 @@ struct TensorRounding {
   std::string name;
   std::string type;
   std::string stored_as;              // the type in the output
-  std::string format;                 // the winning rule's, "bf16,round=zero"
+  std::string format;                 // the winning rule's, "bf16,round=zero"; empty if it is only stored otherwise
   RoundingErrors errors;              // rounded against original
   std::int64_t became_infinite = 0;   // finite values that the format rounds to infinity
   std::int64_t storage_moved = 0;     // rounded values that the storage type cannot represent
   double storage_max_abs = 0;         // the largest change of those that stay finite
   std::int64_t storage_overflow = 0;  // finite values that became infinite in the storage type
+  bool lacks_importance = false;      // the rule's importance matrix does not have it
 
   std::int64_t became_nan() const { return errors.not_finite - became_infinite; }  // of the finite values
 };
@@ -46,12 +52,12 @@ struct ApplyResult {
   std::string model;
   std::vector<std::string> outputs;     // a file for each part of the model
   std::string recipe;                   // its rules in one line
-  std::vector<TensorRounding> tensors;  // those that a rule selects, in the model's order
+  std::vector<TensorRounding> tensors;  // those that a rule selects or that get another type, in the model's order
   std::int64_t tensors_copied = 0;      // the others
   std::uint64_t output_size = 0;
 };
 
-// The tensors with a changed value or another type.
+// The tensors with a value that the rounding or storing changed, or another type.
 std::set<std::string> changed_tensors(const ApplyResult& rounding);
 
 // The default of `apply`, as in the reference experiment: FFN norms to BF16 by truncation.

@@ -10,6 +10,7 @@
 #include "weights/converted_tensors.h"
 #include "weights/tensor_source.h"
 #include "weights/value_differences.h"
+#include "weights/wide_values.h"
 
 namespace fakequant {
 namespace {
@@ -25,11 +26,24 @@ struct Differences {
   }
 };
 
+// The exact values of what a tensor's `read` returned.
+Buffer<long double> exact_values(const TensorSource& tensor, std::span<const std::byte> bytes,
+                                 std::span<const float> values) {
+  if (is_wide(tensor.type)) return wide_values(tensor.type, bytes);
+  Buffer<long double> exact(values.size());
+  std::copy(values.begin(), values.end(), exact.begin());
+  return exact;
+}
+
 // Between the values [first, first + count) of both.
 Differences compare_values(const TensorSource& a, const TensorSource& b, std::int64_t first, std::int64_t count) {
   Buffer<float> values_a(static_cast<std::size_t>(count)), values_b(values_a.size());
   const auto bytes_a = a.read(first, values_a), bytes_b = b.read(first, values_b);
-  return {value_differences(values_a, values_b), a.type == b.type && bytes_a == bytes_b};
+  const bool same_bytes = a.type == b.type && b.scale.empty() && bytes_a == bytes_b;
+  if (is_wide(a.type) || is_wide(b.type)) {
+    return {wide_differences(exact_values(a, bytes_a, values_a), exact_values(b, bytes_b, values_b)), same_bytes};
+  }
+  return {value_differences(values_a, values_b), same_bytes};
 }
 
 TensorComparison describe(const TensorSource& a, const TensorSource& b, const Differences& differences) {
@@ -40,6 +54,7 @@ TensorComparison describe(const TensorSource& a, const TensorSource& b, const Di
   result.name_b = b.stored_name;
   result.type_a = a.type;
   result.type_b = b.type;
+  result.scale_b = b.scale;
   result.elements = a.elements;
   result.changed = d.changed;
   result.not_finite = d.not_finite;
@@ -110,7 +125,9 @@ Comparison compare_tensors(const std::vector<TensorSource>& a, const std::vector
       result.only_in_a.push_back(tensor.name);
       continue;
     }
-    if (found->second->shape == tensor.shape) {
+    if (!found->second->not_comparable.empty()) {
+      result.not_comparable.push_back({tensor.name, found->second->stored_name, found->second->not_comparable});
+    } else if (found->second->shape == tensor.shape) {
       pieces.add(pairs.size(), tensor.elements);
       pairs.push_back({&tensor, found->second});
     } else {

@@ -15,8 +15,11 @@ struct TensorComparison {
   std::string name;    // in a
   std::string name_b;  // in b's file
   std::string type_a, type_b;
+  std::string scale_b;  // the tensor in b's file that multiplies the stored codes; empty if none does
   std::int64_t elements = 0;
-  std::int64_t changed = 0;     // pairs of values that differ in a bit as float; two NaNs are equal
+  // Pairs of values that differ in a bit as float, or as what they are where a float cannot hold them (F64, integers of
+  // 32 and 64 bits); two NaNs are equal.
+  std::int64_t changed = 0;
   std::int64_t not_finite = 0;  // those of them with a NaN or infinity; with any, max_abs and max_rel are infinite
   // Over the pairs whose difference is finite:
   double max_abs = 0;  // |a - b|
@@ -28,9 +31,16 @@ struct TensorComparison {
   bool bytes_identical = false;
 };
 
+// A tensor of the same name whose values in b are not known.
+struct NotComparable {
+  std::string name, name_b;
+  std::string reason;
+};
+
 struct Comparison {
   std::string a, b;
   std::vector<TensorComparison> tensors;  // those of the same name and shape, in a's order
+  std::vector<NotComparable> not_comparable;
   std::vector<std::string> only_in_a, only_in_b;
   std::vector<std::string> reshaped;          // the same name, another shape
   std::vector<std::string> metadata_differs;  // keys that one of them lacks or that have different values

@@ -8,6 +8,8 @@
 #include <optional>
 #include <set>
 
+#include "weights/published_scale.h"
+
 namespace fakequant {
 namespace {
 
@@ -103,8 +105,10 @@ std::optional<std::int64_t> heads_of(const GgufModel& model, const TensorInfo& t
 // Reads a tensor as the converter makes it from published ones.
 class Converter {
  public:
-  Converter(const SafetensorsModel& published, std::vector<const SafetensorsTensor*> origins, std::int64_t heads)
-      : published_(&published), origins_(std::move(origins)) {
+  // `scales` has one for each origin.
+  Converter(const SafetensorsModel& published, std::vector<const SafetensorsTensor*> origins,
+            std::vector<PublishedScale> scales, std::int64_t heads)
+      : published_(&published), origins_(std::move(origins)), scales_(std::move(scales)) {
     const auto& shape = origins_.front()->shape;
     if (heads == 0 || shape.empty()) return;
     row_ = shape.size() == 1 ? 1 : shape.front();
@@ -119,14 +123,16 @@ class Converter {
     const auto run = row_ > 0 ? row_ : origin.elements;
     for (auto at = first; at < end;) {
       const auto next = std::min(end, (at / run + 1) * run);
-      const auto* part = row_ > 0 ? &origin : origins_[static_cast<std::size_t>(at / run)];
+      const auto index = row_ > 0 ? std::size_t{0} : static_cast<std::size_t>(at / run);
       const auto position = row_ > 0 ? published_row(at / run) * run + at % run : at % run;
       const auto target = std::span(bytes).subspan(static_cast<std::size_t>(at - first) * origin.element_bytes,
                                                    static_cast<std::size_t>(next - at) * origin.element_bytes);
-      published_->read(*part, position, target);
+      published_->read(*origins_[index], position, target);
+      const auto decoded = values.subspan(static_cast<std::size_t>(at - first), static_cast<std::size_t>(next - at));
+      decode_safetensors(origin.type, target, decoded);
+      apply_scale(*published_, *origins_[index], scales_[index], position, decoded);
       at = next;
     }
-    decode_safetensors(origin.type, bytes, values);
     return bytes;
   }
 
@@ -138,11 +144,13 @@ class Converter {
 
   const SafetensorsModel* published_;
   std::vector<const SafetensorsTensor*> origins_;
+  std::vector<PublishedScale> scales_;
   std::int64_t row_ = 0, head_rows_ = 0;  // 0: the rows are in the published order
 };
 
 TensorSource source_of(const std::string& name, const SafetensorsModel& published,
-                       const std::vector<const SafetensorsTensor*>& origins, std::int64_t heads) {
+                       const std::vector<const SafetensorsTensor*>& origins, const std::vector<PublishedScale>& scales,
+                       std::int64_t heads) {
   const auto& origin = *origins.front();
   const auto count = static_cast<std::int64_t>(origins.size());
   auto shape = origin.shape;
@@ -151,7 +159,19 @@ TensorSource source_of(const std::string& name, const SafetensorsModel& publishe
     shape.push_back(count);
     stored_name += fmt::format(" and {} more", count - 1);
   }
-  return {name, stored_name, origin.type, shape, origin.elements * count, Converter(published, origins, heads)};
+  std::string scale, misfit;
+  for (const auto& one : scales) {
+    if (scale.empty() && one.tensor != nullptr) scale = one.tensor->name;
+    if (misfit.empty()) misfit = one.misfit;
+  }
+  return {name,
+          stored_name,
+          origin.type,
+          shape,
+          origin.elements * count,
+          scale,
+          misfit,
+          Converter(published, origins, scales, heads)};
 }
 
 // The squared distance between the first values of two tensors.
@@ -180,17 +200,22 @@ std::vector<TensorSource> converted_tensors(const SafetensorsModel& published, c
     const auto found = origins(published, tensor);
     const auto heads = heads_of(model, tensor);
     if (found.empty() || !heads) continue;
-    for (const auto* origin : found) used.insert(origin->name);
-    auto source = source_of(tensor.name, published, found, *heads);
+    std::vector<PublishedScale> scales;
+    for (const auto* origin : found) {
+      scales.push_back(find_scale(published, *origin));
+      used.insert(origin->name);
+      used.insert(scales.back().names.begin(), scales.back().names.end());
+    }
+    auto source = source_of(tensor.name, published, found, scales, *heads);
     // Converters of other architectures may or may not reorder: take the order in which the values are nearer.
     if (*heads > 0 && !is_llama && source.shape == tensor.shape) {
-      auto plain = source_of(tensor.name, published, found, 0);
+      auto plain = source_of(tensor.name, published, found, scales, 0);
       if (distance(own[t], plain) <= distance(own[t], source)) source = std::move(plain);
     }
     sources.push_back(std::move(source));
   }
   for (const auto& [name, tensor] : published.tensors()) {
-    if (!used.contains(name)) sources.push_back(source_of(name, published, {&tensor}, 0));
+    if (!used.contains(name)) sources.push_back(source_of(name, published, {&tensor}, {PublishedScale{}}, 0));
   }
   return sources;
 }

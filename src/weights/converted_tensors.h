@@ -13,8 +13,9 @@
 
 namespace fakequant {
 
-// One for each tensor of `model` that `published` has, then the other tensors of `published` under their own names.
-// Both must outlive the result.
+// Codes of 8 bits are multiplied by the scales beside them; a tensor whose scales do not fit says why it cannot be
+// compared. One for each tensor of `model` that `published` has, then the other tensors of `published` under their own
+// names, without the scales of those before. Both must outlive the result.
 std::vector<TensorSource> converted_tensors(const SafetensorsModel& published, const GgufModel& model);
 
 }  // namespace fakequant

@@ -2,9 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstdint>
+#include <cstring>
+#include <string_view>
 
 #include "error.h"
+#include "foreign_file.h"
 #include "gguf/tensor_type.h"
 
 namespace fakequant {
@@ -17,10 +23,29 @@ std::vector<float> read_values(const GgufFile& file, const TensorInfo& tensor) {
   return values;
 }
 
+// True for the format from before GGUF (llama.cpp's imatrix.cpp, save_imatrix_legacy): the number of entries, then of
+// each the length of its name, and the name.
+bool is_old_imatrix(std::string_view beginning) {
+  std::array<std::int32_t, 2> numbers{};
+  if (beginning.size() <= sizeof(numbers)) return false;
+  std::memcpy(numbers.data(), beginning.data(), sizeof(numbers));
+  const auto [entries, length] = numbers;
+  if (entries < 1 || entries > 1'000'000 || length < 1 || length > 255) return false;
+  const auto name = beginning.substr(sizeof(numbers), static_cast<std::size_t>(length));
+  return name.size() == static_cast<std::size_t>(length) &&
+         std::all_of(name.begin(), name.end(), [](char c) { return c > ' ' && c < 0x7F; });
+}
+
 }  // namespace
 
 ImportanceMatrix::ImportanceMatrix(const std::string& path) : path_(path) {
   constexpr std::string_view kSums = ".in_sum2";
+  if (is_old_imatrix(beginning_of(path))) {
+    constexpr auto command = "llama-imatrix -m MODEL --in-file";
+    throw Error(
+        fmt::format("{} is an importance matrix in llama-imatrix's old format: convert it with `{} {} -o NEW.gguf`",
+                    path, command, path));
+  }
   const GgufFile file(path);
   for (const auto& tensor : file.tensors()) {
     if (!tensor.name.ends_with(kSums)) continue;

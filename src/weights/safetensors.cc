@@ -6,14 +6,17 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
+#include <tuple>
 
 #include "error.h"
+#include "foreign_file.h"
 #include "format/element.h"
 #include "format/half_precision.h"
 #include "text_file.h"
@@ -36,10 +39,12 @@ struct StoredType {
 };
 
 constexpr std::array kTypes = {
-    StoredType{"F64", "F64", 8},   StoredType{"F32", "F32", 4},      StoredType{"F16", "F16", 2},
-    StoredType{"BF16", "BF16", 2}, StoredType{"I64", "I64", 8},      StoredType{"I32", "I32", 4},
-    StoredType{"I16", "I16", 2},   StoredType{"I8", "I8", 1},        StoredType{"U8", "U8", 1},
-    StoredType{"BOOL", "BOOL", 1}, StoredType{"F8_E4M3", "E4M3", 1}, StoredType{"F8_E5M2", "E5M2", 1},
+    StoredType{"F64", "F64", 8},      StoredType{"F32", "F32", 4},      StoredType{"F16", "F16", 2},
+    StoredType{"BF16", "BF16", 2},    StoredType{"I64", "I64", 8},      StoredType{"I32", "I32", 4},
+    StoredType{"I16", "I16", 2},      StoredType{"I8", "I8", 1},        StoredType{"U8", "U8", 1},
+    StoredType{"BOOL", "BOOL", 1},    StoredType{"F8_E4M3", "E4M3", 1}, StoredType{"F8_E5M2", "E5M2", 1},
+    StoredType{"F8_E8M0", "E8M0", 1}, StoredType{"U64", "U64", 8},      StoredType{"U32", "U32", 4},
+    StoredType{"U16", "U16", 2},
 };
 
 template <typename T>
@@ -107,12 +112,51 @@ SafetensorsTensor parse_tensor(const std::string& path, const std::string& name,
   return tensor;
 }
 
+// Throws an Error for a key that an object has twice: readers differ in which of the two they take.
 Json parse_json(const std::string& path, const std::string& text) {
   // No valid file is nested deeper; deeper values are dropped.
-  const auto is_shallow = [](int depth, Json::parse_event_t, const Json&) { return depth <= 4; };
-  auto json = Json::parse(text, is_shallow, false);
+  constexpr int kDeepest = 4;
+  std::array<std::set<std::string>, kDeepest + 2> keys;  // of the open objects, whose keys are one deeper than they are
+  const auto take = [&](int depth, Json::parse_event_t event, const Json& value) {
+    if (depth > kDeepest) return false;
+    if (event == Json::parse_event_t::object_start) keys.at(static_cast<std::size_t>(depth) + 1).clear();
+    if (event == Json::parse_event_t::key) {
+      const auto key = value.get<std::string>();
+      if (!keys.at(static_cast<std::size_t>(depth)).insert(key).second) {
+        refuse_safetensors(path, fmt::format("'{}' occurs twice in its header", key));
+      }
+    }
+    return true;
+  };
+  auto json = Json::parse(text, take, false);
   if (json.is_discarded() || !json.is_object()) refuse_safetensors(path, "its header is not a JSON object");
   return json;
+}
+
+// Refuses data that no tensor has, and data that two have: the format allows neither. `data_begin` and `data_size` are
+// in bytes of the file.
+void check_data_is_divided(const std::string& path, std::vector<const SafetensorsTensor*> tensors,
+                           std::uint64_t data_begin, std::uint64_t data_size) {
+  const auto size = [](const SafetensorsTensor& t) { return static_cast<std::uint64_t>(t.elements) * t.element_bytes; };
+  std::sort(tensors.begin(), tensors.end(), [&](const auto* a, const auto* b) {
+    return std::tuple(a->begin, size(*a)) < std::tuple(b->begin, size(*b));
+  });
+  std::uint64_t end = 0;  // of the tensors so far, from the start of the data
+  const SafetensorsTensor* last = nullptr;
+  const auto refuse_gap = [&](std::uint64_t next) {
+    refuse_safetensors(path, fmt::format("bytes {} to {} of its data belong to no tensor", end, next));
+  };
+  for (const auto* tensor : tensors) {
+    const auto begin = tensor->begin - data_begin;
+    if (begin > end) refuse_gap(begin);
+    if (begin < end) {
+      refuse_safetensors(
+          path, fmt::format("tensors '{}' and '{}' overlap at byte {} of its data", last->name, tensor->name, begin));
+    }
+    end = begin + size(*tensor);
+    last = tensor;
+  }
+  if (end < data_size) refuse_gap(data_size);
 }
 
 }  // namespace
@@ -160,6 +204,9 @@ void SafetensorsModel::add_file(const std::string& path) {
     throw Error(fmt::format("cannot read {}: it is not a regular file", path));
   }
   const auto size = static_cast<std::uint64_t>(status.st_size);
+  if (const auto kind = foreign_kind(beginning_of(path)); !kind.empty() && !kind.starts_with("a safetensors file")) {
+    throw Error(fmt::format("{} is {}", path, kind));
+  }
   std::uint64_t length = 0;
   if (size < sizeof(length)) refuse_safetensors(path, fmt::format("it has {} bytes", size));
   read_exactly(fd.get(), 0, std::as_writable_bytes(std::span(&length, 1)), path);
@@ -170,13 +217,16 @@ void SafetensorsModel::add_file(const std::string& path) {
   read_exactly(fd.get(), sizeof(length), std::as_writable_bytes(std::span(header)), path);
   const auto data_begin = sizeof(length) + length;
   const auto json = parse_json(path, header);
+  std::vector<const SafetensorsTensor*> of_this_file;
   for (const auto& [name, entry] : json.items()) {
     if (name == "__metadata__") continue;
     auto tensor = parse_tensor(path, name, entry, data_begin, size - data_begin);
     tensor.file = files_.size();
-    if (!tensors_.emplace(name, std::move(tensor)).second)
-      refuse_safetensors(path, fmt::format("tensor '{}' is in two files", name));
+    const auto [added, is_new] = tensors_.emplace(name, std::move(tensor));
+    if (!is_new) refuse_safetensors(path, fmt::format("tensor '{}' is in two files", name));
+    of_this_file.push_back(&added->second);
   }
+  check_data_is_divided(path, std::move(of_this_file), data_begin, size - data_begin);
   files_.push_back({path, std::move(fd)});
 }
 
@@ -215,8 +265,19 @@ void decode_safetensors(const std::string& type, std::span<const std::byte> byte
     convert<std::int16_t>(bytes, values);
   } else if (type == "I8") {
     convert<std::int8_t>(bytes, values);
+  } else if (type == "U64") {
+    convert<std::uint64_t>(bytes, values);
+  } else if (type == "U32") {
+    convert<std::uint32_t>(bytes, values);
+  } else if (type == "U16") {
+    convert<std::uint16_t>(bytes, values);
   } else if (type == "U8" || type == "BOOL") {
     convert<std::uint8_t>(bytes, values);
+  } else if (type == "E8M0") {  // OCP MX 1.0, 5.4.1: 2^(code - 127), and 255 is NaN
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const auto code = std::to_integer<int>(bytes[i]);
+      values[i] = code == 255 ? std::numeric_limits<float>::quiet_NaN() : std::ldexp(1.0F, code - 127);
+    }
   } else {
     const auto element = element_of(type == "E4M3" ? "e4m3" : "e5m2");
     for (std::size_t i = 0; i < values.size(); ++i) {

@@ -17,7 +17,7 @@ namespace fakequant {
 
 struct SafetensorsTensor {
   std::string name;
-  std::string type;                 // by GGUF's name: "F32", "F16", "BF16", "I32"; "E4M3", "E5M2", "U8", "BOOL"
+  std::string type;                 // by GGUF's name: "F32", "F16", "BF16", "I32"; "E4M3", "E5M2", "E8M0", "U8", "BOOL"
   std::vector<std::int64_t> shape;  // ne[0] first, as in GGUF
   std::int64_t elements = 0;
   std::size_t element_bytes = 0;

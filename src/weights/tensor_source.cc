@@ -14,7 +14,7 @@ std::vector<TensorSource> gguf_tensors(const GgufModel& model) {
       decode_values(model.tensors()[t].type, bytes, values);
       return bytes;
     };
-    sources.push_back({tensor.name, tensor.name, type_name(tensor.type), tensor.shape, tensor.elements, read});
+    sources.push_back({tensor.name, tensor.name, type_name(tensor.type), tensor.shape, tensor.elements, "", "", read});
   }
   return sources;
 }

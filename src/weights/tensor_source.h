@@ -19,6 +19,8 @@ struct TensorSource {
   std::string type;                 // "F16", "Q4_K"
   std::vector<std::int64_t> shape;  // ne[0], the length of a row, first
   std::int64_t elements = 0;
+  std::string scale;           // the stored name of what `read` multiplies the stored codes by; empty if nothing
+  std::string not_comparable;  // why `read` does not give the tensor's values; empty if it does
 
   // Reads the values from `first` on, widened to float, and returns their stored bytes. `first` is a multiple of every
   // type's block size, and so is values.size() unless the tensor ends there. Thread-safe; the file must still be open.

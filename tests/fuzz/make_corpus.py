@@ -139,9 +139,15 @@ def safetensors_files():
     for dtype, size in (("F64", 8), ("F16", 2), ("BF16", 2), ("I64", 8), ("I32", 4), ("I16", 2), ("I8", 1), ("U8", 1), ("BOOL", 1),
                         ("F8_E4M3", 1), ("F8_E5M2", 1)):
         yield f"sound_{dtype.lower()}", one(dtype=dtype, shape=[64 // size])
-    yield "sound_scalar", one(shape=[], data_offsets=[0, 4])
-    yield "sound_without_values", one(shape=[0, 5], data_offsets=[8, 8])
-    yield "sound_metadata", safetensors({"__metadata__": {"format": "pt"}})
+    yield "sound_scalar", safetensors({"t": {"dtype": "F32", "shape": [], "data_offsets": [0, 4]}}, bytes(4))
+    yield "sound_without_values", safetensors({"t": {"dtype": "F32", "shape": [0, 5], "data_offsets": [0, 0]}}, b"")
+    yield "sound_metadata", safetensors({"__metadata__": {"format": "pt"}}, b"")
+    yield "data_of_no_tensor", safetensors({})
+    yield "gap_first", one(shape=[15], data_offsets=[4, 64])
+    yield "gap_last", one(shape=[15], data_offsets=[0, 60])
+    half = {"dtype": "F32", "shape": [8], "data_offsets": [0, 32]}
+    yield "overlap", safetensors({"t": half, "u": half | {"shape": [9], "data_offsets": [28, 64]}})
+    yield "key_twice", safetensors(json.dumps({"t": half, "u": half}).replace('"u"', '"t"').encode(), bytes(32))
     yield "empty", b""
     yield "seven_bytes", bytes(7)
     yield "header_most", safetensors({}, length=2**64 - 1)

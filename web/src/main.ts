@@ -7,6 +7,7 @@ import "./style/print.css";
 import type { PageData } from "./data/page";
 import { element } from "./element";
 import { bytesText, fileName, plural } from "./numbers";
+import { parsePrintable } from "./printable";
 import { resultsOf } from "./data/page";
 import { divergence } from "./sections/divergence";
 import { drift } from "./sections/drift";
@@ -70,6 +71,6 @@ function show(page: PageData): void {
   );
 }
 
-const data = JSON.parse(document.getElementById("fakequant-data")?.textContent ?? "null") as PageData | null;
+const data = parsePrintable(document.getElementById("fakequant-data")?.textContent ?? "null") as PageData | null;
 if (data === null) document.body.append(element("p", {}, "This page has no results: it is the template that fakequant report fills in."));
 else show(data);
