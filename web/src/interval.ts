@@ -14,8 +14,10 @@ export function interval(mean: Figure, error: Figure): Interval {
   return { low: value - reach, high: value + reach };
 }
 
-// The same for a quantity that cannot be below zero.
+// The same for a quantity that cannot be below zero. The lower end is as many standard errors away on a logarithmic scale,
+// so it is above zero wherever the mean is.
 export function intervalFromZero(mean: Figure, error: Figure): Interval {
-  const { low, high } = interval(mean, error);
-  return { low: Math.max(0, low), high };
+  const { high } = interval(mean, error);
+  if (mean === null || !(mean > 0)) return { low: 0, high };
+  return { low: mean * Math.exp((-kStandardErrors * (error ?? 0)) / mean), high };
 }

@@ -23,8 +23,10 @@ function textOf(quantity: Quantity, value: Figure, error: Figure): string {
 
 // A column for each compared quantity but those in `without`.
 export function scoreColumns<Row extends Scores>(quantities: Quantity[], without: (keyof Scores)[] = []): Column<Row>[] {
+  // The divergence first: a narrow screen shows the first columns.
   return quantities
     .filter((quantity) => quantity.compared && !(without as string[]).includes(quantity.name))
+    .sort((a, b) => Number(b.name === "kld") - Number(a.name === "kld"))
     .map((quantity) => ({
       title: titleOf(quantity),
       value: (row: Row) => {

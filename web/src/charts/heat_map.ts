@@ -14,10 +14,12 @@ const kMaxColumn = 108;
 export function variantInWords(variant: Measured): string {
   return [
     `${variant.site}${variant.layer === null ? "" : `, layer ${variant.layer}`}, ${variant.name}`,
-    `KL divergence ${estimateText(variant.mean, variant.kld.error)} nats`,
-    `perplexity ${changeText(variant.ppl_ratio)}`,
-    `same top token ${percentText(variant.top1_agreement)}`,
-    `over ${plural(variant.chunks, "chunk")}`,
+    `KL divergence ${estimateText(variant.mean, variant.kld.error)} nats${variant.isPredicted ? ", predicted" : ""}`,
+    ...(variant.isPredicted ? [] : [
+      `perplexity ${changeText(variant.ppl_ratio)}`,
+      `same top token ${percentText(variant.top1_agreement)}`,
+      `over ${plural(variant.chunks, "chunk")}${variant.isShort ? ", fewer than others" : ""}`,
+    ]),
   ].join("\n");
 }
 
@@ -51,7 +53,7 @@ export function heatMap(site: Site, formats: string[], range: LogRange | null): 
       Plot.text(cells, {
         x: "name",
         y: "layer",
-        text: (cell: Measured) => valueText(cell.mean, 2),
+        text: (cell: Measured) => `${cell.isPredicted ? "~" : ""}${valueText(cell.mean, 2)}${cell.isShort ? "*" : ""}`,
         fill: (cell: Measured) => (step(cell) === null ? "var(--soft)" : heatInk(step(cell) ?? 0)),
       }),
       Plot.tip(cells, Plot.pointer({ ...kTip, x: "name", y: "layer", title: variantInWords })),

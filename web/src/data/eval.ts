@@ -19,6 +19,7 @@ export interface EvalVariant extends Scores {
   name: string;
   recipe: string;
   model: string | null;
+  yardstick?: boolean; // a common quantization, measured for comparison
   kld: Distribution & Record<Quantile, Figure>;
   chunks: { text: string; chunk: number; ppl: Figure; baseline_ppl: Figure; kld: Figure; top1_agreement: Figure }[];
   worst_tokens: WorstToken[];

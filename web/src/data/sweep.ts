@@ -9,6 +9,9 @@ export interface SweepVariant extends Scores {
   format: string;
   storage: string | null;
   chunks: number;
+  bits?: number | null; // of a value in the format
+  predicted?: { kld: number; low: number; high: number } | null;
+  overflow?: { text: string; chunk: number; token: number; site: string | null } | null; // then it has no figures
   first_layer: number | null;
   why_whole: string | null;
 }

@@ -121,7 +121,7 @@ function roundedSites(sites: RoundedSite[]): HTMLElement | null {
 function sectionOf(file: string, result: EvalResult, count: number, quantities: Quantity[]): Child[] {
   const texts = result.texts.map((text) => fileName(text.text)).join(", ");
   return [
-    origin(count, file),
+    origin(count, file, fileName(result.model)),
     paragraph(
       `${result.interrupted ? "Interrupted: measured so far" : "Measured"} on ${texts}: ${plural(result.chunks, "chunk")} of `,
       `${result.ctx_size} tokens, ${plural(result.tokens_scored, "prediction")} scored. The baseline, the unmodified model, has a `,

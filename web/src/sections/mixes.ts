@@ -3,7 +3,7 @@ import { mixesOf, paretoChart } from "../charts/pareto";
 import { resultsOf, type PageData } from "../data/page";
 import { paragraph, type Child } from "../element";
 import { figure, legend } from "../figure";
-import { plural, valueText } from "../numbers";
+import { fileName, plural, valueText } from "../numbers";
 import { table } from "../table";
 import { origin, type Section } from "./section";
 
@@ -15,7 +15,7 @@ export function mixes(page: PageData): Section | null {
     const points = mixesOf(result.pareto);
     const isMeasured = points.some((mix) => mix.measured !== null);
     content.push(
-      origin(plans.length, file),
+      origin(plans.length, file, fileName(result.model)),
       paragraph("Each point is a mix of formats, site by site, that no other mix beats: no mix of as few bits is predicted to ",
         "change the model less. Points further left are smaller, points further down are closer to the unmodified model."),
       legend([

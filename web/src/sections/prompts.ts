@@ -3,7 +3,7 @@ import { commonPrefix } from "../common_prefix";
 import type { GenerateResult, Parting, Prompt, WrittenVariant } from "../data/generate";
 import { resultsOf, type PageData } from "../data/page";
 import { code, element, paragraph, type Child } from "../element";
-import { percentText, plural } from "../numbers";
+import { percentText, plural, fileName } from "../numbers";
 import { origin, type Section } from "./section";
 
 // A text whose end, from `alike` on, is marked; a text that ends there says so.
@@ -59,7 +59,7 @@ function sectionOf(file: string, result: GenerateResult, count: number): Child[]
     ? `Sampled at temperature ${result.temperature} with seed ${result.seed}, the same for all.`
     : "The most likely token was taken each time.";
   return [
-    origin(count, file),
+    origin(count, file, fileName(result.model)),
     paragraph(sampling, " What both wrote alike stands plain; what each wrote from there on is marked."),
     ...result.prompts.map((prompt, index) => promptOf(prompt, index + 1)),
   ];

@@ -21,8 +21,9 @@ function columnsOf(quantities: Quantity[]): Column<Measured>[] {
     { title: "site", value: (v) => v.site, code: true },
     { title: "layer", value: (v) => v.layer, text: (v) => (v.layer === null ? "all" : String(v.layer)) },
     { title: "format", value: (v) => v.name, code: true },
+    { title: "bits", value: (v) => v.bits ?? null, text: (v) => valueText(v.bits ?? null, 4) },
     ...scoreColumns<Measured>(quantities, ["ppl"]),
-    { title: "chunks", value: (v) => v.chunks, text: (v) => countText(v.chunks) },
+    { title: "chunks", value: (v) => v.chunks, text: (v) => (v.isPredicted ? "predicted" : countText(v.chunks)) },
     { title: "computed from layer", value: (v) => v.first_layer },
   ];
 }
@@ -77,7 +78,7 @@ function sectionOf({ file, result }: From<SweepResult>, count: number, quantitie
   const range = logRange(study.variants.flatMap((variant) => [variant.mean, variant.mean - 1.96 * (variant.kld.error ?? 0)]
     .filter((value) => value > variant.mean / 30)));
   const heat = spread(layered.flatMap((site) => site.byLayer.map((variant) => variant.mean)));
-  const content: Child[] = [origin(count, file), heading(result)];
+  const content: Child[] = [origin(count, file, fileName(result.model)), heading(result)];
   if (layered.length > 0) {
     content.push(
       element("h3", {}, "Layer by format"),
@@ -92,12 +93,24 @@ function sectionOf({ file, result }: From<SweepResult>, count: number, quantitie
       element("div", { class: "charts" }, ...layered.map((site) => curvesOf(site, study, range))),
     );
   }
-  content.push(wholeSites(study, range));
+  content.push(wholeSites(study, range), ...unlike(study));
   const worst = [...study.variants].sort((a, b) => b.mean - a.mean);
   content.push(table(`${plural(study.variants.length, "variant")}, the most harmful first (± is one standard error)`, columnsOf(quantities), worst));
   const notes = result.notes ?? [];
   if (notes.length > 0) content.push(element("ul", {}, ...notes.map((note) => element("li", {}, note))));
   return content;
+}
+
+// What is not like the other figures: predictions, variants measured on less text, and those without figures.
+function unlike(study: Study): Child[] {
+  const predicted = study.variants.filter((variant) => variant.isPredicted).length;
+  const short = study.variants.filter((variant) => variant.isShort).length;
+  return [
+    predicted > 0 ? paragraph(`${plural(predicted, "variant")} marked ~ were predicted from others, and not measured.`) : null,
+    short > 0 ? paragraph(`${plural(short, "variant")} marked * were measured on fewer chunks than others: their figures are over less text.`) : null,
+    study.overflowed.length > 0 ? paragraph("Without figures, because a logit became NaN or infinite: ",
+      ...study.overflowed.flatMap((variant, index): Child[] => [index > 0 ? ", " : "", code(variant.recipe)]), ".") : null,
+  ];
 }
 
 // The smallest and the largest value above zero.

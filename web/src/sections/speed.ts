@@ -6,7 +6,7 @@ import type { Figure } from "../data/head";
 import { resultsOf, type PageData } from "../data/page";
 import { element, paragraph, type Child } from "../element";
 import { figure } from "../figure";
-import { changeText, plural, valueText } from "../numbers";
+import { changeText, plural, valueText, fileName } from "../numbers";
 import { table } from "../table";
 import { origin, type Section } from "./section";
 
@@ -32,7 +32,7 @@ const rate = (tps: Figure): string => `${valueText(tps, 4)} t/s`;
 
 function sectionOf(file: string, result: BenchResult, count: number): Child[] {
   return [
-    origin(count, file),
+    origin(count, file, fileName(result.model)),
     paragraph(
       `Baseline and variants took turns, ${plural(result.repetitions, "round")} of ${result.prompt_tokens} prompt and `,
       `${result.decode_tokens} decode tokens, ${plural(result.threads, "thread")}. This is what the emulation costs, not what hardware `,

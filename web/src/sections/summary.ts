@@ -45,19 +45,59 @@ function ofStudy(sweep: SweepResult): Child[] {
   return items;
 }
 
+// A variant, and the model and text that it was measured on.
+interface Row extends EvalVariant {
+  of: string;
+  text: string;
+}
+
+function rowsOf(page: PageData): Row[] {
+  return resultsOf(page, "fakequant.eval/1").flatMap(({ result }) => result.variants.map((variant) => ({
+    ...variant,
+    of: result.model,
+    text: `${result.texts.map((text) => fileName(text.text)).join(", ")}, ${plural(result.chunks, "chunk")}`,
+  })));
+}
+
+// The odds that count as telling two models apart.
+const kOdds = 20;
+
+// What a divergence means: how much text it takes to tell the variant from the baseline. The expected log-likelihood ratio
+// of a token is the KL divergence, so odds of 20 to 1 take ln(20) / KLD tokens.
+function tokensToTell(kld: number): string {
+  const tokens = Math.log(kOdds) / kld;
+  return countText(Number(Math.max(1, tokens).toPrecision(2)));
+}
+
+function verdicts(rows: Row[]): Child[] {
+  return rows.filter((row) => (row.kld.mean ?? 0) > 0).map((row) => {
+    const kld = row.kld.mean ?? 0;
+    const harsher = rows.filter((other) => other.yardstick && other.of === row.of && other.text === row.text && (other.kld.mean ?? 0) >= kld)
+      .sort((a, b) => (a.kld.mean ?? 0) - (b.kld.mean ?? 0))[0];
+    const ratio = harsher && !row.yardstick ? (harsher.kld.mean ?? 0) / kld : 0;
+    return element("li", {}, element("b", {}, row.name), `: the most likely token stays the same in ${percentText(row.top1_agreement)} of the `,
+      `predictions, and perplexity changes by ${changeText(row.ppl_ratio)}. It takes about ${tokensToTell(kld)} tokens of text to tell it from `,
+      `the unmodified model with odds of ${kOdds} to 1.`,
+      ...(harsher && ratio > 0 ? [` It loses ${valueText(1 / ratio, 2)} times as much as `, code(harsher.name), ", a common quantization."] : []));
+  });
+}
+
 function ofVariants(page: PageData): HTMLElement | null {
-  const written = resultsOf(page, "fakequant.generate/1").flatMap(({ result }) => result.prompts);
-  const identical = (name: string): string => {
-    const texts = written.flatMap((prompt) => prompt.variants.filter((variant) => variant.name === name));
-    return texts.length === 0 ? "–" : `${texts.filter((text) => text.identical).length} of ${texts.length}`;
+  const rows = rowsOf(page);
+  if (rows.length === 0) return null;
+  const answers = resultsOf(page, "fakequant.generate/1").flatMap(({ result }) =>
+    result.prompts.flatMap((prompt) => prompt.variants.map((variant) => ({ of: result.model, variant }))));
+  const identical = (row: Row): string => {
+    const own = answers.filter(({ of, variant }) => of === row.of && variant.name === row.name);
+    return own.length === 0 ? "–" : `${own.filter(({ variant }) => variant.identical).length} of ${own.length}`;
   };
-  const variants = resultsOf(page, "fakequant.eval/1").flatMap(({ result }) => result.variants);
-  if (variants.length === 0) return null;
+  const isMixed = new Set(rows.map((row) => `${row.of} ${row.text}`)).size > 1;
   return table("Variants compared with the unmodified model", [
-    { title: "variant", value: (variant: EvalVariant) => variant.name },
-    ...scoreColumns<EvalVariant>(page.quantities, ["ppl"]),
-    { title: "identical answers", value: (variant) => identical(variant.name) },
-  ], variants);
+    { title: "variant", value: (row: Row) => row.name },
+    ...(isMixed ? [{ title: "model", value: (row: Row) => fileName(row.of) }, { title: "text", value: (row: Row) => row.text }] : []),
+    ...scoreColumns<Row>(page.quantities, ["ppl"]),
+    { title: "identical answers", value: identical },
+  ], rows);
 }
 
 function ofDrift(page: PageData): Child[] {
@@ -72,11 +112,14 @@ function ofDrift(page: PageData): Child[] {
 
 export function summary(page: PageData): Section {
   const studies = resultsOf(page, "fakequant.sweep/1").flatMap(({ result }) => ofStudy(result));
-  const differing = resultsOf(page, "fakequant.eval/1").flatMap(({ result }) =>
-    result.variants.filter((variant) => variant.kld.mean === 0).map((variant) => variant.name));
+  const rows = rowsOf(page);
+  const models = new Set(rows.map((row) => row.of));
+  const same = rows.filter((row) => row.kld.mean === 0 && row.kld.max === 0)
+    .map((row) => (models.size > 1 ? `${row.name} of ${fileName(row.of)}` : row.name));
   const items = [
+    ...verdicts(rows),
     ...studies,
-    ...(differing.length > 0 ? [element("li", {}, `${listText(differing)} has exactly the predictions of the unmodified model.`)] : []),
+    ...(same.length > 0 ? [element("li", {}, `${listText(same)} ${same.length === 1 ? "has" : "have"} exactly the predictions of the unmodified model.`)] : []),
     ...ofDrift(page),
   ];
   return {

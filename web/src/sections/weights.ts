@@ -3,14 +3,14 @@ import type { CompareResult, ComparedTensor } from "../data/compare";
 import type { CensusTensor, InspectResult } from "../data/inspect";
 import { resultsOf, type PageData } from "../data/page";
 import { code, element, paragraph, type Child } from "../element";
-import { bytesText, countText, percentText, plural, valueText } from "../numbers";
+import { bytesText, countText, percentText, plural, valueText, fileName } from "../numbers";
 import { table } from "../table";
 import { origin, type Section } from "./section";
 
 function census(file: string, result: InspectResult, count: number): Child[] {
   const types = Object.entries(result.types).map(([type, many]) => `${many} ${type}`).join(", ");
   return [
-    origin(count, file),
+    origin(count, file, fileName(result.model)),
     paragraph(`${result.architecture}, ${plural(result.layers, "layer")}, ${bytesText(result.file_size)}: `,
       `${plural(result.tensors.length, "tensor")} (${types}). A tensor whose values can all be represented in a smaller format loses nothing in it.`),
     table("Tensors of the file", [
@@ -32,7 +32,7 @@ function comparison(file: string, result: CompareResult, count: number): Child[]
   const share = (t: ComparedTensor): number | null => (t.elements > 0 ? t.changed / t.elements : null);
   return [
     element("h3", {}, "What changed in them"),
-    origin(count, file),
+    origin(count, file, fileName(result.model)),
     paragraph("Compared with ", code(result.other), `: ${plural(changed.length, "tensor")} changed, `,
       `${countText(result.tensors_identical)} have the same bytes as before.`),
     changed.length === 0 ? null : table("Tensors that changed", [
