@@ -92,6 +92,13 @@ class ArchitecturesTest(ProgramTest):
                 self.assertEqual(len(names), len(set(names)))
                 self.assertEqual(sum("logits" in entry["roles"] for entry in listed["activations"]), 1)
                 weights = {weight["name"] for weight in listed["weights"]}
+                # w:matrices is what matrix products read, but for embeddings and outputs.
+                products, read = ({weight["name"] for weight in listed["weights"]
+                                   if any(reader["operation"].startswith(operation) for reader in weight["readers"])}
+                                  for operation in ("MUL_MAT", ""))
+                matrices, others = ({weight["name"] for weight in self.measure("sites", model, *selectors)["weights"]}
+                                    for selectors in (["w:matrices"], ["w:embedding"]))
+                self.assertEqual(matrices & read, {name for name in products if name != "output.weight"} - others)
                 for entry in listed["activations"]:
                     self.assertLessEqual(set(entry["feeds"]), weights)
                 # A value that is the input of the FFN and is also added to its result lists both readers.

@@ -21,13 +21,12 @@ struct ApplyCommandOptions : CommonOptions {
 };
 
 void run_apply(ApplyCommandOptions& options) {
-  auto recipe = recipe_of(options.rules);
+  const auto recipe = recipe_of(options.rules, default_weight_recipe());
   if (const auto taps = rules_of_kind(recipe, SiteKind::activation); !taps.empty()) {
     throw usage_error(
         fmt::format("rule '{}' names activations, which no file holds: use it with eval, generate, bench or experiment",
                     to_string(taps.front())));
   }
-  if (recipe.empty()) recipe = default_weight_recipe();
   auto settings = settings_of(options.storage);
   settings.provenance = !options.no_provenance;
   settings.hash_everything = options.hash_everything;
@@ -43,6 +42,7 @@ void run_apply(ApplyCommandOptions& options) {
     return write_listing(options, model,
                          {.recipe = recipe, .storage = settings, .only_named = true, .weights_only = true}, output);
   }
+  show_rules(options, model, recipe);
   const auto result = [&] {
     ProgressLine progress(options, "apply");
     return apply_to_files(model, recipe, settings, options.output, options.compute.threads, progress.callback());
@@ -71,7 +71,7 @@ Command apply_command() {
               "Without rules: w:ffn_norm=bf16,round=zero, as in the reference experiment's script. A split model is "
               "named\n"
               "by one of its parts; OUT then gets as many, OUT-00001-of-0000N.gguf and so on.",
-          .example = "apply model.gguf -o rounded.gguf --rule 'w:*norm*=bf16'",
+          .example = "apply model.gguf -o rounded.gguf --rule w:norms=bf16",
           .add = command_of(add_apply_options, run_apply)};
 }
 

@@ -44,8 +44,9 @@ void Arguments::positional(const std::string& name, std::string& value, const st
   command_.add_option(name, value, help)->type_name("")->required(required == Required::yes);
 }
 
-void Arguments::positionals(const std::string& name, std::vector<std::string>& values, const std::string& help) {
-  command_.add_option(name, values, help)->type_name("")->required();
+void Arguments::positionals(const std::string& name, std::vector<std::string>& values, const std::string& help,
+                            Required required) {
+  command_.add_option(name, values, help)->type_name("")->required(required == Required::yes);
 }
 
 void Arguments::text(const std::string& flags, const std::string& type, std::string& value, const std::string& help,

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "cli/command.h"
 #include "error.h"
 #include "measure/prepared_variants.h"
@@ -24,11 +26,14 @@ struct CalibrateCommandOptions : CommonOptions {
 };
 
 void run_calibrate(CalibrateCommandOptions& options) {
+  // What is excepted may be the inputs that are recorded without rules.
+  auto exceptions = std::exchange(options.rules.exceptions, {});
   auto recipe = recipe_of(options.rules);
   const auto storage = settings_of(options.storage);
   if (rules_of_kind(recipe, SiteKind::activation).empty()) {
     for (const auto& rule : default_calibration_recipe()) recipe.push_back(rule);
   }
+  about("--except", [&] { add_exceptions(recipe, exceptions_of(exceptions)); });
   options.calibrate.range = parse_range(options.range);
   check_recorded_range(options.calibrate.range);
   const GgufModel model(options.model);
@@ -43,6 +48,7 @@ void run_calibrate(CalibrateCommandOptions& options) {
   }
   ResultOutput output(options, inputs);
   OutputFile ranges(options.output);
+  show_rules(options, model, recipe);
   PreparedVariants prepared(model, storage, options.compute.threads);
   prepared.add("calibrated", recipe);
   const auto& variant = prepared.variants().front();

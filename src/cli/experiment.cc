@@ -56,8 +56,7 @@ ExperimentPage write_page(const fs::path& folder, const Provenance& provenance) 
 
 void run_experiment_command(ExperimentOptions& options) {
   auto& request = options.request;
-  request.recipe = recipe_of(options.rules);
-  if (request.recipe.empty()) request.recipe = default_experiment_recipe();
+  request.recipe = recipe_of(options.rules, default_experiment_recipe());
   request.prompts = prompts_of(options.prompts);
   if (request.prompts.empty()) request.prompts = default_prompts();
   for (const auto& text : request.texts) check_readable(text);
@@ -87,6 +86,7 @@ void run_experiment_command(ExperimentOptions& options) {
     }
   }
   ResultOutput output(options, inputs);
+  show_rules(options, model, request.recipe);
   remove_results(folder);
   const auto environment = describe_environment(options.compute.threads, options.compute.devices);
   write_file(folder / "recipe.yaml", to_yaml(request.recipe));

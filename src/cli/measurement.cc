@@ -21,6 +21,9 @@ void run_measurement(MeasurementOptions& options, const MeasurementPlan& plan, c
   if (options.rules.dry_run) {
     return write_listing(options, model, {.recipe = recipe, .storage = storage, .only_named = true}, output);
   }
+  for (const auto& variant : plan.variants) {
+    show_rules(options, model, variant.recipe, plan.variants.size() > 1 ? variant.name : "");
+  }
   PreparedVariants prepared(model, storage, options.compute.threads);
   std::vector<NamedRounding> roundings;
   for (const auto& variant : plan.variants) {

@@ -12,6 +12,7 @@
 #include "error.h"
 #include "gguf/tensor_type.h"
 #include "recipe/recipe_yaml.h"
+#include "report/rule_lines.h"
 #include "text_file.h"
 #include "version.h"
 
@@ -63,6 +64,7 @@ void add_rule_options(Arguments& arguments, RuleOptions& options, RuleKinds kind
                       : "Round a site: w:ffn_norm@0-4=bf16,round=zero (weights) or\n"
                         "a:ffn_norm=bf16 (activations); repeatable, the last that matches wins");
   arguments.text("--recipe", "FILE", options.recipe_file, "Rules from a YAML file, before those of --rule");
+  add_except_option(arguments, options.exceptions);
   if (dry_run == DryRun::offered) {
     arguments.flag("--dry-run", options.dry_run, "Only print which site gets which format");
   }
@@ -70,6 +72,10 @@ void add_rule_options(Arguments& arguments, RuleOptions& options, RuleKinds kind
   arguments.text("--fake-quant-ffn-norm", "TYPE", options.ffn_norm_format, "Short for --rule a:ffn_norm=TYPE");
   arguments.number("--fake-quant-layer", options.layer, -1, 1'000'000,
                    "The layer of --fake-quant-ffn-norm; -1, as without it: all");
+}
+
+void add_except_option(Arguments& arguments, std::vector<std::string>& exceptions) {
+  arguments.texts("--except", "SITE", exceptions, "Leave a site out of all rules: w:output, w:ffn_down@0; repeatable");
 }
 
 void add_device_options(Arguments& arguments, DeviceOptions& options) {
@@ -81,7 +87,10 @@ void add_device_options(Arguments& arguments, DeviceOptions& options) {
                           "Put the last N layers on the devices, or 'all' [all, where there are devices]");
 }
 
-Recipe recipe_of(const RuleOptions& options) {
+namespace {
+
+// Without --except.
+Recipe given_rules(const RuleOptions& options) {
   Recipe recipe;
   if (!options.recipe_file.empty()) recipe = load_recipe(options.recipe_file);
   for (const auto& rule : options.rules) recipe.push_back(parse_rule(rule));
@@ -94,6 +103,27 @@ Recipe recipe_of(const RuleOptions& options) {
   return recipe;
 }
 
+}  // namespace
+
+std::vector<SitePattern> exceptions_of(const std::vector<std::string>& texts) {
+  std::vector<SitePattern> exceptions;
+  for (const auto& text : texts) exceptions.push_back(about("--except", [&] { return parse_site_pattern(text); }));
+  return exceptions;
+}
+
+Recipe recipe_of(const RuleOptions& options, const Recipe& otherwise) {
+  auto recipe = given_rules(options);
+  if (recipe.empty()) recipe = otherwise;
+  about("--except", [&] { add_exceptions(recipe, exceptions_of(options.exceptions)); });
+  return recipe;
+}
+
+void show_rules(const CommonOptions& options, const GgufModel& model, const Recipe& recipe,
+                const std::string& variant) {
+  if (options.quiet || options.json == "-") return;
+  std::fputs(rule_lines(weights_of_rules(model, recipe), variant).c_str(), stderr);  // the work goes on without stderr
+}
+
 void add_variant_options(Arguments& arguments, std::vector<std::string>& variants) {
   arguments.group("Rules");
   arguments.texts("--variant", "NAME=RECIPE", variants, "A further variant, with its own recipe; repeatable");
@@ -101,7 +131,7 @@ void add_variant_options(Arguments& arguments, std::vector<std::string>& variant
 
 std::vector<NamedRecipe> variants_of(const RuleOptions& rules, const std::vector<std::string>& variants) {
   std::vector<NamedRecipe> all;
-  if (auto recipe = recipe_of(rules); !recipe.empty()) all.push_back({"variant", std::move(recipe)});
+  if (auto recipe = given_rules(rules); !recipe.empty()) all.push_back({"variant", std::move(recipe)});
   for (const auto& text : variants) {
     const auto equals = text.find('=');
     if (equals == 0 || equals == std::string::npos || equals + 1 == text.size()) {
@@ -112,6 +142,13 @@ std::vector<NamedRecipe> variants_of(const RuleOptions& rules, const std::vector
       throw usage_error(fmt::format("two variants are called '{}': give each a different name", name));
     }
     all.push_back({name, load_recipe(text.substr(equals + 1))});
+  }
+  for (const auto& exception : exceptions_of(rules.exceptions)) {
+    auto known = all_rules(all);
+    about("--except", [&] { add_exceptions(known, {exception}); });  // one of the variants has such rules
+    for (auto& variant : all) {
+      if (!rules_of_kind(variant.recipe, exception.kind).empty()) add_exceptions(variant.recipe, {exception});
+    }
   }
   if (rules.dry_run && all.size() > 1) {
     throw usage_error("--dry-run shows one variant: give the rules of one variant only");

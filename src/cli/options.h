@@ -28,9 +28,10 @@ struct CommonOptions {
 // --json, --threads and -q. The default of --threads is the number of processors.
 void add_common_options(Arguments& arguments, CommonOptions& options);
 
-// --rule, --recipe and the reference experiment's two flags.
+// --rule, --recipe, --except and the reference experiment's two flags.
 struct RuleOptions {
   std::vector<std::string> rules;
+  std::vector<std::string> exceptions;
   std::string recipe_file;
   std::string ffn_norm_format;
   int layer = kNoLayer;
@@ -49,8 +50,15 @@ void add_rule_options(Arguments& arguments, RuleOptions& options, RuleKinds kind
 // --rpc, --device and --gpu-layers.
 void add_device_options(Arguments& arguments, DeviceOptions& options);
 
-// The rules in order: the file's, then --rule's, then the flags'. Throws a usage error.
-Recipe recipe_of(const RuleOptions& options);
+// --except, of commands that have no other option for rules.
+void add_except_option(Arguments& arguments, std::vector<std::string>& exceptions);
+
+// The rules in order: the file's, then --rule's, then the flags'; `otherwise` where there are none. The sites of
+// --except are left out of each. Throws a usage error.
+Recipe recipe_of(const RuleOptions& options, const Recipe& otherwise = {});
+
+// The sites of --except. Throws a usage error.
+std::vector<SitePattern> exceptions_of(const std::vector<std::string>& texts);
 
 // --promote and --requantize: how quantized tensors that rules name are stored.
 struct StorageOptions {
@@ -68,6 +76,11 @@ struct NamedRecipe {
   std::string name;
   Recipe recipe;
 };
+
+// Says on stderr what each weight rule takes, in a line. Not with -q, and not with --json -. `variant`: named in each
+// line; empty for none. Throws as match_sites does.
+void show_rules(const CommonOptions& options, const GgufModel& model, const Recipe& recipe,
+                const std::string& variant = {});
 
 // --variant: variants beside the one that the rules define.
 void add_variant_options(Arguments& arguments, std::vector<std::string>& variants);

@@ -24,6 +24,7 @@ void write_listing(const CommonOptions& options, const GgufModel& model, const L
                           rules_of_kind(request.recipe, SiteKind::activation));
     sites = list_sites(model, request.recipe, request.storage, context);
   }
+  if (!request.sites.empty()) sites = chosen_sites(std::move(sites), request.sites);
   if (request.only_named) sites = named_sites(std::move(sites));
   output.write(to_text(sites, request.layers), to_json(sites, provenance));
 }

@@ -16,8 +16,9 @@ struct ListingRequest {
   Recipe recipe;
   ApplySettings storage = {};
   Layers layers = Layers::folded;
-  bool only_named = false;    // only the sites that rules name, as for --dry-run
-  bool weights_only = false;  // the model is not run
+  bool only_named = false;              // only the sites that rules name, as for --dry-run
+  std::vector<SitePattern> sites = {};  // list these only; all where it is empty
+  bool weights_only = false;            // the model is not run
 };
 
 // Prints the list to `output`. The model runs as options.compute says.

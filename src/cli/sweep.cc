@@ -17,7 +17,7 @@ namespace {
 struct SweepCommandOptions : CommonOptions {
   SweepRequest request;
   StorageOptions storage;
-  std::vector<std::string> sites, formats;
+  std::vector<std::string> sites, formats, exceptions;
   bool by_layer = false;
   std::string shard, precision;
 };
@@ -51,6 +51,7 @@ double parse_precision(const std::string& text) {
 SweepQuestion question_of(const SweepCommandOptions& options) {
   SweepQuestion question;
   for (const auto& site : options.sites) question.sites.push_back(parse_site_pattern(site));
+  about("--except", [&] { add_exceptions(question.sites, exceptions_of(options.exceptions)); });
   for (const auto& format : options.formats) question.formats.push_back(parse_format(format));
   question.by_layer = options.by_layer;
   return question;
@@ -105,6 +106,7 @@ void add_sweep_options(Arguments& arguments, SweepCommandOptions& options) {
   arguments.texts("-f,--file", "FILE", request.texts, "A text to evaluate; repeatable", Required::yes);
   arguments.texts("--site", "SITE", options.sites,
                   "The values to round, as in rules: a:ffn_input, w:ffn_norm; repeatable", Required::yes);
+  add_except_option(arguments, options.exceptions);
   arguments.texts("--format", "FORMAT", options.formats,
                   "A format, as in rules: bf16, or int4,per=block,block=32; repeatable", Required::yes);
   arguments.flag("--layers", options.by_layer, "Each layer separately [all layers of a site together]");

@@ -47,6 +47,9 @@ SiteList list_weights(const GgufModel& model, const Recipe& recipe, const ApplyS
 // The weights and the activations. `context` has a tap with the recipe's activation rules.
 SiteList list_sites(const GgufModel& model, const Recipe& recipe, const ApplySettings& storage, const Context& context);
 
+// Only what one of the patterns selects. Throws a usage error when a pattern selects nothing.
+SiteList chosen_sites(SiteList sites, const std::vector<SitePattern>& patterns);
+
 // Only what the rules name.
 SiteList named_sites(SiteList sites);
 

@@ -17,6 +17,7 @@
 #include "recipe/site_match.h"
 #include "version.h"
 #include "weights/tensor_rounding.h"
+#include "weights/weight_sites.h"
 
 namespace fakequant {
 namespace {
@@ -80,9 +81,7 @@ int storage_type(const TensorInfo& tensor, const Rule& rule, const ApplySettings
 class WeightRounding {
  public:
   WeightRounding(const GgufModel& model, const Recipe& recipe, const ApplySettings& settings) {
-    std::vector<Site> sites;
-    for (const auto& tensor : model.tensors()) sites.push_back({tensor.name, layer_of_tensor(tensor.name)});
-    const auto winners = match_sites(recipe, sites, layer_count(model.tensors()));
+    const auto winners = match_sites(recipe, weight_sites(model), layer_count(model.tensors()));
     for (std::size_t t = 0; t < winners.size(); ++t) {
       if (!winners[t]) continue;
       const auto& rule = recipe[*winners[t]];
