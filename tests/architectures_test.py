@@ -88,6 +88,9 @@ class ArchitecturesTest(ProgramTest):
                 for entry in listed["activations"]:
                     if entry["site"].startswith("ffn_moe_probs-") and entry["feeds"] == []:
                         self.assertNotEqual(entry["readers"], [], entry["site"])
+                # Of the norms that llama.cpp names alike in all layers only the last belongs to no layer.
+                self.assertLessEqual(sum(entry["names"][:1] in (["norm"], ["ffn_post_norm"]) or entry["site"].startswith("norm#")
+                                         for entry in listed["activations"] if entry["layer"] is None), 1)
                 names = [entry["site"] for entry in listed["activations"]]
                 self.assertEqual(len(names), len(set(names)))
                 self.assertEqual(sum("logits" in entry["roles"] for entry in listed["activations"]), 1)

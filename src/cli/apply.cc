@@ -51,7 +51,7 @@ void run_apply(ApplyCommandOptions& options) {
 }
 
 void add_apply_options(Arguments& arguments, ApplyCommandOptions& options) {
-  arguments.positional("MODEL", options.model, "A GGUF file; it is only read");
+  arguments.positional("-m,--model,MODEL", options.model, "A GGUF file; it is only read");
   arguments.text("-o,--output", "OUT", options.output, "The GGUF file to write", Required::yes);
   add_rule_options(arguments, options.rules, RuleKinds::weights);
   add_storage_options(arguments, options.storage);

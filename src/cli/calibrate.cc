@@ -64,11 +64,11 @@ void run_calibrate(CalibrateCommandOptions& options) {
 }
 
 void add_calibrate_options(Arguments& arguments, CalibrateCommandOptions& options) {
-  arguments.positional("MODEL", options.model, "A GGUF file");
+  arguments.positional("-m,--model,MODEL", options.model, "A GGUF file");
   arguments.text("-f,--file", "FILE", options.text, "The text to read", Required::yes);
   arguments.text("-o,--output", "RANGES", options.output, "The file to write, as JSON", Required::yes);
   arguments.text("--range", "RANGE", options.range, "The range to use: absmax, or percentile:P of the magnitudes");
-  arguments.number("--ctx-size", options.calibrate.ctx_size, 4, 1 << 24,
+  arguments.number("-c,--ctx-size", options.calibrate.ctx_size, 4, 1 << 24,
                    "Tokens of a chunk [512, or the model's training context if shorter]");
   arguments.number("--chunks", options.calibrate.chunks, 1, 1 << 30, "Read at most N chunks [all]");
   add_rule_options(arguments, options.rules, RuleKinds::all, DryRun::no);

@@ -1,6 +1,7 @@
 #include "cli/options.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <omp.h>
 #include <unistd.h>
 
@@ -52,7 +53,7 @@ void add_common_options(Arguments& arguments, CommonOptions& options) {
   options.compute.threads = omp_get_num_procs();
   arguments.group("Common options");
   arguments.text("--json", "FILE", options.json, "Write the whole result as JSON to FILE ('-': to stdout)");
-  arguments.number("--threads", options.compute.threads, 1, 1024, "Threads to compute with");
+  arguments.number("-t,--threads", options.compute.threads, 1, 1024, "Threads to compute with");
   arguments.flag("-q,--quiet", options.quiet, "No progress on stderr");
 }
 
@@ -76,6 +77,14 @@ void add_rule_options(Arguments& arguments, RuleOptions& options, RuleKinds kind
 
 void add_except_option(Arguments& arguments, std::vector<std::string>& exceptions) {
   arguments.texts("--except", "SITE", exceptions, "Leave a site out of all rules: w:output, w:ffn_down@0; repeatable");
+}
+
+void add_cache_options(Arguments& arguments, CacheTypes& types) {
+  arguments.group("Attention's cache");
+  arguments.text("--cache-type-k", "TYPE", types.k,
+                 "Type of the keys, also -ctk: f32 f16 bf16 q8_0 q4_0 q4_1 iq4_nl q5_0 q5_1 [f16]");
+  arguments.text("--cache-type-v", "TYPE", types.v,
+                 "Type of the values, also -ctv; a quantized type needs flash attention [f16]");
 }
 
 void add_device_options(Arguments& arguments, DeviceOptions& options) {
@@ -150,9 +159,6 @@ std::vector<NamedRecipe> variants_of(const RuleOptions& rules, const std::vector
       if (!rules_of_kind(variant.recipe, exception.kind).empty()) add_exceptions(variant.recipe, {exception});
     }
   }
-  if (rules.dry_run && all.size() > 1) {
-    throw usage_error("--dry-run shows one variant: give the rules of one variant only");
-  }
   return all;
 }
 
@@ -187,6 +193,10 @@ void add_prompt_options(Arguments& arguments, PromptOptions& options, const std:
 std::vector<std::string> prompts_of(const PromptOptions& options) {
   std::vector<std::string> prompts;
   for (const auto& prompt : options.given) prompts.push_back(unescape(prompt));
+  for (const auto& file : options.whole) {
+    prompts.push_back(read_text(file));
+    if (prompts.back().ends_with('\n')) prompts.back().pop_back();
+  }
   if (options.file.empty()) return prompts;
   const auto name = options.file == "-" ? std::string("standard input") : options.file;
   std::istringstream lines(options.file == "-" ? read_text("/dev/stdin", name) : read_text(options.file));
@@ -215,23 +225,31 @@ std::vector<std::string> inputs_of(const GgufModel& model, const RuleOptions& op
   return inputs;
 }
 
-void FailConditions::add_option(Arguments& arguments, std::vector<std::string> fields) {
+void FailConditions::add_option(Arguments& arguments, std::vector<std::string> fields, const std::string& example) {
   fields_ = std::move(fields);
   arguments.group("Options");
-  arguments.texts(
-      "--fail-if", "CONDITION", texts_,
-      fmt::format("Exit with code 1 when a condition such as '{}>0.01' holds; repeatable", fields_.front()));
+  arguments.texts("--fail-if", "CONDITION", texts_,
+                  fmt::format("Exit with code 3 when a condition such as '{}' holds, of any variant or of one: "
+                              "'NAME: {}'; repeatable",
+                              example, example));
 }
 
-void FailConditions::parse() {
+void FailConditions::parse(const std::vector<std::string>& names) {
   for (const auto& text : texts_) {
-    conditions_.push_back(about("--fail-if", [&] { return parse_condition(text, fields_); }));
+    auto condition = about("--fail-if", [&] { return parse_condition(text, fields_); });
+    const bool is_known = condition.entry.empty() || names.empty() ||
+                          std::find(names.begin(), names.end(), condition.entry) != names.end();
+    if (!is_known) {
+      throw usage_error(fmt::format("--fail-if '{}': nothing is called {}: take one of {}", text, condition.entry,
+                                    fmt::join(names, ", ")));
+    }
+    conditions_.push_back(std::move(condition));
   }
 }
 
 void FailConditions::check(const Json& result) const {
   for (const auto& condition : conditions_) {
-    if (const auto found = find_condition(condition, result)) throw Error("--fail-if " + *found);
+    if (const auto found = find_condition(condition, result)) throw Error("--fail-if " + *found, Failure::condition);
   }
 }
 

@@ -47,6 +47,9 @@ enum class DryRun { no, offered };
 void add_rule_options(Arguments& arguments, RuleOptions& options, RuleKinds kinds = RuleKinds::all,
                       DryRun dry_run = DryRun::offered);
 
+// --cache-type-k and --cache-type-v. Check them before the work begins, with check_cache_types.
+void add_cache_options(Arguments& arguments, CacheTypes& types);
+
 // --rpc, --device and --gpu-layers.
 void add_device_options(Arguments& arguments, DeviceOptions& options);
 
@@ -95,7 +98,8 @@ Recipe all_rules(const std::vector<NamedRecipe>& variants);
 // -p and --prompt-file.
 struct PromptOptions {
   std::vector<std::string> given;
-  std::string file;  // "-": standard input
+  std::string file;                // one prompt on each line; "-": standard input
+  std::vector<std::string> whole;  // files, each a prompt
 
   std::string path() const { return file == "-" ? std::string() : file; }  // of the prompt file; empty for none
 };
@@ -103,7 +107,8 @@ struct PromptOptions {
 void add_prompt_options(Arguments& arguments, PromptOptions& options, const std::string& default_prompts = "");
 
 // The prompts of -p, then those of the file or standard input: one on each line, without blank lines. In both "\n",
-// "\t" and "\\" are escapes. Throws an Error when the file cannot be read or holds no prompts.
+// "\t" and "\\" are escapes. Then the files that are a prompt each, without the newline at their end. Throws an Error
+// when a file cannot be read or holds no prompts.
 std::vector<std::string> prompts_of(const PromptOptions& options);
 
 // Writes a command's result: the text to stdout and the JSON to the file of --json; with "--json -" only the JSON, to
@@ -128,11 +133,19 @@ std::vector<std::string> rule_files(const RuleOptions& options, const Recipe& re
 std::vector<std::string> inputs_of(const GgufModel& model, const RuleOptions& options, const Recipe& recipe,
                                    const std::vector<std::string>& others = {});
 
-// --fail-if: conditions on fields of the command's JSON. check() throws an Error when a condition holds.
+// --fail-if: conditions on fields of the command's JSON.
 class FailConditions {
  public:
-  void add_option(Arguments& arguments, std::vector<std::string> fields);
-  void parse();  // call it before the work begins; throws a usage error
+  // `example`: a condition that says something of this command.
+  void add_option(Arguments& arguments, std::vector<std::string> fields, const std::string& example);
+
+  // Call it before the work begins. Throws a usage error for what is no condition, and for one about an entry that is
+  // not among `names`; where there are none, any name will do.
+  void parse(const std::vector<std::string>& names = {});
+
+  bool empty() const { return texts_.empty(); }
+
+  // Throws an Error of Failure::condition when a condition holds.
   void check(const Json& result) const;
 
  private:

@@ -42,7 +42,7 @@ void run_sites(SitesOptions& options) {
 }
 
 void add_sites_options(Arguments& arguments, SitesOptions& options) {
-  arguments.positional("MODEL", options.model, "A GGUF file");
+  arguments.positional("-m,--model,MODEL", options.model, "A GGUF file");
   arguments.positionals("SITE", options.sites, "List these only: w:matrices, a:ffn_input@0-3 [all]", Required::no);
   arguments.flag("--all", options.all, "A row for each site instead of one for all layers");
   add_rule_options(arguments, options.rules, RuleKinds::all, DryRun::no);

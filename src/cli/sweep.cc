@@ -8,6 +8,7 @@
 #include "cli/command.h"
 #include "cli/interruption.h"
 #include "error.h"
+#include "report/score_figures.h"
 #include "report/sweep_report.h"
 #include "text_file.h"
 
@@ -20,6 +21,7 @@ struct SweepCommandOptions : CommonOptions {
   std::vector<std::string> sites, formats, exceptions;
   bool by_layer = false;
   std::string shard, precision;
+  FailConditions conditions;
 };
 
 // "2/8".
@@ -76,6 +78,8 @@ void run_sweep(SweepCommandOptions& options) {
   auto& request = options.request;
   request.storage = settings_of(options.storage);
   request.question = question_of(options);
+  check_cache_types(options.compute.cache);
+  options.conditions.parse();
   parse_shard(options.shard, request);
   request.precision = parse_precision(options.precision);
   check_prediction(request);
@@ -97,12 +101,14 @@ void run_sweep(SweepCommandOptions& options) {
     };
     return fakequant::sweep(request);
   }();
-  output.write(to_text(result), to_json(result, provenance));
+  const auto json = to_json(result, provenance);
+  output.write(to_text(result), json);
+  if (!request.dry_run) options.conditions.check(json);
 }
 
 void add_sweep_options(Arguments& arguments, SweepCommandOptions& options) {
   auto& request = options.request;
-  arguments.positional("MODEL", request.model, "A GGUF file");
+  arguments.positional("-m,--model,MODEL", request.model, "A GGUF file");
   arguments.texts("-f,--file", "FILE", request.texts, "A text to evaluate; repeatable", Required::yes);
   arguments.texts("--site", "SITE", options.sites,
                   "The values to round, as in rules: a:ffn_input, w:ffn_norm; repeatable", Required::yes);
@@ -111,9 +117,10 @@ void add_sweep_options(Arguments& arguments, SweepCommandOptions& options) {
                   "A format, as in rules: bf16, or int4,per=block,block=32; repeatable", Required::yes);
   arguments.flag("--layers", options.by_layer, "Each layer separately [all layers of a site together]");
   arguments.text("-o,--output", "STUDY.db", request.study, "The study to create or continue", Required::yes);
-  arguments.number("--ctx-size", request.ctx_size, 4, 1 << 24,
+  arguments.number("-c,--ctx-size", request.ctx_size, 4, 1 << 24,
                    "Tokens of a chunk [512, or the model's training context if shorter]");
-  arguments.number("--batch-size", options.compute.batch_size, 1, 1 << 24, "Evaluate at most N tokens together [512]");
+  arguments.number("-b,--batch-size,--ubatch-size", options.compute.batch_size, 1, 1 << 24,
+                   "Evaluate at most N tokens together [512]");
   arguments.number("--chunks", request.chunks, 1, 1 << 30, "Evaluate at most N chunks of each text [all]");
   arguments.text("--precision", "FRACTION", options.precision,
                  "Stop measuring a variant when the standard error is below this fraction of its divergence: 5%");
@@ -123,7 +130,9 @@ void add_sweep_options(Arguments& arguments, SweepCommandOptions& options) {
   arguments.number("--budget", request.budget, 0, 1e9,
                    "Passes of the model over the text that --predict may cost [a tenth of the sweep]");
   arguments.flag("--dry-run", request.dry_run, "Only print the variants, and the chunks that the study has of them");
+  options.conditions.add_option(arguments, figure_fields(), "kld.mean>0.01");
   add_storage_options(arguments, options.storage);
+  add_cache_options(arguments, options.compute.cache);
   add_device_options(arguments, options.compute.devices);
 }
 
@@ -137,7 +146,7 @@ Command sweep_command() {
               "the study.\n"
               "The study is a SQLite database, which docs/studies.md describes.\n"
               "Ctrl-C ends with what has been measured so far.",
-          .example = "sweep model.gguf -f text.txt --site a:ffn_input --format bf16 --format e4m3 --layers -o study.db",
+          .example = "sweep model.gguf -f text.txt --site a:ffn_input --format int4 --format int8 --layers -o study.db",
           .add = command_of(add_sweep_options, run_sweep)};
 }
 

@@ -1,6 +1,6 @@
 // The whole experiment on one model: what its weights hold, what the rounding changes in them, and what it costs in
 // perplexity, divergence, text and speed, and where its error enters. Weight rules and activation rules are measured as
-// two variants.
+// two variants; further variants have their own recipes.
 #pragma once
 
 #include <functional>
@@ -22,9 +22,10 @@ std::string_view step_name(ExperimentStep step);
 
 struct ExperimentRequest {
   std::string model;
-  Recipe recipe;
-  ApplySettings storage;           // of the rounded weights
-  std::vector<std::string> texts;  // files
+  Recipe recipe;                            // may be empty where there are further variants
+  std::vector<ExperimentVariant> variants;  // further ones; none is called "weights" or "activations"
+  ApplySettings storage;                    // of the rounded weights
+  std::vector<std::string> texts;           // files
   std::vector<std::string> prompts;
   EvalOptions eval;
   DriftOptions drift;  // of the first text

@@ -22,6 +22,7 @@ StudySubject study_subject(const GgufModel& model, const std::vector<std::string
   subject.version = environment.version;
   subject.engine = environment.engine;
   subject.backends = fmt::format("{}", fmt::join(environment.backends, ", "));
+  if (const auto cache = to_string(compute.cache); !cache.empty()) subject.backends += " with " + cache;
   for (const auto& text : texts) subject.texts.push_back({text, sha256_of_file(text)});
   return subject;
 }

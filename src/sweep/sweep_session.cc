@@ -20,7 +20,7 @@ SweepSession::SweepSession(const SweepRequest& request)
     : request_(request),
       file_(request.model),
       model_(file_.paths(), request.compute.devices),
-      chunk_plan_(plan_chunks(model_, request.ctx_size, request.compute.batch_size, request.compute.threads)),
+      chunk_plan_(plan_chunks(model_, request.ctx_size, request.compute)),
       context_(model_, chunk_plan_.context, {}) {
   plan_variants();
   read_texts();
