@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "engine/context.h"
+#include "engine/unmeasured.h"
 #include "error.h"
 #include "measure/site_list.h"
 #include "report/site_report.h"
@@ -35,6 +37,22 @@ class Lister {
  private:
   SiteList all_sites(const ListingRequest& request) {
     if (request.weights_only) return list_weights(model_, request.recipe, request.storage);
+    const bool needs_activations = !rules_of_kind(request.recipe, SiteKind::activation).empty() ||
+                                   std::any_of(request.sites.begin(), request.sites.end(), [](const SitePattern& site) {
+                                     return site.kind == SiteKind::activation;
+                                   });
+    try {
+      return running_sites(request);
+    } catch (const Error&) {
+      const auto why = needs_activations ? std::nullopt : why_not_measured(model_.paths());
+      if (!why) throw;
+      auto sites = list_weights(model_, request.recipe, request.storage);
+      sites.not_measured = *why;
+      return sites;
+    }
+  }
+
+  SiteList running_sites(const ListingRequest& request) {
     if (!running_) running_.emplace(model_.paths(), options_.compute.devices);
     constexpr int kSmallContext = 32;  // one token goes through it
     const ContextOptions small{.ctx_size = std::min(kSmallContext, running_->trained_context()),

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "engine/backend.h"
+#include "engine/model_kind.h"
 #include "error.h"
 
 namespace fakequant {
@@ -79,7 +80,8 @@ void Context::open(const ContextOptions& options, bool is_tapped) {
                             cache.empty() ? "" : " with " + cache, model_->path(), engine_error()));
   }
   if (llama_get_memory(context_.get()) == nullptr) {
-    throw Error(fmt::format("{} does not predict the next token: fakequant measures models that do", model_->path()));
+    throw Error(fmt::format("{} is {}, which does not predict the next token: fakequant measures models that do",
+                            model_->path(), kind_without_memory(model_->get())));
   }
 }
 

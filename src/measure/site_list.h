@@ -39,6 +39,8 @@ struct SiteList {
   bool only_named = false;  // what no rule names has been left out
   std::vector<WeightEntry> weights;
   std::vector<ActivationEntry> activations;
+  std::string
+      not_measured;  // why the activations are not listed, of a model of a kind that is not measured; else empty
 };
 
 // The weights. Throws as plan_rounding does.
