@@ -10,8 +10,9 @@
 namespace fakequant {
 
 enum class Failure : int {
-  work = 1,   // the work failed: a file cannot be read, a model cannot be loaded
-  usage = 2,  // an argument, a rule or a recipe is invalid, or names something that does not exist
+  work = 1,       // the work failed: a file cannot be read, a model cannot be loaded
+  usage = 2,      // an argument, a rule or a recipe is invalid, or names something that does not exist
+  condition = 3,  // the work was done, and a condition of --fail-if holds
 };
 
 class Error : public std::runtime_error {

@@ -78,20 +78,30 @@ class ArchitecturesTest(ProgramTest):
         for name in self.part(2, 1):
             model = self.model(name)
             with self.subTest(name):
-                done = run("sites", model, "--json", "-")
-                if done.returncode != 0:
-                    self.assertRegex(done.stderr, r"^fakequant: .* does not predict the next token: fakequant measures models "
-                                                  r"that do\n$")
+                listed = self.measure("sites", model)
+                if listed["not_measured"]:
+                    self.assertEqual(listed["not_measured"], "a diffusion model, which does not predict the next token")
+                    self.assertEqual(listed["activations"], [])
+                    self.assertIn(name.split("-")[0], ("dream", "llada", "rnd1"))
                     continue
-                listed = json.loads(done.stdout)
                 # The router also reads its probabilities to choose.
                 for entry in listed["activations"]:
                     if entry["site"].startswith("ffn_moe_probs-") and entry["feeds"] == []:
                         self.assertNotEqual(entry["readers"], [], entry["site"])
+                # Of the norms that llama.cpp names alike in all layers only the last belongs to no layer.
+                self.assertLessEqual(sum(entry["names"][:1] in (["norm"], ["ffn_post_norm"]) or entry["site"].startswith("norm#")
+                                         for entry in listed["activations"] if entry["layer"] is None), 1)
                 names = [entry["site"] for entry in listed["activations"]]
                 self.assertEqual(len(names), len(set(names)))
                 self.assertEqual(sum("logits" in entry["roles"] for entry in listed["activations"]), 1)
                 weights = {weight["name"] for weight in listed["weights"]}
+                # w:matrices is what matrix products read, but for embeddings and outputs.
+                products, read = ({weight["name"] for weight in listed["weights"]
+                                   if any(reader["operation"].startswith(operation) for reader in weight["readers"])}
+                                  for operation in ("MUL_MAT", ""))
+                matrices, others = ({weight["name"] for weight in self.measure("sites", model, *selectors)["weights"]}
+                                    for selectors in (["w:matrices"], ["w:embedding"]))
+                self.assertEqual(matrices & read, {name for name in products if name != "output.weight"} - others)
                 for entry in listed["activations"]:
                     self.assertLessEqual(set(entry["feeds"]), weights)
                 # A value that is the input of the FFN and is also added to its result lists both readers.
@@ -99,6 +109,17 @@ class ArchitecturesTest(ProgramTest):
                     rounded = self.measure("sites", model, "--rule", "a:ffn_input=bf16")["activations"]
                     residuals += any(reader["operation"] == "ADD" for entry in rounded for reader in entry["also_read_by"])
         self.assertGreater(residuals, 0)
+
+    def test_weights_of_diffusion_models_are_listed_and_rounded(self):
+        for name in ("dream-dense.gguf", "llada-dense.gguf", "llada-moe-moe.gguf", "rnd1-moe.gguf"):
+            model = self.model(name)
+            with self.subTest(name):
+                listed = self.measure("sites", model, "w:matrices", "--rule", "w:matrices=int8")
+                self.assertEqual(listed["not_measured"], "a diffusion model, which does not predict the next token")
+                applied = self.measure("apply", model, "-o", self.path("out.gguf"), "--rule", "w:matrices=int8")
+                self.assertEqual([weight["name"] for weight in listed["weights"]], [tensor["name"] for tensor in applied["tensors"]])
+                self.assertIn("Its activations are not listed: it is a diffusion model", run("sites", model).stdout)
+                self.refuse(1, "is a diffusion model, which does not predict the next token", "sites", model, "a:ffn_input")
 
     def test_drift_follows_an_error_from_where_it_enters(self):
         text = self.path("text.txt")

@@ -41,7 +41,7 @@ class BenchTest(ProgramTest):
         self.assertEqual([v["name"] for v in self.measure(*arguments, "--fail-if", "prompt.ratio>1e9")["variants"]],
                          ["variant", "int8"])
         done = run(*arguments, "--fail-if", "decode.ratio>0", "--threads", 1)
-        self.assertEqual(done.returncode, 1)
+        self.assertEqual(done.returncode, 3)
         self.assertRegex(done.stderr, "'decode.ratio>0' holds for 2 of 2")
 
     def test_says_what_loading_and_memory_cost(self):

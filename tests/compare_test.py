@@ -34,14 +34,14 @@ class CompareTest(ProgramTest):
         self.measure("apply", MODEL, "-o", self.path("out.gguf"))
         compare = ["compare", MODEL, self.path("out.gguf")]
         worst = max(self.measure(*compare)["tensors"], key=lambda t: t["max_rel"])
-        for condition, code in (("max_rel>0.01", 0), ("max_rel > 0", 1), ("changed<0", 0), ("only_in_a>0", 0),
-                                ("metadata_differs>=3", 1), ("cosine<0.9", 0)):
+        for condition, code in (("max_rel>0.01", 0), ("max_rel > 0", 3), ("changed<0", 0), ("only_in_a>0", 0),
+                                ("metadata_differs>=3", 3), ("output_norm.weight: max_rel>0", 0), ("blk.0.ffn_norm.weight: max_rel>0", 3), ("cosine<0.9", 0)):
             done = run(*compare, "--json", self.path("out.json"), "--fail-if", condition)
             self.assertEqual(done.returncode, code, condition)
             self.assertIn("have the same bytes", done.stdout)
             self.assertTrue(os.path.exists(self.path("out.json")))
         done = run(*compare, "--fail-if", "max_rel>0.01", "--fail-if", "max_rel>0")
-        self.assertEqual(done.returncode, 1)
+        self.assertEqual(done.returncode, 3)
         self.assertIn(f"holds for 6 of 56: the worst is {worst['name']}, with {worst['max_rel']}", done.stderr)
         self.refuse(2, "there is no field max_ril here: take one of max_rel, max_abs", *compare, "--fail-if", "max_ril>1")
         self.refuse(2, "write FIELD>NUMBER", *compare, "--fail-if", "max_rel")
@@ -82,17 +82,17 @@ class CompareTest(ProgramTest):
             self.assertEqual((tensor["max_abs"], tensor["max_rel"]), (None, None))
             for condition in ("max_rel>0.01", "max_abs>1000", "not_finite>0"):
                 done = run("compare", a, b, "--fail-if", condition)
-                self.assertEqual(done.returncode, 1, condition)
+                self.assertEqual(done.returncode, 3, condition)
                 self.assertIn("x: 64 values are NaN or infinite in one of the two", done.stdout)
         b = self.write_tensors("b.gguf", x=np.zeros(64, np.float32), zeros=np.zeros(8, np.float32))
         self.assertEqual([t["cosine"] for t in self.measure("compare", a, b)["tensors"]], [0, 1])
-        self.assertEqual(run("compare", a, b, "--fail-if", "cosine<0.9").returncode, 1)
+        self.assertEqual(run("compare", a, b, "--fail-if", "cosine<0.9").returncode, 3)
         other = self.write_tensors("other.gguf", y=sound)
         self.refuse_after_output("no result has this field", "compare", a, other, "--fail-if", "max_rel>0.01")
 
     def refuse_after_output(self, pattern, *arguments):
         done = run(*arguments)
-        self.assertEqual(done.returncode, 1)
+        self.assertEqual(done.returncode, 3)
         self.assertRegex(done.stderr, pattern)
 
     def test_shows_no_names_that_a_terminal_would_obey(self):

@@ -136,14 +136,25 @@ class EvalTest(ProgramTest):
         itself = self.evaluate("--against", MODEL)["variants"][0]
         self.assertEqual((itself["kld"]["max"], itself["ppl_ratio"]), (0, 1))
 
+    def test_a_cache_of_another_type_is_what_llama_perplexity_says(self):
+        for k, v in (("q8_0", "q8_0"), ("q4_0", "f16"), ("f32", "bf16")):
+            result = self.evaluate("-ctk", k, "-ctv", v, "-c", 256, "-b", 256, "-t", 1)
+            self.assertEqual((result["cache_type_k"], result["cache_type_v"]), (k, v))
+            self.assert_is_what_llama_perplexity_says(result["baseline"], MODEL, "--chunks", CHUNKS, "-ctk", k, "-ctv", v)
+            # The variants have the same cache.
+            self.assertEqual(result["variants"][0]["kld"]["max"], 0)
+        self.assertNotEqual(self.evaluate("-ctk", "q4_0", "-c", 256)["baseline"]["ppl"], self.evaluate("-c", 256)["baseline"]["ppl"])
+        self.refuse(2, "type of the cached values: 'q9' is no type of the cache: take one of f32 f16 bf16", "eval", MODEL, "-f", TEXT, "-ctv", "q9")
+
     def test_conditions_decide_over_the_exit_code(self):
         arguments = ("eval", MODEL, "-f", TEXT, "--chunks", 2, "--rule", "a:ffn_norm=int4")
-        for condition, code in (("kld.mean>10", 0), ("kld.mean>0", 1), ("top1_agreement<0.1", 0), ("ppl_ratio>=0", 1)):
+        for condition, code in (("kld.mean>10", 0), ("kld.mean>0", 3), ("variant: kld.mean>0", 3), ("top1_agreement<0.1", 0), ("ppl_ratio>=0", 3)):
             done = run(*arguments, "--fail-if", condition)
             self.assertEqual(done.returncode, code, done.stderr)
             self.assertIn("KL divergence", done.stdout)
         self.assertRegex(done.stderr, r"^fakequant: --fail-if 'ppl_ratio>=0' holds for 1 of 1: the worst is variant, with .*\n$")
         self.refuse(2, "there is no field speed here", *arguments, "--fail-if", "speed>1")
+        self.refuse(2, "nothing is called w4: take one of variant", *arguments, "--fail-if", "w4: kld.mean>0")
 
     def test_refuses_variants_that_cannot_be(self):
         recipe = self.write_recipe("norms.yaml", "{activations: ffn_norm, format: int8}")

@@ -70,6 +70,36 @@ class GenerateTest(ProgramTest):
         self.assertIn(result["prompts"][0]["baseline"].strip(), said)
         self.assertIn("2+2 is 4", result["prompts"][0]["baseline"])
 
+    def test_the_tables_say_what_was_written(self):
+        result = self.measure("generate", MODEL, "--prompt-file", PROMPTS, "-n", 48, *ROUGH)
+        parted = 0
+        for prompt in result["prompts"]:
+            variant = prompt["variants"][0]
+            place = variant["at_first_difference"]
+            if place is None:
+                self.assertTrue(variant["identical"])
+                self.assertEqual(variant["forced_agreement"], 1)
+                continue
+            parted += 1
+            # Greedy: each model wrote the token that it found most likely.
+            self.assertGreaterEqual(place["baseline"]["p_baseline_token"], place["baseline"]["p_variant_token"])
+            self.assertGreaterEqual(place["variant"]["p_variant_token"], place["variant"]["p_baseline_token"])
+            self.assertLess(variant["forced_agreement"], 1)
+            self.assertGreaterEqual(variant["forced_agreement"] * prompt["forced_places"], variant["first_difference"])
+        self.assertGreater(parted, 0)
+
+    def test_conditions_and_llama_cpp_names_of_options(self):
+        with open(self.path("prompt.txt"), "w", encoding="utf-8") as file:
+            file.write("<|user|> What is 2+2?\n<|assistant|>\n")
+        given = self.measure("generate", MODEL, "-p", PROMPT, "--predict", 8, "--seed", 3, "--temp", 1, "--ctx-size", 64, *ROUGH)
+        short = self.measure("generate", "-m", MODEL, "-f", self.path("prompt.txt"), "-n", 8, "-s", 3, "--temp", 1, "-c", 64, *ROUGH)
+        self.assertEqual(short["prompts"], given["prompts"])
+        arguments = ("generate", MODEL, "-p", PROMPT, "-n", 24, "-t", 1, *ROUGH)
+        for condition, code in (("identical<1", 3), ("variant: agreement<1", 3), ("forced_agreement<0.01", 0)):
+            done = run(*arguments, "--fail-if", condition)
+            self.assertEqual(done.returncode, code, (condition, done.stderr))
+            self.assertIn("variant", done.stdout)
+
     def test_a_rounding_that_changes_nothing_changes_no_text(self):
         run("apply", MODEL, "-o", self.path("out.gguf"), "--rule", "w:ffn_norm=bf16")
         result = self.measure("generate", self.path("out.gguf"), "--prompt-file", PROMPTS, "--rule", "w:ffn_norm=bf16")
@@ -219,8 +249,10 @@ class GenerateTest(ProgramTest):
         with open(self.path("large.gguf"), "wb") as file:
             file.write(model)
         self.measure("generate", self.path("large.gguf"), "-p", "What", "-n", 2)
-        self.refuse(1, r"^fakequant: variant variant, prompt 1 of 1: a logit is not a number at token 0", "generate",
-                    self.path("large.gguf"), "-p", "What", "--rule", "w:output_norm=e5m2")
+        overflowed = ("generate", self.path("large.gguf"), "-p", "What", "-n", 4, "--rule", "w:output_norm=e5m2")
+        variant = self.measure(*overflowed)["prompts"][0]["variants"][0]
+        self.assertEqual((variant["overflow"], variant["tokens"], variant["identical"], variant["forced_agreement"]), (0, 0, False, 0))
+        self.assertIn("the variant overflows: a logit is NaN or infinite after 0 tokens", run(*overflowed).stdout)
 
     def test_marks_the_difference(self):
         arguments = ("generate", MODEL, "--prompt-file", PROMPTS, "-n", 30, *ROUGH)

@@ -6,6 +6,7 @@ llama.cpp's tools (empty: they are on the PATH), SOURCE the root of the checkout
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -16,6 +17,11 @@ SOURCE = os.environ["SOURCE"]
 MODEL = os.path.join(SOURCE, "demo", "fakequant-demo-4m-f16.gguf")
 TEXT = os.path.join(SOURCE, "demo", "heldout.txt")
 PROMPTS = os.path.join(SOURCE, "demo", "prompts.txt")
+
+
+def without_rule_lines(stderr):
+    """What was said on stderr beside the lines that say what rules take: "w:matrices=int4: 42 matrices"."""
+    return "".join(line for line in stderr.splitlines(keepends=True) if not re.match(r"([^:]+: )?w:\S+=\S+: ", line))
 
 
 def llama_tool(name):
@@ -69,5 +75,6 @@ class ProgramTest(unittest.TestCase):
         said = f"fakequant {' '.join(map(str, arguments))}: {done.returncode} {done.stderr!r}"
         self.assertEqual(done.returncode, code, said)
         self.assertEqual(done.stdout, "", said)
-        self.assertTrue(done.stderr.startswith("fakequant: ") and done.stderr.count("\n") == 1, said)
-        self.assertRegex(done.stderr, pattern)
+        complaint = without_rule_lines(done.stderr)
+        self.assertTrue(complaint.startswith("fakequant: ") and complaint.count("\n") == 1, said)
+        self.assertRegex(complaint, pattern)

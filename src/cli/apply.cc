@@ -23,7 +23,7 @@ struct ApplyCommandOptions : CommonOptions {
 };
 
 void run_apply(ApplyCommandOptions& options) {
-  auto recipe = recipe_of(options.rules);
+  const auto recipe = recipe_of(options.rules, default_weight_recipe());
   if (const auto taps = rules_of_kind(recipe, SiteKind::activation); !taps.empty()) {
     throw usage_error(
         fmt::format("rule '{}' names activations, which no file holds: use it with eval, generate, bench or experiment",
@@ -53,6 +53,7 @@ void run_apply(ApplyCommandOptions& options) {
     return write_listing(options, model,
                          {.recipe = recipe, .storage = settings, .only_named = true, .weights_only = true}, output);
   }
+  show_rules(options, model, recipe);
   const auto result = [&] {
     ProgressLine progress(options, "apply");
     return apply_to_files(model, recipe, settings, options.output, options.compute.threads, progress.callback());
@@ -61,7 +62,7 @@ void run_apply(ApplyCommandOptions& options) {
 }
 
 void add_apply_options(Arguments& arguments, ApplyCommandOptions& options) {
-  arguments.positional("MODEL", options.model, "A GGUF file; it is only read");
+  arguments.positional("-m,--model,MODEL", options.model, "A GGUF file; it is only read");
   arguments.text("-o,--output", "OUT", options.output, "The GGUF file to write", Required::yes);
   add_rule_options(arguments, options.rules, RuleKinds::weights);
   add_storage_options(arguments, options.storage);
@@ -86,7 +87,7 @@ Command apply_command() {
           "Without rules: w:ffn_norm=bf16,round=zero, as in the reference experiment's script; with --promote, every\n"
           "quantized tensor is stored wider, with --store every tensor, and nothing else is changed. A split model is\n"
           "named by one of its parts; OUT then gets as many, OUT-00001-of-0000N.gguf and so on.",
-      .example = "apply model.gguf -o rounded.gguf --rule 'w:*norm*=bf16'",
+      .example = "apply model.gguf -o rounded.gguf --rule w:norms=bf16",
       .add = command_of(add_apply_options, run_apply)};
 }
 

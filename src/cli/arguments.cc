@@ -5,6 +5,8 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
+#include <utility>
 
 #include "cli/command.h"
 #include "error.h"
@@ -33,8 +35,14 @@ void add_number(CLI::App& command, const std::string& flags, Value& value, Value
 
 // llama.cpp has short options of several letters, which CLI11 cannot parse: their long names.
 const char* as_long_option(const char* argument) {
-  if (std::string_view(argument) == "-ngl") return "--gpu-layers";
-  if (std::string_view(argument) == "-dev") return "--device";
+  constexpr std::array<std::pair<const char*, const char*>, 5> kLongNames = {{{"-ngl", "--gpu-layers"},
+                                                                              {"-dev", "--device"},
+                                                                              {"-ub", "--ubatch-size"},
+                                                                              {"-ctk", "--cache-type-k"},
+                                                                              {"-ctv", "--cache-type-v"}}};
+  for (const auto& [name, long_name] : kLongNames) {
+    if (std::string_view(argument) == name) return long_name;
+  }
   return argument;
 }
 
@@ -44,8 +52,9 @@ void Arguments::positional(const std::string& name, std::string& value, const st
   command_.add_option(name, value, help)->type_name("")->required(required == Required::yes);
 }
 
-void Arguments::positionals(const std::string& name, std::vector<std::string>& values, const std::string& help) {
-  command_.add_option(name, values, help)->type_name("")->required();
+void Arguments::positionals(const std::string& name, std::vector<std::string>& values, const std::string& help,
+                            Required required) {
+  command_.add_option(name, values, help)->type_name("")->required(required == Required::yes);
 }
 
 void Arguments::text(const std::string& flags, const std::string& type, std::string& value, const std::string& help,
@@ -91,7 +100,9 @@ Program::Program()
   app_->set_version_flag("--version", "fakequant " + version());
   app_->require_subcommand(1);
   app_->get_formatter()->column_width(34);
-  app_->footer("For the options of a command: fakequant eval --help\n");
+  app_->footer(
+      "For the options of a command: fakequant eval --help\n"
+      "Exit codes: 0 done; 1 the work failed; 2 wrong usage; 3 a condition of --fail-if holds.\n");
 }
 
 Program::~Program() = default;
@@ -125,7 +136,10 @@ int Program::run(int count, const char* const* arguments) {
     if (error.get_exit_code() == 0) return app_->exit(error);  // --help, --version
     const auto commands = app_->get_subcommands();
     const auto help = commands.empty() ? std::string() : commands[0]->get_name() + " ";
-    throw usage_error(fmt::format("{}: see fakequant {}--help", error.what(), help));
+    std::string what = error.what();
+    // The model is a positional argument, which may also be given as llama.cpp's tools have it.
+    if (what == "--model is required") what = "MODEL is required";
+    throw usage_error(fmt::format("{}: see fakequant {}--help", what, help));
   }
 }
 

@@ -27,7 +27,8 @@ class Arguments {
   // `type` the placeholder of the value in the help. A value out of range is a usage error that gives the range.
   void positional(const std::string& name, std::string& value, const std::string& help,
                   Required required = Required::yes);
-  void positionals(const std::string& name, std::vector<std::string>& values, const std::string& help);  // at least one
+  void positionals(const std::string& name, std::vector<std::string>& values, const std::string& help,
+                   Required required = Required::yes);  // where required, at least one
   void text(const std::string& flags, const std::string& type, std::string& value, const std::string& help,
             Required required = Required::no);
   void texts(const std::string& flags, const std::string& type, std::vector<std::string>& values,

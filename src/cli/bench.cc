@@ -24,7 +24,7 @@ void run_bench(BenchCommandOptions& options) {
 }
 
 void add_bench_options(Arguments& arguments, BenchCommandOptions& options) {
-  arguments.positional("MODEL", options.model, "A GGUF file");
+  arguments.positional("-m,--model,MODEL", options.model, "A GGUF file");
   arguments.number("--prompt-tokens", options.bench.prompt_tokens, 1, 1 << 20,
                    "Tokens of the prompt [half of the default context]");
   arguments.number("--decode-tokens", options.bench.decode_tokens, 1, 1 << 20,
@@ -32,8 +32,10 @@ void add_bench_options(Arguments& arguments, BenchCommandOptions& options) {
   arguments.number("--repetitions", options.bench.repetitions, kFewestPairs, 1 << 20,
                    "Rounds in which baseline and variant take turns");
   add_measurement_options(arguments, options);
-  options.conditions.add_option(arguments, {"prompt.ratio_low", "prompt.ratio", "prompt.ratio_high", "decode.ratio_low",
-                                            "decode.ratio", "decode.ratio_high"});
+  options.conditions.add_option(arguments,
+                                {"prompt.ratio_low", "prompt.ratio", "prompt.ratio_high", "decode.ratio_low",
+                                 "decode.ratio", "decode.ratio_high"},
+                                "prompt.ratio_low>1.5");
 }
 
 }  // namespace
@@ -41,7 +43,10 @@ void add_bench_options(Arguments& arguments, BenchCommandOptions& options) {
 Command bench_command() {
   return {.name = "bench",
           .summary = "The cost of the rounding in speed",
-          .example = "bench model.gguf --rule a:ffn_norm=bf16",
+          .notes =
+              "The ratio is the variant's time over the baseline's: 1.05 is 5 % slower. ratio_low and ratio_high are "
+              "the ends of\nits 95 % confidence interval.",
+          .example = "bench model.gguf --rule a:ffn_norm=bf16 --fail-if 'prompt.ratio_low>1.5'",
           .add = command_of(add_bench_options, run_bench)};
 }
 

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "cli/command.h"
 #include "error.h"
 #include "measure/prepared_variants.h"
@@ -23,11 +25,14 @@ struct CalibrateCommandOptions : CommonOptions {
 };
 
 void run_calibrate(CalibrateCommandOptions& options) {
+  // What is excepted may be the inputs that are recorded without rules.
+  auto exceptions = std::exchange(options.rules.exceptions, {});
   auto recipe = recipe_of(options.rules);
   const auto storage = settings_of(options.storage);
   if (rules_of_kind(recipe, SiteKind::activation).empty()) {
     for (const auto& rule : default_calibration_recipe()) recipe.push_back(rule);
   }
+  about("--except", [&] { add_exceptions(recipe, exceptions_of(exceptions)); });
   options.calibrate.range = parse_range(options.range);
   check_recorded_range(options.calibrate.range);
   const GgufModel model(options.model);
@@ -40,6 +45,7 @@ void run_calibrate(CalibrateCommandOptions& options) {
   ResultOutput output(options, inputs, {{"-o", options.output}});
   OutputFile ranges(options.output);
   prepare_threads(options);
+  show_rules(options, model, recipe);
   PreparedVariants prepared(model, storage, options.compute.threads);
   prepared.add("calibrated", recipe);
   const auto& variant = prepared.variants().front();
@@ -55,11 +61,11 @@ void run_calibrate(CalibrateCommandOptions& options) {
 }
 
 void add_calibrate_options(Arguments& arguments, CalibrateCommandOptions& options) {
-  arguments.positional("MODEL", options.model, "A GGUF file");
+  arguments.positional("-m,--model,MODEL", options.model, "A GGUF file");
   arguments.text("-f,--file", "FILE", options.text, "The text to read", Required::yes);
   arguments.text("-o,--output", "RANGES", options.output, "The file to write, as JSON", Required::yes);
   arguments.text("--range", "RANGE", options.range, "The range to use: absmax, or percentile:P of the magnitudes");
-  arguments.number("--ctx-size", options.calibrate.ctx_size, 4, 1 << 24,
+  arguments.number("-c,--ctx-size", options.calibrate.ctx_size, 4, 1 << 24,
                    "Tokens of a chunk [512, or the model's training context if shorter]");
   arguments.number("--chunks", options.calibrate.chunks, 1, 1 << 30, "Read at most N chunks [all]");
   add_rule_options(arguments, options.rules, RuleKinds::all, DryRun::no);

@@ -45,9 +45,10 @@ void run_compare(CompareOptions& options) {
 void add_compare_options(Arguments& arguments, CompareOptions& options) {
   arguments.positional("A", options.a, "A GGUF file");
   arguments.positional("B", options.b, "Another, or the safetensors (a file, an index, a folder) that A was made from");
-  options.conditions.add_option(
-      arguments, {"max_rel", "max_abs", "mean_abs", "rmse", "sqnr_db", "cosine", "changed", "not_finite", "only_in_a",
-                  "only_in_b", "reshaped", "metadata_differs", "not_comparable"});
+  options.conditions.add_option(arguments,
+                                {"max_rel", "max_abs", "mean_abs", "rmse", "sqnr_db", "cosine", "changed", "not_finite",
+                                 "only_in_a", "only_in_b", "reshaped", "metadata_differs", "not_comparable"},
+                                "max_rel>0.01");
 }
 
 }  // namespace

@@ -25,7 +25,7 @@ std::set<std::string> weights_that_differ(const GgufModel& a, const GgufModel& b
 }
 
 void run_drift(DriftCommandOptions& options) {
-  MeasurementPlan plan{.command = "drift", .inputs = {options.text}};
+  MeasurementPlan plan{.command = "drift", .has_named_entries = false, .inputs = {options.text}};
   auto recipe = recipe_of(options.rules);
   const auto text = text_file(options.text);
   std::optional<GgufModel> other;
@@ -54,19 +54,20 @@ void run_drift(DriftCommandOptions& options) {
 }
 
 void add_drift_options(Arguments& arguments, DriftCommandOptions& options) {
-  arguments.positional("MODEL", options.model, "A GGUF file");
+  arguments.positional("-m,--model,MODEL", options.model, "A GGUF file");
   arguments.text("-f,--file", "FILE", options.text, "The text to read", Required::yes);
   arguments.text("--against", "MODEL", options.other,
                  "Another model with the same vocabulary, instead of rules; nodes that both have are compared");
   arguments.text("--nodes", "PATTERN", options.drift.nodes, "List the nodes whose whole names the pattern matches");
-  arguments.number("--ctx-size", options.drift.ctx_size, 4, 1 << 24,
+  arguments.number("-c,--ctx-size", options.drift.ctx_size, 4, 1 << 24,
                    "Tokens of a chunk [512, or the model's training context if shorter]");
   arguments.number("--chunks", options.drift.chunks, 1, 1 << 30, "Read at most N chunks [4]");
   add_measurement_options(arguments, options, SeveralVariants::no);
-  options.conditions.add_option(
-      arguments, {"relative_error", "sqnr_db", "cosine", "max_abs", "growth", "output.relative_error",
-                  "attention.relative_error", "ffn.relative_error", "logits.relative_error", "logits.sqnr_db",
-                  "logits.kld.mean", "logits.top1_agreement", "not_finite_variant"});
+  options.conditions.add_option(arguments,
+                                {"relative_error", "sqnr_db", "cosine", "max_abs", "growth", "output.relative_error",
+                                 "attention.relative_error", "ffn.relative_error", "logits.relative_error",
+                                 "logits.sqnr_db", "logits.kld.mean", "logits.top1_agreement", "not_finite_variant"},
+                                "output.relative_error>0.1");
 }
 
 }  // namespace

@@ -76,6 +76,7 @@ void run_eval(EvalCommandOptions& options) {
   for (const auto& path : options.others) {
     const auto paths = others.emplace_back(path).paths();
     plan.inputs.insert(plan.inputs.end(), paths.begin(), paths.end());
+    plan.models.push_back(name_of_model(path));
   }
   refuse_equal_names(plan.variants, options.others);
   // With nothing else to measure, the model is measured against itself.
@@ -87,17 +88,18 @@ void run_eval(EvalCommandOptions& options) {
 }
 
 void add_eval_options(Arguments& arguments, EvalCommandOptions& options) {
-  arguments.positional("MODEL", options.model, "A GGUF file");
+  arguments.positional("-m,--model,MODEL", options.model, "A GGUF file");
   arguments.texts("-f,--file", "FILE", options.texts, "A text to evaluate; repeatable", Required::yes);
   arguments.texts("--against", "MODEL", options.others,
                   "Another model with the same vocabulary, measured as it is; repeatable");
-  arguments.number("--ctx-size", options.eval.ctx_size, 4, 1 << 24,
+  arguments.number("-c,--ctx-size", options.eval.ctx_size, 4, 1 << 24,
                    "Tokens of a chunk [512, or the model's training context if shorter]");
-  arguments.number("--batch-size", options.compute.batch_size, 1, 1 << 24, "Evaluate at most N tokens together [512]");
+  arguments.number("-b,--batch-size,--ubatch-size", options.compute.batch_size, 1, 1 << 24,
+                   "Evaluate at most N tokens together [512]");
   arguments.number("--chunks", options.eval.chunks, 1, 1 << 30, "Evaluate at most N chunks of each text [all]");
   arguments.flag("--details", options.details, "Print quantiles, tokens and sites of each of several variants");
   add_measurement_options(arguments, options);
-  options.conditions.add_option(arguments, figure_fields());
+  options.conditions.add_option(arguments, figure_fields(), "kld.mean>0.01");
 }
 
 }  // namespace
@@ -109,6 +111,7 @@ Command eval_command() {
       .notes =
           "Without rules the model is measured against itself: its perplexity, and a divergence of exactly 0.\n"
           "Several variants are measured beside one pass of the baseline: --variant w4=w4.yaml --variant w8=w8.yaml.\n"
+          "--fail-if 'w4: kld.mean>0.01' is about one of them.\n"
           "Ctrl-C ends with what has been measured so far.",
       .example = "eval model.gguf -f text.txt --rule a:ffn_norm=bf16 --fail-if 'kld.mean>0.001'",
       .add = command_of(add_eval_options, run_eval)};

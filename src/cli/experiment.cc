@@ -12,8 +12,10 @@
 #include "gguf/output_file.h"
 #include "measure/paired_ratio.h"
 #include "recipe/recipe_yaml.h"
+#include "report/eval_report.h"
 #include "report/experiment_report.h"
 #include "report/page.h"
+#include "report/score_figures.h"
 
 namespace fakequant {
 namespace {
@@ -23,6 +25,8 @@ namespace fs = std::filesystem;
 struct ExperimentOptions : CommonOptions {
   std::string output;
   std::vector<std::string> texts;
+  std::vector<std::string> variants;
+  FailConditions conditions;
   PromptOptions prompts;
   RuleOptions rules;
   StorageOptions storage;
@@ -38,8 +42,80 @@ void make_folder(const fs::path& folder) {
   }
 }
 
+// Names become names of files.
+void check_names(const std::vector<ExperimentVariant>& variants) {
+  for (const auto& [name, recipe] : variants) {
+    constexpr auto kAllowed = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+    if (name.find_first_not_of(kAllowed) != std::string::npos || name.starts_with('.')) {
+      throw usage_error(
+          fmt::format("a variant cannot be called '{}' here, because files get its name: take letters, "
+                      "digits, '.', '_' and '-'",
+                      name));
+    }
+    if (name == "weights" || name == "activations") {
+      throw usage_error(fmt::format("'{}' is the variant of the rules: call the other one differently", name));
+    }
+  }
+}
+
+// The files of a variant of its own.
+std::vector<std::string> files_of(const ExperimentVariant& variant) {
+  return {fmt::format("recipe-{}.yaml", variant.name), fmt::format("drift-{}.json", variant.name)};
+}
+
+// What the rules and the variants of the command line ask for.
+void set_variants(const ExperimentOptions& options, ExperimentRequest& request) {
+  auto rules = options.rules;
+  const bool has_rules = !rules.rules.empty() || !rules.recipe_file.empty() || !rules.ffn_norm_format.empty();
+  if (options.variants.empty()) {
+    request.recipe = recipe_of(rules, default_experiment_recipe());
+    return;
+  }
+  for (auto& [name, recipe] : variants_of(rules, options.variants)) {
+    if (has_rules && request.recipe.empty()) {
+      request.recipe = std::move(recipe);
+    } else {
+      request.variants.push_back({name, std::move(recipe)});
+    }
+  }
+  check_names(request.variants);
+}
+
+// All rules of all variants.
+Recipe rules_of(const ExperimentRequest& request) {
+  auto all = request.recipe;
+  for (const auto& variant : request.variants) all.insert(all.end(), variant.recipe.begin(), variant.recipe.end());
+  return all;
+}
+
+// The names that conditions may be about.
+std::vector<std::string> names_of(const ExperimentRequest& request) {
+  std::vector<std::string> names;
+  if (!rules_of_kind(request.recipe, SiteKind::weight).empty()) names.emplace_back("weights");
+  if (!rules_of_kind(request.recipe, SiteKind::activation).empty()) names.emplace_back("activations");
+  for (const auto& variant : request.variants) names.push_back(variant.name);
+  return names;
+}
+
+std::vector<NamedRecipe> named_recipes(const ExperimentRequest& request) {
+  std::vector<NamedRecipe> all;
+  if (!request.recipe.empty()) all.push_back({"variant", request.recipe});
+  for (const auto& [name, recipe] : request.variants) all.push_back({name, recipe});
+  return all;
+}
+
 // Removes the results of an earlier run, which must not lie beside those of this one.
 void remove_results(const fs::path& folder) {
+  std::vector<fs::path> of_variants;
+  std::error_code fault;
+  for (const auto& entry : fs::directory_iterator(folder, fault)) {
+    const auto name = entry.path().filename().string();
+    if ((name.starts_with("drift-") && name.ends_with(".json")) ||
+        (name.starts_with("recipe-") && name.ends_with(".yaml"))) {
+      of_variants.push_back(entry.path());
+    }
+  }
+  for (const auto& path : of_variants) fs::remove(path, fault);
   for (const auto& name : experiment_files()) {
     std::error_code ignored;  // writing the new file reports the fault
     fs::remove(folder / name, ignored);
@@ -56,8 +132,9 @@ ExperimentPage write_page(const fs::path& folder, const Provenance& provenance) 
 
 void run_experiment_command(ExperimentOptions& options) {
   auto& request = options.request;
-  request.recipe = recipe_of(options.rules);
-  if (request.recipe.empty()) request.recipe = default_experiment_recipe();
+  set_variants(options, request);
+  check_cache_types(options.compute.cache);
+  options.conditions.parse(names_of(request));
   request.prompts = prompts_of(options.prompts);
   if (request.prompts.empty()) request.prompts = default_prompts();
   request.texts = text_files(options.texts);
@@ -66,11 +143,13 @@ void run_experiment_command(ExperimentOptions& options) {
   request.compute = options.compute;
   const GgufModel model(request.model);
   request.storage = settings_of(options.storage);
-  plan_rounding(model, rules_of_kind(request.recipe, SiteKind::weight), request.storage);  // before anything is written
+  const auto recipes = named_recipes(request);
+  for (const auto& variant : recipes) {  // before anything is written
+    plan_rounding(model, rules_of_kind(variant.recipe, SiteKind::weight), request.storage);
+  }
   if (options.rules.dry_run) {
-    ResultOutput output(options, inputs_of(model, options.rules, request.recipe));
-    return write_listing(options, model, {.recipe = request.recipe, .storage = request.storage, .only_named = true},
-                         output);
+    ResultOutput output(options, inputs_of(model, options.rules, rules_of(request)));
+    return write_listings(options, model, {.storage = request.storage, .only_named = true}, recipes, output);
   }
   const auto provenance = provenance_of(options, options.compute.devices);
 
@@ -78,9 +157,14 @@ void run_experiment_command(ExperimentOptions& options) {
   make_folder(folder);
   auto files = options.texts;
   files.push_back(options.prompts.path());
-  const auto inputs = inputs_of(model, options.rules, request.recipe, files);
+  for (const auto& text : options.variants) files.push_back(text.substr(text.find('=') + 1));
+  const auto inputs = inputs_of(model, options.rules, rules_of(request), files);
+  auto names = experiment_files();
+  for (const auto& variant : request.variants) {
+    for (const auto& name : files_of(variant)) names.push_back(name);
+  }
   std::vector<NamedOutput> outputs;
-  for (const auto& name : experiment_files()) {
+  for (const auto& name : names) {
     const auto result = folder / name;
     outputs.push_back({"-o", result.string()});
     if (is_same_file(options.json, result)) {
@@ -88,10 +172,14 @@ void run_experiment_command(ExperimentOptions& options) {
     }
   }
   ResultOutput output(options, inputs, outputs);
+  for (const auto& variant : recipes) {
+    show_rules(options, model, variant.recipe, request.variants.empty() ? "" : variant.name);
+  }
   remove_results(folder);
   prepare_threads(options);
   const auto environment = describe_environment(options.compute.threads, options.compute.devices);
-  write_file(folder / "recipe.yaml", to_yaml(request.recipe));
+  if (!request.recipe.empty()) write_file(folder / "recipe.yaml", to_yaml(request.recipe));
+  for (const auto& variant : request.variants) write_file(folder / files_of(variant).front(), to_yaml(variant.recipe));
   write_file(folder / "command.txt", options.command_line + "\n");
   write_file(folder / "environment.json", to_text(to_json(environment, request.model, provenance)));
 
@@ -110,21 +198,26 @@ void run_experiment_command(ExperimentOptions& options) {
 
   const auto page = write_page(folder, provenance);
   output.write(report + files_text((folder / "report.md").string(), page), to_json(result, options.output, provenance));
+  options.conditions.check(to_json(result.eval, provenance));
 }
 
 void add_experiment_options(Arguments& arguments, ExperimentOptions& options) {
   auto& request = options.request;
-  arguments.positional("MODEL", request.model, "A GGUF file");
+  arguments.positional("-m,--model,MODEL", request.model, "A GGUF file");
   arguments.text("-o,--output", "DIR", options.output, "The folder for the report and its files", Required::yes);
   arguments.texts("-f,--file", "FILE", options.texts, "A text to evaluate; repeatable", Required::yes);
   add_prompt_options(arguments, options.prompts, " [three questions]");
-  arguments.number("--ctx-size", request.eval.ctx_size, 4, 1 << 24,
+  arguments.number("-c,--ctx-size", request.eval.ctx_size, 4, 1 << 24,
                    "Tokens of a chunk [512, or the model's training context if shorter]");
   arguments.number("--chunks", request.eval.chunks, 1, 1 << 30, "Evaluate at most N chunks of the text [all]");
-  arguments.number("-n,--predict", request.generate.max_tokens, 1, 1 << 20, "Tokens to write after each prompt");
+  arguments.number("-n,--predict,--n-predict", request.generate.max_tokens, 1, 1 << 20,
+                   "Tokens to write after each prompt");
   arguments.number("--repetitions", request.bench.repetitions, kFewestPairs, 1 << 20,
                    "Rounds of the speed measurement");
+  options.conditions.add_option(arguments, figure_fields(), "kld.mean>0.01");
   add_rule_options(arguments, options.rules);
+  add_variant_options(arguments, options.variants);
+  add_cache_options(arguments, options.compute.cache);
   add_storage_options(arguments, options.storage);
   add_device_options(arguments, options.compute.devices);
 }
@@ -137,7 +230,9 @@ Command experiment_command() {
           .notes =
               "Weight rules and activation rules are measured as two variants. Without rules: the FFN norms' weights "
               "in truncated\n"
-              "BF16 (w:ffn_norm=bf16,round=zero), and the FFN norms' results in BF16 (a:ffn_norm=bf16).",
+              "BF16 (w:ffn_norm=bf16,round=zero), and the FFN norms' results in BF16 (a:ffn_norm=bf16). --variant "
+              "NAME=RECIPE adds variants with "
+              "recipes of their own,\nof which all rules are measured together.",
           .example = "experiment model.gguf -o results -f text.txt -p 'What is 2+2?'",
           .add = command_of(add_experiment_options, run_experiment_command)};
 }

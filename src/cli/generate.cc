@@ -17,7 +17,8 @@ struct GenerateCommandOptions : MeasurementOptions {
 
 void run_generate(GenerateCommandOptions& options) {
   MeasurementPlan plan{.command = "generate", .variants = variants_of(options.rules, options.variants)};
-  plan.inputs = {options.prompts.path()};
+  plan.inputs = options.prompts.whole;
+  plan.inputs.push_back(options.prompts.path());
   if (!options.generate.system.empty() && !options.generate.chat) {
     throw usage_error("--system needs a chat: add --chat");
   }
@@ -46,7 +47,7 @@ void add_sampler_options(Arguments& arguments, SamplerOptions& options) {
                    "Sample from the most likely tokens that reach this probability together");
   arguments.number("--min-p", options.min_p, 0.0, 1.0,
                    "Sample from tokens at least this fraction as likely as the most likely one");
-  arguments.number("--seed", options.seed, kHighestSeed, "Seed of the sampling, the same for all models");
+  arguments.number("-s,--seed", options.seed, kHighestSeed, "Seed of the sampling, the same for all models");
   arguments.number("--repeat-penalty", options.repeat_penalty, 0.01, 100.0,
                    "Make earlier tokens less likely, also at --temp 0; 1: off");
   arguments.number("--repeat-last-n", options.repeat_last_n, 0, 1 << 20,
@@ -59,24 +60,30 @@ void add_sampler_options(Arguments& arguments, SamplerOptions& options) {
 
 void add_generate_options(Arguments& arguments, GenerateCommandOptions& options) {
   auto& generate = options.generate;
-  arguments.positional("MODEL", options.model, "A GGUF file");
+  arguments.positional("-m,--model,MODEL", options.model, "A GGUF file");
   add_prompt_options(arguments, options.prompts);
+  arguments.texts("-f,--file", "FILE", options.prompts.whole, "A file that is a prompt, the whole of it; repeatable");
   arguments.flag("--chat", generate.chat, "Each prompt is a user's message, in the model's own chat template");
   arguments.text("--system", "TEXT", generate.system, "The system's message before it, with --chat");
-  arguments.number("-n,--predict", generate.max_tokens, 1, 1 << 20, "Tokens to write after each prompt");
-  arguments.number("--ctx-size", generate.ctx_size, 4, 1 << 24,
+  arguments.number("-n,--predict,--n-predict", generate.max_tokens, 1, 1 << 20, "Tokens to write after each prompt");
+  arguments.number("-c,--ctx-size", generate.ctx_size, 4, 1 << 24,
                    "Tokens of the context [512, or the model's training context if shorter]");
   add_sampler_options(arguments, generate.sampler);
   add_measurement_options(arguments, options);
+  options.conditions.add_option(arguments, {"agreement", "forced_agreement", "identical"}, "forced_agreement<0.9");
 }
 
 }  // namespace
 
 Command generate_command() {
-  return {.name = "generate",
-          .summary = "Baseline and variants continue the same prompts: where the texts differ",
-          .example = "generate model.gguf -p 'What is 2+2?' --rule a:ffn_norm=bf16",
-          .add = command_of(add_generate_options, run_generate)};
+  return {
+      .name = "generate",
+      .summary = "Baseline and variants continue the same prompts: where the texts differ",
+      .notes =
+          "Fields of --fail-if, of a variant and a prompt: agreement and forced_agreement (0 to 1), identical (0 or "
+          "1).",
+      .example = "generate model.gguf -p 'What is 2+2?' --rule a:ffn_norm=bf16",
+      .add = command_of(add_generate_options, run_generate)};
 }
 
 }  // namespace fakequant

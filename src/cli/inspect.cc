@@ -24,7 +24,7 @@ void run_inspect(InspectOptions& options) {
 }
 
 void add_inspect_options(Arguments& arguments, InspectOptions& options) {
-  arguments.positional("MODEL", options.model, "A GGUF file");
+  arguments.positional("-m,--model,MODEL", options.model, "A GGUF file");
   arguments.text("--select", "GLOB", options.select, "Only tensors whose names match: 'blk.*.ffn_*.weight'");
   arguments.flag("--all", options.all, "A row for each tensor instead of one for all layers");
 }

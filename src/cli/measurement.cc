@@ -8,20 +8,27 @@ void add_measurement_options(Arguments& arguments, MeasurementOptions& options, 
   add_rule_options(arguments, options.rules);
   if (several == SeveralVariants::offered) add_variant_options(arguments, options.variants);
   add_storage_options(arguments, options.storage);
+  add_cache_options(arguments, options.compute.cache);
   add_device_options(arguments, options.compute.devices);
 }
 
 void run_measurement(MeasurementOptions& options, const MeasurementPlan& plan, const Measure& measure) {
   const auto recipe = all_rules(plan.variants);
   const auto storage = settings_of(options.storage);
-  options.conditions.parse();
+  check_cache_types(options.compute.cache);
+  auto names = plan.models;
+  for (const auto& variant : plan.variants) names.push_back(variant.name);
+  options.conditions.parse(plan.has_named_entries ? names : std::vector<std::string>{});
   const GgufModel model(options.model);
   const auto provenance = provenance_of(options, options.compute.devices);
   auto inputs = plan.inputs;
   for (const auto& variant : plan.variants) inputs.push_back(variant.file);
   ResultOutput output(options, inputs_of(model, options.rules, recipe, inputs));
   if (options.rules.dry_run) {
-    return write_listing(options, model, {.recipe = recipe, .storage = storage, .only_named = true}, output);
+    return write_listings(options, model, {.storage = storage, .only_named = true}, plan.variants, output);
+  }
+  for (const auto& variant : plan.variants) {
+    show_rules(options, model, variant.recipe, plan.variants.size() > 1 ? variant.name : "");
   }
   prepare_threads(options);
   PreparedVariants prepared(model, storage, options.compute.threads);
@@ -29,11 +36,13 @@ void run_measurement(MeasurementOptions& options, const MeasurementPlan& plan, c
   for (const auto& variant : plan.variants) {
     if (auto rounding = prepared.add(variant.name, variant.recipe)) roundings.push_back({variant.name, *rounding});
   }
-  const auto report = [&] {
+  auto report = [&] {
     ProgressLine line(options, plan.command);
     return measure({model, provenance, prepared, roundings}, line);
   }();
   if (!report) return;
+  report->json["cache_type_k"] = options.compute.cache.k;
+  report->json["cache_type_v"] = options.compute.cache.v;
   output.write(report->text, report->json);
   options.conditions.check(report->json);
 }

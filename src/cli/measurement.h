@@ -33,6 +33,8 @@ void add_measurement_options(Arguments& arguments, MeasurementOptions& options,
 struct MeasurementPlan {
   std::string command;                     // its name, for the progress line
   std::vector<NamedRecipe> variants = {};  // that rules make
+  std::vector<std::string> models = {};    // the names of variants that are models, measured as they are
+  bool has_named_entries = true;           // conditions may name variants, and nothing else
   std::vector<std::string> inputs = {};    // files that are read beside the model and those that rules name
 };
 
@@ -55,7 +57,7 @@ using Measure = std::function<std::optional<Report>(const Measurement& measureme
 
 // Checks all that can be wrong before the work begins: options, files, devices, outputs. With --dry-run then prints
 // which site gets which format. Otherwise prepares the variants, measures, writes the report and checks the conditions
-// of --fail-if. Throws an Error when a condition holds, and as the steps do.
+// of --fail-if. Throws an Error of Failure::condition when one holds, and as the steps do.
 void run_measurement(MeasurementOptions& options, const MeasurementPlan& plan, const Measure& measure);
 
 }  // namespace fakequant

@@ -1,6 +1,7 @@
 #include "cli/options.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,6 +15,7 @@
 #include "recipe/recipe_yaml.h"
 #include "report/numbers.h"
 #include "report/printable_text.h"
+#include "report/rule_lines.h"
 #include "text_file.h"
 #include "version.h"
 
@@ -59,7 +61,7 @@ void add_common_options(Arguments& arguments, CommonOptions& options) {
   options.compute.threads = processors;
   arguments.group("Common options");
   arguments.text("--json", "FILE", options.json, "Write the whole result as JSON to FILE ('-': to stdout)");
-  arguments.number("--threads", options.compute.threads, 1, 1024, "Threads to compute with");
+  arguments.number("-t,--threads", options.compute.threads, 1, 1024, "Threads to compute with");
   arguments.flag("-q,--quiet", options.quiet, "No progress on stderr");
 }
 
@@ -71,6 +73,7 @@ void add_rule_options(Arguments& arguments, RuleOptions& options, RuleKinds kind
                       : "Round a site: w:ffn_norm@0-4=bf16,round=zero (weights) or\n"
                         "a:ffn_norm=bf16 (activations); repeatable, the last that matches wins");
   arguments.text("--recipe", "FILE", options.recipe_file, "Rules from a YAML file, before those of --rule");
+  add_except_option(arguments, options.exceptions);
   if (dry_run == DryRun::offered) {
     arguments.flag("--dry-run", options.dry_run, "Only print which site gets which format");
   }
@@ -78,6 +81,18 @@ void add_rule_options(Arguments& arguments, RuleOptions& options, RuleKinds kind
   arguments.text("--fake-quant-ffn-norm", "TYPE", options.ffn_norm_format, "Short for --rule a:ffn_norm=TYPE");
   arguments.number("--fake-quant-layer", options.layer, -1, 1'000'000,
                    "The layer of --fake-quant-ffn-norm; -1, as without it: all");
+}
+
+void add_except_option(Arguments& arguments, std::vector<std::string>& exceptions) {
+  arguments.texts("--except", "SITE", exceptions, "Leave a site out of all rules: w:output, w:ffn_down@0; repeatable");
+}
+
+void add_cache_options(Arguments& arguments, CacheTypes& types) {
+  arguments.group("Attention's cache");
+  arguments.text("--cache-type-k", "TYPE", types.k,
+                 "Type of the keys, also -ctk: f32 f16 bf16 q8_0 q4_0 q4_1 iq4_nl q5_0 q5_1 [f16]");
+  arguments.text("--cache-type-v", "TYPE", types.v,
+                 "Type of the values, also -ctv; a quantized type needs flash attention [f16]");
 }
 
 void add_device_options(Arguments& arguments, DeviceOptions& options) {
@@ -89,7 +104,10 @@ void add_device_options(Arguments& arguments, DeviceOptions& options) {
                           "Put the last N layers on the devices, or 'all' [all, where there are devices]");
 }
 
-Recipe recipe_of(const RuleOptions& options) {
+namespace {
+
+// Without --except.
+Recipe given_rules(const RuleOptions& options) {
   Recipe recipe;
   if (!options.recipe_file.empty()) recipe = load_recipe(options.recipe_file);
   for (const auto& rule : options.rules) recipe.push_back(parse_rule(rule));
@@ -102,6 +120,27 @@ Recipe recipe_of(const RuleOptions& options) {
   return recipe;
 }
 
+}  // namespace
+
+std::vector<SitePattern> exceptions_of(const std::vector<std::string>& texts) {
+  std::vector<SitePattern> exceptions;
+  for (const auto& text : texts) exceptions.push_back(about("--except", [&] { return parse_site_pattern(text); }));
+  return exceptions;
+}
+
+Recipe recipe_of(const RuleOptions& options, const Recipe& otherwise) {
+  auto recipe = given_rules(options);
+  if (recipe.empty()) recipe = otherwise;
+  about("--except", [&] { add_exceptions(recipe, exceptions_of(options.exceptions)); });
+  return recipe;
+}
+
+void show_rules(const CommonOptions& options, const GgufModel& model, const Recipe& recipe,
+                const std::string& variant) {
+  if (options.quiet || options.json == "-") return;
+  std::fputs(rule_lines(weights_of_rules(model, recipe), variant).c_str(), stderr);  // the work goes on without stderr
+}
+
 void add_variant_options(Arguments& arguments, std::vector<std::string>& variants) {
   arguments.group("Rules");
   arguments.texts("--variant", "NAME=RECIPE", variants, "A further variant, with its own recipe; repeatable");
@@ -109,7 +148,7 @@ void add_variant_options(Arguments& arguments, std::vector<std::string>& variant
 
 std::vector<NamedRecipe> variants_of(const RuleOptions& rules, const std::vector<std::string>& variants) {
   std::vector<NamedRecipe> all;
-  if (auto recipe = recipe_of(rules); !recipe.empty()) all.push_back({"variant", std::move(recipe)});
+  if (auto recipe = given_rules(rules); !recipe.empty()) all.push_back({"variant", std::move(recipe)});
   for (const auto& text : variants) {
     const auto equals = text.find('=');
     if (equals == 0 || equals == std::string::npos || equals + 1 == text.size()) {
@@ -122,8 +161,12 @@ std::vector<NamedRecipe> variants_of(const RuleOptions& rules, const std::vector
     const auto file = text.substr(equals + 1);
     all.push_back({name, load_recipe(file), file});
   }
-  if (rules.dry_run && all.size() > 1) {
-    throw usage_error("--dry-run shows one variant: give the rules of one variant only");
+  for (const auto& exception : exceptions_of(rules.exceptions)) {
+    auto known = all_rules(all);
+    about("--except", [&] { add_exceptions(known, {exception}); });  // one of the variants has such rules
+    for (auto& variant : all) {
+      if (!rules_of_kind(variant.recipe, exception.kind).empty()) add_exceptions(variant.recipe, {exception});
+    }
   }
   return all;
 }
@@ -163,6 +206,10 @@ std::vector<std::string> prompts_of(const PromptOptions& options) {
   const auto read = [&](const std::string& text) { return options.no_escape ? text : unescape(text); };
   std::vector<std::string> prompts;
   for (const auto& prompt : options.given) prompts.push_back(read(prompt));
+  for (const auto& file : options.whole) {
+    prompts.push_back(read_text(file));
+    if (prompts.back().ends_with('\n')) prompts.back().pop_back();
+  }
   if (options.file.empty()) return prompts;
   const auto name = options.file == "-" ? std::string("standard input") : options.file;
   std::istringstream lines(options.file == "-" ? read_text("/dev/stdin", name) : read_text(options.file));
@@ -198,23 +245,31 @@ std::vector<std::string> inputs_of(const GgufModel& model, const RuleOptions& op
   return inputs;
 }
 
-void FailConditions::add_option(Arguments& arguments, std::vector<std::string> fields) {
+void FailConditions::add_option(Arguments& arguments, std::vector<std::string> fields, const std::string& example) {
   fields_ = std::move(fields);
   arguments.group("Options");
-  arguments.texts(
-      "--fail-if", "CONDITION", texts_,
-      fmt::format("Exit with code 1 when a condition such as '{}>0.01' holds; repeatable", fields_.front()));
+  arguments.texts("--fail-if", "CONDITION", texts_,
+                  fmt::format("Exit with code 3 when a condition such as '{}' holds, of any variant or of one: "
+                              "'NAME: {}'; repeatable",
+                              example, example));
 }
 
-void FailConditions::parse() {
+void FailConditions::parse(const std::vector<std::string>& names) {
   for (const auto& text : texts_) {
-    conditions_.push_back(about("--fail-if", [&] { return parse_condition(text, fields_); }));
+    auto condition = about("--fail-if", [&] { return parse_condition(text, fields_); });
+    const bool is_known = condition.entry.empty() || names.empty() ||
+                          std::find(names.begin(), names.end(), condition.entry) != names.end();
+    if (!is_known) {
+      throw usage_error(fmt::format("--fail-if '{}': nothing is called {}: take one of {}", text, condition.entry,
+                                    fmt::join(names, ", ")));
+    }
+    conditions_.push_back(std::move(condition));
   }
 }
 
 void FailConditions::check(const Json& result) const {
   for (const auto& condition : conditions_) {
-    if (const auto found = find_condition(condition, result)) throw Error("--fail-if " + *found);
+    if (const auto found = find_condition(condition, result)) throw Error("--fail-if " + *found, Failure::condition);
   }
 }
 

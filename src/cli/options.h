@@ -27,9 +27,10 @@ struct CommonOptions {
 // --json, --threads and -q. The default of --threads is the number of processors that the program may use.
 void add_common_options(Arguments& arguments, CommonOptions& options);
 
-// --rule, --recipe and the reference experiment's two flags.
+// --rule, --recipe, --except and the reference experiment's two flags.
 struct RuleOptions {
   std::vector<std::string> rules;
+  std::vector<std::string> exceptions;
   std::string recipe_file;
   std::string ffn_norm_format;
   int layer = kNoLayer;
@@ -45,11 +46,21 @@ enum class DryRun { no, offered };
 void add_rule_options(Arguments& arguments, RuleOptions& options, RuleKinds kinds = RuleKinds::all,
                       DryRun dry_run = DryRun::offered);
 
+// --cache-type-k and --cache-type-v. Check them before the work begins, with check_cache_types.
+void add_cache_options(Arguments& arguments, CacheTypes& types);
+
 // --rpc, --device and --gpu-layers.
 void add_device_options(Arguments& arguments, DeviceOptions& options);
 
-// The rules in order: the file's, then --rule's, then the flags'. Throws a usage error.
-Recipe recipe_of(const RuleOptions& options);
+// --except, of commands that have no other option for rules.
+void add_except_option(Arguments& arguments, std::vector<std::string>& exceptions);
+
+// The rules in order: the file's, then --rule's, then the flags'; `otherwise` where there are none. The sites of
+// --except are left out of each. Throws a usage error.
+Recipe recipe_of(const RuleOptions& options, const Recipe& otherwise = {});
+
+// The sites of --except. Throws a usage error.
+std::vector<SitePattern> exceptions_of(const std::vector<std::string>& texts);
 
 // --promote and --requantize: how quantized tensors that rules name are stored.
 struct StorageOptions {
@@ -69,6 +80,11 @@ struct NamedRecipe {
   std::string file = {};  // of its recipe; empty where the rules come from other options
 };
 
+// Says on stderr what each weight rule takes, in a line. Not with -q, and not with --json -. `variant`: named in each
+// line; empty for none. Throws as match_sites does.
+void show_rules(const CommonOptions& options, const GgufModel& model, const Recipe& recipe,
+                const std::string& variant = {});
+
 // --variant: variants beside the one that the rules define.
 void add_variant_options(Arguments& arguments, std::vector<std::string>& variants);
 
@@ -82,8 +98,9 @@ Recipe all_rules(const std::vector<NamedRecipe>& variants);
 // -p and --prompt-file.
 struct PromptOptions {
   std::vector<std::string> given;
-  std::string file;                        // "-": standard input
+  std::string file;                        // one prompt on each line; "-": standard input
   bool escape = false, no_escape = false;  // without either, as with the first
+  std::vector<std::string> whole;          // files, each a prompt
 
   std::string path() const { return file == "-" ? "/dev/stdin" : file; }  // of the prompt file; empty for none
 };
@@ -91,8 +108,9 @@ struct PromptOptions {
 void add_prompt_options(Arguments& arguments, PromptOptions& options, const std::string& default_prompts = "");
 
 // The prompts of -p, then those of the file or standard input: one on each line, without blank lines. In both "\n",
-// "\t" and "\\" are escapes, unless --no-escape was given. Throws a usage error for --escape and --no-escape, and an
-// Error when the file cannot be read or holds no prompts.
+// "\t" and "\\" are escapes, unless --no-escape was given. Then the files that are a prompt each, without the newline
+// at their end. Throws a usage error for --escape and --no-escape, and an Error when a file cannot be read or holds no
+// prompts.
 std::vector<std::string> prompts_of(const PromptOptions& options);
 
 // A file that a command writes, and the option that names it.
@@ -132,11 +150,19 @@ std::vector<std::string> rule_files(const RuleOptions& options, const Recipe& re
 std::vector<std::string> inputs_of(const GgufModel& model, const RuleOptions& options, const Recipe& recipe,
                                    const std::vector<std::string>& others = {});
 
-// --fail-if: conditions on fields of the command's JSON. check() throws an Error when a condition holds.
+// --fail-if: conditions on fields of the command's JSON.
 class FailConditions {
  public:
-  void add_option(Arguments& arguments, std::vector<std::string> fields);
-  void parse();  // call it before the work begins; throws a usage error
+  // `example`: a condition that says something of this command.
+  void add_option(Arguments& arguments, std::vector<std::string> fields, const std::string& example);
+
+  // Call it before the work begins. Throws a usage error for what is no condition, and for one about an entry that is
+  // not among `names`; where there are none, any name will do.
+  void parse(const std::vector<std::string>& names = {});
+
+  bool empty() const { return texts_.empty(); }
+
+  // Throws an Error of Failure::condition when a condition holds.
   void check(const Json& result) const;
 
  private:

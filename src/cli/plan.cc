@@ -23,6 +23,7 @@ struct PlanCommandOptions : CommonOptions {
   std::string max_kld, output, tensor_types;
   StorageOptions storage;
   bool verify = false;
+  FailConditions conditions;
   VerifyRequest verification;
 };
 
@@ -71,6 +72,9 @@ void check_options(const PlanCommandOptions& options) {
   if ((!options.output.empty() || !options.tensor_types.empty()) && !has_budget) {
     throw usage_error("-o and --tensor-type-file write the plan under a budget: add --bits or --max-kld");
   }
+  if (!options.conditions.empty() && !has_budget) {
+    throw usage_error("--fail-if is about the plan under a budget: add --bits or --max-kld");
+  }
   const auto& verification = options.verification;
   if (!options.verify && (!verification.model.empty() || !options.texts.empty())) {
     throw usage_error("--model and -f are used by --verify only: add --verify");
@@ -106,6 +110,8 @@ std::vector<std::string> files_of(const StudyDatabase& study, const StudySubject
 void run_plan(PlanCommandOptions& options) {
   auto& request = options.request;
   check_options(options);
+  check_cache_types(options.compute.cache);
+  options.conditions.parse();
   request.max_kld = parse_max_kld(options.max_kld);
   for (const auto& site : options.sites) request.sites.push_back(parse_site_pattern(site));
   for (const auto& text : options.bits) request.bits.push_back(parse_bits(text));
@@ -141,7 +147,9 @@ void run_plan(PlanCommandOptions& options) {
     recipe_file->commit();
   }
   if (types_file) types_file->commit();
-  output.write(to_text(result, options.output), to_json(result, provenance));
+  const auto json = to_json(result, provenance);
+  output.write(to_text(result, options.output), json);
+  options.conditions.check(json);
 }
 
 void add_plan_options(Arguments& arguments, PlanCommandOptions& options) {
@@ -160,11 +168,15 @@ void add_plan_options(Arguments& arguments, PlanCommandOptions& options) {
   arguments.number("--no-loss", request.negligible_kld, 0.0, 1.0, "Count divergences up to this as no loss, nats");
   arguments.flag("--verify", options.verify,
                  "Measure the plan and single formats; without a budget, the mixes of the table");
-  arguments.text("--model", "MODEL", options.verification.model,
+  arguments.text("-m,--model", "MODEL", options.verification.model,
                  "With --verify: where the model is [the study's path]");
   arguments.texts("-f,--file", "FILE", options.texts,
                   "With --verify: where the texts are, in their order [the study's paths]");
+  options.conditions.add_option(
+      arguments, {"chosen.kld", "chosen.bits", "chosen.weight_bits", "chosen.activation_bits", "verify.measured_kld"},
+      "chosen.kld>0.01");
   add_storage_options(arguments, options.storage);
+  add_cache_options(arguments, options.compute.cache);
   add_device_options(arguments, options.compute.devices);
 }
 
@@ -177,7 +189,7 @@ Command plan_command() {
       .notes =
           "Each site and layer of the study gets one of the formats in which it was measured, or stays as it is, such\n"
           "that the sum of the divergences is minimal. Weights and activations have separate budgets.",
-      .example = "plan study.db --bits 5.0 --keep a:ffn_input@0=none -o recipe.yaml --verify",
+      .example = "plan study.db --bits 5.0 --keep a:ffn_input@0=int8 -o recipe.yaml --verify",
       .add = command_of(add_plan_options, run_plan)};
 }
 

@@ -8,6 +8,7 @@
 #include "cli/command.h"
 #include "cli/interruption.h"
 #include "error.h"
+#include "report/score_figures.h"
 #include "report/sweep_report.h"
 #include "study/study_database.h"
 
@@ -17,9 +18,10 @@ namespace {
 struct SweepCommandOptions : CommonOptions {
   SweepRequest request;
   StorageOptions storage;
-  std::vector<std::string> texts, sites, formats;
+  std::vector<std::string> texts, sites, formats, exceptions;
   bool by_layer = false;
   std::string shard, precision;
+  FailConditions conditions;
 };
 
 // "2/8".
@@ -51,6 +53,7 @@ double parse_precision(const std::string& text) {
 SweepQuestion question_of(const SweepCommandOptions& options) {
   SweepQuestion question;
   for (const auto& site : options.sites) question.sites.push_back(parse_site_pattern(site));
+  about("--except", [&] { add_exceptions(question.sites, exceptions_of(options.exceptions)); });
   for (const auto& format : options.formats) question.formats.push_back(parse_format(format));
   question.by_layer = options.by_layer;
   return question;
@@ -75,6 +78,8 @@ void run_sweep(SweepCommandOptions& options) {
   auto& request = options.request;
   request.storage = settings_of(options.storage);
   request.question = question_of(options);
+  check_cache_types(options.compute.cache);
+  options.conditions.parse();
   parse_shard(options.shard, request);
   request.precision = parse_precision(options.precision);
   check_prediction(request);
@@ -101,22 +106,26 @@ void run_sweep(SweepCommandOptions& options) {
     };
     return fakequant::sweep(request);
   }();
-  output.write(to_text(result), to_json(result, provenance));
+  const auto json = to_json(result, provenance);
+  output.write(to_text(result), json);
+  if (!request.dry_run) options.conditions.check(json);
 }
 
 void add_sweep_options(Arguments& arguments, SweepCommandOptions& options) {
   auto& request = options.request;
-  arguments.positional("MODEL", request.model, "A GGUF file");
+  arguments.positional("-m,--model,MODEL", request.model, "A GGUF file");
   arguments.texts("-f,--file", "FILE", options.texts, "A text to evaluate; repeatable", Required::yes);
   arguments.texts("--site", "SITE", options.sites,
                   "The values to round, as in rules: a:ffn_input, w:ffn_norm; repeatable", Required::yes);
+  add_except_option(arguments, options.exceptions);
   arguments.texts("--format", "FORMAT", options.formats,
                   "A format, as in rules: bf16, or int4,per=block,block=32; repeatable", Required::yes);
   arguments.flag("--layers", options.by_layer, "Each layer separately [all layers of a site together]");
   arguments.text("-o,--output", "STUDY.db", request.study, "The study to create or continue", Required::yes);
-  arguments.number("--ctx-size", request.ctx_size, 4, 1 << 24,
+  arguments.number("-c,--ctx-size", request.ctx_size, 4, 1 << 24,
                    "Tokens of a chunk [512, or the model's training context if shorter]");
-  arguments.number("--batch-size", options.compute.batch_size, 1, 1 << 24, "Evaluate at most N tokens together [512]");
+  arguments.number("-b,--batch-size,--ubatch-size", options.compute.batch_size, 1, 1 << 24,
+                   "Evaluate at most N tokens together [512]");
   arguments.number("--chunks", request.chunks, 1, 1 << 30, "Evaluate at most N chunks of each text [all]");
   arguments.text("--precision", "FRACTION", options.precision,
                  "Stop measuring a variant when the standard error is below this fraction of its divergence: 5%");
@@ -126,7 +135,9 @@ void add_sweep_options(Arguments& arguments, SweepCommandOptions& options) {
   arguments.number("--budget", request.budget, 0, 1e9,
                    "Passes of the model over the text that --predict may cost [a tenth of the sweep]");
   arguments.flag("--dry-run", request.dry_run, "Only print the variants, and the chunks that the study has of them");
+  options.conditions.add_option(arguments, figure_fields(), "kld.mean>0.01");
   add_storage_options(arguments, options.storage);
+  add_cache_options(arguments, options.compute.cache);
   add_device_options(arguments, options.compute.devices);
 }
 
@@ -140,7 +151,7 @@ Command sweep_command() {
               "the study.\n"
               "The study is a SQLite database, which docs/studies.md describes.\n"
               "Ctrl-C ends with what has been measured so far.",
-          .example = "sweep model.gguf -f text.txt --site a:ffn_input --format bf16 --format e4m3 --layers -o study.db",
+          .example = "sweep model.gguf -f text.txt --site a:ffn_input --format int4 --format int8 --layers -o study.db",
           .add = command_of(add_sweep_options, run_sweep)};
 }
 

@@ -79,6 +79,49 @@ std::size_t find_logits(const Graph& graph) {
   return last;
 }
 
+// The layer of a node whose name has none ("norm", of a head's query in many models): that of the weights with which
+// its values are multiplied next, or that of the nodes before and after it that have a layer, where it is the same.
+std::vector<std::optional<int>> layers_of_nodes(const Graph& graph, const std::vector<std::vector<std::string>>& names,
+                                                int layer_count) {
+  std::vector<std::optional<int>> layers(graph.size());
+  for (std::size_t i = 0; i < graph.size(); ++i) {
+    if (!names[i].empty()) layers[i] = layer_of_node(names[i].front(), layer_count);
+  }
+  // Of the weights that are read together with the node's values; -1 where they are of several layers.
+  std::map<int, int> of_factors;
+  for (const auto& node : graph) {
+    for (const auto& weight : node.sources) {
+      const auto layer = weight.weight.empty() ? std::nullopt : layer_of_tensor(weight.weight);
+      if (!layer) continue;
+      for (const auto& source : node.sources) {
+        if (source.node < 0) continue;
+        const auto [known, is_new] = of_factors.try_emplace(source.node, *layer);
+        if (!is_new && known->second != *layer) known->second = -1;
+      }
+    }
+  }
+  auto found = layers;
+  std::vector<std::optional<int>> next(graph.size());  // the layer of the next node that has one
+  std::optional<int> near;
+  for (std::size_t i = graph.size(); i-- > 0;) {
+    next[i] = near;
+    if (layers[i]) near = layers[i];
+  }
+  near.reset();
+  for (std::size_t i = 0; i < graph.size(); ++i) {
+    if (layers[i]) {
+      near = layers[i];
+      continue;
+    }
+    if (!near) continue;  // the embeddings
+    const auto factor = of_factors.find(static_cast<int>(i));
+    const auto layer = factor == of_factors.end() ? *near : factor->second;
+    const bool is_next = next[i] == layer;
+    if (factor == of_factors.end() ? is_next : is_next || near == layer) found[i] = layer;
+  }
+  return found;
+}
+
 }  // namespace
 
 std::vector<ActivationSite> find_activation_sites(const Graph& graph, int layer_count) {
@@ -86,6 +129,7 @@ std::vector<ActivationSite> find_activation_sites(const Graph& graph, int layer_
   auto readers = readers_of_nodes(graph);
   auto shapes = shapes_of_nodes(graph);
   const auto logits = find_logits(graph);
+  const auto layers = layers_of_nodes(graph, names, layer_count);
   std::map<std::string, int> count_of_name;
   for (const auto& of_node : names) {
     for (const auto& name : of_node) ++count_of_name[name];
@@ -108,7 +152,7 @@ std::vector<ActivationSite> find_activation_sites(const Graph& graph, int layer_
     site.is_logits = i == logits;
     if (!site.node_names.empty()) {
       site.name = site.node_names.front().unique();
-      site.layer = layer_of_node(site.node_names.front().name, layer_count);
+      site.layer = layers[i];
     } else if (!site.feeds.empty()) {
       site.name = fmt::format("in({})", site.feeds.front().name);
       // Layers that are computed again have the same weights.

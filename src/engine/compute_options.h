@@ -1,6 +1,7 @@
 // How models are computed: the part of every measurement's options that does not depend on what is measured.
 #pragma once
 
+#include "engine/cache_types.h"
 #include "engine/devices.h"
 
 namespace fakequant {
@@ -9,6 +10,7 @@ struct ComputeOptions {
   int threads = 1;
   int batch_size = 0;  // max. tokens evaluated together; 0: min(512, context size). Only eval and sweep offer a choice
   DeviceOptions devices;
+  CacheTypes cache;
 };
 
 }  // namespace fakequant

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "engine/backend.h"
+#include "engine/model_kind.h"
 #include "error.h"
 
 namespace fakequant {
@@ -69,6 +70,9 @@ void Context::open(const ContextOptions& options, bool is_tapped) {
   parameters.offload_kqv = model_->is_offloaded();  // the cache lies with its layer
   parameters.op_offload = false;
   parameters.no_perf = true;
+  // Quantized values need flash attention, which llama.cpp takes where the model allows it.
+  parameters.type_k = static_cast<ggml_type>(cache_type(options.cache.k));
+  parameters.type_v = static_cast<ggml_type>(cache_type(options.cache.v));
   is_tapped_ = is_tapped;
   if (is_tapped) {
     parameters.cb_eval = GraphWalk::callback;
@@ -77,11 +81,13 @@ void Context::open(const ContextOptions& options, bool is_tapped) {
   clear_engine_error();
   context_.reset(llama_init_from_model(model_->get(), parameters));
   if (!context_) {
-    throw Error(fmt::format("llama.cpp cannot make a context of {} tokens for {}: {}", options.ctx_size, model_->path(),
-                            engine_error()));
+    const auto cache = to_string(options.cache);
+    throw Error(fmt::format("llama.cpp cannot make a context of {} tokens{} for {}: {}", options.ctx_size,
+                            cache.empty() ? "" : " with " + cache, model_->path(), engine_error()));
   }
   if (llama_get_memory(context_.get()) == nullptr) {
-    throw Error(fmt::format("{} does not predict the next token: fakequant measures models that do", model_->path()));
+    throw Error(fmt::format("{} is {}, which does not predict the next token: fakequant measures models that do",
+                            model_->path(), kind_without_memory(model_->get())));
   }
 }
 

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "engine/cache_types.h"
 #include "engine/model.h"
 #include "engine/tap.h"
 
@@ -18,6 +19,7 @@ struct ContextOptions {
   int threads = 1;
   int batch_size = 0;   // tokens that go through the graph together, at most; 0: min(512, ctx_size)
   int max_outputs = 0;  // tokens of an evaluation whose logits are asked for, at most; 0: all. Memory is kept for them
+  CacheTypes cache = {};
 };
 
 // The tokens of an evaluation whose logits are wanted, by their index in it.

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <map>
 #include <optional>
+#include <set>
 
 #include "error.h"
 #include "measure/prepared_variants.h"
@@ -41,10 +43,12 @@ ExperimentResult run_experiment(const ExperimentRequest& request, const StepDone
   ExperimentResult result;
   result.model = request.model;
   result.recipe = request.recipe;
+  result.variants = request.variants;
   result.environment = describe_environment(request.compute.threads, request.compute.devices);
 
   const GgufModel model(request.model);
   PreparedVariants prepared(model, request.storage, request.compute.threads);
+  std::map<std::string, std::set<std::string>> changed_weights;  // by the variant's name
   const auto run = [&](ExperimentStep step, const auto& work) {
     try {
       work([&](double fraction) { progress(step, fraction); });
@@ -59,12 +63,18 @@ ExperimentResult run_experiment(const ExperimentRequest& request, const StepDone
   if (const auto weights = rules_of_kind(request.recipe, SiteKind::weight); !weights.empty()) {
     run(ExperimentStep::compare, [&](const Progress&) {
       result.rounding = prepared.add("weights", weights);
+      changed_weights["weights"] = changed_tensors(*result.rounding);
       result.comparison = compare(model, GgufModel(prepared.variants().back().model), request.compute.threads);
       result.comparison->b = fmt::format("{} under {}", model.path(), to_string(weights));
     });
   }
   if (const auto taps = rules_of_kind(request.recipe, SiteKind::activation); !taps.empty()) {
     prepared.add("activations", taps);
+  }
+  for (const auto& variant : request.variants) {
+    if (const auto rounding = prepared.add(variant.name, variant.recipe)) {
+      changed_weights[variant.name] = changed_tensors(*rounding);
+    }
   }
   const auto& variants = prepared.variants();
   std::optional<LoadedModels> models;  // shared by all steps but the last
@@ -79,7 +89,7 @@ ExperimentResult run_experiment(const ExperimentRequest& request, const StepDone
     for (const auto& variant : variants) {
       auto options = request.drift;
       options.compute = request.compute;
-      if (result.rounding && variant.taps.empty()) options.changed_weights = changed_tensors(*result.rounding);
+      options.changed_weights = changed_weights[variant.name];
       const auto before = static_cast<double>(result.drifts.size()), all = static_cast<double>(variants.size());
       result.drifts.push_back(measure_drift(*models, variant, request.texts.front(), options,
                                             [&](double fraction) { p((before + fraction) / all); }));

@@ -1,5 +1,6 @@
 // Runs the whole experiment on one model: inspects the weights, compares them with the rounded weights, and measures
-// perplexity, divergence, drift, generated text and speed. Weight rules and activation rules are two separate variants.
+// perplexity, divergence, drift, generated text and speed. Weight rules and activation rules are two separate variants;
+// further variants have their own recipes.
 #pragma once
 
 #include <functional>
@@ -22,8 +23,9 @@ std::string_view step_name(ExperimentStep step);
 
 struct ExperimentRequest {
   std::string model;
-  Recipe recipe;
-  ApplySettings storage;  // of the rounded weights
+  Recipe recipe;                            // may be empty if there are further variants
+  std::vector<ExperimentVariant> variants;  // further ones; none is called "weights" or "activations"
+  ApplySettings storage;                    // of the rounded weights
   std::vector<Text> texts;
   std::vector<std::string> prompts;
   EvalOptions eval;

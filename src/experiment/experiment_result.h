@@ -17,9 +17,16 @@
 
 namespace fakequant {
 
+// A variant beside those that the rules make.
+struct ExperimentVariant {
+  std::string name;
+  Recipe recipe;
+};
+
 struct ExperimentResult {
   std::string model;
-  Recipe recipe;
+  Recipe recipe;                            // empty where there are only further variants
+  std::vector<ExperimentVariant> variants;  // further ones
   Environment environment;
   Census census;
   std::optional<ApplyResult> rounding;   // of the weights; unset if the recipe has no weight rule

@@ -31,12 +31,13 @@ Logits run(Context& context, const Chunk& chunk, const ChunkSlice& slice) {
 
 }  // namespace
 
-ChunkPlan plan_chunks(const Model& model, int ctx_size, int batch_size, int threads) {
+ChunkPlan plan_chunks(const Model& model, int ctx_size, const ComputeOptions& compute) {
   const int size = choose_chunk_size(model, ctx_size);
   ChunkPlan plan;
   plan.shape = {static_cast<std::size_t>(size)};
   plan.slices = plan.shape.slices(model.vocabulary_size());
-  plan.context = {size, threads, batch_size};
+  plan.context = {size, compute.threads, compute.batch_size};
+  plan.context.cache = compute.cache;
   for (const auto& slice : plan.slices) {
     plan.context.max_outputs = std::max(plan.context.max_outputs, static_cast<int>(slice.outputs.count));
   }

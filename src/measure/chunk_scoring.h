@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/compute_options.h"
 #include "engine/context.h"
 #include "measure/overflow.h"
 #include "measure/prediction.h"
@@ -23,7 +24,7 @@ struct ChunkPlan {
 };
 
 // Sizes are in tokens; 0 means the default. Throws as choose_chunk_size does.
-ChunkPlan plan_chunks(const Model& model, int ctx_size, int batch_size, int threads);
+ChunkPlan plan_chunks(const Model& model, int ctx_size, const ComputeOptions& compute);
 
 // The tokens of a chunk and its number in its text, which stochastic rounding and messages use.
 struct Chunk {

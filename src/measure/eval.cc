@@ -66,7 +66,7 @@ std::optional<ChunkScores> score(const Measurement& with, const Chunk& chunk, co
 
 Measurement prepare(LoadedModels& models, const std::vector<Variant>& variants, const EvalOptions& options) {
   Measurement with;
-  with.plan = plan_chunks(models.baseline(), options.ctx_size, options.compute.batch_size, options.compute.threads);
+  with.plan = plan_chunks(models.baseline(), options.ctx_size, options.compute);
   with.baseline = models.open_baseline(with.plan.context);
   for (const auto& variant : variants) {
     const bool is_baseline = variant.taps.empty() && &models.model_of(variant) == &models.baseline();

@@ -25,7 +25,7 @@ struct GenerateOptions {
 };
 
 // Throws an Error when a prompt is empty, is no text or fills the context, a chat is wanted of a model without a
-// template that llama.cpp knows, a model cannot be run, or a logit is not a number.
+// template that llama.cpp knows, a model cannot be run, or a logit of the baseline is not a number.
 GenerationResult generate(const std::vector<std::string>& model_files, const std::vector<Variant>& variants,
                           const std::vector<std::string>& prompts, const GenerateOptions& options,
                           const Progress& progress);

@@ -40,6 +40,7 @@ struct GenerationVariant {
   bool identical = false;                              // token for token
   std::optional<int> first_difference;                 // index of the first token that differs; unset if identical
   std::optional<FirstDifference> at_first_difference;  // likewise
+  std::optional<int> overflow;                         // tokens before a logit was NaN or infinite: the text ends there
   std::size_t common_bytes = 0;                        // bytes of the text before the first difference
   int tokens_alike = 0;                                // positions at which both have the same token
   double agreement = 0;                                // tokens_alike / the number of tokens of the longer text

@@ -35,7 +35,7 @@ std::vector<TokenScore> scores_of_eval(const Model& model, const ChunkPlan& plan
 
 TEST_P(KeptBaselines, ServeEveryLayerOneAfterAnother) {
   const Model model({GetParam()});
-  auto plan = plan_chunks(model, kTokens, 0, 1);
+  auto plan = plan_chunks(model, kTokens, {});
   // In two slices, as a chunk of a model with a large vocabulary is.
   plan.slices = {{0, 18, {12, 6}}, {18, 24, {0, 5}}};
   std::vector<Token> tokens;

@@ -1,5 +1,7 @@
 #include "measure/site_list.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 
@@ -19,6 +21,12 @@ std::vector<std::string> roles_of(const Site& site) {
     if (is_played || (site.is_logits && role == kLogitsRole)) roles.push_back(role);
   }
   return roles;
+}
+
+Site site_of(const WeightEntry& entry) {
+  Site site{entry.name, entry.layer < 0 ? std::nullopt : std::optional(entry.layer)};
+  site.shape = entry.shape;
+  return site;
 }
 
 }  // namespace
@@ -76,6 +84,25 @@ SiteList list_sites(const GgufModel& model, const Recipe& recipe, const ApplySet
     list.activations.push_back(std::move(entry));
   }
   return list;
+}
+
+SiteList chosen_sites(SiteList sites, const std::vector<SitePattern>& patterns) {
+  std::vector<Site> weights, activations;
+  for (const auto& entry : sites.weights) weights.push_back(site_of(entry));
+  for (const auto& entry : sites.activations) activations.push_back(entry.site.site);
+  for (const auto& pattern : patterns) {
+    check_matches(pattern, fmt::format("site '{}'", to_string(pattern)),
+                  pattern.kind == SiteKind::weight ? weights : activations, sites.layers);
+  }
+  const auto is_chosen = [&](SiteKind kind, const Site& site) {
+    return std::any_of(patterns.begin(), patterns.end(), [&](const SitePattern& pattern) {
+      return pattern.kind == kind && selects(pattern, site, sites.layers);
+    });
+  };
+  std::erase_if(sites.weights, [&](const WeightEntry& entry) { return !is_chosen(SiteKind::weight, site_of(entry)); });
+  std::erase_if(sites.activations,
+                [&](const ActivationEntry& entry) { return !is_chosen(SiteKind::activation, entry.site.site); });
+  return sites;
 }
 
 SiteList named_sites(SiteList sites) {

@@ -39,6 +39,8 @@ struct SiteList {
   bool only_named = false;  // what no rule names has been left out
   std::vector<WeightEntry> weights;
   std::vector<ActivationEntry> activations;
+  std::string
+      not_measured;  // why the activations are not listed, of a model of a kind that is not measured; else empty
 };
 
 // The weights. Throws as plan_rounding does.
@@ -46,6 +48,9 @@ SiteList list_weights(const GgufModel& model, const Recipe& recipe, const ApplyS
 
 // The weights and the activations. `context` has a tap with the recipe's activation rules.
 SiteList list_sites(const GgufModel& model, const Recipe& recipe, const ApplySettings& storage, const Context& context);
+
+// Only what one of the patterns selects. Throws a usage error when a pattern selects nothing.
+SiteList chosen_sites(SiteList sites, const std::vector<SitePattern>& patterns);
 
 // Only what the rules name.
 SiteList named_sites(SiteList sites);

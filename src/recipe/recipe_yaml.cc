@@ -16,20 +16,7 @@ class RecipeReader {
  public:
   explicit RecipeReader(std::string_view name) : name_(name) {}
 
-  Recipe read(const YAML::Node& root) const {
-    if (root.IsNull())
-      throw usage_error(fmt::format("{}: the recipe is empty: it needs rules: with a list below it", name_));
-    if (!root.IsMap() || !root["rules"]) refuse(root, "a recipe has one key, rules: with a list below it");
-    for (const auto& entry : root) {
-      if (const auto key = scalar(entry.first); key != "rules")
-        refuse(entry.first, fmt::format("unknown key '{}'", key));
-    }
-    const auto rules = root["rules"];
-    if (!rules.IsSequence() || rules.size() == 0) refuse(rules, "rules: needs a list of rules, each with a dash");
-    Recipe recipe;
-    for (const auto& node : rules) recipe.push_back(read_rule(node));
-    return recipe;
-  }
+  Recipe read(const YAML::Node& root) const;
 
  private:
   [[noreturn]] void refuse(const YAML::Node& node, const std::string& what) const {
@@ -59,6 +46,21 @@ class RecipeReader {
       refuse(node, "expected a name, a glob, a role or {input_of: WEIGHT} here");
     }
     return to_string(Selector{Selector::input_of, scalar(node.begin()->second), {}});
+  }
+
+  // 'w:output', or a list of such patterns.
+  std::vector<SitePattern> read_exceptions(const YAML::Node& node) const {
+    std::vector<SitePattern> exceptions;
+    const auto add = [&](const YAML::Node& one) {
+      const auto text = scalar(one);
+      exceptions.push_back(located(one, [&] { return parse_site_pattern(text); }));
+    };
+    if (!node.IsSequence()) {
+      add(node);
+      return exceptions;
+    }
+    for (const auto& one : node) add(one);
+    return exceptions;
   }
 
   // An error is located at the first option that causes it, or at the format.
@@ -99,6 +101,10 @@ class RecipeReader {
         rule.pattern.selector = located(entry.second, [&] { return parse_selector(rule.pattern.kind, text); });
         continue;
       }
+      if (key == "except") {
+        rule.pattern.except = read_exceptions(entry.second);
+        continue;
+      }
       const auto value = scalar(entry.second);
       if (key == "layers") {
         rule.pattern.layers = located(entry.second, [&] { return parse_layers(value); });
@@ -113,7 +119,7 @@ class RecipeReader {
     }
     if ((!has_site || format.IsNull()) && !options.empty()) {
       refuse(node, fmt::format("unknown key '{}': a rule has weights: or activations:, format:, and may have layers:, "
-                               "tokens: and the format's options",
+                               "tokens:, except: and the format's options",
                                options[0].key));
     }
     if (!has_site) refuse(node, "this rule names no site: add weights: or activations:");
@@ -125,6 +131,29 @@ class RecipeReader {
 
   std::string_view name_;
 };
+
+Recipe RecipeReader::read(const YAML::Node& root) const {
+  if (root.IsNull())
+    throw usage_error(fmt::format("{}: the recipe is empty: it needs rules: with a list below it", name_));
+  if (!root.IsMap() || !root["rules"]) refuse(root, "a recipe has the key rules: with a list below it");
+  std::set<std::string> seen;
+  for (const auto& entry : root) {
+    const auto key = scalar(entry.first);
+    if (key != "rules" && key != "except") {
+      refuse(entry.first, fmt::format("unknown key '{}': a recipe has rules: and may have except:", key));
+    }
+    if (!seen.insert(key).second) refuse(entry.first, fmt::format("key '{}' occurs twice in this recipe", key));
+  }
+  const auto rules = root["rules"];
+  if (!rules.IsSequence() || rules.size() == 0) refuse(rules, "rules: needs a list of rules, each with a dash");
+  Recipe recipe;
+  for (const auto& node : rules) recipe.push_back(read_rule(node));
+  if (const auto except = root["except"]) {
+    const auto exceptions = read_exceptions(except);
+    located(except, [&] { add_exceptions(recipe, exceptions); });
+  }
+  return recipe;
+}
 
 }  // namespace
 
@@ -171,6 +200,11 @@ std::string to_yaml(const Recipe& recipe) {
     }
     if (!rule.pattern.layers.is_all()) out << YAML::Key << "layers" << YAML::Value << to_string(rule.pattern.layers);
     if (!rule.pattern.tokens.is_all()) out << YAML::Key << "tokens" << YAML::Value << to_string(rule.pattern.tokens);
+    if (!rule.pattern.except.empty()) {
+      out << YAML::Key << "except" << YAML::Value << YAML::Flow << YAML::BeginSeq;
+      for (const auto& exception : rule.pattern.except) out << to_string(exception);
+      out << YAML::EndSeq;
+    }
     out << YAML::Key << "format" << YAML::Value << rule.format.name;
     for (const auto& [key, value] : options_of(rule.format)) out << YAML::Key << key << YAML::Value << value;
     out << YAML::EndMap;

@@ -5,6 +5,8 @@
 //       layers: 0-4,10           # default: all
 //       format: bf16
 //       round: zero              # options of the format
+//       except: ['w:ffn_norm@3'] # sites that the rule leaves out
+//   except: [w:output]           # that all rules of this kind leave out
 #pragma once
 
 #include <string>

@@ -44,8 +44,32 @@ TEST(RecipeYaml, ReadsBackWhatItWrites) {
                          parse_rule("w:*=bf16"),
                          parse_rule("a:in(blk.*.ffn_up.weight)@tokens:1-=int8,per=row"),
                          parse_rule("a:Qcur#0=bf16"),
+                         parse_rule("w:matrices@except:*.ffn_down.weight@0-3@except:output=int4"),
+                         parse_rule("a:in(*)@tokens:1-@except:in(output)=int8"),
                          parse_rule("a:logits=e4m3")};
   EXPECT_EQ(parse_recipe(to_yaml(recipe), "r.yaml"), recipe);
+}
+
+TEST(RecipeYaml, ReadsExceptionsOfARuleAndOfAllRules) {
+  const auto recipe = parse_recipe(
+      "except: [w:output, 'a:in(output)', 'w:ffn_down@0']\n"
+      "rules:\n"
+      "  - weights: matrices\n"
+      "    except: w:ffn_down@0\n"
+      "    format: int4\n"
+      "  - activations: {input_of: '*'}\n"
+      "    format: int8\n",
+      "r.yaml");
+  EXPECT_EQ(to_string(recipe), "w:matrices@except:ffn_down@0@except:output=int4 a:in(*)@except:in(output)=int8");
+  EXPECT_EQ(parse_recipe(to_yaml(recipe), "r.yaml"), recipe);
+}
+
+TEST(RecipeYaml, LocatesErrorsInExceptions) {
+  const std::string rule = "rules:\n  - weights: a\n    format: bf16\n";
+  EXPECT_THAT(refusal(rule + "except: [w:x, x]\n"), StartsWith("r.yaml:4:15: site 'x' does not say"));
+  EXPECT_THAT(refusal(rule + "except: a:x\n"), StartsWith("r.yaml:4:9: there is nothing from which to except a:x"));
+  EXPECT_THAT(refusal(rule + "    except: a:x\n"), HasSubstr("a:x is no exception to w:a"));
+  EXPECT_THAT(refusal(rule + "except: w:x\nexcept: w:x\n"), HasSubstr("key 'except' occurs twice"));
 }
 
 TEST(RecipeYaml, LocatesErrorsByLineAndColumn) {

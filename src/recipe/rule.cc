@@ -53,6 +53,30 @@ std::string to_string(const Rule& rule) {
   return fmt::format("{}={}", to_string(rule.pattern), to_string(rule.format));
 }
 
+void add_exceptions(Recipe& recipe, const std::vector<SitePattern>& exceptions) {
+  std::vector<SitePattern> sites;
+  for (const auto& rule : recipe) sites.push_back(rule.pattern);
+  add_exceptions(sites, exceptions);
+  for (std::size_t r = 0; r < recipe.size(); ++r) recipe[r].pattern = std::move(sites[r]);
+}
+
+void add_exceptions(std::vector<SitePattern>& sites, const std::vector<SitePattern>& exceptions) {
+  for (const auto& exception : exceptions) {
+    bool is_used = false;
+    for (auto& site : sites) {
+      if (site.kind != exception.kind) continue;
+      is_used = true;
+      if (std::find(site.except.begin(), site.except.end(), exception) != site.except.end()) continue;
+      site.except.push_back(exception);
+      check_site_pattern(site);
+    }
+    if (!is_used) {
+      throw usage_error(fmt::format("there is nothing from which to except {}: add a rule for {}", to_string(exception),
+                                    exception.kind == SiteKind::weight ? "weights (w:)" : "activations (a:)"));
+    }
+  }
+}
+
 Recipe rules_of_kind(const Recipe& recipe, SiteKind kind) {
   Recipe rules;
   std::copy_if(recipe.begin(), recipe.end(), std::back_inserter(rules),

@@ -38,6 +38,11 @@ void check_rule(const Rule& rule);
 // The text that parse_rule reads back to the same rule.
 std::string to_string(const Rule& rule);
 
+// Leaves the sites of these patterns out of every rule, or pattern, of their kind. Throws a usage error where there is
+// none of that kind, and as check_site_pattern does.
+void add_exceptions(Recipe& recipe, const std::vector<SitePattern>& exceptions);
+void add_exceptions(std::vector<SitePattern>& sites, const std::vector<SitePattern>& exceptions);
+
 // The recipe's rules of one kind, in their order.
 Recipe rules_of_kind(const Recipe& recipe, SiteKind kind);
 

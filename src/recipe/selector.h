@@ -5,6 +5,7 @@
 //   blk.*.ffn_*   a whole name, or a glob with * and ? that is matched against whole names
 //   in(ffn_up)    the input of the matrix product with a weight, which is selected as weights are
 //   ffn_input     a role: the input of a layer's first feed-forward products, in any architecture
+//   matrices      a class of weights: matrices, norms, embedding or output; also in in(matrices)
 #pragma once
 
 #include <optional>

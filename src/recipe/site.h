@@ -1,6 +1,7 @@
 // The sites of a model: where its values can be rounded, and the names by which a pattern can select each.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -34,6 +35,8 @@ struct Site {
   std::vector<NodeName> node_names = {};  // the first of them is `name`; none where llama.cpp gave it none
   std::vector<WeightName> feeds = {};     // the weights whose matrix products read it
   bool is_logits = false;
+  // Of a weight:
+  std::vector<std::int64_t> shape = {};  // as GGUF has it, the row first
 };
 
 // The word that selects a weight, "ffn_norm" for "blk.3.ffn_norm.weight"; empty for biases and other tensors whose name

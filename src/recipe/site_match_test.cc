@@ -47,6 +47,49 @@ TEST(MatchSites, FindsWeightsByWordNameAndGlob) {
   EXPECT_EQ(won("w:*=bf16").size(), kWeights.size());
 }
 
+// Two layers of a model, with an output of its own where `has_output`.
+std::vector<Site> shaped_weights(bool has_output) {
+  std::vector<Site> sites = {
+      {"token_embd.weight", {}}, {"blk.0.attn_norm.weight", 0}, {"blk.0.ffn_up.weight", 0}, {"blk.1.ffn_up.weight", 1}};
+  if (has_output) sites.push_back({"output.weight", {}});
+  for (auto& site : sites)
+    site.shape =
+        site.name == "blk.0.attn_norm.weight" ? std::vector<std::int64_t>{64} : std::vector<std::int64_t>{64, 32};
+  return sites;
+}
+
+std::string taken(const std::string& rule, bool has_output = true) {
+  const auto sites = shaped_weights(has_output);
+  try {
+    const auto winners = match_sites({parse_rule(rule)}, sites, 2);
+    std::string names;
+    for (std::size_t i = 0; i < winners.size(); ++i) {
+      if (winners[i]) names += (names.empty() ? "" : " ") + sites[i].name;
+    }
+    return names;
+  } catch (const Error& error) {
+    return error.what();
+  }
+}
+
+TEST(MatchSites, FindsWeightsByClass) {
+  EXPECT_EQ(taken("w:matrices=bf16"), "blk.0.ffn_up.weight blk.1.ffn_up.weight");
+  EXPECT_EQ(taken("w:matrices@1=bf16"), "blk.1.ffn_up.weight");
+  EXPECT_EQ(taken("w:norms=bf16"), "blk.0.attn_norm.weight");
+  EXPECT_EQ(taken("w:embedding=bf16"), "token_embd.weight");
+  EXPECT_EQ(taken("w:output=bf16"), "output.weight");
+  EXPECT_THAT(taken("w:output=bf16", false), HasSubstr("its embedding is its output: write w:embedding"));
+}
+
+TEST(MatchSites, LeavesOutExceptions) {
+  EXPECT_EQ(taken("w:*@except:embedding@except:ffn_up@0=bf16"),
+            "blk.0.attn_norm.weight blk.1.ffn_up.weight output.weight");
+  EXPECT_THAT(taken("w:matrices@except:fnn_up=bf16"),
+              HasSubstr("the exception 'w:fnn_up' of rule 'w:matrices@except:fnn_up=bf16' matches no weight"));
+  EXPECT_THAT(taken("w:matrices@except:ffn_up@7=bf16"), HasSubstr("layer 7 of the exception"));
+  EXPECT_THAT(taken("w:matrices@except:*=bf16"), HasSubstr("matches nothing of this model that its exceptions leave"));
+}
+
 TEST(MatchSites, WithLayersSelectsNothingOutsideTheLayers) {
   EXPECT_EQ(won("w:*norm*@0-1=bf16"), (Names{"blk.0.ffn_norm.weight", "blk.1.ffn_norm.weight"}));
 }

@@ -6,15 +6,18 @@
 #include <utility>
 
 #include "error.h"
+#include "recipe/weight_class.h"
 
 namespace fakequant {
 namespace {
 
 constexpr std::string_view kTokensPrefix = "tokens:";
+constexpr std::string_view kExceptPrefix = "except:";
 
 [[noreturn]] void refuse_pattern(std::string_view pattern, std::string_view why) {
   throw usage_error(
-      fmt::format("site '{}' {}: write KIND:SELECTOR[@LAYERS][@tokens:TOKENS], such as w:ffn_norm", pattern, why));
+      fmt::format("site '{}' {}: write KIND:SELECTOR[@LAYERS][@tokens:TOKENS][@except:SELECTOR], such as w:ffn_norm",
+                  pattern, why));
 }
 
 SiteKind parse_kind(std::string_view kind, std::string_view pattern) {
@@ -27,8 +30,9 @@ bool contains_layer(const LayerSet& layers, std::optional<int> layer, int layer_
   return layer ? layers.contains(*layer, layer_count) : layers.is_all();
 }
 
-bool selects_weight(std::string_view selector, std::string_view name, std::optional<int> layer) {
-  return selector == name ||
+bool selects_weight(std::string_view selector, std::string_view name, std::optional<int> layer,
+                    WeightClass weight_class) {
+  return selector == name || class_of_selector(selector) == weight_class ||
          (is_matched_whole(selector) ? glob_match(selector, name) : selector == weight_word(name, layer));
 }
 
@@ -40,7 +44,9 @@ bool selects_node(const Selector& selector, const NodeName& node) {
 
 bool selects_by_name(const SitePattern& pattern, const Site& site) {
   const auto& selector = pattern.selector;
-  if (pattern.kind == SiteKind::weight) return selects_weight(selector.text, site.name, site.layer);
+  if (pattern.kind == SiteKind::weight) {
+    return selects_weight(selector.text, site.name, site.layer, class_of_weight(site.name, site.shape));
+  }
   if (site.node_names.empty()) return is_matched_whole(selector.text) && glob_match(selector.text, site.name);
   return std::any_of(site.node_names.begin(), site.node_names.end(),
                      [&](const NodeName& node) { return selects_node(selector, node); });
@@ -65,30 +71,53 @@ SitePattern parse_site_pattern(std::string_view text) {
   while (at != std::string_view::npos) {
     const auto next = text.find('@', at + 1);
     const auto part = text.substr(at + 1, next == std::string_view::npos ? next : next - at - 1);
+    at = next;
+    if (part.starts_with(kExceptPrefix)) {
+      pattern.except.push_back(
+          {pattern.kind, parse_selector(pattern.kind, part.substr(kExceptPrefix.size())), {}, {}, {}});
+      has_layers = false;
+      continue;
+    }
     const bool is_tokens = part.starts_with(kTokensPrefix);
     if (std::exchange(is_tokens ? has_tokens : has_layers, true)) {
       refuse_pattern(text, fmt::format("has {} twice", is_tokens ? "tokens" : "layers"));
     }
     if (is_tokens) {
+      if (!pattern.except.empty()) refuse_pattern(text, "has tokens after an exception, which holds for all tokens");
       pattern.tokens = parse_tokens(part.substr(kTokensPrefix.size()));
     } else {
-      pattern.layers = parse_layers(part);
+      (pattern.except.empty() ? pattern : pattern.except.back()).layers = parse_layers(part);
     }
-    at = next;
   }
   check_site_pattern(pattern);
   return pattern;
 }
 
 std::string to_string(const SitePattern& pattern) {
-  return fmt::format("{}:{}{}{}", pattern.kind == SiteKind::weight ? "w" : "a", to_string(pattern.selector),
-                     pattern.layers.is_all() ? "" : "@" + to_string(pattern.layers),
-                     pattern.tokens.is_all() ? "" : fmt::format("@{}{}", kTokensPrefix, to_string(pattern.tokens)));
+  const auto layers_text = [](const SitePattern& of) { return of.layers.is_all() ? "" : "@" + to_string(of.layers); };
+  auto text = fmt::format(
+      "{}:{}{}{}", pattern.kind == SiteKind::weight ? "w" : "a", to_string(pattern.selector), layers_text(pattern),
+      pattern.tokens.is_all() ? "" : fmt::format("@{}{}", kTokensPrefix, to_string(pattern.tokens)));
+  for (const auto& exception : pattern.except) {
+    text += fmt::format("@{}{}{}", kExceptPrefix, to_string(exception.selector), layers_text(exception));
+  }
+  return text;
 }
 
 void check_site_pattern(const SitePattern& pattern) {
   if (pattern.kind == SiteKind::weight && !pattern.tokens.is_all()) {
     throw usage_error("tokens are for activations: a weight belongs to no token");
+  }
+  for (const auto& exception : pattern.except) {
+    if (exception.kind != pattern.kind) {
+      throw usage_error(
+          fmt::format("{} is no exception to {}: weights (w:) are excepted from weights, activations (a:) "
+                      "from activations",
+                      to_string(exception), to_string(pattern)));
+    }
+    if (!exception.tokens.is_all() || !exception.except.empty()) {
+      throw usage_error(fmt::format("{} is no exception: write KIND:SELECTOR[@LAYERS]", to_string(exception)));
+    }
   }
 }
 
@@ -103,6 +132,10 @@ SitePattern in_layer(SitePattern pattern, int layer) {
 }
 
 bool selects(const SitePattern& pattern, const Site& site, int layer_count) {
+  if (std::any_of(pattern.except.begin(), pattern.except.end(),
+                  [&](const SitePattern& exception) { return selects(exception, site, layer_count); })) {
+    return false;
+  }
   const auto& selector = pattern.selector;
   if (selector.form == Selector::name) {
     return contains_layer(pattern.layers, site.layer, layer_count) && selects_by_name(pattern, site);
@@ -120,7 +153,7 @@ bool selects_input_of(const SitePattern& pattern, const WeightName& weight, int 
     case Selector::name:
       return false;
     case Selector::input_of:
-      return selects_weight(pattern.selector.text, weight.name, weight.layer);
+      return selects_weight(pattern.selector.text, weight.name, weight.layer, class_of_factor(weight.name));
     case Selector::role:
       return plays_role(pattern.selector.text, weight_word(weight.name, weight.layer));
   }

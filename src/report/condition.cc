@@ -46,6 +46,7 @@ std::optional<double> value_of(const Json& object, const std::string& field) {
     begin = end + 1;
   }
   if (at->is_array()) return static_cast<double>(at->size());
+  if (at->is_boolean()) return at->get<bool>() ? 1 : 0;
   if (at->is_number()) return at->get<double>();
   return std::nullopt;
 }
@@ -61,15 +62,23 @@ std::string name_of(const Json& entry) {
 }  // namespace
 
 Condition parse_condition(const std::string& text, const std::vector<std::string>& fields) {
-  const auto begin = std::min(text.find_first_of("<>=!"), text.size());
-  const auto end = std::min(text.find_first_not_of("<>=!", begin), text.size());
-  Condition condition{text, trimmed(text.substr(0, begin)), text.substr(begin, end - begin), 0};
-  const auto number = trimmed(text.substr(end));
+  // The name of an entry may have comparisons and colons in it, as a rule has. The last of them are the condition's.
+  constexpr auto kSigns = "<>=!";
+  const auto end = std::min(text.find_last_of(kSigns) + 1, text.size());
+  const auto before = end == 0 ? std::string::npos : text.find_last_not_of(kSigns, end - 1);
+  const auto begin = end == 0 ? text.size() : before == std::string::npos ? 0 : before + 1;
+  const auto left = text.substr(0, begin);
+  const auto colon = left.rfind(':');
+  const auto entry = colon == std::string::npos ? "" : trimmed(left.substr(0, colon));
+  const auto field = trimmed(colon == std::string::npos ? left : left.substr(colon + 1));
+  Condition condition{text, entry, field, end == 0 ? "" : text.substr(begin, end - begin), 0};
+  const auto number = trimmed(end == 0 ? "" : text.substr(end));
   const auto* last = number.data() + number.size();
   const auto [stop, fault] = std::from_chars(number.data(), last, condition.limit);
   const bool is_known = std::find(kComparisons.begin(), kComparisons.end(), condition.comparison) != kComparisons.end();
   const bool is_number = fault == std::errc{} && stop == last && std::isfinite(condition.limit);
-  if (condition.field.empty() || !is_known || !is_number) {
+  const bool is_field = !field.empty() && field.find_first_of(kSigns) == std::string::npos;
+  if (!is_field || (colon != std::string::npos && entry.empty()) || !is_known || !is_number) {
     throw usage_error(fmt::format("'{}' is not a condition: write FIELD>NUMBER, such as {}>0.01 (or {})", text,
                                   fields.front(), fmt::join(kComparisons, " ")));
   }
@@ -81,7 +90,7 @@ Condition parse_condition(const std::string& text, const std::vector<std::string
 }
 
 std::optional<std::string> find_condition(const Condition& condition, const Json& result) {
-  if (const auto value = value_of(result, condition.field)) {
+  if (const auto value = value_of(result, condition.field); value && condition.entry.empty()) {
     if (!holds(*value, condition)) return std::nullopt;
     return fmt::format("'{}': {} is {}", condition.text, condition.field, *value);
   }
@@ -89,19 +98,28 @@ std::optional<std::string> find_condition(const Condition& condition, const Json
   std::string worst;
   double worst_value = 0;
   const bool is_worse_above = condition.comparison.starts_with('>') || condition.comparison == "!=";
+  const auto judge = [&](const Json& entry) {
+    if (!condition.entry.empty() && name_of(entry) != condition.entry) return;
+    const auto value = value_of(entry, condition.field);
+    all += value.has_value();
+    if (!value || !holds(*value, condition)) return;
+    if (++found == 1 || (is_worse_above ? *value > worst_value : *value < worst_value)) {
+      worst = name_of(entry);
+      worst_value = *value;
+    }
+  };
   for (const auto& list : result) {
     if (!list.is_array()) continue;
     for (const auto& entry : list) {
-      const auto value = value_of(entry, condition.field);
-      all += value.has_value();
-      if (!value || !holds(*value, condition)) continue;
-      if (++found == 1 || (is_worse_above ? *value > worst_value : *value < worst_value)) {
-        worst = name_of(entry);
-        worst_value = *value;
-      }
+      judge(entry);
+      if (!entry.is_object() || !entry.contains("prompt")) continue;
+      for (const auto& variant : entry["variants"]) judge(variant);
     }
   }
-  if (all == 0) return fmt::format("'{}': no result has this field", condition.text);
+  if (all == 0) {
+    return fmt::format("'{}': no result {}has this field", condition.text,
+                       condition.entry.empty() ? "" : fmt::format("of {} ", condition.entry));
+  }
   if (found == 0) return std::nullopt;
   return fmt::format("'{}' holds for {} of {}: the worst is {}, with {}", condition.text, count_text(found),
                      count_text(all), worst, worst_value);

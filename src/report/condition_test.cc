@@ -51,6 +51,23 @@ TEST(Condition, CountsLists) {
   EXPECT_EQ(found("only_in_a != 2"), "");
 }
 
+TEST(Condition, MayBeAboutOneEntry) {
+  EXPECT_EQ(found("b: max_rel>0.4"), "'b: max_rel>0.4' holds for 1 of 1: the worst is b, with 0.75");
+  EXPECT_EQ(found("a:max_rel > 0.6"), "");
+  EXPECT_EQ(found("d: max_rel>0.4"), "'d: max_rel>0.4': no result of d has this field");
+  const auto rule = parse_condition("w:ffn_up=int4,per=row: kld.mean>=1e-3", kFields);
+  EXPECT_EQ(rule.entry, "w:ffn_up=int4,per=row");
+  EXPECT_EQ(rule.field, "kld.mean");
+  EXPECT_EQ(rule.comparison, ">=");
+}
+
+TEST(Condition, IsAboutTheVariantsThatContinuedAPrompt) {
+  const auto json = Json::parse(R"({"prompts": [{"prompt": "a", "variants": [{"name": "v", "identical": true}]},
+                                                {"prompt": "b", "variants": [{"name": "v", "identical": false}]}]})");
+  const auto condition = parse_condition("identical<1", {"identical"});
+  EXPECT_EQ(find_condition(condition, json), "'identical<1' holds for 1 of 2: the worst is v, with 0");
+}
+
 TEST(Condition, SaysWhatIsAllowed) {
   const auto refusal = [](const std::string& text) -> std::string {
     try {

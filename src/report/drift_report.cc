@@ -283,8 +283,8 @@ Json to_json(const DriftResult& result, const Provenance& provenance) {
 }
 
 Table layers_table(const DriftResult& result) {
-  Table table({"layer", "attention adds", "FFN adds", "its output", "median token", "90 % of tokens", "first token",
-               "growth<", "median, 0.001 % to 100 %, logarithmic<"});
+  Table table({"layer", "error of attention", "error of FFN", "error of output", "median token", "90 % of tokens",
+               "first token", "growth<", "median, 0.001 % to 100 %, logarithmic<"});
   double before = kNan;
   for (const auto& layer : result.layers) {
     const double whole = harm_of(layer.output);

@@ -39,6 +39,13 @@ std::string paragraph(const std::vector<std::string>& sentences) {
 std::string describe_variants(const ExperimentResult& result) {
   std::string text;
   for (const auto& variant : result.eval.variants) {
+    const bool has_own_recipe =
+        std::any_of(result.variants.begin(), result.variants.end(),
+                    [&](const ExperimentVariant& further) { return further.name == variant.name; });
+    if (has_own_recipe) {
+      text += fmt::format("- **{}**: all rules of its recipe together: `{}`.\n", variant.name, variant.recipe);
+      continue;
+    }
     text +=
         variant.name == "weights"
             ? fmt::format("- **{}**: the weights that the rules name are rounded once, before the model runs: {}.\n",
@@ -54,6 +61,9 @@ std::string describe_variants(const ExperimentResult& result) {
 std::string comparability(const ExperimentResult& result) {
   std::set<std::string> formats;
   for (const auto& rule : result.recipe) formats.insert(markdown_code(to_string(rule.format)));
+  for (const auto& variant : result.variants) {
+    for (const auto& rule : variant.recipe) formats.insert(markdown_code(to_string(rule.format)));
+  }
   if (formats.size() < 2 || result.eval.variants.size() < 2) return {};
   return fmt::format(
       "The rules use different formats ({}): compare each variant with the baseline, not with each other.\n\n",
@@ -287,17 +297,29 @@ std::string meaning(const ExperimentResult& result) {
   return text;
 }
 
+// As files have them.
+std::string recipes_text(const ExperimentResult& result) {
+  std::string text;
+  if (!result.recipe.empty()) {
+    text += "The rules, as in `recipe.yaml`:\n\n" + fenced(to_yaml(result.recipe), "yaml") + "\n";
+  }
+  for (const auto& variant : result.variants) {
+    text += fmt::format("The rules of {}, as in `recipe-{}.yaml`:\n\n{}\n", variant.name, variant.name,
+                        fenced(to_yaml(variant.recipe), "yaml"));
+  }
+  return text;
+}
+
 std::string how_to_repeat(const ExperimentResult& result, const Provenance& provenance) {
   const auto& environment = result.environment;
   return fmt::format(
       "## How to repeat it\n\n"
       "{}\n"
-      "The rules, as in `recipe.yaml`:\n\n"
-      "{}\n"
+      "{}"
       "Measured with fakequant {}, {}, on {} ({}, {}), {}; back ends: {}. All other figures are in the JSON files "
       "next to this report.\n",
-      fenced(provenance.command, "sh"), fenced(to_yaml(result.recipe), "yaml"), environment.version, environment.engine,
-      environment.cpu, plural(environment.cores, "core"), environment.system, plural(environment.threads, "thread"),
+      fenced(provenance.command, "sh"), recipes_text(result), environment.version, environment.engine, environment.cpu,
+      plural(environment.cores, "core"), environment.system, plural(environment.threads, "thread"),
       fmt::join(environment.backends, ", "));
 }
 
@@ -358,6 +380,10 @@ Json to_json(const ExperimentResult& result, const std::string& folder, const Pr
   auto json = json_file("experiment", result.model, provenance);
   json["folder"] = folder;
   json["recipe"] = to_string(result.recipe);
+  json["variants"] = Json::array();
+  for (const auto& variant : result.variants) {
+    json["variants"].push_back({{"name", variant.name}, {"recipe", to_string(variant.recipe)}});
+  }
   json["eval"] = to_json(result.eval, provenance);
   json["drift"] = Json::array();
   for (const auto& drift : result.drifts) json["drift"].push_back(to_json(drift, provenance));

@@ -45,6 +45,7 @@ Json variant_json(const GenerationVariant& variant) {
   json["identical"] = variant.identical;
   json["first_difference"] = variant.first_difference ? Json(*variant.first_difference) : Json(nullptr);
   json["at_first_difference"] = first_difference_json(variant.at_first_difference);
+  json["overflow"] = variant.overflow ? Json(*variant.overflow) : Json(nullptr);
   json["tokens_alike"] = variant.tokens_alike;
   json["agreement"] = variant.agreement;
   json["forced_agreement"] = variant.forced_agreement;
@@ -95,8 +96,14 @@ std::string verdict(const PromptResult& prompt, const GenerationVariant& variant
   const auto forced = fmt::format("fed the baseline's text, both find the same token most likely at {} of {}",
                                   percent_text(variant.forced_agreement), plural(prompt.forced_places, "place"));
   if (variant.identical) return fmt::format("identical, {}; {}", plural(variant.tokens, "token"), forced);
-  return fmt::format("{} of {} alike; they part at token {}, counted from 0; {}", variant.tokens_alike,
-                     plural(std::max(prompt.tokens, variant.tokens), "token"), *variant.first_difference, forced);
+  const auto overflow = variant.overflow ? fmt::format("the variant overflows: a logit is NaN or infinite after {}; ",
+                                                       plural(*variant.overflow, "token"))
+                                         : std::string();
+  const auto parts = variant.first_difference
+                         ? fmt::format("they part at token {}, counted from 0; ", *variant.first_difference)
+                         : std::string();
+  return fmt::format("{}{} of {} alike; {}{}", overflow, variant.tokens_alike,
+                     plural(std::max(prompt.tokens, variant.tokens), "token"), parts, forced);
 }
 
 std::string first_difference_text(const FirstDifference& difference) {

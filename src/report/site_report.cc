@@ -149,6 +149,7 @@ Json to_json(const SiteList& sites, const Provenance& provenance) {
                                {"format", text_or_null(weight.format)},
                                {"stored_as", text_or_null(weight.stored_as)}});
   }
+  json["not_measured"] = text_or_null(sites.not_measured);
   json["activations"] = Json::array();
   for (const auto& entry : sites.activations) {
     const auto& site = entry.site.site;
@@ -182,6 +183,11 @@ std::string to_text(const SiteList& sites, Layers layers) {
   if (!sites.weights.empty()) text += "\n" + weights_table(sites, layers).to_text();
   if (!sites.activations.empty()) text += "\n" + activations_table(sites, layers).to_text();
   if (const auto more = notes(sites); !more.empty()) text += "\n" + more;
+  if (!sites.not_measured.empty()) {
+    text += fmt::format(
+        "\nIts activations are not listed: it is {}. Its weights can be rounded and compared, and not evaluated.\n",
+        sites.not_measured);
+  }
   return text;
 }
 

@@ -12,6 +12,7 @@
 #include "study/study_subject.h"
 #include "study/study_totals.h"
 #include "sweep/sweep_variant.h"
+#include "weights/weight_sites.h"
 
 namespace fakequant {
 
@@ -19,7 +20,7 @@ SweepSession::SweepSession(const SweepRequest& request)
     : request_(request),
       file_(request.model),
       model_(file_.paths(), request.compute.devices),
-      chunk_plan_(plan_chunks(model_, request.ctx_size, request.compute.batch_size, request.compute.threads)),
+      chunk_plan_(plan_chunks(model_, request.ctx_size, request.compute)),
       context_(model_, chunk_plan_.context, {}) {
   plan_variants();
   read_texts();
@@ -28,7 +29,7 @@ SweepSession::SweepSession(const SweepRequest& request)
 
 void SweepSession::plan_variants() {
   ModelSites sites;
-  for (const auto& tensor : file_.tensors()) sites.weights.push_back({tensor.name, layer_of_tensor(tensor.name)});
+  sites.weights = weight_sites(file_);
   for (const auto& activation : context_.sites()) sites.activations.push_back(activation.site);
   sites.weight_layers = layer_count(file_.tensors());
   sites.activation_layers = model_.layers();

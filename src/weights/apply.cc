@@ -23,6 +23,7 @@
 #include "version.h"
 #include "weights/file_type.h"
 #include "weights/tensor_rounding.h"
+#include "weights/weight_sites.h"
 
 namespace fakequant {
 namespace {
@@ -179,9 +180,7 @@ void refuse_missing_importance(const Unfit& missing) {
 class WeightRounding {
  public:
   WeightRounding(const GgufModel& model, const Recipe& recipe, const ApplySettings& settings) {
-    std::vector<Site> sites;
-    for (const auto& tensor : model.tensors()) sites.push_back({tensor.name, layer_of_tensor(tensor.name)});
-    const auto winners = match_sites(recipe, sites, layer_count(model.tensors()));
+    const auto winners = match_sites(recipe, weight_sites(model), layer_count(model.tensors()));
     std::map<std::size_t, std::size_t> selected;  // how many tensors each rule selects
     Unfit rows, missing;
     for (std::size_t t = 0; t < winners.size(); ++t) {

@@ -4,13 +4,13 @@
 
 #include "format/storage_bits.h"
 #include "recipe/site_match.h"
+#include "weights/weight_sites.h"
 
 namespace fakequant {
 
 WeightBits weight_bits(const GgufModel& model, const Recipe& recipe) {
-  std::vector<Site> sites;
-  for (const auto& tensor : model.tensors()) sites.push_back({tensor.name, layer_of_tensor(tensor.name)});
-  const auto winners = match_sites(rules_of_kind(recipe, SiteKind::weight), sites, layer_count(model.tensors()));
+  const auto winners =
+      match_sites(rules_of_kind(recipe, SiteKind::weight), weight_sites(model), layer_count(model.tensors()));
   const auto rules = rules_of_kind(recipe, SiteKind::weight);
   WeightBits total;
   for (std::size_t t = 0; t < winners.size(); ++t) {

@@ -12,8 +12,8 @@ import type { Section } from "./section";
 
 const kParts = [
   { series: "output", part: "output", colour: "var(--series-0)", words: "what leaves it" },
-  { series: "attention", part: "attention", colour: "var(--series-1)", words: "what attention adds" },
-  { series: "FFN", part: "ffn", colour: "var(--series-2)", words: "what the FFN adds" },
+  { series: "attention", part: "attention", colour: "var(--series-1)", words: "attention's result" },
+  { series: "FFN", part: "ffn", colour: "var(--series-2)", words: "the FFN's result" },
 ] as const;
 
 function whatIs(result: DriftResult): Child[] {

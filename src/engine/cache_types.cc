@@ -1,0 +1,40 @@
+#include "engine/cache_types.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <ggml.h>
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "error.h"
+
+namespace fakequant {
+namespace {
+
+// Those that llama.cpp's tools offer.
+constexpr std::array kOffered = {GGML_TYPE_F32,  GGML_TYPE_F16,    GGML_TYPE_BF16, GGML_TYPE_Q8_0, GGML_TYPE_Q4_0,
+                                 GGML_TYPE_Q4_1, GGML_TYPE_IQ4_NL, GGML_TYPE_Q5_0, GGML_TYPE_Q5_1};
+
+}  // namespace
+
+int cache_type(const std::string& name) {
+  const auto found =
+      std::find_if(kOffered.begin(), kOffered.end(), [&](ggml_type type) { return name == ggml_type_name(type); });
+  if (found != kOffered.end()) return *found;
+  std::vector<std::string> names;
+  for (const auto type : kOffered) names.emplace_back(ggml_type_name(type));
+  throw usage_error(fmt::format("'{}' is no type of the cache: take one of {}", name, fmt::join(names, " ")));
+}
+
+void check_cache_types(const CacheTypes& types) {
+  about("type of the cached keys", [&] { return cache_type(types.k); });
+  about("type of the cached values", [&] { return cache_type(types.v); });
+}
+
+std::string to_string(const CacheTypes& types) {
+  return types == CacheTypes{} ? std::string() : fmt::format("a cache of {} keys and {} values", types.k, types.v);
+}
+
+}  // namespace fakequant
