@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "report/numbers.h"
+#include "report/printable_text.h"
 
 namespace fakequant {
 namespace {
