@@ -59,8 +59,6 @@ std::optional<Half> half_of_type(int type) {
   return std::nullopt;
 }
 
-bool widens_exactly(int type) { return type != GGML_TYPE_F64 && type != GGML_TYPE_I64 && type != GGML_TYPE_I32; }
-
 bool is_quantized(int type) { return ggml_is_quantized(static_cast<ggml_type>(type)); }
 
 bool can_quantize_again(int type) {

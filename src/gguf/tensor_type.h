@@ -37,9 +37,6 @@ bool can_quantize_again(int type);
 // The type that "f32", "f16" or "bf16" names. Throws a usage error for any other word.
 int plain_float_type(const std::string& name);
 
-// False for the types with values that a float cannot hold: F64, I64, I32.
-bool widens_exactly(int type);
-
 // Widens stored values to float, quantized ones by ggml's own dequantization. `bytes` holds whole blocks for
 // values.size() values.
 void decode_values(int type, std::span<const std::byte> bytes, std::span<float> values);
