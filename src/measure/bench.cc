@@ -103,7 +103,8 @@ BenchResult bench(const std::vector<std::string>& model_files, const std::vector
         fmt::format("{} prompt and {} decode tokens do not fit the {} that {} was trained for: give fewer",
                     result.prompt_tokens, result.decode_tokens, model.trained_context(), model_files.front()));
   }
-  const ContextOptions context_options{.ctx_size = ctx_size, .threads = options.compute.threads, .cache = options.compute.cache};
+  const ContextOptions context_options{
+      .ctx_size = ctx_size, .threads = options.compute.threads, .cache = options.compute.cache};
   const auto tokens = some_tokens(model, result.prompt_tokens);
   std::vector<std::unique_ptr<Context>> contexts;
   Times not_counted;

@@ -358,7 +358,8 @@ DriftResult measure_drift(LoadedModels& models, const Variant& variant, const Te
   const int ctx_size = choose_chunk_size(model, options.ctx_size);
   TextChunks chunks(model, text, ctx_size, options.chunks);
   const auto slices = slices_of(static_cast<std::size_t>(ctx_size));
-  ContextOptions context_options{.ctx_size = ctx_size, .threads = options.compute.threads, .cache = options.compute.cache};
+  ContextOptions context_options{
+      .ctx_size = ctx_size, .threads = options.compute.threads, .cache = options.compute.cache};
   for (const auto& slice : slices) {
     context_options.max_outputs = std::max(context_options.max_outputs, static_cast<int>(slice.size()));
   }
