@@ -182,8 +182,9 @@ class ErrorsTest(ProgramTest):
         broken[norm.data_offset : norm.data_offset + 4] = np.float32(np.nan).tobytes()
         model = self.write("nan.gguf", bytes(broken))
         self.refuse(WORK, "logit of the baseline is not a number: chunk 0, token 12[78]", "eval", model, "-f", TEXT)
-        self.refuse(WORK, "logit of the variant 'nan' is not a number: chunk 0, token 12[78]", "eval", MODEL, "-f", TEXT,
-                    "--against", model)
+        variant = self.measure("eval", MODEL, "-f", TEXT, "--chunks", 1, "--against", model)["variants"][0]
+        self.assertEqual((variant["overflow"]["chunk"], variant["kld"]["mean"]), (0, None))
+        self.assertIn(variant["overflow"]["token"], (127, 128))
         self.refuse(WORK, "logit is not a number", "generate", model, "-p", "What")
 
     def test_an_unwritable_folder(self):

@@ -59,7 +59,7 @@ class SplitModelTest(ProgramTest):
             whole.append(list(map(contents, targets)))
         said = []
         for _ in range(5):
-            both = [subprocess.Popen([PROGRAM, "apply", self.model, "-o", self.path("out.gguf"), "--rule", f"w:*={form}"],
+            both = [subprocess.Popen([PROGRAM, "apply", "-q", self.model, "-o", self.path("out.gguf"), "--rule", f"w:*={form}"],
                                      stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) for form in ("bf16", "e4m3")]
             for process in both:
                 error = process.communicate()[1]

@@ -120,7 +120,10 @@ EvalResult measure(const std::string& model_file, const std::string& other, cons
   EvalResult result;
   result.model = model_file;
   result.texts.push_back({text, chunks.taken(), {}, 0, {}, {figures}});
-  result.variants.push_back({"variant", {}, other, figures, {}, {}, {}, {}});
+  auto& measured = result.variants.emplace_back();
+  measured.name = "variant";
+  measured.other_model = other;
+  measured.figures = figures;
   return result;
 }
 

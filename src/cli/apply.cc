@@ -23,7 +23,9 @@ struct ApplyCommandOptions : CommonOptions {
 };
 
 void run_apply(ApplyCommandOptions& options) {
-  const auto recipe = recipe_of(options.rules, default_weight_recipe());
+  // To promote or store otherwise is a wish by itself: then the reference experiment's rule is none.
+  const bool is_stored_otherwise = !options.storage.promote.empty() || !options.store.empty();
+  const auto recipe = recipe_of(options.rules, is_stored_otherwise ? Recipe{} : default_weight_recipe());
   if (const auto taps = rules_of_kind(recipe, SiteKind::activation); !taps.empty()) {
     throw usage_error(
         fmt::format("rule '{}' names activations, which no file holds: use it with eval, generate, bench or experiment",
@@ -36,9 +38,7 @@ void run_apply(ApplyCommandOptions& options) {
     }
     settings.store_as = about("--store", [&] { return plain_float_type(options.store); });
   }
-  // To promote or store otherwise is a wish by itself, and the rule of the reference experiment is none.
   settings.promote_all = recipe.empty() && settings.promote_to.has_value();
-  if (recipe.empty() && !settings.promote_all && !settings.store_as) recipe = default_weight_recipe();
   settings.provenance = !options.no_provenance;
   settings.hash_everything = options.hash_everything;
   const GgufModel model(options.model);

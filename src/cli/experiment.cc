@@ -71,11 +71,11 @@ void set_variants(const ExperimentOptions& options, ExperimentRequest& request) 
     request.recipe = recipe_of(rules, default_experiment_recipe());
     return;
   }
-  for (auto& [name, recipe] : variants_of(rules, options.variants)) {
+  for (auto& variant : variants_of(rules, options.variants)) {
     if (has_rules && request.recipe.empty()) {
-      request.recipe = std::move(recipe);
+      request.recipe = std::move(variant.recipe);
     } else {
-      request.variants.push_back({name, std::move(recipe)});
+      request.variants.push_back({variant.name, std::move(variant.recipe)});
     }
   }
   check_names(request.variants);

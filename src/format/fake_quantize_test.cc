@@ -71,7 +71,12 @@ TEST(FakeQuantize, CountsWhatSaturatesAndWhatIsNotFinite) {
     EXPECT_EQ(errors.changed, 2);    // the largest float and 1.001
     EXPECT_EQ(errors.saturated, 1);  // the largest float, which became infinity
     EXPECT_EQ(errors.absmax, static_cast<double>(std::numeric_limits<float>::max()));
-    EXPECT_NEAR(errors.max_abs, 0.001, 1e-6);
+    EXPECT_EQ(errors.not_finite, 1);  // no figure hides it
+    EXPECT_EQ(errors.max_abs, INFINITY);
+    EXPECT_EQ(errors.max_rel, INFINITY);
+    EXPECT_EQ(errors.rmse(), INFINITY);
+    EXPECT_EQ(errors.sqnr_db(), -INFINITY);
+    EXPECT_EQ(errors.cosine(), 0);
 
     values = {NAN, INFINITY, -INFINITY, 465, 463, 1e-9f};
     const auto e4m3 = fake_quantize(parse_format("e4m3"), values);

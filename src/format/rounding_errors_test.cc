@@ -22,7 +22,11 @@ RoundingErrors errors_one_by_one(const std::vector<float>& before, const std::ve
     errors.changed += !std::isnan(x) && bits_of(x) != bits_of(y);
     if (!std::isfinite(x)) continue;
     errors.absmax = std::max(errors.absmax, static_cast<double>(std::fabs(x)));
-    if (!std::isfinite(difference)) continue;
+    if (!std::isfinite(difference)) {
+      ++errors.not_finite;
+      errors.max_abs = errors.max_rel = std::numeric_limits<double>::infinity();
+      continue;
+    }
     errors.flushed += x != 0 && y == 0;
     errors.max_abs = std::max(errors.max_abs, static_cast<double>(std::fabs(difference)));
     if (x != 0) errors.max_rel = std::max(errors.max_rel, static_cast<double>(std::fabs(difference) / std::fabs(x)));
@@ -43,6 +47,7 @@ void expect_errors(const std::vector<float>& before, const std::vector<float>& a
     EXPECT_EQ(errors.changed, expected.changed);
     EXPECT_EQ(errors.saturated, 0);
     EXPECT_EQ(errors.flushed, expected.flushed);
+    EXPECT_EQ(errors.not_finite, expected.not_finite);
     EXPECT_EQ(errors.absmax, expected.absmax);
     EXPECT_EQ(errors.max_abs, expected.max_abs);
     EXPECT_EQ(errors.max_rel, expected.max_rel);

@@ -191,9 +191,9 @@ void Planner::choose() {
       const auto& part = kind.parts[p];
       const auto& option = part.options[options[p]];
       const auto values = static_cast<double>(std::max<std::int64_t>(1, part.values));
-      result_.assignments.push_back({kind.kind, part.site, part.layer, option.format, kind.is_kept[p], part.names,
-                                     part.values, static_cast<double>(option.bits) / values, option.kld,
-                                     option.is_predicted});
+      result_.assignments.push_back({kind.kind, part.site, part.layer, option.format, kind.is_kept[p], part.values,
+                                     static_cast<double>(option.bits) / values, option.kld, option.is_predicted,
+                                     part.names});
     }
     const auto recipe = plan_recipe(kind.parts, options, subject_.layers);
     result_.recipe.insert(result_.recipe.end(), recipe.begin(), recipe.end());

@@ -20,11 +20,11 @@ struct PlanAssignment {
   std::optional<int> layer;  // unset: all layers that the site names
   std::string format;        // empty: not rounded
   bool is_kept = false;      // the request required this format
-  std::vector<std::string> names;  // of the tensors or nodes
   std::int64_t values = 0;
   double bits = 0;
-  double kld = 0;             // nats, if nothing else is rounded
-  bool is_predicted = false;  // `kld` is predicted from other variants, not measured
+  double kld = 0;                       // nats, if nothing else is rounded
+  bool is_predicted = false;            // `kld` is predicted from other variants, not measured
+  std::vector<std::string> names = {};  // of the tensors or nodes
 };
 
 // A mix of formats on the Pareto front of bits and divergence, or one format for all parts.

@@ -56,8 +56,8 @@ struct StudyVariant {
   std::optional<int> layer;  // unset: all layers that the site names
   std::string storage;       // of quantized weights: "promote F16", "requantize", or empty
   std::string files_sha256;  // of the ranges or the importance matrix that the format reads; empty if it reads neither
-  std::optional<StartingPoint> start;  // set once the variant was measured
-  std::optional<Overflow> overflow;    // set where a logit was NaN or infinite: the variant has no figures
+  std::optional<StartingPoint> start;     // set once the variant was measured
+  std::optional<Overflow> overflow = {};  // set where a logit was NaN or infinite: the variant has no figures
 };
 
 // A weight, or an activation for one token, that a variant rounds.
