@@ -285,6 +285,33 @@ class EvalTest(ProgramTest):
         few, many = (results[size]["variants"][0]["kld"]["mean"] for size in (1, 512))
         self.assertAlmostEqual(few / many, 1, delta=0.2)
 
+    def test_a_yardstick_is_what_llama_quantize_would_store(self):
+        arguments = ("-f", TEXT, "--chunks", 2, "--ctx-size", 128, "--threads", 1)
+        result = self.measure("eval", MODEL, *arguments, "--rule", "a:ffn_norm=int8", "--yardstick")
+        self.assertEqual([(v["name"], v["yardstick"]) for v in result["variants"]],
+                         [("variant", False), ("yardstick q8_0", True), ("yardstick q6_k", True), ("yardstick q4_k", True)])
+        klds = [v["kld"]["mean"] for v in result["variants"][1:]]
+        self.assertEqual(klds, sorted(klds))
+        bits = [v["bits_per_weight"] for v in result["variants"]]
+        self.assertTrue(16 < bits[0] < 16.1 and bits[1] > bits[2] > bits[3] > 4.5, bits)
+        alone = self.measure("eval", MODEL, *arguments, "--rule", "w:matrices=q4_k")["variants"][0]
+        self.assertEqual(alone["kld"], result["variants"][3]["kld"])
+
+    def test_differences_of_variants_are_paired(self):
+        recipes = {name: self.write_recipe(f"{name}.yaml", f"{{activations: ffn_norm, format: {name}}}") for name in ("int8", "int4")}
+        variants = [word for name, path in recipes.items() for word in ("--variant", f"{name}={path}")]
+        result = self.evaluate(*variants)
+        int8, int4 = result["variants"]
+        (comparison,) = result["comparisons"]
+        self.assertEqual((comparison["variant"], comparison["against"], comparison["better"]), ("int4", "int8", "int8"))
+        self.assertAlmostEqual(comparison["kld_difference"], int4["kld"]["mean"] - int8["kld"]["mean"], delta=1e-15)
+        differences = [b["kld"] - a["kld"] for a, b in zip(int8["chunks"], int4["chunks"])]
+        error = np.std(differences, ddof=1) / len(differences) ** 0.5
+        self.assertAlmostEqual((comparison["high"] - comparison["low"]) / 2 / error, 2.7764451, places=5)  # t of 4 degrees, 97.5 %
+        said = run("eval", MODEL, "-f", TEXT, "--chunks", 2, *variants)
+        self.assertLess(len(said.stdout.splitlines()), 20)
+        self.assertIn("int4 - int8", said.stdout)
+
     def test_the_smallest_contexts_are_measured(self):
         for size in (4, 5, 6, 7):
             result = self.measure("eval", MODEL, "-f", TEXT, *NEAREST, "--chunks", 2, "--ctx-size", size)

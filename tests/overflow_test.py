@@ -37,6 +37,11 @@ class OverflowTest(ProgramTest):
         said = run("eval", self.model, *both).stdout
         self.assertIn("variant overflows: a logit is NaN or infinite, first at token 32 of chunk 0", said)
 
+    def test_every_condition_holds_for_it(self):
+        for condition in ("kld.mean>0.01", "top1_agreement<0.5"):
+            done = run("eval", self.model, *self.arguments, "--rule", "a:ffn_norm=f16", "--fail-if", condition)
+            self.assertEqual(done.returncode, 3, done.stderr)
+
     def test_a_sweep_records_it_measures_the_others_and_goes_on(self):
         study = self.path("study.db")
         question = ("--site", "a:ffn_norm", "--format", "f16", "--format", "bf16", "-o", study)

@@ -15,6 +15,7 @@
 #include "report/eval_report.h"
 #include "report/score_figures.h"
 #include "weights/weight_bits.h"
+#include "weights/yardsticks.h"
 
 namespace fakequant {
 namespace {
@@ -24,6 +25,7 @@ struct EvalCommandOptions : MeasurementOptions {
   std::vector<std::string> others;  // models that are measured as they are
   EvalOptions eval;
   bool details = false;
+  bool yardstick = false;
 };
 
 // The name of the variant that a model is: that of its file.
@@ -49,7 +51,8 @@ std::string running_perplexity(const EvalProgress& progress, const std::vector<V
 }
 
 std::optional<Report> evaluate_and_report(const EvalCommandOptions& options, const std::vector<Text>& texts,
-                                          const Measurement& measurement, ProgressLine& line) {
+                                          const std::set<std::string>& yardstick_names, const Measurement& measurement,
+                                          ProgressLine& line) {
   auto eval = options.eval;
   eval.compute = options.compute;
   eval.is_stopped = Interruption::is_asked_for;
@@ -59,13 +62,17 @@ std::optional<Report> evaluate_and_report(const EvalCommandOptions& options, con
   const Interruption interruption;
   auto result = evaluate(measurement.model.paths(), measurement.prepared.variants(), texts, eval);
   if (result.chunks == 0) return std::nullopt;
+  for (auto& variant : result.variants) variant.is_yardstick = yardstick_names.contains(variant.name);
   result.baseline_bits = weight_bits(measurement.model, {}).per_value();
   auto json = to_json(result, measurement.provenance);
   add_roundings(json, measurement.roundings);
-  const bool is_long = options.details || result.variants.size() < 2;
-  return Report{to_text(result, options.details ? EvalDetails::all : EvalDetails::brief) +
-                    (is_long ? roundings_text(measurement.roundings) : ""),
-                std::move(json)};
+  auto text = to_text(result, options.details ? EvalDetails::all : EvalDetails::brief);
+  if (options.details || result.variants.size() < 2) {
+    text += roundings_text(measurement.roundings);
+  } else {
+    text += "\n--details adds quantiles, the tokens that differ most and what was rounded, for each variant.\n";
+  }
+  return Report{std::move(text), std::move(json)};
 }
 
 void run_eval(EvalCommandOptions& options) {
@@ -78,12 +85,19 @@ void run_eval(EvalCommandOptions& options) {
     plan.inputs.insert(plan.inputs.end(), paths.begin(), paths.end());
     plan.models.push_back(name_of_model(path));
   }
+  std::set<std::string> yardstick_names;
+  if (options.yardstick) {
+    for (auto& yardstick : yardsticks(GgufModel(options.model))) {
+      yardstick_names.insert(yardstick.name);
+      plan.variants.push_back({yardstick.name, std::move(yardstick.recipe)});
+    }
+  }
   refuse_equal_names(plan.variants, options.others);
   // With nothing else to measure, the model is measured against itself.
   if (plan.variants.empty() && others.empty()) plan.variants.push_back({"variant", {}});
   run_measurement(options, plan, [&](const Measurement& measurement, ProgressLine& line) {
     for (const auto& other : others) measurement.prepared.add_model(name_of_model(other.path()), other);
-    return evaluate_and_report(options, texts, measurement, line);
+    return evaluate_and_report(options, texts, yardstick_names, measurement, line);
   });
 }
 
@@ -97,6 +111,8 @@ void add_eval_options(Arguments& arguments, EvalCommandOptions& options) {
   arguments.number("-b,--batch-size,--ubatch-size", options.compute.batch_size, 1, 1 << 24,
                    "Evaluate at most N tokens together [512]");
   arguments.number("--chunks", options.eval.chunks, 1, 1 << 30, "Evaluate at most N chunks of each text [all]");
+  arguments.flag("--yardstick", options.yardstick,
+                 "Measure also what common quantizations cost: the matrices in Q8_0, Q6_K and Q4_K");
   arguments.flag("--details", options.details, "Print quantiles, tokens and sites of each of several variants");
   add_measurement_options(arguments, options);
   options.conditions.add_option(arguments, figure_fields(), "kld.mean>0.01");

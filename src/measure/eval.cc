@@ -228,8 +228,11 @@ EvalResult evaluate(LoadedModels& models, const std::vector<Variant>& variants, 
   result.ctx_size = static_cast<int>(with.plan.shape.ctx_size);
   result.batch_size = with.baseline->batch_size();
   for (const auto& variant : variants) {
-    result.variants.push_back(
-        {variant.name, variant.recipe, variant.other_model, variant.bits_per_weight, {}, {}, {}, {}, {}, {}});
+    auto& row = result.variants.emplace_back();
+    row.name = variant.name;
+    row.recipe = variant.recipe;
+    row.other_model = variant.other_model;
+    row.bits_per_weight = variant.bits_per_weight;
   }
   for (const auto& text : texts) {
     if (!result.is_interrupted) evaluation.add_text(text, texts.size());

@@ -36,6 +36,7 @@ struct VariantResult {
   std::string name;
   std::string recipe;
   std::string other_model;     // the path of the model, where the variant is another model file
+  bool is_yardstick = false;   // a common quantization, measured for comparison
   double bits_per_weight = 0;  // as the recipe's formats store the weights
   DivergenceFigures figures;   // over all predictions of all texts
   // The mean of the texts' figures, each text with the same weight; of ppl and ppl_ratio the geometric mean. Only the

@@ -7,6 +7,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <limits>
 #include <string_view>
 
 #include "error.h"
@@ -49,6 +50,12 @@ std::optional<double> value_of(const Json& object, const std::string& field) {
   if (at->is_boolean()) return at->get<bool>() ? 1 : 0;
   if (at->is_number()) return at->get<double>();
   return std::nullopt;
+}
+
+// Whether an entry is a variant without figures. Every condition on these holds: it is a bad model, and not a broken
+// run.
+bool has_overflowed(const Json& entry) {
+  return entry.is_object() && entry.contains("overflow") && !entry["overflow"].is_null();
 }
 
 // The name of an entry of a list.
@@ -100,7 +107,8 @@ std::optional<std::string> find_condition(const Condition& condition, const Json
   const bool is_worse_above = condition.comparison.starts_with('>') || condition.comparison == "!=";
   const auto judge = [&](const Json& entry) {
     if (!condition.entry.empty() && name_of(entry) != condition.entry) return;
-    const auto value = value_of(entry, condition.field);
+    auto value = value_of(entry, condition.field);
+    if (!value && has_overflowed(entry)) value = std::numeric_limits<double>::quiet_NaN();
     all += value.has_value();
     if (!value || !holds(*value, condition)) return;
     if (++found == 1 || (is_worse_above ? *value > worst_value : *value < worst_value)) {

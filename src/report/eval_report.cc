@@ -42,6 +42,7 @@ Json variant_json(const VariantResult& variant, const EvalResult& result) {
   json["name"] = variant.name;
   json["recipe"] = variant.recipe;
   json["model"] = variant.other_model.empty() ? Json(nullptr) : Json(variant.other_model);
+  json["yardstick"] = variant.is_yardstick;
   json["bits_per_weight"] = variant.bits_per_weight > 0 ? Json(variant.bits_per_weight) : Json(nullptr);
   json["overflow"] = overflow_json(variant.overflow, names_of(result.texts));
   add_figures(json, variant.overflow ? nullptr : &variant.figures);
@@ -350,7 +351,7 @@ std::string variant_text(const VariantResult& variant, const EvalResult& result,
   if (variant.sites.empty()) return text;
   const bool is_cut = details == EvalDetails::brief && variant.sites.size() > kSitesShown + 1;
   text += "\n" + sites_table(variant, is_cut ? kSitesShown : variant.sites.size()).to_text();
-  if (is_cut) text += fmt::format("  and {} more sites: --details lists them\n", variant.sites.size() - kSitesShown);
+  if (is_cut) text += fmt::format("  and {} more sites\n", variant.sites.size() - kSitesShown);
   return text + sites_notes(variant);
 }
 
@@ -395,7 +396,7 @@ std::string to_text(const EvalResult& result, EvalDetails details) {
     text += variant_in_words(variant);
     if (variant.overflow) text += overflow_line(variant.name, *variant.overflow, names_of(result.texts));
   }
-  return text + "\n--details adds quantiles, the tokens that differ most and what was rounded, for each variant.\n";
+  return text;
 }
 
 }  // namespace fakequant
