@@ -6,7 +6,7 @@ import unittest
 
 from program import MODEL, TEXT, ProgramTest, run
 
-CHUNKS = ("--chunks", 4)
+CHUNKS = ("--chunks", 2)
 WORK, USAGE = 1, 2
 
 

@@ -303,7 +303,7 @@ class WeightFormatsTest(ProgramTest):
 
 class ActivationFormatsTest(ProgramTest):
     def eval(self, *arguments):
-        return self.measure("eval", MODEL, "-f", TEXT, "--chunks", "3", *arguments)
+        return self.measure("eval", MODEL, "-f", TEXT, "--chunks", "2", *arguments)
 
     def test_every_family_rounds_activations_once(self):
         for name in ("e4m3", "int8", "int8,per=row", "int4,per=block,block=64", "mxfp8", "nvfp4", "q8_0",
