@@ -39,14 +39,9 @@ Line characters_of(std::string_view text, std::size_t marked_from) {
   for (std::size_t at = 0; at < text.size();) {
     const auto length = character_length(text.substr(at));
     const auto bytes = text.substr(at, std::max<std::size_t>(length, 1));
-    std::string shown(bytes);
-    if (length == 0) {
-      shown = kReplacementCharacter;
-    } else if (bytes == "\t") {
-      shown = " ";
-    } else if (bytes != "\n" && is_unprintable(bytes)) {
-      shown = kReplacementCharacter;
-    }
+    const bool is_blank = bytes == "\t" || bytes == "\n";
+    std::string shown(bytes == "\t" ? " " : bytes);
+    if (length == 0 || (!is_blank && is_unprintable(bytes))) shown = kReplacementCharacter;
     characters.push_back({std::move(shown), at >= marked_from});
     at += bytes.size();
   }
