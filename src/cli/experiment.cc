@@ -12,7 +12,6 @@
 #include "gguf/output_file.h"
 #include "measure/paired_ratio.h"
 #include "recipe/recipe_yaml.h"
-#include "report/eval_report.h"
 #include "report/experiment_report.h"
 #include "report/page.h"
 #include "report/score_figures.h"
@@ -63,29 +62,23 @@ std::vector<std::string> files_of(const ExperimentVariant& variant) {
   return {fmt::format("recipe-{}.yaml", variant.name), fmt::format("drift-{}.json", variant.name)};
 }
 
-// What the rules and the variants of the command line ask for.
-void set_variants(const ExperimentOptions& options, ExperimentRequest& request) {
-  auto rules = options.rules;
-  const bool has_rules = !rules.rules.empty() || !rules.recipe_file.empty() || !rules.ffn_norm_format.empty();
+// What the rules and the variants of the command line ask for. Returns the files of the variants' recipes.
+std::vector<std::string> set_variants(const ExperimentOptions& options, ExperimentRequest& request) {
+  std::vector<std::string> files;
   if (options.variants.empty()) {
-    request.recipe = recipe_of(rules, default_experiment_recipe());
-    return;
+    request.recipe = recipe_of(options.rules, default_experiment_recipe());
+    return files;
   }
-  for (auto& variant : variants_of(rules, options.variants)) {
-    if (has_rules && request.recipe.empty()) {
+  for (auto& variant : variants_of(options.rules, options.variants)) {
+    if (variant.file.empty()) {
       request.recipe = std::move(variant.recipe);
-    } else {
-      request.variants.push_back({variant.name, std::move(variant.recipe)});
+      continue;
     }
+    files.push_back(variant.file);
+    request.variants.push_back({variant.name, std::move(variant.recipe)});
   }
   check_names(request.variants);
-}
-
-// All rules of all variants.
-Recipe rules_of(const ExperimentRequest& request) {
-  auto all = request.recipe;
-  for (const auto& variant : request.variants) all.insert(all.end(), variant.recipe.begin(), variant.recipe.end());
-  return all;
+  return files;
 }
 
 // The names that conditions may be about.
@@ -132,7 +125,7 @@ ExperimentPage write_page(const fs::path& folder, const Provenance& provenance) 
 
 void run_experiment_command(ExperimentOptions& options) {
   auto& request = options.request;
-  set_variants(options, request);
+  auto files = set_variants(options, request);
   check_cache_types(options.compute.cache);
   options.conditions.parse(names_of(request));
   request.prompts = prompts_of(options.prompts);
@@ -148,17 +141,16 @@ void run_experiment_command(ExperimentOptions& options) {
     plan_rounding(model, rules_of_kind(variant.recipe, SiteKind::weight), request.storage);
   }
   if (options.rules.dry_run) {
-    ResultOutput output(options, inputs_of(model, options.rules, rules_of(request)));
+    ResultOutput output(options, inputs_of(model, options.rules, all_rules(recipes)));
     return write_listings(options, model, {.storage = request.storage, .only_named = true}, recipes, output);
   }
   const auto provenance = provenance_of(options, options.compute.devices);
 
   const fs::path folder(options.output);
   make_folder(folder);
-  auto files = options.texts;
+  files.insert(files.end(), options.texts.begin(), options.texts.end());
   files.push_back(options.prompts.path());
-  for (const auto& text : options.variants) files.push_back(text.substr(text.find('=') + 1));
-  const auto inputs = inputs_of(model, options.rules, rules_of(request), files);
+  const auto inputs = inputs_of(model, options.rules, all_rules(recipes), files);
   auto names = experiment_files();
   for (const auto& variant : request.variants) {
     for (const auto& name : files_of(variant)) names.push_back(name);
@@ -197,8 +189,9 @@ void run_experiment_command(ExperimentOptions& options) {
   write_file(folder / "report.md", report);
 
   const auto page = write_page(folder, provenance);
-  output.write(report + files_text((folder / "report.md").string(), page), to_json(result, options.output, provenance));
-  options.conditions.check(to_json(result.eval, provenance));
+  const auto json = to_json(result, options.output, provenance);
+  output.write(report + files_text((folder / "report.md").string(), page), json);
+  options.conditions.check(json["eval"]);
 }
 
 void add_experiment_options(Arguments& arguments, ExperimentOptions& options) {

@@ -55,9 +55,7 @@ class Lister {
   SiteList running_sites(const ListingRequest& request) {
     if (!running_) running_.emplace(model_.paths(), options_.compute.devices);
     constexpr int kSmallContext = 32;  // one token goes through it
-    const ContextOptions small{.ctx_size = std::min(kSmallContext, running_->trained_context()),
-                               .threads = options_.compute.threads,
-                               .cache = options_.compute.cache};
+    const auto small = context_options(std::min(kSmallContext, running_->trained_context()), options_.compute);
     const Context context(*running_, small, rules_of_kind(request.recipe, SiteKind::activation));
     return list_sites(model_, request.recipe, request.storage, context);
   }

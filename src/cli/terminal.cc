@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "characters.h"
+#include "report/display_width.h"
 
 namespace fakequant {
 namespace {
@@ -38,11 +39,10 @@ bool terminal_has_escapes() {
 }
 
 std::string cut_to_columns(std::string_view line, int columns) {
-  constexpr unsigned char kLeadOfU1100 = 0xE1;
   std::size_t end = 0;
   for (int taken = 0; end < line.size();) {
     const auto length = std::max<std::size_t>(1, character_length(line.substr(end)));
-    taken += length >= 3 && static_cast<unsigned char>(line[end]) >= kLeadOfU1100 ? 2 : 1;
+    taken += static_cast<int>(display_width(line.substr(end, length)));
     if (taken > columns) break;
     end += length;
   }

@@ -18,7 +18,7 @@ int columns_of_stderr();
 // Whether the terminal understands escapes, such as one to clear a line: not with TERM=dumb, or without TERM.
 bool terminal_has_escapes();
 
-// The beginning of a line that takes at most so many columns. Characters from U+1100 on count as two: some are.
+// The beginning of a line that takes at most so many columns.
 std::string cut_to_columns(std::string_view line, int columns);
 
 }  // namespace fakequant

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/cache_types.h"
+#include "engine/compute_options.h"
 #include "engine/model.h"
 #include "engine/tap.h"
 
@@ -21,6 +22,11 @@ struct ContextOptions {
   int max_outputs = 0;  // tokens of an evaluation whose logits are asked for, at most; 0: all. Memory is kept for them
   CacheTypes cache = {};
 };
+
+// A context of this size that is computed as the options say.
+inline ContextOptions context_options(int ctx_size, const ComputeOptions& compute) {
+  return {ctx_size, compute.threads, compute.batch_size, 0, compute.cache};
+}
 
 // The tokens of an evaluation whose logits are wanted, by their index in it.
 struct OutputRange {

@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "engine/backend.h"
+#include "engine/load_parts.h"
 #include "error.h"
 #include "gguf/gguf_model.h"
 #include "gguf/tensor_type.h"
@@ -63,10 +64,7 @@ Model::Model(const std::vector<std::string>& parts, const DeviceOptions& devices
   parameters.devices = wanted.data();
   parameters.n_gpu_layers = offload_.layers;
   const auto begin = std::chrono::steady_clock::now();
-  std::vector<const char*> paths;
-  for (const auto& part : parts) paths.push_back(part.c_str());
-  model_.reset(paths.size() == 1 ? llama_model_load_from_file(paths[0], parameters)
-                                 : llama_model_load_from_splits(paths.data(), paths.size(), parameters));
+  model_.reset(load_parts(parts, parameters));
   load_ms_ = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
   if (!model_) throw Error(fmt::format("llama.cpp cannot load {}: {}", path_, engine_error()));
   if (llama_model_has_encoder(model_.get()) || !llama_model_has_decoder(model_.get())) {

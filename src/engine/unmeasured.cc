@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "engine/backend.h"
+#include "engine/load_parts.h"
 #include "engine/model_kind.h"
 
 namespace fakequant {
@@ -23,11 +24,7 @@ std::optional<std::string> why_not_measured(const std::vector<std::string>& part
   start_backends();
   auto parameters = llama_model_default_params();
   parameters.n_gpu_layers = 0;
-  std::vector<const char*> paths;
-  for (const auto& part : parts) paths.push_back(part.c_str());
-  const std::unique_ptr<llama_model, FreeModel> model(
-      paths.size() == 1 ? llama_model_load_from_file(paths[0], parameters)
-                        : llama_model_load_from_splits(paths.data(), paths.size(), parameters));
+  const std::unique_ptr<llama_model, FreeModel> model(load_parts(parts, parameters));
   if (!model) return std::nullopt;
   if (llama_model_has_encoder(model.get()) || !llama_model_has_decoder(model.get())) {
     return "a model with an encoder, and not one that only decodes";

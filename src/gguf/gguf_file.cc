@@ -364,6 +364,12 @@ std::optional<int> layer_of_tensor(std::string_view name) {
   return std::nullopt;
 }
 
+std::string layer_pattern(const std::string& name) {
+  if (!layer_of_tensor(name)) return name;
+  const auto begin = name.find("blk.") + 4;
+  return name.substr(0, begin) + "*" + name.substr(name.find('.', begin));
+}
+
 int layer_count(const std::vector<TensorInfo>& tensors) {
   int count = 0;
   for (const auto& tensor : tensors) {

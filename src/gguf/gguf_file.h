@@ -92,6 +92,10 @@ class GgufFile {
 // The layer that a tensor belongs to: 3 for "blk.3.ffn_norm.weight" (also enc.blk., dec.blk.); no value if none.
 std::optional<int> layer_of_tensor(std::string_view name);
 
+// The name with '*' in place of the layer's number: the same for all tensors of a kind. The name itself if it belongs
+// to no layer.
+std::string layer_pattern(const std::string& name);
+
 // The highest layer of any tensor plus 1; 0 if no tensor belongs to a layer.
 int layer_count(const std::vector<TensorInfo>& tensors);
 

@@ -103,8 +103,7 @@ BenchResult bench(const std::vector<std::string>& model_files, const std::vector
         fmt::format("{} prompt and {} decode tokens do not fit the {} that {} was trained for: give fewer",
                     result.prompt_tokens, result.decode_tokens, model.trained_context(), model_files.front()));
   }
-  const ContextOptions context_options{
-      .ctx_size = ctx_size, .threads = options.compute.threads, .cache = options.compute.cache};
+  const auto of_context = context_options(ctx_size, options.compute);
   const auto tokens = some_tokens(model, result.prompt_tokens);
   std::vector<std::unique_ptr<Context>> contexts;
   Times not_counted;
@@ -112,14 +111,14 @@ BenchResult bench(const std::vector<std::string>& model_files, const std::vector
     run(*context, tokens, result.decode_tokens, not_counted);
     contexts.push_back(std::move(context));
   };
-  run_first(models.open_baseline(context_options));
+  run_first(models.open_baseline(of_context));
   result.rss_added = memory_added(memory_before);
   for (const auto& variant : variants) {
     BenchVariant opened;
     opened.name = variant.name;
     opened.recipe = variant.recipe;
     const auto before = memory_held();
-    run_first(models.open(variant, context_options));
+    run_first(models.open(variant, of_context));
     opened.rss_added = memory_added(before);
     if (const auto& own = contexts.back()->model(); &own != &model) opened.load_ms = own.load_ms();
     result.variants.push_back(std::move(opened));

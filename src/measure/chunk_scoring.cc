@@ -29,6 +29,19 @@ Logits run(Context& context, const Chunk& chunk, const ChunkSlice& slice) {
   return logits;
 }
 
+// Appends the scores of a variant's predictions in a slice, which its logits are.
+void append_scores(const Logits& variant, const Chunk& chunk, const ChunkSlice& slice, const BaselineSlice& baseline,
+                   int threads, std::vector<TokenScore>& scores) {
+  const auto first = first_scored(slice);
+  const auto before = scores.size();
+  scores.resize(before + variant.size());
+  parallel_for(static_cast<std::int64_t>(variant.size()), threads, [&](std::int64_t i) {
+    const auto index = static_cast<std::size_t>(i);
+    scores[before + index] = score_token(baseline.logits[index], baseline.predictions[index], variant[index],
+                                         chunk.tokens[first + index + 1]);
+  });
+}
+
 }  // namespace
 
 ChunkPlan plan_chunks(const Model& model, int ctx_size, const ComputeOptions& compute) {
@@ -36,8 +49,7 @@ ChunkPlan plan_chunks(const Model& model, int ctx_size, const ComputeOptions& co
   ChunkPlan plan;
   plan.shape = {static_cast<std::size_t>(size)};
   plan.slices = plan.shape.slices(model.vocabulary_size());
-  plan.context = {size, compute.threads, compute.batch_size};
-  plan.context.cache = compute.cache;
+  plan.context = context_options(size, compute);
   for (const auto& slice : plan.slices) {
     plan.context.max_outputs = std::max(plan.context.max_outputs, static_cast<int>(slice.outputs.count));
   }
@@ -62,20 +74,13 @@ BaselineSlice predict_slice(Context& baseline, const Chunk& chunk, const ChunkSl
 
 std::optional<int> score_slice(Context& variant, const Chunk& chunk, const ChunkSlice& slice,
                                const BaselineSlice& baseline, int threads, std::vector<TokenScore>& scores) {
-  const auto first = first_scored(slice);
   const auto logits = run(variant, chunk, slice);
   const auto before = scores.size();
-  scores.resize(before + logits.size());
-  parallel_for(static_cast<std::int64_t>(slice.outputs.count), threads, [&](std::int64_t i) {
-    const auto index = static_cast<std::size_t>(i);
-    auto& score = scores[before + index];
-    score = score_token(baseline.logits[index], baseline.predictions[index], logits[index],
-                        chunk.tokens[first + index + 1]);
-  });
+  append_scores(logits, chunk, slice, baseline, threads, scores);
   // A divergence may be infinite where a prediction is a distribution.
   for (std::size_t i = 0; i < logits.size(); ++i) {
     if (!std::isnan(scores[before + i].kld) || std::isfinite(predict(logits[i]).log_sum)) continue;
-    return static_cast<int>(first + i);
+    return static_cast<int>(first_scored(slice) + i);
   }
   return std::nullopt;
 }
@@ -92,14 +97,7 @@ Overflow overflow_of(const Context& variant, const ChunkPosition& position, int 
 
 void score_same(const Chunk& chunk, const ChunkSlice& slice, const BaselineSlice& baseline, int threads,
                 std::vector<TokenScore>& scores) {
-  const auto first = first_scored(slice);
-  const auto before = scores.size();
-  scores.resize(before + baseline.logits.size());
-  parallel_for(static_cast<std::int64_t>(slice.outputs.count), threads, [&](std::int64_t i) {
-    const auto index = static_cast<std::size_t>(i);
-    const auto& logits = baseline.logits[index];
-    scores[before + index] = score_token(logits, baseline.predictions[index], logits, chunk.tokens[first + index + 1]);
-  });
+  append_scores(baseline.logits, chunk, slice, baseline, threads, scores);
 }
 
 }  // namespace fakequant

@@ -358,13 +358,12 @@ DriftResult measure_drift(LoadedModels& models, const Variant& variant, const Te
   const int ctx_size = choose_chunk_size(model, options.ctx_size);
   TextChunks chunks(model, text, ctx_size, options.chunks);
   const auto slices = slices_of(static_cast<std::size_t>(ctx_size));
-  ContextOptions context_options{
-      .ctx_size = ctx_size, .threads = options.compute.threads, .cache = options.compute.cache};
+  auto of_context = context_options(ctx_size, options.compute);
   for (const auto& slice : slices) {
-    context_options.max_outputs = std::max(context_options.max_outputs, static_cast<int>(slice.size()));
+    of_context.max_outputs = std::max(of_context.max_outputs, static_cast<int>(slice.size()));
   }
-  Context baseline(model, context_options, {});
-  Context changed(models.model_of(variant), context_options, variant.taps);
+  Context baseline(model, of_context, {});
+  Context changed(models.model_of(variant), of_context, variant.taps);
 
   DriftResult result;
   result.model = model.path();
@@ -374,7 +373,7 @@ DriftResult measure_drift(LoadedModels& models, const Variant& variant, const Te
   result.pattern = options.nodes;
   result.threads = options.compute.threads;
   result.ctx_size = ctx_size;
-  result.tokens_together = context_options.max_outputs;
+  result.tokens_together = of_context.max_outputs;
   const GraphShape shape{slices.front().size(), slices.front().size()};
   const auto subject = choose_nodes(baseline, changed, shape, options.nodes, result);
   Lockstep lockstep(options.compute.threads);

@@ -263,10 +263,9 @@ GenerationResult generate(LoadedModels& models, const std::vector<Variant>& vari
     const auto work = [&] { return read_prompt(model, prompts[p], options, result.ctx_size); };
     read.push_back(prompts.size() == 1 ? work() : about(number(p), work));
   }
-  const ContextOptions context_options{
-      .ctx_size = result.ctx_size, .threads = options.compute.threads, .cache = options.compute.cache};
-  const auto baseline = models.open_baseline(context_options);
-  const auto contexts = models.open(variants, context_options);
+  const auto of_context = context_options(result.ctx_size, options.compute);
+  const auto baseline = models.open_baseline(of_context);
+  const auto contexts = models.open(variants, of_context);
 
   std::size_t texts = 0;
   const auto one_more = [&] {

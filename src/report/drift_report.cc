@@ -199,8 +199,7 @@ std::string first_token_note(const DriftResult& result) {
   if (layers.empty()) return {};
   return fmt::format(
       "  In {} {} most of the squared error is that of the first token, whose values are the largest in many models: "
-      "the "
-      "median says more about the others.\n",
+      "the median says more about the others.\n",
       layers.size() == 1 ? "layer" : "layers", layer_ranges(layers));
 }
 
@@ -208,11 +207,9 @@ std::string first_token_note(const DriftResult& result) {
 std::string divergence_text(const DriftResult& result) {
   constexpr std::size_t kShown = 3;
   if (result.worst_tokens.empty()) return {};
-  VariantResult variant;
-  variant.worst_tokens = result.worst_tokens;
   return fmt::format("Half of the divergence is in {} of {}. Where the models differ most:\n\n{}",
                      count_text(result.half_in), plural(result.predictions, "prediction"),
-                     worst_tokens_table(variant, kShown).to_text());
+                     worst_tokens_table(result.worst_tokens, kShown).to_text());
 }
 
 std::string names_text(const std::vector<std::string>& names) {

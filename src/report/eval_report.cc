@@ -61,6 +61,12 @@ Json variant_json(const VariantResult& variant, const EvalResult& result) {
   return json;
 }
 
+// The name of the better one of two variants; empty where they do not differ.
+std::string better_of(const PairedDivergence& paired, const VariantResult& first, const VariantResult& second) {
+  if (paired.confidence == 0.5) return {};
+  return paired.is_first_better ? first.name : second.name;
+}
+
 // Of every two variants.
 Json comparisons_json(const EvalResult& result) {
   auto comparisons = Json::array();
@@ -74,9 +80,7 @@ Json comparisons_json(const EvalResult& result) {
                              {"kld_difference", paired->difference},
                              {"low", paired->low},
                              {"high", paired->high},
-                             {"better", paired->confidence == 0.5 ? Json(nullptr)
-                                        : paired->is_first_better ? Json(first.name)
-                                                                  : Json(second.name)},
+                             {"better", text_or_null(better_of(*paired, first, second))},
                              {"confidence", paired->confidence}});
     }
   }
@@ -260,11 +264,11 @@ std::string figures_in_words(const DivergenceFigures& figures) {
       percent_text(figures.top10_overlap));
 }
 
-Table worst_tokens_table(const VariantResult& variant, std::size_t max_rows) {
+Table worst_tokens_table(const std::vector<WorstToken>& tokens, std::size_t max_rows) {
   Table table({"KL divergence", "after<", "actual<", "baseline: p", "expects<", "variant: p", "expects<"});
   constexpr std::size_t kContext = 32;
-  for (std::size_t i = 0; i < std::min(max_rows, variant.worst_tokens.size()); ++i) {
-    const auto& token = variant.worst_tokens[i];
+  for (std::size_t i = 0; i < std::min(max_rows, tokens.size()); ++i) {
+    const auto& token = tokens[i];
     const auto quoted = [](const std::string& text) { return "'" + end_of_text(text, kContext) + "'"; };
     table.add_row({value_text(token.kld), quoted(token.context), quoted(token.token), percent_text(token.p_baseline),
                    quoted(token.top_baseline), percent_text(token.p_variant), quoted(token.top_variant)});
@@ -346,7 +350,8 @@ std::string variant_text(const VariantResult& variant, const EvalResult& result,
     text += fmt::format("\n{}\n{}", distribution_table(variant.figures).to_text(), figures_in_words(variant.figures));
   }
   if (!variant.worst_tokens.empty()) {
-    text += fmt::format("\nWhere they differ most:\n\n{}", worst_tokens_table(variant, kWorstShown).to_text());
+    text +=
+        fmt::format("\nWhere they differ most:\n\n{}", worst_tokens_table(variant.worst_tokens, kWorstShown).to_text());
   }
   if (variant.sites.empty()) return text;
   const bool is_cut = details == EvalDetails::brief && variant.sites.size() > kSitesShown + 1;
@@ -376,8 +381,7 @@ Table comparisons_table(const EvalResult& result) {
     table.add_row({fmt::format("{} - {}", printable(variant.name), printable(best->name)),
                    fmt::format("{:+.3e}", paired->difference),
                    fmt::format("{:+.3e} to {:+.3e}", paired->low, paired->high),
-                   paired->confidence == 0.5 ? "" : printable(paired->is_first_better ? best->name : variant.name),
-                   confidence_text(paired->confidence)});
+                   printable(better_of(*paired, *best, variant)), confidence_text(paired->confidence)});
   }
   return table;
 }

@@ -29,7 +29,7 @@ std::string figures_in_words(const DivergenceFigures& figures);
 Json worst_token_json(const WorstToken& token, const std::string& text);
 
 // The predictions with the largest KL divergence, and the text before them.
-Table worst_tokens_table(const VariantResult& variant, std::size_t max_rows);
+Table worst_tokens_table(const std::vector<WorstToken>& tokens, std::size_t max_rows);
 
 // What was rounded, a row for each site.
 Table sites_table(const VariantResult& variant, std::size_t max_rows);

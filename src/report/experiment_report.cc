@@ -43,7 +43,8 @@ std::string describe_variants(const ExperimentResult& result) {
         std::any_of(result.variants.begin(), result.variants.end(),
                     [&](const ExperimentVariant& further) { return further.name == variant.name; });
     if (has_own_recipe) {
-      text += fmt::format("- **{}**: all rules of its recipe together: `{}`.\n", variant.name, variant.recipe);
+      text +=
+          fmt::format("- **{}**: all rules of its recipe together: {}.\n", variant.name, markdown_code(variant.recipe));
       continue;
     }
     text +=
@@ -177,7 +178,7 @@ std::string perplexity_and_divergence(const ExperimentResult& result) {
         "The distribution over the predictions of **{}**:\n\n{}\n{}\nThe predictions that differ most from the "
         "baseline:\n\n{}\n",
         variant.name, distribution_table(variant.figures).to_markdown(), figures_in_words(variant.figures),
-        worst_tokens_table(variant, kWorstShown).to_markdown());
+        worst_tokens_table(variant.worst_tokens, kWorstShown).to_markdown());
   }
   for (const auto& variant : eval.variants) {
     if (variant.sites.empty()) continue;

@@ -22,7 +22,7 @@ struct Provenance {
 Json json_file(const std::string& command_name, const std::string& model, const Provenance& provenance);
 
 // The fields of a rounding's errors: elements changed saturated absmax max_abs mean_abs max_rel rmse sqnr_db
-// cosine flushed.
+// cosine flushed not_finite.
 void add_rounding_errors(Json& json, const RoundingErrors& errors);
 
 // Null for an empty text.

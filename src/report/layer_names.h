@@ -4,13 +4,11 @@
 #include <string>
 #include <vector>
 
+#include "gguf/gguf_file.h"
+
 namespace fakequant {
 
-// The name with '*' in place of the layer's number: the same for all tensors of a kind. The name itself if it
-// belongs to no layer.
-std::string layer_pattern(const std::string& name);
-
-// The pattern with the numbers of these layers, in ascending order, in place of '*'.
+// The layer_pattern() of a name with the numbers of these layers, in ascending order, in place of '*'.
 std::string with_layers(std::string pattern, const std::vector<int>& layers);
 
 }  // namespace fakequant

@@ -22,6 +22,7 @@
 #include "recipe/site_match.h"
 #include "version.h"
 #include "weights/file_type.h"
+#include "weights/quantize_fallback.h"
 #include "weights/tensor_rounding.h"
 #include "weights/weight_sites.h"
 
@@ -109,27 +110,13 @@ int storage_type(const TensorInfo& tensor, const Rule& rule, const ApplySettings
 std::string kinds_of(const std::vector<std::string>& names) {
   constexpr std::size_t kShown = 12;
   std::vector<std::string> kinds;
-  for (auto name : names) {
-    if (const auto layer = layer_of_tensor(name)) {
-      const auto number = fmt::format("blk.{}.", *layer);
-      if (const auto at = name.find(number); at != std::string::npos) name.replace(at, number.size(), "blk.*.");
-    }
-    if (std::find(kinds.begin(), kinds.end(), name) == kinds.end()) kinds.push_back(std::move(name));
+  for (const auto& name : names) {
+    auto kind = layer_pattern(name);
+    if (std::find(kinds.begin(), kinds.end(), kind) == kinds.end()) kinds.push_back(std::move(kind));
   }
   const auto shown = std::min(kinds.size(), kShown);
   return fmt::format("{}{}", fmt::join(kinds.begin(), kinds.begin() + static_cast<std::ptrdiff_t>(shown), ", "),
                      kinds.size() > shown ? fmt::format(" and {} more", kinds.size() - shown) : "");
-}
-
-// What llama-quantize takes where the rows are no multiple of a type's block (llama-quant.cpp, tensor_type_fallback);
-// empty if it knows none.
-std::string fallback_of(const std::string& format) {
-  static const std::map<std::string, std::string> fallbacks = {
-      {"q4_k", "q5_0"},      {"q5_k", "q5_1"},     {"q6_k", "q8_0"},     {"q2_k", "iq4_nl"},    {"q3_k", "iq4_nl"},
-      {"iq2_xxs", "iq4_nl"}, {"iq2_xs", "iq4_nl"}, {"iq2_s", "iq4_nl"},  {"iq3_xxs", "iq4_nl"}, {"iq3_s", "iq4_nl"},
-      {"iq1_s", "iq4_nl"},   {"iq1_m", "iq4_nl"},  {"iq4_xs", "iq4_nl"}, {"tq1_0", "q4_0"},     {"tq2_0", "q4_0"}};
-  const auto found = fallbacks.find(format);
-  return found == fallbacks.end() ? "" : found->second;
 }
 
 // Tensors that a rule selects and cannot round, for one message about all of them.
@@ -152,7 +139,7 @@ struct Unfit {
 void refuse_rows(const Unfit& unfit) {
   if (unfit.names.empty()) return;
   const auto& format = unfit.rule->format;
-  const auto fallback = fallback_of(format.name);
+  const auto fallback = quantize_fallback(format.name);
   const auto which = unfit.names.size() == unfit.selected ? fmt::format("none of the {} fits", unfit.selected)
                                                           : fmt::format("{} of {} do not fit: {}", unfit.names.size(),
                                                                         unfit.selected, kinds_of(unfit.names));

@@ -9,9 +9,8 @@
 namespace fakequant {
 
 WeightBits weight_bits(const GgufModel& model, const Recipe& recipe) {
-  const auto winners =
-      match_sites(rules_of_kind(recipe, SiteKind::weight), weight_sites(model), layer_count(model.tensors()));
   const auto rules = rules_of_kind(recipe, SiteKind::weight);
+  const auto winners = match_sites(rules, weight_sites(model), layer_count(model.tensors()));
   WeightBits total;
   for (std::size_t t = 0; t < winners.size(); ++t) {
     const auto& tensor = model.tensors()[t];

@@ -1,7 +1,7 @@
 // 95 % intervals of a mean, from its standard error.
 import type { Figure } from "./data/head";
 
-const kStandardErrors = 1.96;
+export const kStandardErrors = 1.96; // from the mean to an end of the interval
 
 export interface Interval {
   low: number;

@@ -1,5 +1,6 @@
 // A study as the page shows it: by site, with the least harmful formats first.
 import type { SweepResult, SweepVariant } from "./data/sweep";
+import { kStandardErrors } from "./interval";
 
 // A variant whose divergence is known: measured, or else predicted.
 export interface Measured extends SweepVariant {
@@ -21,8 +22,6 @@ export interface Study {
   variants: Measured[];
   overflowed: SweepVariant[]; // without figures
 }
-
-const kStandardErrors = 1.96; // from the middle of a 95 % interval to its end
 
 const median = (values: number[]): number => values.sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 
