@@ -15,7 +15,8 @@ struct BenchCommandOptions : MeasurementOptions {
 
 void run_bench(BenchCommandOptions& options) {
   options.bench.compute = options.compute;
-  MeasurementPlan plan{.command = "bench", .variants = variants_of(options.rules, options.variants)};
+  MeasurementPlan plan{
+      .command = "bench", .variants = variants_of(options.rules, options.variants), .arithmetic = Arithmetic::native};
   run_measurement(options, plan, [&](const Measurement& measurement, ProgressLine& line) {
     const auto result =
         bench(measurement.model.paths(), measurement.prepared.variants(), options.bench, line.callback());
@@ -31,7 +32,7 @@ void add_bench_options(Arguments& arguments, BenchCommandOptions& options) {
                    "Tokens decoded one by one [32, or what the context has room for]");
   arguments.number("--repetitions", options.bench.repetitions, kFewestPairs, 1 << 20,
                    "Rounds in which baseline and variant take turns");
-  add_measurement_options(arguments, options);
+  add_measurement_options(arguments, options, SeveralVariants::offered, Arithmetic::native);
   options.conditions.add_option(arguments,
                                 {"prompt.ratio_low", "prompt.ratio", "prompt.ratio_high", "decode.ratio_low",
                                  "decode.ratio", "decode.ratio_high"},

@@ -25,6 +25,7 @@ struct CalibrateCommandOptions : CommonOptions {
 };
 
 void run_calibrate(CalibrateCommandOptions& options) {
+  settle_compute(options);
   // What is excepted may be the inputs that are recorded without rules.
   auto exceptions = std::exchange(options.rules.exceptions, {});
   auto recipe = recipe_of(options.rules);
@@ -37,7 +38,7 @@ void run_calibrate(CalibrateCommandOptions& options) {
   check_recorded_range(options.calibrate.range);
   const GgufModel model(options.model);
   const auto text = text_file(options.text);
-  const auto provenance = provenance_of(options, options.compute.devices);
+  const auto provenance = provenance_of(options, options.compute);
   // The rules may name the file of ranges that is written here: calibration does not read it.
   auto inputs = model.paths();
   inputs.insert(inputs.end(), {options.text, options.rules.recipe_file});
@@ -70,7 +71,7 @@ void add_calibrate_options(Arguments& arguments, CalibrateCommandOptions& option
   arguments.number("--chunks", options.calibrate.chunks, 1, 1 << 30, "Read at most N chunks [all]");
   add_rule_options(arguments, options.rules, RuleKinds::all, DryRun::no);
   add_storage_options(arguments, options.storage);
-  add_device_options(arguments, options.compute.devices);
+  add_compute_options(arguments, options);
 }
 
 }  // namespace

@@ -126,7 +126,7 @@ ExperimentPage write_page(const fs::path& folder, const Provenance& provenance) 
 void run_experiment_command(ExperimentOptions& options) {
   auto& request = options.request;
   auto files = set_variants(options, request);
-  check_cache_types(options.compute.cache);
+  settle_compute(options);
   options.conditions.parse(names_of(request));
   request.prompts = prompts_of(options.prompts);
   if (request.prompts.empty()) request.prompts = default_prompts();
@@ -134,6 +134,7 @@ void run_experiment_command(ExperimentOptions& options) {
   request.drift.ctx_size = request.eval.ctx_size;
   if (request.eval.chunks > 0) request.drift.chunks = std::min(request.drift.chunks, request.eval.chunks);
   request.compute = options.compute;
+  if (!options.arithmetic.empty()) request.generation_arithmetic = options.compute.arithmetic;
   const GgufModel model(request.model);
   request.storage = settings_of(options.storage);
   const auto recipes = named_recipes(request);
@@ -144,7 +145,7 @@ void run_experiment_command(ExperimentOptions& options) {
     ResultOutput output(options, inputs_of(model, options.rules, all_rules(recipes)));
     return write_listings(options, model, {.storage = request.storage, .only_named = true}, recipes, output);
   }
-  const auto provenance = provenance_of(options, options.compute.devices);
+  const auto provenance = provenance_of(options, options.compute);
 
   const fs::path folder(options.output);
   make_folder(folder);
@@ -210,9 +211,8 @@ void add_experiment_options(Arguments& arguments, ExperimentOptions& options) {
   options.conditions.add_option(arguments, figure_fields(), "kld.mean>0.01");
   add_rule_options(arguments, options.rules);
   add_variant_options(arguments, options.variants);
-  add_cache_options(arguments, options.compute.cache);
+  add_compute_options(arguments, options);
   add_storage_options(arguments, options.storage);
-  add_device_options(arguments, options.compute.devices);
 }
 
 }  // namespace

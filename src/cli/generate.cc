@@ -16,7 +16,9 @@ struct GenerateCommandOptions : MeasurementOptions {
 };
 
 void run_generate(GenerateCommandOptions& options) {
-  MeasurementPlan plan{.command = "generate", .variants = variants_of(options.rules, options.variants)};
+  MeasurementPlan plan{.command = "generate",
+                       .variants = variants_of(options.rules, options.variants),
+                       .arithmetic = Arithmetic::native};
   plan.inputs = options.prompts.whole;
   plan.inputs.push_back(options.prompts.path());
   if (!options.generate.system.empty() && !options.generate.chat) {
@@ -69,7 +71,7 @@ void add_generate_options(Arguments& arguments, GenerateCommandOptions& options)
   arguments.number("-c,--ctx-size", generate.ctx_size, 4, 1 << 24,
                    "Tokens of the context [512, or the model's training context if shorter]");
   add_sampler_options(arguments, generate.sampler);
-  add_measurement_options(arguments, options);
+  add_measurement_options(arguments, options, SeveralVariants::offered, Arithmetic::native);
   options.conditions.add_option(arguments, {"agreement", "forced_agreement", "identical"}, "forced_agreement<0.9");
 }
 

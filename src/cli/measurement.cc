@@ -4,23 +4,23 @@
 
 namespace fakequant {
 
-void add_measurement_options(Arguments& arguments, MeasurementOptions& options, SeveralVariants several) {
+void add_measurement_options(Arguments& arguments, MeasurementOptions& options, SeveralVariants several,
+                             Arithmetic arithmetic) {
   add_rule_options(arguments, options.rules);
   if (several == SeveralVariants::offered) add_variant_options(arguments, options.variants);
   add_storage_options(arguments, options.storage);
-  add_cache_options(arguments, options.compute.cache);
-  add_device_options(arguments, options.compute.devices);
+  add_compute_options(arguments, options, arithmetic);
 }
 
 void run_measurement(MeasurementOptions& options, const MeasurementPlan& plan, const Measure& measure) {
   const auto recipe = all_rules(plan.variants);
   const auto storage = settings_of(options.storage);
-  check_cache_types(options.compute.cache);
+  settle_compute(options, plan.arithmetic);
   auto names = plan.models;
   for (const auto& variant : plan.variants) names.push_back(variant.name);
   options.conditions.parse(plan.has_named_entries ? names : std::vector<std::string>{});
   const GgufModel model(options.model);
-  const auto provenance = provenance_of(options, options.compute.devices);
+  const auto provenance = provenance_of(options, options.compute);
   auto inputs = plan.inputs;
   for (const auto& variant : plan.variants) inputs.push_back(variant.file);
   ResultOutput output(options, inputs_of(model, options.rules, recipe, inputs));
@@ -41,8 +41,9 @@ void run_measurement(MeasurementOptions& options, const MeasurementPlan& plan, c
     return measure({model, provenance, prepared, roundings}, line);
   }();
   if (!report) return;
-  report->json["cache_type_k"] = options.compute.cache.k;
-  report->json["cache_type_v"] = options.compute.cache.v;
+  const auto cache = settled(options.compute.cache, options.compute.arithmetic);
+  report->json["cache_type_k"] = cache.k;
+  report->json["cache_type_v"] = cache.v;
   output.write(report->text, report->json);
   options.conditions.check(report->json);
 }

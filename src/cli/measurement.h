@@ -25,17 +25,19 @@ struct MeasurementOptions : CommonOptions {
 
 enum class SeveralVariants { no, offered };
 
-// --rule and the other options of rules, --variant where it is offered, storage and devices.
+// --rule and the other options of rules, --variant where it is offered, storage, and how the model is computed.
 void add_measurement_options(Arguments& arguments, MeasurementOptions& options,
-                             SeveralVariants several = SeveralVariants::offered);
+                             SeveralVariants several = SeveralVariants::offered,
+                             Arithmetic arithmetic = Arithmetic::f32);
 
 // What a command measures.
 struct MeasurementPlan {
-  std::string command;                     // its name, for the progress line
-  std::vector<NamedRecipe> variants = {};  // that rules make
-  std::vector<std::string> models = {};    // the names of variants that are models, measured as they are
-  bool has_named_entries = true;           // conditions may name variants, and nothing else
-  std::vector<std::string> inputs = {};    // files that are read beside the model and those that rules name
+  std::string command;                      // its name, for the progress line
+  std::vector<NamedRecipe> variants = {};   // that rules make
+  std::vector<std::string> models = {};     // the names of variants that are models, measured as they are
+  bool has_named_entries = true;            // conditions may name variants, and nothing else
+  Arithmetic arithmetic = Arithmetic::f32;  // where none is asked for
+  std::vector<std::string> inputs = {};     // files that are read beside the model and those that rules name
 };
 
 // What a command measures, made ready.

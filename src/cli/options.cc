@@ -87,12 +87,14 @@ void add_except_option(Arguments& arguments, std::vector<std::string>& exception
   arguments.texts("--except", "SITE", exceptions, "Leave a site out of all rules: w:output, w:ffn_down@0; repeatable");
 }
 
-void add_cache_options(Arguments& arguments, CacheTypes& types) {
+namespace {
+
+void add_cache_options(Arguments& arguments, CacheTypes& types, const std::string& own) {
   arguments.group("Attention's cache");
   arguments.text("--cache-type-k", "TYPE", types.k,
-                 "Type of the keys, also -ctk: f32 f16 bf16 q8_0 q4_0 q4_1 iq4_nl q5_0 q5_1 [f16]");
+                 fmt::format("Type of the keys, also -ctk: f32 f16 bf16 q8_0 q4_0 q4_1 iq4_nl q5_0 q5_1 [{}]", own));
   arguments.text("--cache-type-v", "TYPE", types.v,
-                 "Type of the values, also -ctv; a quantized type needs flash attention [f16]");
+                 fmt::format("Type of the values, also -ctv; a quantized type needs native arithmetic [{}]", own));
 }
 
 void add_device_options(Arguments& arguments, DeviceOptions& options) {
@@ -102,6 +104,27 @@ void add_device_options(Arguments& arguments, DeviceOptions& options) {
                  "Compute on these devices, comma-separated; 'none': on the CPU [the RPC servers']");
   arguments.number_or_all("--gpu-layers,--n-gpu-layers", options.gpu_layers, 1'000'000,
                           "Put the last N layers on the devices, or 'all' [all, where there are devices]");
+}
+
+}  // namespace
+
+void add_compute_options(Arguments& arguments, CommonOptions& options, Arithmetic arithmetic) {
+  arguments.group("Arithmetic");
+  arguments.text("--arithmetic", "NAME", options.arithmetic,
+                 fmt::format("f32: products in float32, nothing is rounded that no rule names;\n"
+                             "native: llama.cpp's own kernels, which round products' inputs [{}]",
+                             to_string(arithmetic)));
+  const auto own = arithmetic == Arithmetic::f32 ? "f32; native: f16" : "f16; f32 arithmetic: f32";
+  add_cache_options(arguments, options.compute.cache, own);
+  add_device_options(arguments, options.compute.devices);
+}
+
+void settle_compute(CommonOptions& options, Arithmetic otherwise) {
+  auto& compute = options.compute;
+  compute.arithmetic = options.arithmetic.empty()
+                           ? otherwise
+                           : about("--arithmetic", [&] { return parse_arithmetic(options.arithmetic); });
+  check_cache_types(compute.cache, compute.arithmetic);
 }
 
 namespace {
@@ -332,10 +355,10 @@ void prepare_threads(const CommonOptions& options) {
   std::fputs(line.c_str(), stderr);  // the work goes on without a terminal
 }
 
-Provenance provenance_of(const CommonOptions& options) { return {options.command_line, version(), {}}; }
+Provenance provenance_of(const CommonOptions& options) { return {options.command_line, version(), {}, {}}; }
 
-Provenance provenance_of(const CommonOptions& options, const DeviceOptions& devices) {
-  return {options.command_line, version(), backend_names(devices)};
+Provenance provenance_of(const CommonOptions& options, const ComputeOptions& compute) {
+  return {options.command_line, version(), backend_names(compute.devices), to_string(compute.arithmetic)};
 }
 
 }  // namespace fakequant

@@ -21,6 +21,7 @@ struct CommonOptions {
   std::string command_line;  // as typed, for reports
   std::string json;          // a path, "-" for stdout, empty for none
   ComputeOptions compute;    // devices only of commands with add_device_options
+  std::string arithmetic;    // its name; empty: the command's own, or it computes nothing
   bool quiet = false;
 };
 
@@ -46,11 +47,13 @@ enum class DryRun { no, offered };
 void add_rule_options(Arguments& arguments, RuleOptions& options, RuleKinds kinds = RuleKinds::all,
                       DryRun dry_run = DryRun::offered);
 
-// --cache-type-k and --cache-type-v. Check them before the work begins, with check_cache_types.
-void add_cache_options(Arguments& arguments, CacheTypes& types);
+// How a model is computed: --arithmetic, --cache-type-k, --cache-type-v, --rpc, --device and --gpu-layers.
+// `arithmetic`: the command's own, for the help.
+void add_compute_options(Arguments& arguments, CommonOptions& options, Arithmetic arithmetic = Arithmetic::f32);
 
-// --rpc, --device and --gpu-layers.
-void add_device_options(Arguments& arguments, DeviceOptions& options);
+// Puts into options.compute what the options for it mean; `otherwise`: the arithmetic where none is named. Call it
+// before the work begins. Throws a usage error for a name that is invalid.
+void settle_compute(CommonOptions& options, Arithmetic otherwise = Arithmetic::f32);
 
 // --except, of commands that have no other option for rules.
 void add_except_option(Arguments& arguments, std::vector<std::string>& exceptions);
@@ -177,8 +180,7 @@ void prepare_threads(const CommonOptions& options);
 // Of a command that runs no model.
 Provenance provenance_of(const CommonOptions& options);
 
-// Of a command that runs a model on these devices. Opens them, so call it before the work begins; throws as
-// open_devices does.
-Provenance provenance_of(const CommonOptions& options, const DeviceOptions& devices);
+// Of a command that runs a model so. Opens its devices, so call it before the work begins; throws as open_devices does.
+Provenance provenance_of(const CommonOptions& options, const ComputeOptions& compute);
 
 }  // namespace fakequant

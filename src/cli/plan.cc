@@ -110,7 +110,6 @@ std::vector<std::string> files_of(const StudyDatabase& study, const StudySubject
 void run_plan(PlanCommandOptions& options) {
   auto& request = options.request;
   check_options(options);
-  check_cache_types(options.compute.cache);
   options.conditions.parse();
   request.max_kld = parse_max_kld(options.max_kld);
   for (const auto& site : options.sites) request.sites.push_back(parse_site_pattern(site));
@@ -120,13 +119,14 @@ void run_plan(PlanCommandOptions& options) {
   const StudyDatabase study(request.study, StudyAccess::read);
   const auto subject = study.subject();
   if (!subject) throw Error(fmt::format("{} is empty: it holds no study", request.study));
+  settle_compute(options, parse_arithmetic(subject->arithmetic));
   options.verification.texts = verified_texts(*subject, options);
   const auto inputs = files_of(study, *subject, options);
   ResultOutput output(options, inputs, {{"-o", options.output}, {"--tensor-type-file", options.tensor_types}});
   std::optional<OutputFile> recipe_file, types_file;
   if (!options.output.empty()) recipe_file.emplace(options.output);
   if (!options.tensor_types.empty()) types_file.emplace(options.tensor_types);
-  const auto provenance = options.verify ? provenance_of(options, options.compute.devices) : provenance_of(options);
+  const auto provenance = options.verify ? provenance_of(options, options.compute) : provenance_of(options);
   auto result = about(request.study, [&] { return make_plan(study, request); });
   if (result.is_chosen && result.recipe.empty() && !options.output.empty()) {
     throw usage_error(
@@ -176,8 +176,7 @@ void add_plan_options(Arguments& arguments, PlanCommandOptions& options) {
       arguments, {"chosen.kld", "chosen.bits", "chosen.weight_bits", "chosen.activation_bits", "verify.measured_kld"},
       "chosen.kld>0.01");
   add_storage_options(arguments, options.storage);
-  add_cache_options(arguments, options.compute.cache);
-  add_device_options(arguments, options.compute.devices);
+  add_compute_options(arguments, options);
 }
 
 }  // namespace

@@ -31,7 +31,7 @@ class Lister {
   }
 
   Provenance provenance() const {
-    return running_ ? provenance_of(options_, options_.compute.devices) : provenance_of(options_);
+    return running_ ? provenance_of(options_, options_.compute) : provenance_of(options_);
   }
 
  private:
@@ -53,7 +53,7 @@ class Lister {
   }
 
   SiteList running_sites(const ListingRequest& request) {
-    if (!running_) running_.emplace(model_.paths(), options_.compute.devices);
+    if (!running_) running_.emplace(model_.paths(), options_.compute.devices, options_.compute.arithmetic);
     constexpr int kSmallContext = 32;  // one token goes through it
     const auto small = context_options(std::min(kSmallContext, running_->trained_context()), options_.compute);
     const Context context(*running_, small, rules_of_kind(request.recipe, SiteKind::activation));

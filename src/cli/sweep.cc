@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <filesystem>
 
 #include "cli/command.h"
 #include "cli/interruption.h"
@@ -59,6 +60,14 @@ SweepQuestion question_of(const SweepCommandOptions& options) {
   return question;
 }
 
+// That of a study which is continued.
+Arithmetic arithmetic_of(const std::string& path) {
+  std::error_code fault;
+  if (path.empty() || !std::filesystem::exists(path, fault)) return Arithmetic::f32;
+  const auto subject = StudyDatabase(path, StudyAccess::read).subject();
+  return subject ? parse_arithmetic(subject->arithmetic) : Arithmetic::f32;
+}
+
 void check_prediction(const SweepRequest& request) {
   if (!request.predicts) {
     if (request.budget > 0) throw usage_error("--budget limits the cost of --predict: add --predict");
@@ -78,7 +87,7 @@ void run_sweep(SweepCommandOptions& options) {
   auto& request = options.request;
   request.storage = settings_of(options.storage);
   request.question = question_of(options);
-  check_cache_types(options.compute.cache);
+  settle_compute(options, arithmetic_of(request.study));
   options.conditions.parse();
   parse_shard(options.shard, request);
   request.precision = parse_precision(options.precision);
@@ -87,7 +96,7 @@ void run_sweep(SweepCommandOptions& options) {
   const GgufModel model(request.model);
   request.texts = text_files(options.texts);
   request.compute = options.compute;
-  const auto provenance = provenance_of(options, request.compute.devices);
+  const auto provenance = provenance_of(options, request.compute);
   auto inputs = model.paths();
   inputs.insert(inputs.end(), options.texts.begin(), options.texts.end());
   for (const auto& format : request.question.formats) {
@@ -137,8 +146,7 @@ void add_sweep_options(Arguments& arguments, SweepCommandOptions& options) {
   arguments.flag("--dry-run", request.dry_run, "Only print the variants, and the chunks that the study has of them");
   options.conditions.add_option(arguments, figure_fields(), "kld.mean>0.01");
   add_storage_options(arguments, options.storage);
-  add_cache_options(arguments, options.compute.cache);
-  add_device_options(arguments, options.compute.devices);
+  add_compute_options(arguments, options);
 }
 
 }  // namespace

@@ -6,7 +6,9 @@
 #include <llama.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
+#include <memory>
 #include <set>
 
 #include "engine/architecture_models.h"
@@ -165,6 +167,92 @@ std::map<int, Recipe> rules_of_layers(Context& context) {
     }
   }
   return rules;
+}
+
+// llama.cpp's own logits of the same tokens, with the cache in F32 and without its fused attention, which rounds.
+std::vector<float> llama_logits_in_f32(const Model& model) {
+  auto parameters = llama_context_default_params();
+  parameters.n_ctx = 64;
+  parameters.n_threads = parameters.n_threads_batch = 2;
+  parameters.type_k = parameters.type_v = GGML_TYPE_F32;
+  parameters.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_DISABLED;
+  const std::unique_ptr<llama_context, decltype(&llama_free)> context(llama_init_from_model(model.get(), parameters),
+                                                                      llama_free);
+  auto batch = llama_batch_init(kTokens, 0, 1);
+  const auto vocabulary = static_cast<std::size_t>(model.vocabulary_size());
+  batch.n_tokens = kTokens;
+  for (std::size_t i = 0; i < kTokens; ++i) {
+    batch.token[i] = static_cast<Token>((i * 37 + 5) % vocabulary);
+    batch.pos[i] = static_cast<llama_pos>(i);
+    batch.n_seq_id[i] = 1;
+    batch.seq_id[i][0] = 0;
+    batch.logits[i] = 1;
+  }
+  EXPECT_EQ(llama_decode(context.get(), batch), 0);
+  llama_batch_free(batch);
+  const auto* logits = llama_get_logits(context.get());
+  return {logits, logits + kTokens * vocabulary};
+}
+
+constexpr ContextOptions kReference{.ctx_size = 64, .threads = 2, .arithmetic = Arithmetic::f32};
+
+// Whether a model computes a GELU that ggml looks up in a table in F16.
+bool has_rounded_gelu(const Graph& graph) {
+  return std::any_of(graph.begin(), graph.end(), [](const GraphNode& node) {
+    return node.operation == "GELU" || node.operation == "GEGLU" || node.operation == "GELU_QUICK" ||
+           node.operation == "GEGLU_QUICK";
+  });
+}
+
+// The generator stores matrices in F32, so that llama.cpp's own products round nothing.
+TEST_P(Architecture, HasLlamaCppsLogitsInReferenceArithmetic) {
+  if (!load(GetParam())) return;
+  const Model model({GetParam()}, {}, Arithmetic::f32);
+  Context context(model, kReference);
+  const auto logits = logits_of(context, kTokens), expected = llama_logits_in_f32(model);
+  ASSERT_EQ(logits.size(), expected.size());
+  double difference = 0, size = 0;
+  for (std::size_t i = 0; i < logits.size(); ++i) {
+    difference += std::pow(double{logits[i]} - double{expected[i]}, 2);
+    size += std::pow(double{expected[i]}, 2);
+  }
+  EXPECT_LE(std::sqrt(difference / size), has_rounded_gelu(context.graph()) ? 5e-4 : 1e-4);
+}
+
+TEST_P(Architecture, ComputesTheSameInReferenceArithmeticWhateverIsEvaluatedTogether) {
+  if (!load(GetParam())) return;
+  const Model model({GetParam()}, {}, Arithmetic::f32);
+  Context context(model, kReference);
+  auto serial_options = kReference;
+  serial_options.threads = 1;
+  Context serial(model, serial_options);
+  const auto together = logits_of(context, kTokens);
+  EXPECT_EQ(logits_of(serial, kTokens), together) << "threads";
+  Context native(model, {64, 2});
+  const auto baseline = logits_of(native, kTokens);
+  for (const std::size_t pieces : {1, 5}) {
+    // Some operations that llama.cpp computes itself depend on it: linear attention, for instance.
+    if (logits_of(native, pieces) != baseline) continue;
+    EXPECT_EQ(logits_of(context, pieces), together) << pieces;
+  }
+}
+
+TEST_P(Architecture, LeavesLayersOutInReferenceArithmeticToo) {
+  if (!load(GetParam())) return;
+  const Model model({GetParam()}, {}, Arithmetic::f32);
+  Context baseline(model, kReference), whole(model, kReference), begun(model, kReference);
+  const auto rules = rules_of_layers(whole);
+  HiddenStates states;
+  baseline.clear();
+  baseline.keep_hidden_states(states);
+  logits_of_text(baseline, kTokens);
+  const auto& recipe = rules.rbegin()->second;
+  whole.set_recipe(recipe);
+  begun.set_recipe(recipe);
+  const auto expected = logits_of(whole, kTokens);
+  begun.clear();
+  begun.begin_from(states);
+  EXPECT_EQ(logits_of_text(begun, kTokens), expected) << to_string(recipe[0]);
 }
 
 TEST_P(Architecture, GivesTheSameLogitsWhereTheLayersBelowARuleAreNotComputedAgain) {

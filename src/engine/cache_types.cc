@@ -28,13 +28,27 @@ int cache_type(const std::string& name) {
   throw usage_error(fmt::format("'{}' is no type of the cache: take one of {}", name, fmt::join(names, " ")));
 }
 
-void check_cache_types(const CacheTypes& types) {
-  about("type of the cached keys", [&] { return cache_type(types.k); });
-  about("type of the cached values", [&] { return cache_type(types.v); });
+CacheTypes settled(CacheTypes types, Arithmetic arithmetic) {
+  const std::string own = arithmetic == Arithmetic::f32 ? "f32" : "f16";
+  if (types.k.empty()) types.k = own;
+  if (types.v.empty()) types.v = own;
+  return types;
 }
 
-std::string to_string(const CacheTypes& types) {
-  return types == CacheTypes{} ? std::string() : fmt::format("a cache of {} keys and {} values", types.k, types.v);
+void check_cache_types(const CacheTypes& types, Arithmetic arithmetic) {
+  const auto [k, v] = settled(types, arithmetic);
+  about("type of the cached keys", [&] { return cache_type(k); });
+  const auto type = static_cast<ggml_type>(about("type of the cached values", [&] { return cache_type(v); }));
+  if (arithmetic == Arithmetic::f32 && ggml_is_quantized(type)) {
+    throw usage_error(fmt::format(
+        "{} values in the cache need flash attention, which f32 arithmetic goes without: take native arithmetic", v));
+  }
+}
+
+std::string to_string(const CacheTypes& types, Arithmetic arithmetic) {
+  const auto chosen = settled(types, arithmetic);
+  return chosen == settled({}, arithmetic) ? std::string()
+                                           : fmt::format("a cache of {} keys and {} values", chosen.k, chosen.v);
 }
 
 }  // namespace fakequant

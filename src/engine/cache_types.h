@@ -5,21 +5,27 @@
 
 #include <string>
 
+#include "engine/arithmetic.h"
+
 namespace fakequant {
 
 struct CacheTypes {
-  std::string k = "f16", v = "f16";  // llama.cpp's names
+  std::string k, v;  // llama.cpp's names; empty: the arithmetic's own
 
   bool operator==(const CacheTypes&) const = default;
 };
 
+// With the arithmetic's own type in place of those that are not given: F16 as in llama.cpp, F32 in f32 arithmetic.
+CacheTypes settled(CacheTypes types, Arithmetic arithmetic);
+
 // ggml's number of the type that the name means. Throws a usage error that lists the names for any other word.
 int cache_type(const std::string& name);
 
-// Throws a usage error as cache_type does.
-void check_cache_types(const CacheTypes& types);
+// Throws a usage error as cache_type does, and for quantized values in f32 arithmetic: llama.cpp computes with them in
+// its kernel of flash attention only, which rounds.
+void check_cache_types(const CacheTypes& types, Arithmetic arithmetic);
 
-// "a cache of q8_0 keys and q4_0 values"; empty for llama.cpp's own choice, F16.
-std::string to_string(const CacheTypes& types);
+// "a cache of q8_0 keys and q4_0 values"; empty for the arithmetic's own types.
+std::string to_string(const CacheTypes& types, Arithmetic arithmetic);
 
 }  // namespace fakequant

@@ -1,6 +1,7 @@
 // How models are computed: the part of every measurement's options that does not depend on what is measured.
 #pragma once
 
+#include "engine/arithmetic.h"
 #include "engine/cache_types.h"
 #include "engine/devices.h"
 
@@ -10,6 +11,7 @@ struct ComputeOptions {
   int threads = 1;
   int batch_size = 0;  // max. tokens evaluated together; 0: min(512, context size). Only eval and sweep offer a choice
   DeviceOptions devices;
+  Arithmetic arithmetic = Arithmetic::native;
   CacheTypes cache;
 };
 

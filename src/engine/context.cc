@@ -33,13 +33,12 @@ void Context::Free::operator()(llama_context* context) const { llama_free(contex
 
 Context::Context(const Model& model, const ContextOptions& options)
     : model_(&model), tap_(std::make_unique<Tap>(options.threads)) {
-  open(options, false);
+  open(options, options.arithmetic == Arithmetic::f32);
 }
 
 Context::Context(const Model& model, const ContextOptions& options, const Recipe& recipe)
     : model_(&model), tap_(std::make_unique<Tap>(options.threads)) {
   open(options, true);
-  for (const auto& shape : GraphWatch::first_shapes()) watch_graph(shape);
   set_recipe(recipe);
 }
 
@@ -71,8 +70,13 @@ void Context::open(const ContextOptions& options, bool is_tapped) {
   parameters.op_offload = false;
   parameters.no_perf = true;
   // Quantized values need flash attention, which llama.cpp takes where the model allows it.
-  parameters.type_k = static_cast<ggml_type>(cache_type(options.cache.k));
-  parameters.type_v = static_cast<ggml_type>(cache_type(options.cache.v));
+  const auto cache = settled(options.cache, options.arithmetic);
+  parameters.type_k = static_cast<ggml_type>(cache_type(cache.k));
+  parameters.type_v = static_cast<ggml_type>(cache_type(cache.v));
+  if (options.arithmetic == Arithmetic::f32) {
+    parameters.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_DISABLED;
+    tap_->use_reference_arithmetic();
+  }
   is_tapped_ = is_tapped;
   if (is_tapped) {
     parameters.cb_eval = GraphWalk::callback;
@@ -81,14 +85,16 @@ void Context::open(const ContextOptions& options, bool is_tapped) {
   clear_engine_error();
   context_.reset(llama_init_from_model(model_->get(), parameters));
   if (!context_) {
-    const auto cache = to_string(options.cache);
+    const auto types = to_string(options.cache, options.arithmetic);
     throw Error(fmt::format("llama.cpp cannot make a context of {} tokens{} for {}: {}", options.ctx_size,
-                            cache.empty() ? "" : " with " + cache, model_->path(), engine_error()));
+                            types.empty() ? "" : " with " + types, model_->path(), engine_error()));
   }
   if (llama_get_memory(context_.get()) == nullptr) {
     throw Error(fmt::format("{} is {}, which does not predict the next token: fakequant measures models that do",
                             model_->path(), kind_without_memory(model_->get())));
   }
+  if (!is_tapped) return;
+  for (const auto& shape : GraphWatch::first_shapes()) watch_graph(shape);
 }
 
 void Context::clear(std::uint32_t sequence) {

@@ -21,11 +21,12 @@ struct ContextOptions {
   int batch_size = 0;   // tokens that go through the graph together, at most; 0: min(512, ctx_size)
   int max_outputs = 0;  // tokens of an evaluation whose logits are asked for, at most; 0: all. Memory is kept for them
   CacheTypes cache = {};
+  Arithmetic arithmetic = Arithmetic::native;
 };
 
 // A context of this size that is computed as the options say.
 inline ContextOptions context_options(int ctx_size, const ComputeOptions& compute) {
-  return {ctx_size, compute.threads, compute.batch_size, 0, compute.cache};
+  return {ctx_size, compute.threads, compute.batch_size, 0, compute.cache, compute.arithmetic};
 }
 
 // The tokens of an evaluation whose logits are wanted, by their index in it.
@@ -38,8 +39,9 @@ struct OutputRange {
 
 class Context {
  public:
-  // Makes a context without a tap, which computes what llama.cpp computes. The model must outlive it. Throws an Error
-  // when llama.cpp cannot make one, for instance for lack of memory.
+  // Makes a context without rules: of native arithmetic without a tap, so that it computes what llama.cpp computes. The
+  // model must outlive it, and have been loaded for this arithmetic. Throws an Error when llama.cpp cannot make one,
+  // for instance for lack of memory.
   Context(const Model& model, const ContextOptions& options);
 
   // Makes a context with a tap that rounds by the recipe's activation rules; without rules it only watches. Throws as

@@ -45,7 +45,7 @@ bool GraphWalk::has_plan(Stage stage, const GraphShape& shape) const {
 
 std::size_t GraphWalk::first_step(const GraphShape& shape) const {
   std::size_t first = watch_.graph(shape).nodes.size();
-  for (std::size_t stage = 0; stage < static_cast<std::size_t>(Stage::skip); ++stage) {
+  for (auto stage = static_cast<std::size_t>(Stage::copy); stage < static_cast<std::size_t>(Stage::skip); ++stage) {
     if (const auto plan = plans_[stage].find(shape); plan != plans_[stage].end()) {
       first = std::min(first, plan->second.first_node(first));
     }
@@ -80,6 +80,13 @@ void GraphWalk::finish_batch() const {
       fmt::format("{} of {} nodes were asked for, and {} of {} actions taken", asked_, graph_->size(), taken_, steps));
 }
 
+// Whether Stage::skip keeps this node from being computed. Then nothing else is done there.
+bool GraphWalk::is_left_out(std::size_t node) const {
+  const auto* skip = current_[static_cast<std::size_t>(Stage::skip)];
+  const auto* steps = skip == nullptr ? nullptr : skip->find(node);
+  return steps != nullptr && !steps->before.empty();
+}
+
 bool GraphWalk::ask(ggml_tensor* node) {
   if (graph_ == nullptr) {
     begin_batch();
@@ -95,9 +102,14 @@ bool GraphWalk::ask(ggml_tensor* node) {
   }
   const auto index = asked_++;
   bool is_wanted = false;
-  for (const auto* plan : current_) {
-    const auto* steps = plan == nullptr ? nullptr : plan->find(index);
+  const bool only_skip = is_left_out(index);
+  for (std::size_t stage = 0; stage < kStages; ++stage) {
+    const auto* steps = current_[stage] == nullptr ? nullptr : current_[stage]->find(index);
     if (steps == nullptr) continue;
+    if (only_skip && stage != static_cast<std::size_t>(Stage::skip)) {
+      taken_ += steps->before.size() + steps->after.size();
+      continue;
+    }
     for (const auto& action : steps->before) {
       action->before(visit(index, node));
       ++taken_;
@@ -113,9 +125,10 @@ void GraphWalk::answer(ggml_tensor* node) {
   if (expected.name != node->name) {
     refuse_graph(fmt::format("{} came where {} was asked for", node->name, expected.name));
   }
-  for (const auto* plan : current_) {
-    const auto* steps = plan == nullptr ? nullptr : plan->find(index);
-    if (steps == nullptr) continue;
+  const bool only_skip = is_left_out(index);
+  for (std::size_t stage = 0; stage < kStages; ++stage) {
+    const auto* steps = current_[stage] == nullptr ? nullptr : current_[stage]->find(index);
+    if (steps == nullptr || (only_skip && stage != static_cast<std::size_t>(Stage::skip))) continue;
     for (const auto& action : steps->after) {
       action->after(visit(index, node));
       ++taken_;

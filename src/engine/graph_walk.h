@@ -22,13 +22,14 @@ namespace fakequant {
 
 // The kinds of actions, in the order in which they act after a node.
 enum class Stage {
+  compute,  // in place of llama.cpp
   copy,     // values as they were computed
   observe,  // likewise
   round,    // changes them
   show,     // values as the nodes that read them find them
   skip,     // likewise; puts hidden states back and leaves nodes out
 };
-inline constexpr std::size_t kStages = 5;
+inline constexpr std::size_t kStages = 6;
 
 class GraphWalk {
  public:
@@ -47,7 +48,8 @@ class GraphWalk {
   void set_plan(Stage stage, const GraphShape& shape, NodePlan plan);
   bool has_plan(Stage stage, const GraphShape& shape) const;
 
-  // The first node of a graph at which a stage acts, other than Stage::skip; the number of nodes where none does.
+  // The first node of a graph at which a stage acts, other than Stage::compute and Stage::skip; the number of nodes
+  // where none does.
   std::size_t first_step(const GraphShape& shape) const;
 
   // Before an evaluation: the batches that will go through the graph. Their shapes have been watched.
@@ -63,6 +65,7 @@ class GraphWalk {
   void answer(ggml_tensor* node);
   void begin_batch();
   void finish_batch() const;
+  bool is_left_out(std::size_t node) const;
   NodeVisit visit(std::size_t node, ggml_tensor* tensor) { return {node, tensor, batch_, batches_[batch_], staging_}; }
 
   GraphWatch& watch_;

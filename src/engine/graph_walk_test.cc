@@ -55,9 +55,12 @@ class GraphWalks : public testing::Test {
 };
 
 TEST_F(GraphWalks, TakeEachStepInTheOrderOfStages) {
-  NodePlan early;
-  early.act_before(1, std::make_shared<Note>("skip", notes_));
-  walk_.set_plan(Stage::skip, {2, 2}, std::move(early));
+  NodePlan computed, kept;
+  computed.act_before(1, std::make_shared<Note>("compute", notes_));
+  computed.act_after(1, std::make_shared<Note>("compute", notes_));
+  walk_.set_plan(Stage::compute, {2, 2}, std::move(computed));
+  kept.act_after(1, std::make_shared<Note>("skip", notes_));
+  walk_.set_plan(Stage::skip, {2, 2}, std::move(kept));
   plan(Stage::show, std::make_shared<Note>("show", notes_), 1);
   plan(Stage::copy, std::make_shared<Note>("copy", notes_), 1);
   EXPECT_EQ(walk_.first_step({2, 2}), 1u);
@@ -66,13 +69,30 @@ TEST_F(GraphWalks, TakeEachStepInTheOrderOfStages) {
   compute();
   compute();
   walk_.finish(true);
-  EXPECT_THAT(notes_, ElementsAre("skip before 0:1", "copy after 0:1", "show after 0:1", "skip before 1:1",
-                                  "copy after 1:1", "show after 1:1"));
+  EXPECT_THAT(notes_, ElementsAre("compute before 0:1", "compute after 0:1", "copy after 0:1", "show after 0:1",
+                                  "skip after 0:1", "compute before 1:1", "compute after 1:1", "copy after 1:1",
+                                  "show after 1:1", "skip after 1:1"));
   EXPECT_EQ(ends_, 1);
   notes_.clear();
   compute();  // nothing was begun
   walk_.finish(true);
   EXPECT_TRUE(notes_.empty());
+}
+
+TEST_F(GraphWalks, DoNothingElseAtANodeThatIsLeftOut) {
+  NodePlan left_out;
+  left_out.act_before(1, std::make_shared<Note>("skip", notes_));
+  walk_.set_plan(Stage::skip, {2, 2}, std::move(left_out));
+  NodePlan computed;
+  for (const std::size_t node : {1, 2}) {
+    computed.act_before(node, std::make_shared<Note>("compute", notes_));
+    computed.act_after(node, std::make_shared<Note>("compute", notes_));
+  }
+  walk_.set_plan(Stage::compute, {2, 2}, std::move(computed));
+  walk_.begin({batch_of(2)});
+  compute();
+  EXPECT_NO_THROW(walk_.finish(true));
+  EXPECT_THAT(notes_, ElementsAre("skip before 0:1", "compute before 0:2", "compute after 0:2"));
 }
 
 TEST_F(GraphWalks, RefuseAGraphThatIsNotTheOneThatWasWatched) {

@@ -51,18 +51,25 @@ const llama_vocab* vocabulary(const llama_model* model) { return llama_model_get
 
 void Model::Free::operator()(llama_model* model) const { llama_model_free(model); }
 
-Model::Model(const std::vector<std::string>& parts, const DeviceOptions& devices) : path_(parts.front()) {
+Model::Model(const std::vector<std::string>& parts, const DeviceOptions& devices, Arithmetic arithmetic)
+    : path_(parts.front()) {
   const GgufModel file(parts);
   check_layers(file);
   not_computed_ = find_uncomputed(file);
   start_backends();
   offload_ = open_devices(devices);
+  if (arithmetic == Arithmetic::f32 && is_offloaded()) {
+    throw usage_error(
+        "f32 arithmetic is computed on this machine's processor: take native arithmetic for layers on "
+        "devices");
+  }
   auto wanted = offload_.devices;
   wanted.push_back(nullptr);  // the list's end; without a list llama.cpp takes all devices there are
   clear_engine_error();
   auto parameters = llama_model_default_params();
   parameters.devices = wanted.data();
   parameters.n_gpu_layers = offload_.layers;
+  if (arithmetic == Arithmetic::f32) parameters.use_extra_bufts = false;  // no weights packed anew for its kernels
   const auto begin = std::chrono::steady_clock::now();
   model_.reset(load_parts(parts, parameters));
   load_ms_ = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/arithmetic.h"
 #include "engine/devices.h"
 
 struct llama_model;
@@ -19,8 +20,9 @@ class Model {
  public:
   // Loads a GGUF file, or the parts of a split model. Throws an Error when one is no sound GGUF file, when the header
   // says what llama.cpp would abort on, when llama.cpp refuses it, or when it is no text decoder; and as open_devices
-  // does.
-  explicit Model(const std::vector<std::string>& parts, const DeviceOptions& devices = {});
+  // does. For f32 arithmetic the weights are left as the file has them, and devices that hold layers are a usage error.
+  explicit Model(const std::vector<std::string>& parts, const DeviceOptions& devices = {},
+                 Arithmetic arithmetic = Arithmetic::native);
 
   llama_model* get() const { return model_.get(); }
   const std::string& path() const { return path_; }  // the first part's

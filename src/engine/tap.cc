@@ -20,7 +20,8 @@ void Tap::end_watching(const GraphShape& shape, int layers) {
     watch_.end(shape, layers);
     const auto& graph = watch_.graph(shape);
     auto copied = copies_.plan(graph), observed = observing_.plan(graph), rounded = rounding_.plan(graph),
-         shown = showing_.plan(graph);
+         shown = showing_.plan(graph), computed = arithmetic_.plan(graph.nodes);
+    walk_.set_plan(Stage::compute, shape, std::move(computed));
     walk_.set_plan(Stage::copy, shape, std::move(copied));
     walk_.set_plan(Stage::observe, shape, std::move(observed));
     walk_.set_plan(Stage::round, shape, std::move(rounded));
@@ -32,8 +33,8 @@ void Tap::end_watching(const GraphShape& shape, int layers) {
 }
 
 bool Tap::is_active() const {
-  return copies_.is_active() || observing_.is_active() || rounding_.is_active() || showing_.is_active() ||
-         skip_.is_active();
+  return arithmetic_.is_active() || copies_.is_active() || observing_.is_active() || rounding_.is_active() ||
+         showing_.is_active() || skip_.is_active();
 }
 
 template <typename Action>

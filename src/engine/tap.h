@@ -2,7 +2,7 @@
 //
 // - GraphWatch learns the graphs (graph_watch.h);
 // - actions say what is to be done at which nodes (round_action.h, observe_action.h, show_action.h, copy_action.h,
-//   layer_skip.h), as plans for each shape of graph (node_action.h);
+//   layer_skip.h, reference_arithmetic.h), as plans for each shape of graph (node_action.h);
 // - GraphWalk walks the plans while llama.cpp computes (graph_walk.h).
 //
 // Only this file knows all of them, and it holds nothing but them.
@@ -16,6 +16,7 @@
 #include "engine/graph_watch.h"
 #include "engine/layer_skip.h"
 #include "engine/observe_action.h"
+#include "engine/reference_arithmetic.h"
 #include "engine/round_action.h"
 #include "engine/show_action.h"
 
@@ -27,6 +28,7 @@ class Tap {
       : walk_(watch_, [this] { skip_.restore_flags(); }),
         copies_(watch_, threads),
         observing_(watch_),
+        arithmetic_(threads),
         rounding_(watch_, threads) {}
   Tap(const Tap&) = delete;  // its parts hold each other's addresses
   Tap& operator=(const Tap&) = delete;
@@ -43,6 +45,9 @@ class Tap {
 
   // Whether graphs of this shape have been watched, or nothing is to be done in them.
   bool is_ready_for(const GraphShape& shape) const { return !is_active() || walk_.has_plan(Stage::round, shape); }
+
+  // Before any graph is watched: products are computed in float32 (reference_arithmetic.h).
+  void use_reference_arithmetic() { arithmetic_.enable(); }
 
   // What is done from now on, in all graphs. The four do not touch each other; the headers of the actions say what each
   // does and throws.
@@ -78,6 +83,7 @@ class Tap {
   GraphWalk walk_;
   CopyAction copies_;
   ObserveAction observing_;
+  ReferenceArithmetic arithmetic_;
   RoundAction rounding_;
   ShowAction showing_;
   LayerSkip skip_;

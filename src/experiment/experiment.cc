@@ -79,7 +79,7 @@ ExperimentResult run_experiment(const ExperimentRequest& request, const StepDone
   const auto& variants = prepared.variants();
   std::optional<LoadedModels> models;  // shared by all steps but the last
   run(ExperimentStep::eval, [&](const Progress& p) {
-    models.emplace(model.paths(), request.compute.devices);
+    models.emplace(model.paths(), request.compute);
     auto options = request.eval;
     options.compute = request.compute;
     options.progress = [&](const EvalProgress& progress) { p(progress.done); };
@@ -95,15 +95,18 @@ ExperimentResult run_experiment(const ExperimentRequest& request, const StepDone
                                             [&](double fraction) { p((before + fraction) / all); }));
     }
   });
+  auto of_generation = request.compute;
+  of_generation.arithmetic = request.generation_arithmetic;
   run(ExperimentStep::generate, [&](const Progress& p) {
+    if (of_generation.arithmetic != request.compute.arithmetic) models.emplace(model.paths(), of_generation);
     auto options = request.generate;
-    options.compute = request.compute;
+    options.compute = of_generation;
     result.generation = generate(*models, variants, request.prompts, options, p);
   });
   models.reset();  // bench measures the load time and the memory of each model
   run(ExperimentStep::bench, [&](const Progress& p) {
     auto options = request.bench;
-    options.compute = request.compute;
+    options.compute = of_generation;
     result.bench = bench(model.paths(), variants, options, p);
   });
   return result;

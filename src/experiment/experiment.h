@@ -32,7 +32,9 @@ struct ExperimentRequest {
   DriftOptions drift;  // drift uses the first text only
   GenerateOptions generate;
   BenchOptions bench;
-  ComputeOptions compute;  // of all steps; replaces the ComputeOptions in the options above
+  ComputeOptions compute;
+  Arithmetic generation_arithmetic = Arithmetic::native;  // of generate and bench, which are about speed too  // of all
+                                                          // steps; replaces the ComputeOptions in the options above
 };
 
 // The two variants of the reference experiment: truncated FFN norm weights, and FFN norm outputs in BF16.

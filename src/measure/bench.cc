@@ -86,7 +86,7 @@ std::uint64_t peak_memory() {
 BenchResult bench(const std::vector<std::string>& model_files, const std::vector<Variant>& variants,
                   const BenchOptions& options, const Progress& progress) {
   const auto memory_before = memory_held();
-  LoadedModels models(model_files, options.compute.devices);
+  LoadedModels models(model_files, options.compute);
   const auto& model = models.baseline();
   BenchResult result;
   result.model = model_files.front();

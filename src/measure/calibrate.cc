@@ -15,7 +15,7 @@ Recipe default_calibration_recipe() { return {parse_rule("a:in(*)=bf16")}; }
 CalibrationResult calibrate(const std::vector<std::string>& model_files, const Recipe& taps, const Text& text,
                             const CalibrateOptions& options, const Progress& progress) {
   check_recorded_range(options.range);
-  const Model model(model_files, options.compute.devices);
+  const Model model(model_files, options.compute.devices, options.compute.arithmetic);
   const int ctx_size = choose_chunk_size(model, options.ctx_size);
   TextChunks chunks(model, text, ctx_size, options.chunks);
   Context context(model, {.ctx_size = ctx_size, .threads = options.compute.threads}, {});

@@ -348,7 +348,7 @@ DriftRole role_of(double error, double before, bool is_changed_here) {
 
 DriftResult measure_drift(const std::vector<std::string>& model_files, const Variant& variant, const Text& text,
                           const DriftOptions& options, const Progress& progress) {
-  LoadedModels models(model_files, options.compute.devices);
+  LoadedModels models(model_files, options.compute);
   return measure_drift(models, variant, text, options, progress);
 }
 

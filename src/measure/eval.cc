@@ -212,7 +212,7 @@ void Evaluation::finish() {
 
 EvalResult evaluate(const std::vector<std::string>& model_files, const std::vector<Variant>& variants,
                     const std::vector<Text>& texts, const EvalOptions& options) {
-  LoadedModels models(model_files, options.compute.devices);
+  LoadedModels models(model_files, options.compute);
   return evaluate(models, variants, texts, options);
 }
 

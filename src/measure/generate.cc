@@ -233,7 +233,7 @@ GenerationVariant compare_texts(const Model& model, const Written& baseline, con
 GenerationResult generate(const std::vector<std::string>& model_files, const std::vector<Variant>& variants,
                           const std::vector<std::string>& prompts, const GenerateOptions& options,
                           const Progress& progress) {
-  LoadedModels models(model_files, options.compute.devices);
+  LoadedModels models(model_files, options.compute);
   return generate(models, variants, prompts, options, progress);
 }
 

@@ -23,12 +23,12 @@ std::string vocabulary_difference(const Model& a, const Model& b) {
 
 }  // namespace
 
-LoadedModels::LoadedModels(const std::vector<std::string>& baseline, const DeviceOptions& devices)
-    : devices_(devices), baseline_(&load(baseline)) {}
+LoadedModels::LoadedModels(const std::vector<std::string>& baseline, const ComputeOptions& compute)
+    : devices_(compute.devices), arithmetic_(compute.arithmetic), baseline_(&load(baseline)) {}
 
 const Model& LoadedModels::load(const std::vector<std::string>& parts) {
   auto& model = models_[parts];
-  if (!model) model = std::make_unique<Model>(parts, devices_);
+  if (!model) model = std::make_unique<Model>(parts, devices_, arithmetic_);
   return *model;
 }
 

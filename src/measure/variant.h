@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "engine/compute_options.h"
 #include "engine/context.h"
-#include "engine/devices.h"
 #include "engine/model.h"
 #include "progress.h"
 #include "recipe/rule.h"
@@ -28,8 +28,8 @@ struct Variant {
 // once, for as long as this lives.
 class LoadedModels {
  public:
-  // Loads the baseline from its files. All models lie on these devices.
-  explicit LoadedModels(const std::vector<std::string>& baseline, const DeviceOptions& devices = {});
+  // Loads the baseline from its files. All models lie on these devices, made ready for this arithmetic.
+  explicit LoadedModels(const std::vector<std::string>& baseline, const ComputeOptions& compute = {});
 
   const Model& baseline() const { return *baseline_; }
 
@@ -45,6 +45,7 @@ class LoadedModels {
   const Model& load(const std::vector<std::string>& parts);
 
   DeviceOptions devices_;
+  Arithmetic arithmetic_;
   std::map<std::vector<std::string>, std::unique_ptr<Model>> models_;
   const Model* baseline_;
 };

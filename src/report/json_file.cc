@@ -9,6 +9,7 @@ Json json_file(const std::string& command_name, const std::string& model, const 
   json["command"] = provenance.command;
   json["version"] = provenance.version;
   json["backends"] = provenance.backends;
+  if (!provenance.arithmetic.empty()) json["arithmetic"] = provenance.arithmetic;
   return json;
 }
 

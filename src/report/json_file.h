@@ -16,9 +16,11 @@ struct Provenance {
   std::string command;  // the command line
   std::string version;  // of fakequant
   std::vector<std::string> backends;
+  std::string arithmetic = {};  // in which a model was computed; empty where none was
 };
 
-// The first fields of a file: schema ("fakequant.inspect/1" for "inspect"), model, command, version, backends.
+// The first fields of a file: schema ("fakequant.inspect/1" for "inspect"), model, command, version, backends, and
+// arithmetic where a model was computed.
 Json json_file(const std::string& command_name, const std::string& model, const Provenance& provenance);
 
 // The fields of a rounding's errors: elements changed saturated absmax max_abs mean_abs max_rel rmse sqnr_db

@@ -203,6 +203,7 @@ std::optional<StudySubject> StudyDatabase::subject() const {
                           "SELECT model, model_sha256, model_size, layers, ctx_size, batch_size, version, engine, "
                           "backends FROM study");
     if (!row.executeStep()) throw Error(fmt::format("{} is a damaged study: it has no subject", path_));
+    const bool has_arithmetic = schema_version(*database_) >= kArithmeticSince;
     return StudySubject{row.getColumn(0).getString(),
                         row.getColumn(1).getString(),
                         static_cast<std::uint64_t>(row.getColumn(2).getInt64()),
@@ -212,7 +213,8 @@ std::optional<StudySubject> StudyDatabase::subject() const {
                         row.getColumn(6).getString(),
                         row.getColumn(7).getString(),
                         row.getColumn(8).getString(),
-                        read_texts(*database_)};
+                        read_texts(*database_),
+                        has_arithmetic ? database_->execAndGet("SELECT arithmetic FROM study").getString() : "native"};
   });
 }
 
@@ -239,6 +241,9 @@ void StudyDatabase::check_subject(const StudySubject& asked, const std::string& 
   if (own->batch_size != asked.batch_size) {
     throw refuse(fmt::format("is a study with batches of {} tokens, and not {}", own->batch_size, asked.batch_size));
   }
+  if (own->arithmetic != asked.arithmetic) {
+    throw refuse(fmt::format("was measured in {} arithmetic, and not in {}", own->arithmetic, asked.arithmetic));
+  }
   if (own->engine != asked.engine || own->backends != asked.backends) {
     throw refuse(fmt::format("was measured with {} on {}, and not with {} on {}, which differ in the last digits",
                              own->engine, own->backends, asked.engine, asked.backends));
@@ -255,11 +260,11 @@ void StudyDatabase::set_subject(const StudySubject& asked) {
       create_schema(*database_);
       SQLite::Statement insert(*database_,
                                "INSERT INTO study (id, schema_version, model, model_sha256, model_size, layers, "
-                               "ctx_size, batch_size, version, engine, backends) "
-                               "VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+                               "ctx_size, batch_size, version, engine, backends, arithmetic) "
+                               "VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
       bind_all(insert, newest_schema_version(), asked.model, asked.model_sha256,
                static_cast<std::int64_t>(asked.model_size), asked.layers, asked.ctx_size, asked.batch_size,
-               asked.version, asked.engine, asked.backends);
+               asked.version, asked.engine, asked.backends, asked.arithmetic);
       insert.exec();
     }
     for (auto i = known; i < asked.texts.size(); ++i) {

@@ -48,6 +48,7 @@ struct StudySubject {
   std::string engine;    // versions of llama.cpp and ggml
   std::string backends;  // used for the computation
   std::vector<StudyText> texts;
+  std::string arithmetic = "native";  // in which products were computed
 };
 
 struct StudyVariant {

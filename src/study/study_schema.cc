@@ -99,12 +99,16 @@ ALTER TABLE variants ADD COLUMN overflow_token INTEGER;
 ALTER TABLE variants ADD COLUMN overflow_site TEXT;
 )sql";
 
+// Studies before this one were computed by llama.cpp's kernels.
+constexpr auto kArithmetic = "ALTER TABLE study ADD COLUMN arithmetic TEXT NOT NULL DEFAULT 'native';";
+
 // The SQL of a migration step to a version, besides adding the columns of score quantities. Add new steps at the end.
 struct SchemaStep {
   int version;
   const char* sql;
 };
-constexpr std::array kSteps = {SchemaStep{2, kSitesAndPredictions}, SchemaStep{kOverflowsSince, kOverflows}};
+constexpr std::array kSteps = {SchemaStep{2, kSitesAndPredictions}, SchemaStep{kOverflowsSince, kOverflows},
+                               SchemaStep{kArithmeticSince, kArithmetic}};
 
 // The means and maxima of the quantities that compare variants; NULL if a chunk lacks the quantity.
 std::string divergence_columns() {

@@ -16,6 +16,9 @@ int newest_schema_version();
 // The first version that says where variants overflowed.
 inline constexpr int kOverflowsSince = 4;
 
+// The version from which on studies say in which arithmetic they were computed.
+inline constexpr int kArithmeticSince = 5;
+
 bool has_schema(SQLite::Database& database);  // false: the database is empty
 bool is_study(SQLite::Database& database);    // by its application id
 

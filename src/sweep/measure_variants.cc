@@ -70,7 +70,7 @@ class Measuring {
     }
     PreparedVariants prepared(session_.file(), request.storage, request.compute.threads);
     prepared.add(variant.name, {variant.planned.rule});
-    const Model rounded(prepared.variants().front().model, request.compute.devices);
+    const Model rounded(prepared.variants().front().model, request.compute.devices, request.compute.arithmetic);
     Context context(rounded, session_.chunk_plan().context, {});
     measure_chunks(v, context, block);
   }

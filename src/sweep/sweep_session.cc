@@ -19,7 +19,7 @@ namespace fakequant {
 SweepSession::SweepSession(const SweepRequest& request)
     : request_(request),
       file_(request.model),
-      model_(file_.paths(), request.compute.devices),
+      model_(file_.paths(), request.compute.devices, request.compute.arithmetic),
       chunk_plan_(plan_chunks(model_, request.ctx_size, request.compute)),
       context_(model_, chunk_plan_.context, {}) {
   plan_variants();

@@ -1,0 +1,217 @@
+#include "engine/reference_arithmetic.h"
+
+#include <fmt/format.h>
+#include <llama.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "engine/gelu.h"
+#include "engine/tensor_rows.h"
+#include "error.h"
+#include "parallel.h"
+
+namespace fakequant {
+namespace {
+
+// A node that is computed here, and not by llama.cpp.
+class ComputedNode : public NodeAction {
+ public:
+  void before(const NodeVisit& visit) final {
+    flags_ = visit.tensor->flags;
+    visit.tensor->flags &= ~GGML_TENSOR_FLAG_COMPUTE;
+  }
+  void after(const NodeVisit& visit) final {
+    visit.tensor->flags = flags_;
+    compute(*visit.tensor);
+  }
+
+ private:
+  virtual void compute(ggml_tensor& node) = 0;
+
+  std::int32_t flags_ = 0;
+};
+
+std::byte* row_of(const ggml_tensor& tensor, std::int64_t second, std::int64_t third, std::int64_t fourth) {
+  return static_cast<std::byte*>(tensor.data) + static_cast<std::size_t>(second) * tensor.nb[1] +
+         static_cast<std::size_t>(third) * tensor.nb[2] + static_cast<std::size_t>(fourth) * tensor.nb[3];
+}
+
+float* floats_of(const ggml_tensor& tensor, std::int64_t second, std::int64_t third, std::int64_t fourth) {
+  return reinterpret_cast<float*>(row_of(tensor, second, third, fourth));
+}
+
+void check_operand(const ggml_tensor& node, const ggml_tensor& operand) {
+  if (const char* why = unreadable_because(operand)) {
+    throw Error(fmt::format("{} cannot be computed in f32 arithmetic: {} {}", node.name, operand.name, why));
+  }
+}
+
+// The inputs of a product in float32: where they are not, widened copies.
+class Inputs {
+ public:
+  Inputs(const ggml_tensor& node, const ggml_tensor& tensor) : tensor_(tensor) {
+    check_operand(node, tensor);
+    if (tensor.type == GGML_TYPE_F32) return;
+    widened_.resize(static_cast<std::size_t>(ggml_nelements(&tensor)));
+    for (std::int64_t fourth = 0; fourth < tensor.ne[3]; ++fourth) {
+      for (std::int64_t third = 0; third < tensor.ne[2]; ++third) {
+        row_reader(tensor, third, fourth)(0, tensor.ne[1], widened_.data() + offset(0, third, fourth));
+      }
+    }
+  }
+
+  const float* row(std::int64_t second, std::int64_t third, std::int64_t fourth) const {
+    return widened_.empty() ? floats_of(tensor_, second, third, fourth)
+                            : widened_.data() + offset(second, third, fourth);
+  }
+  std::int64_t step() const { return widened_.empty() ? static_cast<std::int64_t>(tensor_.nb[0] / sizeof(float)) : 1; }
+
+ private:
+  std::int64_t offset(std::int64_t second, std::int64_t third, std::int64_t fourth) const {
+    return ((fourth * tensor_.ne[2] + third) * tensor_.ne[1] + second) * tensor_.ne[0];
+  }
+
+  const ggml_tensor& tensor_;
+  std::vector<float> widened_;
+};
+
+// MUL_MAT: result[:, m, s] = factor[:, :, s / r] * input[:, m, s], where the input has r times as many matrices.
+class Product : public ComputedNode {
+ public:
+  Product(int threads, std::shared_ptr<ProductMemory> memory) : threads_(threads), memory_(std::move(memory)) {}
+
+ private:
+  void compute(ggml_tensor& node) override {
+    const auto& factor = *node.src[0];
+    const auto& input = *node.src[1];
+    check_operand(node, factor);
+    const Inputs inputs(node, input);
+    std::vector<MatrixProduct> products;
+    for (std::int64_t fourth = 0; fourth < input.ne[3]; ++fourth) {
+      for (std::int64_t third = 0; third < input.ne[2]; ++third) {
+        auto& product = products.emplace_back();
+        product.factor =
+            row_reader(factor, third / (input.ne[2] / factor.ne[2]), fourth / (input.ne[3] / factor.ne[3]));
+        product.input_step = inputs.step();
+        for (std::int64_t m = 0; m < input.ne[1]; ++m) {
+          product.inputs.push_back(inputs.row(m, third, fourth));
+          product.results.push_back(floats_of(node, m, third, fourth));
+        }
+      }
+    }
+    multiply(products, factor.ne[0], factor.ne[1], threads_, *memory_);
+  }
+
+  int threads_;
+  std::shared_ptr<ProductMemory> memory_;
+};
+
+// MUL_MAT_ID: each token has the numbers of its experts; result[:, e, t] = factor[:, :, ids[e, t]] * input[:, e, t], or
+// input[:, 0, t] where the experts share one.
+class ExpertProduct : public ComputedNode {
+ public:
+  ExpertProduct(int threads, std::shared_ptr<ProductMemory> memory) : threads_(threads), memory_(std::move(memory)) {}
+
+ private:
+  void compute(ggml_tensor& node) override {
+    const auto& factor = *node.src[0];
+    const auto& ids = *node.src[2];
+    check_operand(node, factor);
+    const Inputs inputs(node, *node.src[1]);
+    std::vector<MatrixProduct> products(static_cast<std::size_t>(factor.ne[2]));
+    for (std::int64_t t = 0; t < ids.ne[1]; ++t) {
+      for (std::int64_t e = 0; e < ids.ne[0]; ++e) {
+        const auto expert =
+            *reinterpret_cast<const std::int32_t*>(row_of(ids, t, 0, 0) + static_cast<std::size_t>(e) * ids.nb[0]);
+        if (expert < 0 || expert >= factor.ne[2]) throw Error(fmt::format("{} names expert {}", ids.name, expert));
+        auto& product = products[static_cast<std::size_t>(expert)];
+        product.inputs.push_back(inputs.row(e % node.src[1]->ne[1], t, 0));
+        product.results.push_back(floats_of(node, e, t, 0));
+      }
+    }
+    std::vector<MatrixProduct> used;
+    for (std::size_t expert = 0; expert < products.size(); ++expert) {
+      if (products[expert].inputs.empty()) continue;
+      used.push_back(std::move(products[expert]));
+      used.back().factor = row_reader(factor, static_cast<std::int64_t>(expert), 0);
+      used.back().input_step = inputs.step();
+    }
+    multiply(used, factor.ne[0], factor.ne[1], threads_, *memory_);
+  }
+
+  int threads_;
+  std::shared_ptr<ProductMemory> memory_;
+};
+
+using Activation = void (*)(std::span<float>);
+
+// UNARY with a GELU, or GLU: the GELU of one half of each row, or of the first source, times the other.
+class Gelu : public ComputedNode {
+ public:
+  Gelu(int threads, Activation activation) : threads_(threads), activation_(activation) {}
+
+ private:
+  void compute(ggml_tensor& node) override {
+    const auto width = node.ne[0];
+    const bool is_gated = node.op == GGML_OP_GLU;
+    const auto *of = node.src[0], *gate = is_gated ? node.src[1] : nullptr;
+    check_operand(node, *of);
+    const bool is_swapped = is_gated && node.op_params[1] != 0;
+    parallel_for(ggml_nrows(&node), threads_, [&](std::int64_t row) {
+      const auto second = row % node.ne[1], third = row / node.ne[1] % node.ne[2],
+                 fourth = row / node.ne[1] / node.ne[2];
+      auto* result = floats_of(node, second, third, fourth);
+      const float* x = floats_of(*of, second, third, fourth);
+      const float* factor = nullptr;
+      if (gate != nullptr) factor = floats_of(*gate, second, third, fourth);
+      if (is_gated && gate == nullptr) {
+        factor = is_swapped ? x : x + width;
+        if (is_swapped) x += width;
+      }
+      // The result may lie where a source does.
+      static thread_local std::vector<float> activated;
+      activated.assign(x, x + width);
+      activation_(activated);
+      for (std::int64_t i = 0; i < width; ++i) {
+        result[i] = factor == nullptr ? activated[static_cast<std::size_t>(i)]
+                                      : activated[static_cast<std::size_t>(i)] * factor[i];
+      }
+    });
+  }
+
+  int threads_;
+  Activation activation_;
+};
+
+Activation rounded_activation(const GraphNode& node) {
+  if (node.op != GGML_OP_UNARY && node.op != GGML_OP_GLU) return nullptr;
+  if (node.operation == "GELU" || node.operation == "GEGLU") return gelu;
+  if (node.operation == "GELU_QUICK" || node.operation == "GEGLU_QUICK") return gelu_quick;
+  return nullptr;
+}
+
+}  // namespace
+
+NodePlan ReferenceArithmetic::plan(const Graph& graph) {
+  NodePlan plan;
+  const auto product = std::make_shared<Product>(threads_, memory_);
+  const auto expert_product = std::make_shared<ExpertProduct>(threads_, memory_);
+  for (std::size_t i = 0; is_enabled_ && i < graph.size(); ++i) {
+    const auto& node = graph[i];
+    std::shared_ptr<NodeAction> action;
+    if (node.op == GGML_OP_MUL_MAT) action = product;
+    if (node.op == GGML_OP_MUL_MAT_ID) action = expert_product;
+    if (node.type != GGML_TYPE_F32) continue;
+    if (const auto activation = rounded_activation(node)) action = std::make_shared<Gelu>(threads_, activation);
+    if (!action) continue;
+    plan.act_before(i, action);
+    plan.act_after(i, action);
+  }
+  return plan;
+}
+
+}  // namespace fakequant

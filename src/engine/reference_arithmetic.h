@@ -1,0 +1,36 @@
+// Reference arithmetic: the actions that compute, in float32, what llama.cpp's kernels would round.
+//
+// llama.cpp's products round their inputs to the type that goes with the weights' (F16, blocks of 8-bit integers), and
+// its GELU goes through a table in F16. Here llama.cpp is kept from computing those nodes (they lose ggml's flag for
+// nodes that are to be computed, as in layer_skip.h), and their results are written when it hands the nodes over: from
+// the exact values of the weights and of the cache, and the inputs as they are. So nothing is rounded that no rule
+// names. Everything else (norms, rotations, softmax, sums) llama.cpp computes in float32 by itself, as long as
+// attention is not fused: its kernel of flash attention rounds keys and values to F16.
+#pragma once
+
+#include <memory>
+
+#include "engine/graph.h"
+#include "engine/matrix_product.h"
+#include "engine/node_action.h"
+
+namespace fakequant {
+
+class ReferenceArithmetic {
+ public:
+  explicit ReferenceArithmetic(int threads) : threads_(threads) {}
+
+  // Computes products and GELUs from now on, in every graph that is planned.
+  void enable() { is_enabled_ = true; }
+  bool is_active() const { return is_enabled_; }
+
+  // What is done in a graph. The actions throw an Error where a product's operands do not lie on the host.
+  NodePlan plan(const Graph& graph);
+
+ private:
+  int threads_;
+  bool is_enabled_ = false;
+  std::shared_ptr<ProductMemory> memory_ = std::make_shared<ProductMemory>();
+};
+
+}  // namespace fakequant
