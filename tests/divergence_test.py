@@ -14,7 +14,7 @@ import unittest
 import numpy as np
 from gguf import GGUFReader, GGUFValueType, GGUFWriter
 
-from program import MODEL, TEXT, ProgramTest, run, run_llama
+from program import MODEL, NATIVE, TEXT, ProgramTest, run, run_llama
 
 CTX_SIZE, CHUNKS = 256, 8
 
@@ -51,7 +51,7 @@ class DivergenceTest(ProgramTest):
                          until=until)
 
     def assert_plain_perplexity_is_the_same(self, model):
-        ours = self.measure("eval", model, "-f", TEXT, "--ctx-size", CTX_SIZE, "--chunks", CHUNKS)["baseline"]
+        ours = self.measure("eval", model, "-f", TEXT, "--ctx-size", CTX_SIZE, "--chunks", CHUNKS, *NATIVE)["baseline"]
         said = self.llama_perplexity(model, until="Final estimate")
         printed = re.search(r"Final estimate: PPL = ([0-9.]+) \+/- ([0-9.]+)", said)
         self.assertEqual(list(printed.groups()), [f"{ours['ppl']:.4f}", f"{ours['ppl_error']:.5f}"])
@@ -116,7 +116,7 @@ class DivergenceTest(ProgramTest):
         log_p, log_q = self.log_probabilities(MODEL), self.log_probabilities(other)
         forward = np.sum(np.exp(log_p) * (log_p - log_q), axis=1)
         reverse = np.sum(np.exp(log_q) * (log_q - log_p), axis=1)
-        arguments = ("-f", TEXT, "--ctx-size", CTX_SIZE, "--chunks", CHUNKS)
+        arguments = ("-f", TEXT, "--ctx-size", CTX_SIZE, "--chunks", CHUNKS, *NATIVE)
         ours = self.measure("eval", MODEL, "--against", other, *arguments)["variants"][0]
         for name, divergences in (("kld", forward), ("reverse_kld", reverse)):
             # The stored values are rounded, as docs/measuring.md says.

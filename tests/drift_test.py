@@ -93,7 +93,7 @@ class DriftTest(ProgramTest):
         self.assertEqual({name for name, node in nodes.items() if node["role"] == "entered"}, {"attn_norm-1", "Kcur-4#0"})
         self.assertIn("died", roles)
         # Attention reads the keys in the cache.
-        self.assertIn("Kcur-4", nodes["kqv_out-4"]["made_of"])
+        self.assertIn("Kcur-4", nodes["kq-4"]["made_of"])
 
     def test_the_divergence_is_what_eval_says(self):
         for rules in (("--rule", "a:ffn_norm=int4"), ("--rule", "w:ffn_up=e2m1", "--rule", "a:in(ffn_down)=int8,round=stochastic")):

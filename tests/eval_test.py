@@ -8,7 +8,7 @@ import unittest
 import gguf
 import numpy as np
 
-from program import MODEL, PROGRAM, TEXT, ProgramTest, run, run_llama
+from program import MODEL, NATIVE, PROGRAM, TEXT, ProgramTest, run, run_llama
 
 CHUNKS = 3
 LAYERS = range(6)
@@ -32,7 +32,7 @@ class EvalTest(ProgramTest):
         return re.search(r"Final estimate: PPL = ([0-9.]+) \+/- ([0-9.]+)", said).groups()
 
     def test_without_rules_is_what_llama_perplexity_says_and_no_divergence(self):
-        result = self.evaluate()
+        result = self.evaluate(*NATIVE)
         self.assert_is_what_llama_perplexity_says(result["baseline"], MODEL, "--chunks", CHUNKS)
         itself = result["variants"][0]
         self.assertEqual(itself["ppl"], result["baseline"]["ppl"])
@@ -45,7 +45,7 @@ class EvalTest(ProgramTest):
     def test_llama_perplexity_says_nearly_the_same_by_default(self):
         """By default it evaluates several chunks at once. On some processors that changes the last digits."""
         printed = self.llama_perplexity(MODEL, TEXT, 256, "--chunks", CHUNKS)
-        baseline = self.evaluate()["baseline"]
+        baseline = self.evaluate(*NATIVE)["baseline"]
         for value, expected in zip(printed, (baseline["ppl"], baseline["ppl_error"])):
             self.assertAlmostEqual(float(value) / expected, 1, delta=1e-3)
 
@@ -53,7 +53,7 @@ class EvalTest(ProgramTest):
         text = self.path("text.txt")
         with open(TEXT, encoding="utf-8") as file, open(text, "w", encoding="utf-8") as part:
             part.write(file.read(9000))
-        result = self.measure("eval", MODEL, "-f", text)
+        result = self.measure("eval", MODEL, "-f", text, *NATIVE)
         self.assert_is_what_llama_perplexity_says(result["baseline"], MODEL, text=text)
         self.assertEqual(result["chunks"], result["tokens_in_text"] // 256)
 
@@ -72,9 +72,9 @@ class EvalTest(ProgramTest):
 
     def test_rounded_weights_are_what_llama_perplexity_says_of_the_applied_file(self):
         run("apply", MODEL, "-o", self.path("out.gguf"))
-        in_memory = self.evaluate("--rule", "w:ffn_norm=bf16,round=zero")["variants"][0]
+        in_memory = self.evaluate("--rule", "w:ffn_norm=bf16,round=zero", *NATIVE)["variants"][0]
         self.assert_is_what_llama_perplexity_says(in_memory, self.path("out.gguf"), "--chunks", CHUNKS)
-        from_file = self.measure("eval", self.path("out.gguf"), "-f", TEXT, "--chunks", CHUNKS)
+        from_file = self.measure("eval", self.path("out.gguf"), "-f", TEXT, "--chunks", CHUNKS, *NATIVE)
         self.assertEqual(in_memory["ppl"], from_file["baseline"]["ppl"])
 
     def test_quantized_weights_are_promoted_in_memory_as_apply_does_in_a_file(self):
@@ -127,7 +127,7 @@ class EvalTest(ProgramTest):
     def test_another_model_is_measured_as_llama_perplexity_does(self):
         quantized = self.path("q4_k.gguf")
         run_llama("llama-quantize", MODEL, quantized, "Q4_K_M")
-        result = self.evaluate("--against", quantized, "--rule", "a:ffn_norm=bf16")
+        result = self.evaluate("--against", quantized, "--rule", "a:ffn_norm=bf16", *NATIVE)
         self.assertEqual([variant["name"] for variant in result["variants"]], ["variant", "q4_k"])
         variant = result["variants"][1]
         self.assertEqual(variant["model"], quantized)
@@ -138,7 +138,7 @@ class EvalTest(ProgramTest):
 
     def test_a_cache_of_another_type_is_what_llama_perplexity_says(self):
         for k, v in (("q8_0", "q8_0"), ("q4_0", "f16"), ("f32", "bf16")):
-            result = self.evaluate("-ctk", k, "-ctv", v, "-c", 256, "-b", 256, "-t", 1)
+            result = self.evaluate("-ctk", k, "-ctv", v, "-c", 256, "-b", 256, "-t", 1, *NATIVE)
             self.assertEqual((result["cache_type_k"], result["cache_type_v"]), (k, v))
             self.assert_is_what_llama_perplexity_says(result["baseline"], MODEL, "--chunks", CHUNKS, "-ctk", k, "-ctv", v)
             # The variants have the same cache.
@@ -349,7 +349,7 @@ class EvalTest(ProgramTest):
         self.assertGreater(kld["mean"], 0)
 
     def test_a_smaller_context_is_what_llama_perplexity_says(self):
-        result = self.measure("eval", MODEL, "-f", TEXT, "--chunks", 9, "--ctx-size", 100)
+        result = self.measure("eval", MODEL, "-f", TEXT, "--chunks", 9, "--ctx-size", 100, *NATIVE)
         printed = self.llama_perplexity(MODEL, TEXT, 100, "--chunks", 9, "-b", 100)
         self.assertEqual(printed, (f"{result['baseline']['ppl']:.4f}", f"{result['baseline']['ppl_error']:.5f}"))
 

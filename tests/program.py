@@ -16,6 +16,8 @@ PROGRAM = os.environ["FAKEQUANT"]
 SOURCE = os.environ["SOURCE"]
 MODEL = os.path.join(SOURCE, "demo", "fakequant-demo-4m-f16.gguf")
 TEXT = os.path.join(SOURCE, "demo", "heldout.txt")
+# llama.cpp's own kernels, where figures are to be those of its tools.
+NATIVE = ("--arithmetic", "native")
 PROMPTS = os.path.join(SOURCE, "demo", "prompts.txt")
 
 

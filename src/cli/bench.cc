@@ -14,10 +14,10 @@ struct BenchCommandOptions : MeasurementOptions {
 };
 
 void run_bench(BenchCommandOptions& options) {
-  options.bench.compute = options.compute;
   MeasurementPlan plan{
       .command = "bench", .variants = variants_of(options.rules, options.variants), .arithmetic = Arithmetic::native};
   run_measurement(options, plan, [&](const Measurement& measurement, ProgressLine& line) {
+    options.bench.compute = options.compute;
     const auto result =
         bench(measurement.model.paths(), measurement.prepared.variants(), options.bench, line.callback());
     return Report{to_text(result), to_json(result, measurement.provenance)};

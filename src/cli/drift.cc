@@ -38,8 +38,8 @@ void run_drift(DriftCommandOptions& options) {
     const auto paths = other.emplace(options.other).paths();
     plan.inputs.insert(plan.inputs.end(), paths.begin(), paths.end());
   }
-  options.drift.compute = options.compute;
   run_measurement(options, plan, [&](const Measurement& measurement, ProgressLine& line) {
+    options.drift.compute = options.compute;
     if (other) {
       measurement.prepared.add_model("variant", *other);
       options.drift.changed_weights = weights_that_differ(measurement.model, *other, options.compute.threads);

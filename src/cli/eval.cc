@@ -68,7 +68,7 @@ std::optional<Report> evaluate_and_report(const EvalCommandOptions& options, con
   add_roundings(json, measurement.roundings);
   auto text = to_text(result, options.details ? EvalDetails::all : EvalDetails::brief);
   if (options.details || result.variants.size() < 2) {
-    text += roundings_text(measurement.roundings);
+    text += roundings_text(measurement.roundings, options.compute.arithmetic);
   } else {
     text += "\n--details adds quantiles, the tokens that differ most and what was rounded, for each variant.\n";
   }
@@ -111,6 +111,9 @@ void add_eval_options(Arguments& arguments, EvalCommandOptions& options) {
   arguments.number("-b,--batch-size,--ubatch-size", options.compute.batch_size, 1, 1 << 24,
                    "Evaluate at most N tokens together [512]");
   arguments.number("--chunks", options.eval.chunks, 1, 1 << 30, "Evaluate at most N chunks of each text [all]");
+  arguments.number("--jitter", options.eval.jitters, 0, 100,
+                   "Measure each variant also under N jitters of the embeddings by 1e-6: how much of a figure is "
+                   "chance");
   arguments.flag("--yardstick", options.yardstick,
                  "Measure also what common quantizations cost: the matrices in Q8_0, Q6_K and Q4_K");
   arguments.flag("--details", options.details, "Print quantiles, tokens and sites of each of several variants");

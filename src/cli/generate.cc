@@ -31,8 +31,8 @@ void run_generate(GenerateCommandOptions& options) {
   if (prompts.empty() && !options.rules.dry_run) {
     throw usage_error("no prompt is given: add -p PROMPT or --prompt-file FILE");
   }
-  options.generate.compute = options.compute;
   run_measurement(options, plan, [&](const Measurement& measurement, ProgressLine& line) {
+    options.generate.compute = options.compute;
     const auto result = generate(measurement.model.paths(), measurement.prepared.variants(), prompts, options.generate,
                                  line.callback());
     return Report{to_text(result, screen_of_stdout()), to_json(result, measurement.provenance)};

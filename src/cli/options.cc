@@ -121,9 +121,14 @@ void add_compute_options(Arguments& arguments, CommonOptions& options, Arithmeti
 
 void settle_compute(CommonOptions& options, Arithmetic otherwise) {
   auto& compute = options.compute;
-  compute.arithmetic = options.arithmetic.empty()
-                           ? otherwise
-                           : about("--arithmetic", [&] { return parse_arithmetic(options.arithmetic); });
+  if (!options.arithmetic.empty()) {
+    compute.arithmetic = about("--arithmetic", [&] { return parse_arithmetic(options.arithmetic); });
+  } else {
+    const auto& values = compute.cache.v;
+    const bool is_quantized =
+        !values.empty() && about("type of the cached values", [&] { return is_quantized_cache(values); });
+    compute.arithmetic = names_devices(compute.devices) || is_quantized ? Arithmetic::native : otherwise;
+  }
   check_cache_types(compute.cache, compute.arithmetic);
 }
 

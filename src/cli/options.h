@@ -51,8 +51,9 @@ void add_rule_options(Arguments& arguments, RuleOptions& options, RuleKinds kind
 // `arithmetic`: the command's own, for the help.
 void add_compute_options(Arguments& arguments, CommonOptions& options, Arithmetic arithmetic = Arithmetic::f32);
 
-// Puts into options.compute what the options for it mean; `otherwise`: the arithmetic where none is named. Call it
-// before the work begins. Throws a usage error for a name that is invalid.
+// Puts into options.compute what the options for it mean. Where no arithmetic is named it is `otherwise`, or native for
+// what only that computes: layers on devices, quantized values in the cache. Call it before the work begins. Throws a
+// usage error for a name that is invalid.
 void settle_compute(CommonOptions& options, Arithmetic otherwise = Arithmetic::f32);
 
 // --except, of commands that have no other option for rules.

@@ -29,7 +29,7 @@ void leave_out(const std::vector<SitePattern>& exceptions, ListingRequest& reque
 }
 
 void run_sites(SitesOptions& options) {
-  settle_compute(options, Arithmetic::native);
+  settle_compute(options);
   ListingRequest request;
   const auto exceptions = exceptions_of(std::exchange(options.rules.exceptions, {}));
   request.recipe = recipe_of(options.rules);
@@ -48,7 +48,7 @@ void add_sites_options(Arguments& arguments, SitesOptions& options) {
   arguments.flag("--all", options.all, "A row for each site instead of one for all layers");
   add_rule_options(arguments, options.rules, RuleKinds::all, DryRun::no);
   add_storage_options(arguments, options.storage);
-  add_compute_options(arguments, options, Arithmetic::native);
+  add_compute_options(arguments, options);
 }
 
 }  // namespace

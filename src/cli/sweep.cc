@@ -64,8 +64,12 @@ SweepQuestion question_of(const SweepCommandOptions& options) {
 Arithmetic arithmetic_of(const std::string& path) {
   std::error_code fault;
   if (path.empty() || !std::filesystem::exists(path, fault)) return Arithmetic::f32;
-  const auto subject = StudyDatabase(path, StudyAccess::read).subject();
-  return subject ? parse_arithmetic(subject->arithmetic) : Arithmetic::f32;
+  try {
+    const auto subject = StudyDatabase(path, StudyAccess::read).subject();
+    return subject ? parse_arithmetic(subject->arithmetic) : Arithmetic::f32;
+  } catch (const Error&) {  // what is wrong with it is said where it is written to
+    return Arithmetic::f32;
+  }
 }
 
 void check_prediction(const SweepRequest& request) {

@@ -35,11 +35,13 @@ CacheTypes settled(CacheTypes types, Arithmetic arithmetic) {
   return types;
 }
 
+bool is_quantized_cache(const std::string& name) { return ggml_is_quantized(static_cast<ggml_type>(cache_type(name))); }
+
 void check_cache_types(const CacheTypes& types, Arithmetic arithmetic) {
   const auto [k, v] = settled(types, arithmetic);
   about("type of the cached keys", [&] { return cache_type(k); });
-  const auto type = static_cast<ggml_type>(about("type of the cached values", [&] { return cache_type(v); }));
-  if (arithmetic == Arithmetic::f32 && ggml_is_quantized(type)) {
+  about("type of the cached values", [&] { return cache_type(v); });
+  if (arithmetic == Arithmetic::f32 && is_quantized_cache(v)) {
     throw usage_error(fmt::format(
         "{} values in the cache need flash attention, which f32 arithmetic goes without: take native arithmetic", v));
   }

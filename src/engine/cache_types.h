@@ -21,6 +21,9 @@ CacheTypes settled(CacheTypes types, Arithmetic arithmetic);
 // ggml's number of the type that the name means. Throws a usage error that lists the names for any other word.
 int cache_type(const std::string& name);
 
+// Whether the type that the name means is one of integers with scales. Throws as cache_type does.
+bool is_quantized_cache(const std::string& name);
+
 // Throws a usage error as cache_type does, and for quantized values in f32 arithmetic: llama.cpp computes with them in
 // its kernel of flash attention only, which rounds.
 void check_cache_types(const CacheTypes& types, Arithmetic arithmetic);

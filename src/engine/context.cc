@@ -32,12 +32,12 @@ struct Batch {
 void Context::Free::operator()(llama_context* context) const { llama_free(context); }
 
 Context::Context(const Model& model, const ContextOptions& options)
-    : model_(&model), tap_(std::make_unique<Tap>(options.threads)) {
+    : model_(&model), arithmetic_(options.arithmetic), tap_(std::make_unique<Tap>(options.threads)) {
   open(options, options.arithmetic == Arithmetic::f32);
 }
 
 Context::Context(const Model& model, const ContextOptions& options, const Recipe& recipe)
-    : model_(&model), tap_(std::make_unique<Tap>(options.threads)) {
+    : model_(&model), arithmetic_(options.arithmetic), tap_(std::make_unique<Tap>(options.threads)) {
   open(options, true);
   set_recipe(recipe);
 }
@@ -74,6 +74,7 @@ void Context::open(const ContextOptions& options, bool is_tapped) {
   parameters.type_k = static_cast<ggml_type>(cache_type(cache.k));
   parameters.type_v = static_cast<ggml_type>(cache_type(cache.v));
   if (options.arithmetic == Arithmetic::f32) {
+    model_->check_embeddings();
     parameters.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_DISABLED;
     tap_->use_reference_arithmetic();
   }

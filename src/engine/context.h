@@ -40,8 +40,8 @@ struct OutputRange {
 class Context {
  public:
   // Makes a context without rules: of native arithmetic without a tap, so that it computes what llama.cpp computes. The
-  // model must outlive it, and have been loaded for this arithmetic. Throws an Error when llama.cpp cannot make one,
-  // for instance for lack of memory.
+  // model must outlive it, and have been loaded for this arithmetic. Throws an Error when llama.cpp cannot make one, for
+  // instance for lack of memory; in f32 arithmetic also as Model::check_embeddings does.
   Context(const Model& model, const ContextOptions& options);
 
   // Makes a context with a tap that rounds by the recipe's activation rules; without rules it only watches. Throws as
@@ -65,6 +65,9 @@ class Context {
   // Likewise rounds copies of the values that the rules name, each rule by itself, and shows them to `viewer`. What the
   // model computes stays as it is. Without rules nothing is copied.
   void round_copies(const Recipe& rules, CopyViewer viewer) { tap().round_copies(rules, std::move(viewer)); }
+
+  // Changes the embeddings of the tokens a little from the next evaluation on, by this seed (embedding_jitter.h).
+  void jitter_embeddings(std::uint64_t seed) { tap().jitter_embeddings(seed); }
 
   // The activations that a rule can name, in the graph's order.
   const std::vector<ActivationSite>& sites() const { return tap().watch().sites(); }
@@ -104,6 +107,7 @@ class Context {
   std::span<const float> logits(std::size_t index) const;
 
   const Model& model() const { return *model_; }
+  Arithmetic arithmetic() const { return arithmetic_; }
   llama_context* get() const { return context_.get(); }
   int position() const { return position_; }
   int batch_size() const;
@@ -129,6 +133,7 @@ class Context {
   std::vector<TokenBatch> batches_of(std::span<const Token> tokens, const OutputRange& outputs) const;
 
   const Model* model_;
+  Arithmetic arithmetic_;
   std::unique_ptr<Tap> tap_;  // llama.cpp holds its address; never null, and idle where is_tapped_ is false
   bool is_tapped_ = false;
   std::unique_ptr<llama_context, Free> context_;

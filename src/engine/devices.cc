@@ -172,6 +172,12 @@ std::vector<ggml_backend_dev_t> chosen_devices(const DeviceOptions& options) {
 
 }  // namespace
 
+bool names_devices(const DeviceOptions& options) {
+  if (options.gpu_layers) return *options.gpu_layers != 0;
+  return !options.rpc_servers.empty() ||
+         (!options.devices.empty() && options.devices != std::vector<std::string>{"none"});
+}
+
 Offload open_devices(const DeviceOptions& options) {
   for (const auto& server : options.rpc_servers) parse_endpoint(server);
   refuse_twice(options.rpc_servers, options.rpc_servers, "RPC server");

@@ -24,6 +24,9 @@ struct DeviceOptions {
   std::optional<int> gpu_layers;
 };
 
+// Whether the options put layers on devices.
+bool names_devices(const DeviceOptions& options);
+
 // What llama.cpp is asked for.
 struct Offload {
   std::vector<ggml_backend_device*> devices;  // that hold layers; none: the processor holds them all

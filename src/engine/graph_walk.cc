@@ -45,7 +45,7 @@ bool GraphWalk::has_plan(Stage stage, const GraphShape& shape) const {
 
 std::size_t GraphWalk::first_step(const GraphShape& shape) const {
   std::size_t first = watch_.graph(shape).nodes.size();
-  for (auto stage = static_cast<std::size_t>(Stage::copy); stage < static_cast<std::size_t>(Stage::skip); ++stage) {
+  for (auto stage = static_cast<std::size_t>(Stage::jitter); stage < static_cast<std::size_t>(Stage::skip); ++stage) {
     if (const auto plan = plans_[stage].find(shape); plan != plans_[stage].end()) {
       first = std::min(first, plan->second.first_node(first));
     }

@@ -23,13 +23,14 @@ namespace fakequant {
 // The kinds of actions, in the order in which they act after a node.
 enum class Stage {
   compute,  // in place of llama.cpp
+  jitter,   // changes the embeddings a little
   copy,     // values as they were computed
   observe,  // likewise
   round,    // changes them
   show,     // values as the nodes that read them find them
   skip,     // likewise; puts hidden states back and leaves nodes out
 };
-inline constexpr std::size_t kStages = 6;
+inline constexpr std::size_t kStages = 7;
 
 class GraphWalk {
  public:
@@ -48,7 +49,7 @@ class GraphWalk {
   void set_plan(Stage stage, const GraphShape& shape, NodePlan plan);
   bool has_plan(Stage stage, const GraphShape& shape) const;
 
-  // The first node of a graph at which a stage acts, other than Stage::compute and Stage::skip; the number of nodes
+  // The first node of a graph at which a stage acts, from Stage::jitter to Stage::show; the number of nodes
   // where none does.
   std::size_t first_step(const GraphShape& shape) const;
 

@@ -18,6 +18,11 @@ void GraphWatch::end(const GraphShape& shape, int layers) {
   watched.nodes = recorder_->take();
   recorder_.reset();
   watched.sites = find_activation_sites(watched.nodes, layers);
+  for (auto& site : watched.sites) {
+    for (auto& reader : site.readers) {
+      if (has_exact_products_) reader.rounds_to = "F32";
+    }
+  }
   graphs_[shape] = std::move(watched);
   if (shape == first_shapes().back()) sites_ = all_sites();
 }

@@ -34,6 +34,9 @@ class GraphWatch {
   void cancel() { recorder_.reset(); }
   void forget(const GraphShape& shape);
 
+  // Before any graph is watched: products read their inputs as they are, whatever the kernels of llama.cpp do.
+  void assume_exact_products() { has_exact_products_ = true; }
+
   bool is_watching() const { return recorder_.has_value(); }
   void note(const ggml_tensor* node) { recorder_->note(node); }
 
@@ -60,6 +63,7 @@ class GraphWatch {
   std::map<GraphShape, WatchedGraph> graphs_;
   std::vector<ActivationSite> sites_;
   int layers_ = 0;
+  bool has_exact_products_ = false;
 };
 
 // The site of this name; null where there is none.

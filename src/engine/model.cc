@@ -35,8 +35,9 @@ void check_layers(const GgufModel& model) {
 
 // "blk.0.ffn_up.weight is stored as F64", of the first tensor that llama.cpp cannot compute with; empty if there is
 // none.
-std::string find_uncomputed(const GgufModel& model) {
+std::string find_uncomputed(const GgufModel& model, std::string_view only = {}) {
   for (const auto& tensor : model.tensors()) {
+    if (!only.empty() && tensor.name != only) continue;
     if (is_plain_float(tensor.type) || is_quantized(tensor.type)) continue;
     // The experts of each token's id, which llama.cpp looks up and does not multiply with.
     if (tensor.name.find("tid2eid") != std::string::npos) continue;
@@ -56,6 +57,7 @@ Model::Model(const std::vector<std::string>& parts, const DeviceOptions& devices
   const GgufModel file(parts);
   check_layers(file);
   not_computed_ = find_uncomputed(file);
+  embeddings_not_computed_ = find_uncomputed(file, "token_embd.weight");
   start_backends();
   offload_ = open_devices(devices);
   if (arithmetic == Arithmetic::f32 && is_offloaded()) {
@@ -86,10 +88,14 @@ Model::Model(const std::vector<std::string>& parts, const DeviceOptions& devices
   }
 }
 
-void Model::check_types() const {
-  if (not_computed_.empty()) return;
+void Model::check_types() const { refuse(not_computed_); }
+
+void Model::check_embeddings() const { refuse(embeddings_not_computed_); }
+
+void Model::refuse(const std::string& not_computed) const {
+  if (not_computed.empty()) return;
   throw Error(fmt::format("{} cannot be run: {}, and llama.cpp computes with floats and quantized tensors only", path_,
-                          not_computed_));
+                          not_computed));
 }
 
 int Model::layers() const { return llama_model_n_layer(model_.get()); }

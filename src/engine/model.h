@@ -36,6 +36,9 @@ class Model {
   // crash on: integers and doubles. Its graph can be looked at all the same.
   void check_types() const;
 
+  // The same of the embeddings alone, which llama.cpp looks up even where a graph is only looked at.
+  void check_embeddings() const;
+
   // Tokens of a text. `with_bos`: preceded by BOS where the model wants it; `parse_special`: text such as </s> is the
   // special token.
   std::vector<Token> tokenize(std::string_view text, bool with_bos, bool parse_special) const;
@@ -61,11 +64,14 @@ class Model {
   struct Free {
     void operator()(llama_model* model) const;
   };
+  void refuse(const std::string& not_computed) const;  // nothing, where it is empty
+
   std::string path_;
   Offload offload_;
   std::unique_ptr<llama_model, Free> model_;
   double load_ms_ = 0;
-  std::string not_computed_;  // a tensor that check_types() refuses, and its type
+  std::string not_computed_;             // a tensor that check_types() refuses, and its type
+  std::string embeddings_not_computed_;  // the same of the embeddings
 };
 
 }  // namespace fakequant

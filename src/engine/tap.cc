@@ -19,6 +19,8 @@ void Tap::end_watching(const GraphShape& shape, int layers) {
     walk_.finish(false);
     watch_.end(shape, layers);
     const auto& graph = watch_.graph(shape);
+    auto jittered = jitter_.plan(graph.nodes);
+    walk_.set_plan(Stage::jitter, shape, std::move(jittered));
     auto copied = copies_.plan(graph), observed = observing_.plan(graph), rounded = rounding_.plan(graph),
          shown = showing_.plan(graph), computed = arithmetic_.plan(graph.nodes);
     walk_.set_plan(Stage::compute, shape, std::move(computed));
@@ -33,8 +35,8 @@ void Tap::end_watching(const GraphShape& shape, int layers) {
 }
 
 bool Tap::is_active() const {
-  return arithmetic_.is_active() || copies_.is_active() || observing_.is_active() || rounding_.is_active() ||
-         showing_.is_active() || skip_.is_active();
+  return arithmetic_.is_active() || jitter_.is_active() || copies_.is_active() || observing_.is_active() ||
+         rounding_.is_active() || showing_.is_active() || skip_.is_active();
 }
 
 template <typename Action>
@@ -56,6 +58,18 @@ void Tap::show_values(SiteChoice choose, Observer viewer) {
 void Tap::round_copies(const Recipe& rules, CopyViewer viewer) {
   copies_.set_rules(rules, std::move(viewer));
   replan(Stage::copy, copies_);
+}
+
+void Tap::use_reference_arithmetic() {
+  arithmetic_.enable();
+  watch_.assume_exact_products();
+}
+
+void Tap::jitter_embeddings(std::uint64_t seed) {
+  jitter_.enable(seed);
+  std::map<GraphShape, NodePlan> plans;
+  for (const auto& [shape, graph] : watch_.graphs()) plans.emplace(shape, jitter_.plan(graph.nodes));
+  walk_.set_plans(Stage::jitter, std::move(plans));
 }
 
 void Tap::keep_hidden_states(HiddenStates& states) {

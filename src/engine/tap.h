@@ -2,7 +2,7 @@
 //
 // - GraphWatch learns the graphs (graph_watch.h);
 // - actions say what is to be done at which nodes (round_action.h, observe_action.h, show_action.h, copy_action.h,
-//   layer_skip.h, reference_arithmetic.h), as plans for each shape of graph (node_action.h);
+//   layer_skip.h, reference_arithmetic.h, embedding_jitter.h), as plans for each shape of graph (node_action.h);
 // - GraphWalk walks the plans while llama.cpp computes (graph_walk.h).
 //
 // Only this file knows all of them, and it holds nothing but them.
@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "engine/copy_action.h"
+#include "engine/embedding_jitter.h"
 #include "engine/graph_walk.h"
 #include "engine/graph_watch.h"
 #include "engine/layer_skip.h"
@@ -47,7 +48,10 @@ class Tap {
   bool is_ready_for(const GraphShape& shape) const { return !is_active() || walk_.has_plan(Stage::round, shape); }
 
   // Before any graph is watched: products are computed in float32 (reference_arithmetic.h).
-  void use_reference_arithmetic() { arithmetic_.enable(); }
+  void use_reference_arithmetic();
+
+  // Changes the embeddings a little from now on (embedding_jitter.h). Throws as EmbeddingJitter::plan does.
+  void jitter_embeddings(std::uint64_t seed);
 
   // What is done from now on, in all graphs. The four do not touch each other; the headers of the actions say what each
   // does and throws.
@@ -82,6 +86,7 @@ class Tap {
   GraphWatch watch_;
   GraphWalk walk_;
   CopyAction copies_;
+  EmbeddingJitter jitter_;
   ObserveAction observing_;
   ReferenceArithmetic arithmetic_;
   RoundAction rounding_;

@@ -18,7 +18,7 @@ CalibrationResult calibrate(const std::vector<std::string>& model_files, const R
   const Model model(model_files, options.compute.devices, options.compute.arithmetic);
   const int ctx_size = choose_chunk_size(model, options.ctx_size);
   TextChunks chunks(model, text, ctx_size, options.chunks);
-  Context context(model, {.ctx_size = ctx_size, .threads = options.compute.threads}, {});
+  Context context(model, context_options(ctx_size, options.compute), {});
   struct Recorded {
     int layer;
     ValueRecorder values;

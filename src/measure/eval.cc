@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "measure/chunk_scoring.h"
+#include "measure/noise_floor.h"
 #include "measure/score_statistics.h"
 #include "measure/worst_tokens.h"
 
@@ -14,6 +15,7 @@ namespace {
 struct Measurement {
   std::unique_ptr<Context> baseline;
   std::vector<std::unique_ptr<Context>> contexts;  // of the variants; none of one that is the baseline itself
+  std::vector<std::vector<std::unique_ptr<Context>>> jittered;  // of each variant, a context for each jitter
   const std::vector<Variant>* variants;
   ChunkPlan plan;
   const EvalOptions* options;
@@ -26,6 +28,7 @@ struct ChunkScores {
   std::vector<double> baseline_log_p;             // of the tokens that came
   std::vector<std::vector<TokenScore>> variants;  // of each, by prediction; empty for one that has overflowed
   std::vector<std::optional<int>> overflow_tokens;
+  std::vector<std::vector<std::vector<TokenScore>>> jittered;  // of each variant and jitter
 };
 
 // Whether each variant has overflowed in an earlier chunk.
@@ -44,6 +47,9 @@ void score(const Measurement& with, const Chunk& chunk, const ChunkSlice& slice,
     if (overflowed[v] || scores.overflow_tokens[v]) continue;
     scores.overflow_tokens[v] = score_slice(*with.contexts[v], chunk, slice, baseline, threads, scores.variants[v]);
     if (scores.overflow_tokens[v]) scores.variants[v].clear();
+    for (std::size_t j = 0; j < with.jittered[v].size(); ++j) {
+      score_slice(*with.jittered[v][j], chunk, slice, baseline, threads, scores.jittered[v][j]);
+    }
   }
 }
 
@@ -52,10 +58,14 @@ std::optional<ChunkScores> score(const Measurement& with, const Chunk& chunk, co
   ChunkScores scores;
   scores.variants.resize(with.contexts.size());
   scores.overflow_tokens.resize(with.contexts.size());
+  for (const auto& contexts : with.jittered) scores.jittered.emplace_back(contexts.size());
   const auto sequence = static_cast<std::uint32_t>(chunk.number);
   with.baseline->clear(sequence);
   for (const auto& context : with.contexts) {
     if (context) context->clear(sequence);
+  }
+  for (const auto& contexts : with.jittered) {
+    for (const auto& context : contexts) context->clear(sequence);
   }
   for (const auto& slice : with.plan.slices) {
     if (with.is_stopped()) return std::nullopt;
@@ -71,6 +81,11 @@ Measurement prepare(LoadedModels& models, const std::vector<Variant>& variants, 
   for (const auto& variant : variants) {
     const bool is_baseline = variant.taps.empty() && &models.model_of(variant) == &models.baseline();
     with.contexts.push_back(is_baseline ? nullptr : models.open(variant, with.plan.context));
+    auto& jittered = with.jittered.emplace_back();
+    for (int seed = 0; seed < options.jitters && !is_baseline; ++seed) {
+      jittered.push_back(models.open_tapped(variant, with.plan.context));
+      jittered.back()->jitter_embeddings(static_cast<std::uint64_t>(seed));
+    }
   }
   with.variants = &variants;
   with.options = &options;
@@ -126,6 +141,7 @@ struct Evaluation {
   EvalResult result;
   TextSums total;
   std::vector<WorstTokens> worst;
+  std::vector<std::vector<double>> jittered_kld = {};  // sums, of each variant and jitter
 
   Overflowed overflowed() const;
   TextSums no_sums() const { return {{}, std::vector<ScoreStatistics>(with.variants->size())}; }
@@ -180,6 +196,10 @@ void Evaluation::add_chunk(int text, int number, std::span<const Token> tokens, 
       continue;
     }
     variant.chunks.push_back(summarize(text, number, scores.variants[v]));
+    jittered_kld[v].resize(scores.jittered[v].size());
+    for (std::size_t j = 0; j < scores.jittered[v].size(); ++j) {
+      for (const auto& score : scores.jittered[v][j]) jittered_kld[v][j] += score.kld;
+    }
     worst[v].add(text, number, tokens, with.plan.shape.first_scored(), scores.variants[v]);
   }
 }
@@ -204,8 +224,25 @@ void Evaluation::finish() {
   for (std::size_t v = 0; v < result.variants.size(); ++v) {
     result.variants[v].figures = result.variants[v].overflow ? no_figures() : total.variants[v].figures();
     result.variants[v].worst_tokens = worst[v].in_words(model);
+    if (result.variants[v].overflow) continue;
+    for (const auto sum : jittered_kld[v]) {
+      result.variants[v].jittered_kld.push_back(sum / static_cast<double>(result.tokens_scored));
+    }
   }
   take_macro_averages(result);
+}
+
+// Of the variants whose rounded values are rounded again by llama.cpp's kernels.
+void add_noise_floors(LoadedModels& models, const Measurement& with, const Text& text, EvalResult& result) {
+  for (std::size_t v = 0; v < result.variants.size(); ++v) {
+    auto& variant = result.variants[v];
+    if (with.is_stopped() || !is_rounded_again(variant.sites)) continue;
+    Variant least;
+    least.model = models.baseline_files();
+    least.taps = least_rounding((*with.variants)[v].taps);
+    const auto context = models.open(least, with.plan.context);
+    variant.floor = measure_noise_floor(*with.baseline, *context, with.plan, text, with.options->compute.threads);
+  }
 }
 
 }  // namespace
@@ -222,9 +259,11 @@ EvalResult evaluate(LoadedModels& models, const std::vector<Variant>& variants, 
   const auto with = prepare(models, variants, options);
   Evaluation evaluation{model, with, {}, {}, std::vector<WorstTokens>(variants.size())};
   evaluation.total = evaluation.no_sums();
+  evaluation.jittered_kld.resize(variants.size());
   auto& result = evaluation.result;
   result.model = model.path();
   result.threads = options.compute.threads;
+  result.arithmetic = with.plan.context.arithmetic;
   result.ctx_size = static_cast<int>(with.plan.shape.ctx_size);
   result.batch_size = with.baseline->batch_size();
   for (const auto& variant : variants) {
@@ -238,6 +277,7 @@ EvalResult evaluate(LoadedModels& models, const std::vector<Variant>& variants, 
     if (!result.is_interrupted) evaluation.add_text(text, texts.size());
   }
   evaluation.finish();
+  add_noise_floors(models, with, texts.front(), result);
   return result;
 }
 

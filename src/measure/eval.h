@@ -26,6 +26,7 @@ struct EvalProgress {
 struct EvalOptions {
   int ctx_size = 0;  // 0: min(512, what the model was trained for)
   int chunks = 0;    // of each text, at most; 0: all that it has
+  int jitters = 0;   // seeds of a jitter of the embeddings under which each variant is measured as well
   ComputeOptions compute;
   std::function<void(const EvalProgress&)> progress;  // told after each chunk; may be empty
   std::function<bool()> is_stopped;  // asked now and then: whether to end with what there is; may be empty

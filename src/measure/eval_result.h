@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/arithmetic.h"
 #include "engine/site_counters.h"
 #include "measure/overflow.h"
 #include "measure/score_quantities.h"
@@ -32,6 +33,12 @@ struct WorstToken {
   std::string top_baseline, top_variant;  // the tokens that each thought most likely
 };
 
+// The mean divergence that the least rounding of the same values causes (noise_floor.h), over so many predictions.
+struct NoiseFloor {
+  double kld = 0;
+  std::int64_t predictions = 0;
+};
+
 struct VariantResult {
   std::string name;
   std::string recipe;
@@ -47,6 +54,8 @@ struct VariantResult {
   std::vector<SiteCounters> sites;       // what its tap counted
   // Where a logit was first NaN or infinite: from there on nothing was measured, and its figures are NaN.
   std::optional<Overflow> overflow;
+  std::optional<NoiseFloor> floor;   // where kernels round again what its rules have rounded
+  std::vector<double> jittered_kld;  // the mean divergence under each jitter of the embeddings
 };
 
 struct TextResult {
@@ -63,6 +72,7 @@ struct EvalResult {
   std::vector<TextResult> texts;
   bool is_interrupted = false;  // before the end of the texts
   int threads = 0;
+  Arithmetic arithmetic = Arithmetic::native;
   int ctx_size = 0;
   int batch_size = 0;
   int chunks = 0;

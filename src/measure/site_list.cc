@@ -66,10 +66,11 @@ SiteList list_sites(const GgufModel& model, const Recipe& recipe, const ApplySet
     const auto type = product_input_type(planned.stored_as);
     if (type) changed[model.tensors()[planned.tensor].name] = type_name(*type);
   }
+  const bool is_exact = context.arithmetic() == Arithmetic::f32;
   const auto correct = [&](std::vector<Reader>& readers) {
     for (auto& reader : readers) {
       const auto found = changed.find(reader.weight);
-      if (found != changed.end() && !reader.rounds_to.empty()) reader.rounds_to = found->second;
+      if (found != changed.end() && !reader.rounds_to.empty() && !is_exact) reader.rounds_to = found->second;
     }
   };
   for (const auto& site : context.sites()) {

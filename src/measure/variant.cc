@@ -24,7 +24,10 @@ std::string vocabulary_difference(const Model& a, const Model& b) {
 }  // namespace
 
 LoadedModels::LoadedModels(const std::vector<std::string>& baseline, const ComputeOptions& compute)
-    : devices_(compute.devices), arithmetic_(compute.arithmetic), baseline_(&load(baseline)) {}
+    : devices_(compute.devices),
+      arithmetic_(compute.arithmetic),
+      baseline_files_(baseline),
+      baseline_(&load(baseline)) {}
 
 const Model& LoadedModels::load(const std::vector<std::string>& parts) {
   auto& model = models_[parts];
@@ -46,9 +49,12 @@ const Model& LoadedModels::model_of(const Variant& variant) {
 }
 
 std::unique_ptr<Context> LoadedModels::open(const Variant& variant, const ContextOptions& options) {
-  const auto& model = model_of(variant);
-  if (variant.taps.empty()) return std::make_unique<Context>(model, options);
-  return std::make_unique<Context>(model, options, variant.taps);
+  if (variant.taps.empty()) return std::make_unique<Context>(model_of(variant), options);
+  return open_tapped(variant, options);
+}
+
+std::unique_ptr<Context> LoadedModels::open_tapped(const Variant& variant, const ContextOptions& options) {
+  return std::make_unique<Context>(model_of(variant), options, variant.taps);
 }
 
 std::vector<std::unique_ptr<Context>> LoadedModels::open(const std::vector<Variant>& variants,

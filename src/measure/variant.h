@@ -32,11 +32,14 @@ class LoadedModels {
   explicit LoadedModels(const std::vector<std::string>& baseline, const ComputeOptions& compute = {});
 
   const Model& baseline() const { return *baseline_; }
+  const std::vector<std::string>& baseline_files() const { return baseline_files_; }
 
   // A context without a tap on the baseline, and one for each variant. This must outlive them.
   std::unique_ptr<Context> open_baseline(const ContextOptions& options) const;
   std::vector<std::unique_ptr<Context>> open(const std::vector<Variant>& variants, const ContextOptions& options);
   std::unique_ptr<Context> open(const Variant& variant, const ContextOptions& options);
+  std::unique_ptr<Context> open_tapped(const Variant& variant,
+                                       const ContextOptions& options);  // with a tap in any case
 
   // Loads a variant's model. Throws an Error when its vocabulary is not the baseline's.
   const Model& model_of(const Variant& variant);
@@ -47,6 +50,7 @@ class LoadedModels {
   DeviceOptions devices_;
   Arithmetic arithmetic_;
   std::map<std::vector<std::string>, std::unique_ptr<Model>> models_;
+  std::vector<std::string> baseline_files_;
   const Model* baseline_;
 };
 

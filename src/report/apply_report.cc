@@ -164,8 +164,7 @@ std::string storage_note(const ApplyResult& result) {
   if (changes.empty()) return {};
   return fmt::format(
       "Beware: weights are stored wider than in the baseline ({}). llama.cpp multiplies by them with other kernels, "
-      "which "
-      "round their input otherwise; the same rules with mantissa23 show what that does alone.\n",
+      "which round their input otherwise; the same rules with mantissa23 show what that does alone.\n",
       fmt::join(changes, ", "));
 }
 
@@ -187,11 +186,11 @@ void add_roundings(Json& json, const std::vector<NamedRounding>& roundings) {
   }
 }
 
-std::string roundings_text(const std::vector<NamedRounding>& roundings) {
+std::string roundings_text(const std::vector<NamedRounding>& roundings, Arithmetic arithmetic) {
   std::string text;
   for (const auto& [variant, rounding] : roundings) {
     text += fmt::format("\nThe weights of {}:\n\n{}{}{}", variant, rounding_table(rounding).to_text(),
-                        rounding_summary(rounding), storage_note(rounding));
+                        rounding_summary(rounding), arithmetic == Arithmetic::native ? storage_note(rounding) : "");
   }
   return text;
 }

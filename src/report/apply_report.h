@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/arithmetic.h"
 #include "report/json_file.h"
 #include "report/table.h"
 #include "weights/apply.h"
@@ -39,7 +40,8 @@ struct NamedRounding {
 // is no list without variants.
 void add_roundings(Json& json, const std::vector<NamedRounding>& roundings);
 
-// Tables of them, each after an empty line and a heading.
-std::string roundings_text(const std::vector<NamedRounding>& roundings);
+// Tables of them, each after an empty line and a heading. With the warning of storage_note() in native arithmetic,
+// which it is about.
+std::string roundings_text(const std::vector<NamedRounding>& roundings, Arithmetic arithmetic);
 
 }  // namespace fakequant

@@ -47,6 +47,9 @@ Json variant_json(const VariantResult& variant, const EvalResult& result) {
   json["overflow"] = overflow_json(variant.overflow, names_of(result.texts));
   add_figures(json, variant.overflow ? nullptr : &variant.figures);
   json["macro"] = compared_values_json(variant.macro);
+  json["noise_floor"] =
+      variant.floor ? Json{{"kld", variant.floor->kld}, {"predictions", variant.floor->predictions}} : Json(nullptr);
+  json["jittered_kld"] = variant.jittered_kld;
   json["chunks"] = Json::array();
   for (const auto& chunk : variant.chunks) {
     Json entry = {{"text", result.texts[static_cast<std::size_t>(chunk.text)].name},
@@ -277,15 +280,25 @@ Table worst_tokens_table(const std::vector<WorstToken>& tokens, std::size_t max_
 }
 
 Table sites_table(const VariantResult& variant, std::size_t max_rows) {
-  Table table({"site<", "format<", "rows", "columns", "elements", "changed", "max abs", "mean abs", "SQNR",
-               "kernels round it to<"});
+  const bool is_rounded_again = std::any_of(variant.sites.begin(), variant.sites.end(),
+                                            [](const auto& site) { return !kernels_text(site.readers).empty(); });
+  Cells headers{"site<", "format<", "rows", "columns", "elements", "changed", "max abs", "mean abs", "SQNR"};
+  if (is_rounded_again) headers.emplace_back("kernels round it to<");
+  Table table(headers);
   for (std::size_t i = 0; i < std::min(max_rows, variant.sites.size()); ++i) {
     const auto& site = variant.sites[i];
     const auto& e = site.errors;
-    table.add_row({printable(site.site), site.format, count_text(site.rows),
-                   site.columns > 0 ? count_text(site.columns) : "-", count_text(e.elements), count_text(e.changed),
-                   value_text(e.max_abs), value_text(e.mean_abs()),
-                   e.changed == 0 ? "" : fmt::format("{:.1f} dB", e.sqnr_db()), kernels_text(site.readers)});
+    Cells cells{printable(site.site),
+                site.format,
+                count_text(site.rows),
+                site.columns > 0 ? count_text(site.columns) : "-",
+                count_text(e.elements),
+                count_text(e.changed),
+                value_text(e.max_abs),
+                value_text(e.mean_abs()),
+                e.changed == 0 ? "" : fmt::format("{:.1f} dB", e.sqnr_db())};
+    if (is_rounded_again) cells.push_back(kernels_text(site.readers));
+    table.add_row(std::move(cells));
   }
   return table;
 }
@@ -335,6 +348,27 @@ std::string confidence_text(double confidence) {
   return confidence > 0.9999 ? "> 99.99 %" : fmt::format("{:.4g} %", 100 * confidence);
 }
 
+// What the arithmetic leaves of a figure; empty where it changes nothing.
+std::string noise_text(const VariantResult& variant) {
+  std::string text;
+  if (variant.floor && !variant.overflow) {
+    text += fmt::format(
+        "{}: llama.cpp's kernels round again what these rules round. Rounding one bit of 23 there costs {} nats, the "
+        "noise floor: the divergence {}. f32 arithmetic has no floor.\n",
+        printable(variant.name), value_text(variant.floor->kld),
+        variant.figures.kld.value > 2 * variant.floor->kld ? "is more than twice that"
+                                                           : "IS NOT EVEN TWICE THAT and says little of the format");
+  }
+  if (!variant.jittered_kld.empty()) {
+    const auto [low, high] = std::minmax_element(variant.jittered_kld.begin(), variant.jittered_kld.end());
+    text +=
+        fmt::format("{}: under {} of the embeddings by 1e-6 the divergence is {} to {} nats, which is chance.\n",
+                    printable(variant.name), plural(static_cast<std::int64_t>(variant.jittered_kld.size()), "jitter"),
+                    value_text(*low), value_text(*high));
+  }
+  return text;
+}
+
 std::string variant_in_words(const VariantResult& variant) {
   const auto what = !variant.other_model.empty() ? "the model " + variant.other_model
                     : variant.recipe.empty()     ? "no rules: the model against itself"
@@ -365,9 +399,10 @@ std::string variant_text(const VariantResult& variant, const EvalResult& result,
 std::string texts_in_words(const EvalResult& result) {
   std::vector<std::string> names;
   for (const auto& text : result.texts) names.push_back(printable(text.name));
-  return fmt::format("{}{}: {} of {} tokens, {} scored",
+  return fmt::format("{}{}: {} of {} tokens in {} arithmetic, {} scored",
                      result.is_interrupted ? "INTERRUPTED; measured so far on " : "", fmt::join(names, ", "),
-                     plural(result.chunks, "chunk"), result.ctx_size, plural(result.tokens_scored, "prediction"));
+                     plural(result.chunks, "chunk"), result.ctx_size, to_string(result.arithmetic),
+                     plural(result.tokens_scored, "prediction"));
 }
 
 Table comparisons_table(const EvalResult& result) {
@@ -389,6 +424,9 @@ Table comparisons_table(const EvalResult& result) {
 std::string to_text(const EvalResult& result, EvalDetails details) {
   auto text = fmt::format("{} on {}\n\n{}  (± is one standard error)\n", printable(result.model),
                           texts_in_words(result), perplexity_table(result).to_text());
+  std::string noise;
+  for (const auto& variant : result.variants) noise += noise_text(variant);
+  if (!noise.empty()) text += "\n" + noise;
   if (const auto comparisons = comparisons_table(result); !comparisons.empty()) text += "\n" + comparisons.to_text();
   if (const auto texts = texts_table(result); !texts.empty()) text += "\n" + texts.to_text();
   if (details == EvalDetails::all || result.variants.size() < 2) {

@@ -184,9 +184,13 @@ std::string perplexity_and_divergence(const ExperimentResult& result) {
     if (variant.sites.empty()) continue;
     text += fmt::format(
         "What was rounded in **{}** while the text was evaluated, each value exactly once (rows x columns = "
-        "elements; the last column is what llama.cpp's own kernels then round it to, in the baseline as well):\n\n"
+        "elements{}):\n\n"
         "{}\n",
-        variant.name, sites_table(variant, variant.sites.size()).to_markdown());
+        variant.name,
+        eval.arithmetic == Arithmetic::f32
+            ? ""
+            : "; the last column is what llama.cpp's own kernels then round it to, in the baseline as well",
+        sites_table(variant, variant.sites.size()).to_markdown());
     if (const auto notes = sites_notes(variant); !notes.empty()) text += markdown_lines(notes) + "\n";
     const auto last = std::find_if(variant.sites.begin(), variant.sites.end(),
                                    [&](const auto& site) { return site.rows < eval.tokens_evaluated; });
