@@ -29,7 +29,7 @@ void run_calibrate(CalibrateCommandOptions& options) {
   // What is excepted may be the inputs that are recorded without rules.
   auto exceptions = std::exchange(options.rules.exceptions, {});
   auto recipe = recipe_of(options.rules);
-  const auto storage = settings_of(options.storage);
+  const auto storage = settings_of(options.storage, options.compute);
   if (rules_of_kind(recipe, SiteKind::activation).empty()) {
     for (const auto& rule : default_calibration_recipe()) recipe.push_back(rule);
   }

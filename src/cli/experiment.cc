@@ -136,7 +136,7 @@ void run_experiment_command(ExperimentOptions& options) {
   request.compute = options.compute;
   if (!options.arithmetic.empty()) request.generation_arithmetic = options.compute.arithmetic;
   const GgufModel model(request.model);
-  request.storage = settings_of(options.storage);
+  request.storage = settings_of(options.storage, options.compute);
   const auto recipes = named_recipes(request);
   for (const auto& variant : recipes) {  // before anything is written
     plan_rounding(model, rules_of_kind(variant.recipe, SiteKind::weight), request.storage);

@@ -14,8 +14,8 @@ void add_measurement_options(Arguments& arguments, MeasurementOptions& options, 
 
 void run_measurement(MeasurementOptions& options, const MeasurementPlan& plan, const Measure& measure) {
   const auto recipe = all_rules(plan.variants);
-  const auto storage = settings_of(options.storage);
   settle_compute(options, plan.arithmetic);
+  const auto storage = settings_of(options.storage, options.compute);
   auto names = plan.models;
   for (const auto& variant : plan.variants) names.push_back(variant.name);
   options.conditions.parse(plan.has_named_entries ? names : std::vector<std::string>{});
@@ -31,7 +31,9 @@ void run_measurement(MeasurementOptions& options, const MeasurementPlan& plan, c
     show_rules(options, model, variant.recipe, plan.variants.size() > 1 ? variant.name : "");
   }
   prepare_threads(options);
-  PreparedVariants prepared(model, storage, options.compute.threads);
+  PreparedVariants prepared(
+      model, storage, options.compute.threads,
+      plan.arithmetic == Arithmetic::f32 ? suitable_for(options.compute) : RoundedWeights::copied);
   std::vector<NamedRounding> roundings;
   for (const auto& variant : plan.variants) {
     if (auto rounding = prepared.add(variant.name, variant.recipe)) roundings.push_back({variant.name, *rounding});

@@ -222,6 +222,14 @@ ApplySettings settings_of(const StorageOptions& options) {
   return settings;
 }
 
+ApplySettings settings_of(const StorageOptions& options, const ComputeOptions& compute) {
+  auto settings = settings_of(options);
+  if (compute.arithmetic == Arithmetic::f32 && !settings.promote_to && !settings.requantize) {
+    settings.promote_to = plain_float_type("f32");
+  }
+  return settings;
+}
+
 void add_prompt_options(Arguments& arguments, PromptOptions& options, const std::string& default_prompts) {
   arguments.texts("-p,--prompt", "PROMPT", options.given, "A prompt; repeatable; \\n is a new line" + default_prompts);
   arguments.text("--prompt-file", "FILE", options.file, "Prompts, one on each line; '-': from standard input");

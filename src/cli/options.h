@@ -77,6 +77,10 @@ void add_storage_options(Arguments& arguments, StorageOptions& options);
 // Throws a usage error when both are given, or --promote names no type.
 ApplySettings settings_of(const StorageOptions& options);
 
+// The same for weights that are computed with: in f32 arithmetic quantized tensors are promoted to F32, unless asked
+// otherwise. Nothing is rounded by that.
+ApplySettings settings_of(const StorageOptions& options, const ComputeOptions& compute);
+
 // A variant by its name and rules.
 struct NamedRecipe {
   std::string name;

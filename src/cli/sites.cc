@@ -35,7 +35,7 @@ void run_sites(SitesOptions& options) {
   request.recipe = recipe_of(options.rules);
   for (const auto& site : options.sites) request.sites.push_back(parse_site_pattern(site));
   leave_out(exceptions, request);
-  request.storage = settings_of(options.storage);
+  request.storage = settings_of(options.storage, options.compute);
   request.layers = options.all ? Layers::all : Layers::folded;
   const GgufModel model(options.model);
   ResultOutput output(options, inputs_of(model, options.rules, request.recipe));

@@ -89,7 +89,6 @@ void check_prediction(const SweepRequest& request) {
 
 void run_sweep(SweepCommandOptions& options) {
   auto& request = options.request;
-  request.storage = settings_of(options.storage);
   request.question = question_of(options);
   settle_compute(options, arithmetic_of(request.study));
   options.conditions.parse();
@@ -99,6 +98,7 @@ void run_sweep(SweepCommandOptions& options) {
   if (request.study.empty()) throw usage_error("the study has no name: name a file");
   const GgufModel model(request.model);
   request.texts = text_files(options.texts);
+  request.storage = settings_of(options.storage, options.compute);
   request.compute = options.compute;
   const auto provenance = provenance_of(options, request.compute);
   auto inputs = model.paths();

@@ -8,6 +8,7 @@
 
 #include "engine/backend.h"
 #include "engine/model_kind.h"
+#include "engine/tensor_rows.h"
 #include "error.h"
 
 namespace fakequant {
@@ -27,6 +28,22 @@ struct Batch {
   llama_batch batch;
 };
 
+// Keeps all values of a streamed weight in memory, as float32.
+void make_resident(ChangedWeight& weight, const ggml_tensor& tensor) {
+  const auto rows = ggml_nrows(&tensor), length = tensor.ne[0];
+  const auto bytes = std::make_shared<TensorBytes>(static_cast<std::size_t>(rows * length) * sizeof(float));
+  auto* values = reinterpret_cast<float*>(bytes->bytes().data());
+  for (std::int64_t row = 0; row < rows; ++row) {
+    const auto second = row % tensor.ne[1], third = row / tensor.ne[1] % tensor.ne[2],
+               fourth = row / tensor.ne[1] / tensor.ne[2];
+    const auto read = row_reader(tensor, third, fourth)(second, 1, values + row * length);
+    if (read.values != values + row * length) std::copy_n(read.values, length, values + row * length);
+    weight.change(row * length, {values + row * length, static_cast<std::size_t>(length)});
+  }
+  weight.type = GGML_TYPE_F32;
+  weight.bytes = bytes;
+}
+
 }  // namespace
 
 void Context::Free::operator()(llama_context* context) const { llama_free(context); }
@@ -40,6 +57,33 @@ Context::Context(const Model& model, const ContextOptions& options, const Recipe
     : model_(&model), arithmetic_(options.arithmetic), tap_(std::make_unique<Tap>(options.threads)) {
   open(options, true);
   set_recipe(recipe);
+}
+
+Context::Context(const Model& model, const ContextOptions& options, const Recipe& recipe, const ChangedWeights& weights)
+    : model_(&model), arithmetic_(options.arithmetic) {
+  open_with(options, weights);
+  set_recipe(recipe);
+}
+
+// A weight that is to be streamed may be read in a way in which it cannot be: as a view, or by another operation. That
+// shows in the graph, and then it becomes resident.
+void Context::open_with(const ContextOptions& options, ChangedWeights weights) {
+  if (model_->tensors().empty()) {
+    const Context watched(*model_, {.ctx_size = kMaxFirstTokens, .arithmetic = options.arithmetic}, Recipe{});
+  }
+  for (;;) {
+    tap_ = std::make_unique<Tap>(options.threads);
+    tap_->change_weights(weights, model_->tensors());
+    open(options, true);
+    const auto misfits = tap_->not_streamable();
+    if (misfits.empty()) return;
+    context_.reset();
+    for (auto& weight : weights) {
+      if (std::find(misfits.begin(), misfits.end(), weight.name) != misfits.end()) {
+        make_resident(weight, **model_->tensors().at(weight.name).begin());
+      }
+    }
+  }
 }
 
 const Tap& Context::tap() const {
@@ -141,7 +185,9 @@ void Context::watch_graph(const GraphShape& shape) {
   tap_->begin_watching();
   const std::vector<Token> tokens(shape.tokens, std::max(model_->bos(), Token{0}));
   clear_engine_error();
+  tap_->install_weights();
   const int status = decode(tokens, {shape.tokens - shape.outputs, shape.outputs});
+  tap_->remove_weights();
   llama_set_abort_callback(context_.get(), nullptr, nullptr);
   const auto why = engine_error();
   forget(sequence);
@@ -157,6 +203,7 @@ void Context::watch_graph(const GraphShape& shape) {
     throw Error(fmt::format("llama.cpp cannot evaluate {} tokens (status {}): {}", shape.tokens, status, why));
   }
   tap_->end_watching(shape, model_->layers());
+  model_->note_tensors(tap_->watch().weights());
 }
 
 int Context::decode(std::span<const Token> tokens, const OutputRange& outputs) {
@@ -203,7 +250,9 @@ void Context::evaluate_together(std::span<const Token> tokens, const OutputRange
     tap_->begin_evaluation(std::move(batches));
   }
   clear_engine_error();
+  tap_->install_weights();
   const int status = decode(tokens, outputs);
+  tap_->remove_weights();
   if (is_tapped_) tap_->finish_evaluation(status == 0);
   if (status != 0) {
     throw Error(fmt::format("llama.cpp cannot evaluate {} tokens at position {} (status {}): {}", tokens.size(),

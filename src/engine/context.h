@@ -40,13 +40,16 @@ struct OutputRange {
 class Context {
  public:
   // Makes a context without rules: of native arithmetic without a tap, so that it computes what llama.cpp computes. The
-  // model must outlive it, and have been loaded for this arithmetic. Throws an Error when llama.cpp cannot make one, for
-  // instance for lack of memory; in f32 arithmetic also as Model::check_embeddings does.
+  // model must outlive it, and have been loaded for this arithmetic. Throws an Error when llama.cpp cannot make one,
+  // for instance for lack of memory; in f32 arithmetic also as Model::check_embeddings does.
   Context(const Model& model, const ContextOptions& options);
 
   // Makes a context with a tap that rounds by the recipe's activation rules; without rules it only watches. Throws as
   // set_recipe does.
   Context(const Model& model, const ContextOptions& options, const Recipe& recipe);
+
+  // The same, and computes with other weights than the model's. Streamed ones only in f32 arithmetic.
+  Context(const Model& model, const ContextOptions& options, const Recipe& recipe, const ChangedWeights& weights);
 
   // The functions down to clear() need the tap. Of a context that was made without one they throw an Error.
 
@@ -120,6 +123,7 @@ class Context {
     void operator()(llama_context* context) const;
   };
   void open(const ContextOptions& options, bool is_tapped);
+  void open_with(const ContextOptions& options, ChangedWeights weights);
   void forget(std::uint32_t sequence);  // all tokens
   // Lets the tap watch the graph of this shape. What the context holds stays as it is.
   void watch_graph(const GraphShape& shape);

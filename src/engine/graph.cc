@@ -71,22 +71,24 @@ int GraphRecorder::memory_of(const ggml_tensor* tensor) {
   return memory_.try_emplace(tensor, static_cast<int>(memory_.size())).first->second;
 }
 
-GraphSource GraphRecorder::source_of(const ggml_tensor* tensor) {
+GraphSource GraphRecorder::source_of(ggml_tensor* tensor) {
   GraphSource source;
   if (tensor == nullptr) return source;
   source.type = tensor->type;
   source.memory = memory_of(tensor);
-  const auto* origin = tensor;
+  auto* origin = tensor;
   while (origin->view_src != nullptr) origin = origin->view_src;
   if (is_weight(origin)) {
     source.weight = origin->name;
+    source.is_view = origin != tensor;
+    weights_[source.weight].insert(origin);
   } else {
     source.node = root_of(tensor);
   }
   return source;
 }
 
-void GraphRecorder::note(const ggml_tensor* node) {
+void GraphRecorder::note(ggml_tensor* node) {
   GraphNode noted;
   noted.name = node->name;
   noted.op = node->op;

@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "engine/model_tensors.h"
 #include "engine/token_rows.h"
 
 struct ggml_tensor;
@@ -17,10 +18,11 @@ namespace fakequant {
 
 // What an operation reads: a node's values, a weight, or neither (an input, the cache).
 struct GraphSource {
-  int node = -1;       // the one that computed the values; -1: not of this graph
-  std::string weight;  // the tensor's name in the model's file
-  int type = 0;        // ggml's type of the data as it is read
-  int memory = -1;     // where it lies
+  int node = -1;         // the one that computed the values; -1: not of this graph
+  std::string weight;    // the tensor's name in the model's file
+  bool is_view = false;  // a part of the weight, or one that is laid out otherwise
+  int type = 0;          // ggml's type of the data as it is read
+  int memory = -1;       // where it lies
 };
 
 struct GraphNode {
@@ -48,17 +50,21 @@ using Graph = std::vector<GraphNode>;
 class GraphRecorder {
  public:
   // The next node, in the order in which they are computed.
-  void note(const ggml_tensor* node);
+  void note(ggml_tensor* node);
+
+  // The weights that the nodes read, by name. They belong to the model and outlive the graph.
+  const ModelTensors& weights() const { return weights_; }
 
   Graph take();
 
  private:
-  GraphSource source_of(const ggml_tensor* tensor);
+  GraphSource source_of(ggml_tensor* tensor);
   int root_of(const ggml_tensor* tensor) const;
   int values_of(int index) const;
   int memory_of(const ggml_tensor* tensor);
 
   Graph graph_;
+  ModelTensors weights_;
   std::unordered_map<const ggml_tensor*, int> index_;   // of nodes, while the graph lasts
   std::unordered_map<const ggml_tensor*, int> memory_;  // of tensors that are views of no other, likewise
 };

@@ -16,6 +16,7 @@ void GraphWatch::end(const GraphShape& shape, int layers) {
   layers_ = layers;
   WatchedGraph watched;
   watched.nodes = recorder_->take();
+  add_tensors(weights_, recorder_->weights());
   recorder_.reset();
   watched.sites = find_activation_sites(watched.nodes, layers);
   for (auto& site : watched.sites) {

@@ -38,7 +38,7 @@ class GraphWatch {
   void assume_exact_products() { has_exact_products_ = true; }
 
   bool is_watching() const { return recorder_.has_value(); }
-  void note(const ggml_tensor* node) { recorder_->note(node); }
+  void note(ggml_tensor* node) { recorder_->note(node); }
 
   bool has(const GraphShape& shape) const { return graphs_.contains(shape); }
   const WatchedGraph& graph(const GraphShape& shape) const { return graphs_.at(shape); }
@@ -56,12 +56,16 @@ class GraphWatch {
 
   int layers() const { return layers_; }  // of the model
 
+  // The model's weights that the watched graphs read.
+  const ModelTensors& weights() const { return weights_; }
+
  private:
   std::vector<ActivationSite> all_sites() const;
 
   std::optional<GraphRecorder> recorder_;  // while a graph is watched
   std::map<GraphShape, WatchedGraph> graphs_;
   std::vector<ActivationSite> sites_;
+  ModelTensors weights_;
   int layers_ = 0;
   bool has_exact_products_ = false;
 };

@@ -9,6 +9,7 @@
 
 #include "engine/arithmetic.h"
 #include "engine/devices.h"
+#include "engine/model_tensors.h"
 
 struct llama_model;
 
@@ -25,6 +26,10 @@ class Model {
                  Arithmetic arithmetic = Arithmetic::native);
 
   llama_model* get() const { return model_.get(); }
+
+  // The tensors that graphs of this model read, by name, as far as a context has watched one.
+  const ModelTensors& tensors() const { return tensors_; }
+  void note_tensors(const ModelTensors& tensors) const { add_tensors(tensors_, tensors); }
   const std::string& path() const { return path_; }  // the first part's
   int layers() const;
   int vocabulary_size() const;
@@ -70,6 +75,7 @@ class Model {
   Offload offload_;
   std::unique_ptr<llama_model, Free> model_;
   double load_ms_ = 0;
+  mutable ModelTensors tensors_;
   std::string not_computed_;             // a tensor that check_types() refuses, and its type
   std::string embeddings_not_computed_;  // the same of the embeddings
 };

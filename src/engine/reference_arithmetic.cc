@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "engine/gelu.h"
@@ -17,7 +19,8 @@
 namespace fakequant {
 namespace {
 
-// A node that is computed here, and not by llama.cpp.
+// A node that is computed here, and not by llama.cpp. A graph may hold alternatives, of which llama.cpp flags one for
+// computing: the others are not computed here either.
 class ComputedNode : public NodeAction {
  public:
   void before(const NodeVisit& visit) final {
@@ -26,7 +29,7 @@ class ComputedNode : public NodeAction {
   }
   void after(const NodeVisit& visit) final {
     visit.tensor->flags = flags_;
-    compute(*visit.tensor);
+    if ((flags_ & GGML_TENSOR_FLAG_COMPUTE) != 0) compute(*visit.tensor);
   }
 
  private:
@@ -79,10 +82,29 @@ class Inputs {
   std::vector<float> widened_;
 };
 
+// The rows of a weight as it is to be read: changed, where it is streamed.
+RowReader changed_row_reader(const ggml_tensor& weight, std::int64_t third, std::int64_t fourth,
+                             const StreamedWeights& streamed) {
+  auto reader = row_reader(weight, third, fourth);
+  const auto changed = streamed.find(std::string_view(weight.name));
+  if (changed == streamed.end()) return reader;
+  const auto before = (fourth * weight.ne[2] + third) * weight.ne[1];  // rows of the matrices before this one
+  return [reader = std::move(reader), before, length = weight.ne[0], &change = changed->second.change](
+             std::int64_t first, std::int64_t count, float* scratch) {
+    const auto rows = reader(first, count, scratch);
+    if (rows.values != scratch) {
+      for (std::int64_t i = 0; i < count; ++i) std::copy_n(rows.values + i * rows.stride, length, scratch + i * length);
+    }
+    change((before + first) * length, {scratch, static_cast<std::size_t>(count * length)});
+    return FactorRows{scratch, length};
+  };
+}
+
 // MUL_MAT: result[:, m, s] = factor[:, :, s / r] * input[:, m, s], where the input has r times as many matrices.
 class Product : public ComputedNode {
  public:
-  Product(int threads, std::shared_ptr<ProductMemory> memory) : threads_(threads), memory_(std::move(memory)) {}
+  Product(int threads, std::shared_ptr<ProductMemory> memory, std::shared_ptr<const StreamedWeights> streamed)
+      : threads_(threads), memory_(std::move(memory)), streamed_(std::move(streamed)) {}
 
  private:
   void compute(ggml_tensor& node) override {
@@ -94,8 +116,8 @@ class Product : public ComputedNode {
     for (std::int64_t fourth = 0; fourth < input.ne[3]; ++fourth) {
       for (std::int64_t third = 0; third < input.ne[2]; ++third) {
         auto& product = products.emplace_back();
-        product.factor =
-            row_reader(factor, third / (input.ne[2] / factor.ne[2]), fourth / (input.ne[3] / factor.ne[3]));
+        product.factor = changed_row_reader(factor, third / (input.ne[2] / factor.ne[2]),
+                                            fourth / (input.ne[3] / factor.ne[3]), *streamed_);
         product.input_step = inputs.step();
         for (std::int64_t m = 0; m < input.ne[1]; ++m) {
           product.inputs.push_back(inputs.row(m, third, fourth));
@@ -108,13 +130,15 @@ class Product : public ComputedNode {
 
   int threads_;
   std::shared_ptr<ProductMemory> memory_;
+  std::shared_ptr<const StreamedWeights> streamed_;
 };
 
 // MUL_MAT_ID: each token has the numbers of its experts; result[:, e, t] = factor[:, :, ids[e, t]] * input[:, e, t], or
 // input[:, 0, t] where the experts share one.
 class ExpertProduct : public ComputedNode {
  public:
-  ExpertProduct(int threads, std::shared_ptr<ProductMemory> memory) : threads_(threads), memory_(std::move(memory)) {}
+  ExpertProduct(int threads, std::shared_ptr<ProductMemory> memory, std::shared_ptr<const StreamedWeights> streamed)
+      : threads_(threads), memory_(std::move(memory)), streamed_(std::move(streamed)) {}
 
  private:
   void compute(ggml_tensor& node) override {
@@ -137,7 +161,7 @@ class ExpertProduct : public ComputedNode {
     for (std::size_t expert = 0; expert < products.size(); ++expert) {
       if (products[expert].inputs.empty()) continue;
       used.push_back(std::move(products[expert]));
-      used.back().factor = row_reader(factor, static_cast<std::int64_t>(expert), 0);
+      used.back().factor = changed_row_reader(factor, static_cast<std::int64_t>(expert), 0, *streamed_);
       used.back().input_step = inputs.step();
     }
     multiply(used, factor.ne[0], factor.ne[1], threads_, *memory_);
@@ -145,6 +169,30 @@ class ExpertProduct : public ComputedNode {
 
   int threads_;
   std::shared_ptr<ProductMemory> memory_;
+  std::shared_ptr<const StreamedWeights> streamed_;
+};
+
+// GET_ROWS of a streamed weight: result[:, i] = weight[:, ids[i]].
+class LookUp : public ComputedNode {
+ public:
+  explicit LookUp(std::shared_ptr<const StreamedWeights> streamed) : streamed_(std::move(streamed)) {}
+
+ private:
+  void compute(ggml_tensor& node) override {
+    const auto &weight = *node.src[0], &ids = *node.src[1];
+    check_operand(node, weight);
+    const auto reader = changed_row_reader(weight, 0, 0, *streamed_);
+    for (std::int64_t i = 0; i < ids.ne[0]; ++i) {
+      const auto id =
+          *reinterpret_cast<const std::int32_t*>(row_of(ids, 0, 0, 0) + static_cast<std::size_t>(i) * ids.nb[0]);
+      if (id < 0 || id >= weight.ne[1]) throw Error(fmt::format("{} names row {} of {}", ids.name, id, weight.name));
+      auto* result = floats_of(node, i, 0, 0);
+      const auto row = reader(id, 1, result);
+      if (row.values != result) std::copy_n(row.values, weight.ne[0], result);
+    }
+  }
+
+  std::shared_ptr<const StreamedWeights> streamed_;
 };
 
 using Activation = void (*)(std::span<float>);
@@ -194,18 +242,38 @@ Activation rounded_activation(const GraphNode& node) {
   return nullptr;
 }
 
+// Embeddings are looked up in one matrix, by one list of rows.
+bool is_streamed_look_up(const GraphNode& node, const StreamedWeights& streamed) {
+  return node.op == GGML_OP_GET_ROWS && streamed.contains(node.sources[0].weight) && node.shape[2] * node.shape[3] == 1;
+}
+
 }  // namespace
+
+std::vector<std::string> ReferenceArithmetic::not_streamable(const Graph& graph) const {
+  std::vector<std::string> names;
+  for (const auto& node : graph) {
+    const bool is_product = node.op == GGML_OP_MUL_MAT || node.op == GGML_OP_MUL_MAT_ID;
+    for (std::size_t s = 0; s < node.sources.size(); ++s) {
+      const auto& source = node.sources[s];
+      if (!streamed_->contains(source.weight)) continue;
+      const bool is_computed_here = s == 0 && !source.is_view && (is_product || is_streamed_look_up(node, *streamed_));
+      if (!is_computed_here) names.push_back(source.weight);
+    }
+  }
+  return names;
+}
 
 NodePlan ReferenceArithmetic::plan(const Graph& graph) {
   NodePlan plan;
-  const auto product = std::make_shared<Product>(threads_, memory_);
-  const auto expert_product = std::make_shared<ExpertProduct>(threads_, memory_);
+  const auto product = std::make_shared<Product>(threads_, memory_, streamed_);
+  const auto expert_product = std::make_shared<ExpertProduct>(threads_, memory_, streamed_);
   for (std::size_t i = 0; is_enabled_ && i < graph.size(); ++i) {
     const auto& node = graph[i];
     std::shared_ptr<NodeAction> action;
     if (node.op == GGML_OP_MUL_MAT) action = product;
     if (node.op == GGML_OP_MUL_MAT_ID) action = expert_product;
     if (node.type != GGML_TYPE_F32) continue;
+    if (is_streamed_look_up(node, *streamed_)) action = std::make_shared<LookUp>(streamed_);
     if (const auto activation = rounded_activation(node)) action = std::make_shared<Gelu>(threads_, activation);
     if (!action) continue;
     plan.act_before(i, action);

@@ -8,13 +8,19 @@
 // attention is not fused: its kernel of flash attention rounds keys and values to F16.
 #pragma once
 
+#include <map>
 #include <memory>
+#include <string>
 
+#include "engine/changed_weights.h"
 #include "engine/graph.h"
 #include "engine/matrix_product.h"
 #include "engine/node_action.h"
 
 namespace fakequant {
+
+// Streamed weights by name.
+using StreamedWeights = std::map<std::string, ChangedWeight, std::less<>>;
 
 class ReferenceArithmetic {
  public:
@@ -24,6 +30,12 @@ class ReferenceArithmetic {
   void enable() { is_enabled_ = true; }
   bool is_active() const { return is_enabled_; }
 
+  // Changes these weights when they are read; only while enabled, and before a graph is planned.
+  void stream(const ChangedWeight& weight) { streamed_->insert_or_assign(weight.name, weight); }
+
+  // The streamed weights that a graph reads in a way that is not computed here.
+  std::vector<std::string> not_streamable(const Graph& graph) const;
+
   // What is done in a graph. The actions throw an Error where a product's operands do not lie on the host.
   NodePlan plan(const Graph& graph);
 
@@ -31,6 +43,7 @@ class ReferenceArithmetic {
   int threads_;
   bool is_enabled_ = false;
   std::shared_ptr<ProductMemory> memory_ = std::make_shared<ProductMemory>();
+  std::shared_ptr<StreamedWeights> streamed_ = std::make_shared<StreamedWeights>();
 };
 
 }  // namespace fakequant

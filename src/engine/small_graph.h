@@ -62,7 +62,7 @@ class SmallWatch : public GraphWatch {
     for (const auto& shape : first_shapes()) {
       const SmallGraph graph(static_cast<std::int64_t>(shape.tokens));
       begin();
-      for (const auto* node : graph.nodes()) note(node);
+      for (auto* node : graph.nodes()) note(node);
       end(shape, 1);
     }
   }

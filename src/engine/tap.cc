@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <set>
 #include <utility>
 
 #include "engine/starting_point.h"
@@ -63,6 +64,24 @@ void Tap::round_copies(const Recipe& rules, CopyViewer viewer) {
 void Tap::use_reference_arithmetic() {
   arithmetic_.enable();
   watch_.assume_exact_products();
+}
+
+void Tap::change_weights(const ChangedWeights& weights, const ModelTensors& tensors) {
+  for (const auto& weight : weights) {
+    if (weight.bytes) {
+      resident_.add(weight, tensors);
+    } else {
+      arithmetic_.stream(weight);
+    }
+  }
+}
+
+std::vector<std::string> Tap::not_streamable() const {
+  std::set<std::string> names;
+  for (const auto& [shape, graph] : watch_.graphs()) {
+    for (const auto& name : arithmetic_.not_streamable(graph.nodes)) names.insert(name);
+  }
+  return {names.begin(), names.end()};
 }
 
 void Tap::jitter_embeddings(std::uint64_t seed) {

@@ -11,6 +11,7 @@
 #include <map>
 #include <vector>
 
+#include "engine/changed_weights.h"
 #include "engine/copy_action.h"
 #include "engine/embedding_jitter.h"
 #include "engine/graph_walk.h"
@@ -49,6 +50,16 @@ class Tap {
 
   // Before any graph is watched: products are computed in float32 (reference_arithmetic.h).
   void use_reference_arithmetic();
+
+  // Computes with these weights instead of the model's from now on (changed_weights.h): before any graph is watched.
+  void change_weights(const ChangedWeights& weights, const ModelTensors& tensors);
+
+  // The streamed weights that a watched graph reads in a way in which they cannot be.
+  std::vector<std::string> not_streamable() const;
+
+  // Puts changed weights in place of the model's, and back. Around everything that llama.cpp computes in this context.
+  void install_weights() { resident_.install(); }
+  void remove_weights() { resident_.remove(); }
 
   // Changes the embeddings a little from now on (embedding_jitter.h). Throws as EmbeddingJitter::plan does.
   void jitter_embeddings(std::uint64_t seed);
@@ -89,6 +100,7 @@ class Tap {
   EmbeddingJitter jitter_;
   ObserveAction observing_;
   ReferenceArithmetic arithmetic_;
+  ResidentWeights resident_;
   RoundAction rounding_;
   ShowAction showing_;
   LayerSkip skip_;

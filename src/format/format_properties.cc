@@ -43,6 +43,11 @@ bool needs_importance(const Format& format) {
   return format.block_type != nullptr && format.block_type->needs_importance;
 }
 
+bool rounds_fast(const Format& format) {
+  const bool is_searched = format.range.kind == RangeRule::percentile || format.range.kind == RangeRule::mse;
+  return format.block_type == nullptr && !is_searched;
+}
+
 bool has_codes(const Format& format) { return format.block_type == nullptr; }
 
 }  // namespace fakequant

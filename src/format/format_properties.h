@@ -43,6 +43,9 @@ bool shares_scale_across_tensor(const Format& format);
 // Whether the format can only round with an importance matrix.
 bool needs_importance(const Format& format);
 
+// Whether it rounds at about the speed of memory: it searches for no scale, and is no other library's code.
+bool rounds_fast(const Format& format);
+
 // Whether the codes of values are known. Block types do not show theirs.
 bool has_codes(const Format& format);
 

@@ -363,7 +363,8 @@ DriftResult measure_drift(LoadedModels& models, const Variant& variant, const Te
     of_context.max_outputs = std::max(of_context.max_outputs, static_cast<int>(slice.size()));
   }
   Context baseline(model, of_context, {});
-  Context changed(models.model_of(variant), of_context, variant.taps);
+  const auto opened = models.open_tapped(variant, of_context);
+  auto& changed = *opened;
 
   DriftResult result;
   result.model = model.path();

@@ -79,7 +79,7 @@ Measurement prepare(LoadedModels& models, const std::vector<Variant>& variants, 
   with.plan = plan_chunks(models.baseline(), options.ctx_size, options.compute);
   with.baseline = models.open_baseline(with.plan.context);
   for (const auto& variant : variants) {
-    const bool is_baseline = variant.taps.empty() && &models.model_of(variant) == &models.baseline();
+    const bool is_baseline = models.is_baseline(variant);
     with.contexts.push_back(is_baseline ? nullptr : models.open(variant, with.plan.context));
     auto& jittered = with.jittered.emplace_back();
     for (int seed = 0; seed < options.jitters && !is_baseline; ++seed) {

@@ -1,4 +1,5 @@
-// Recipes made ready to be measured: weight rules become a rounded copy of the model in memory, activation rules a tap.
+// Recipes made ready to be measured: weight rules become changed weights of the loaded model or a rounded copy of it in
+// memory, activation rules a tap.
 #pragma once
 
 #include <optional>
@@ -10,14 +11,29 @@
 #include "measure/variant.h"
 #include "recipe/rule.h"
 #include "weights/apply.h"
+#include "weights/weight_rounding.h"
 
 namespace fakequant {
 
+// Where the rounded weights of variants are.
+enum class RoundedWeights {
+  copied,    // in a copy of the whole model in memory, which is loaded as another model
+  resident,  // in memory beside the loaded model, those that are rounded; copied where a quantized type is stored
+  streamed,  // the same, but for large matrices nothing is kept: they are rounded whenever they are read. f32
+             // arithmetic
+};
+
+// What suits models that are computed so.
+RoundedWeights suitable_for(const ComputeOptions& compute);
+
 class PreparedVariants {
  public:
+  static constexpr std::int64_t kMinStreamed = 1 << 16;  // values of a tensor; what is smaller is kept
+
   // `model` is the baseline; it must outlive this. `storage` says what becomes of quantized tensors.
-  PreparedVariants(const GgufModel& model, const ApplySettings& storage, int threads)
-      : model_(model), storage_(storage), threads_(threads) {}
+  PreparedVariants(const GgufModel& model, const ApplySettings& storage, int threads,
+                   RoundedWeights weights = RoundedWeights::copied, std::int64_t min_streamed = kMinStreamed)
+      : model_(model), storage_(storage), threads_(threads), weights_(weights), min_streamed_(min_streamed) {}
 
   // Adds a variant under all the recipe's rules. Returns what rounding its weights did, where it has weight rules.
   // Throws as apply_to_files does.
@@ -30,9 +46,15 @@ class PreparedVariants {
   const std::vector<Variant>& variants() const { return variants_; }
 
  private:
+  ApplyResult change_loaded(const Recipe& rules, Variant& variant) const;
+  ApplyResult copy_model(const Recipe& rules, Variant& variant);
+  bool is_streamed(const WeightRounding& rounding, std::size_t tensor) const;
+
   const GgufModel& model_;
   ApplySettings storage_;
   int threads_;
+  RoundedWeights weights_;
+  std::int64_t min_streamed_;
   std::vector<MemoryFile> files_;
   std::vector<Variant> variants_;
 };

@@ -49,12 +49,17 @@ const Model& LoadedModels::model_of(const Variant& variant) {
 }
 
 std::unique_ptr<Context> LoadedModels::open(const Variant& variant, const ContextOptions& options) {
-  if (variant.taps.empty()) return std::make_unique<Context>(model_of(variant), options);
+  if (variant.taps.empty() && !variant.weights) return std::make_unique<Context>(model_of(variant), options);
   return open_tapped(variant, options);
 }
 
 std::unique_ptr<Context> LoadedModels::open_tapped(const Variant& variant, const ContextOptions& options) {
+  if (variant.weights) return std::make_unique<Context>(model_of(variant), options, variant.taps, *variant.weights);
   return std::make_unique<Context>(model_of(variant), options, variant.taps);
+}
+
+bool LoadedModels::is_baseline(const Variant& variant) {
+  return variant.taps.empty() && !variant.weights && &model_of(variant) == baseline_;
 }
 
 std::vector<std::unique_ptr<Context>> LoadedModels::open(const std::vector<Variant>& variants,

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/changed_weights.h"
 #include "engine/compute_options.h"
 #include "engine/context.h"
 #include "engine/model.h"
@@ -22,6 +23,7 @@ struct Variant {
   std::string recipe;              // all its rules in one line, for reports
   std::string other_model;         // the path of a model that is measured as it is, for reports
   double bits_per_weight = 0;      // scales included, as the recipe's formats store the weights; for reports
+  std::shared_ptr<const ChangedWeights> weights = {};  // that are changed in the loaded model; null for none
 };
 
 // Loaded models and the contexts that run them. A file that several variants or several measurements share is loaded
@@ -33,6 +35,9 @@ class LoadedModels {
 
   const Model& baseline() const { return *baseline_; }
   const std::vector<std::string>& baseline_files() const { return baseline_files_; }
+
+  // Whether a variant is the baseline itself.
+  bool is_baseline(const Variant& variant);
 
   // A context without a tap on the baseline, and one for each variant. This must outlive them.
   std::unique_ptr<Context> open_baseline(const ContextOptions& options) const;

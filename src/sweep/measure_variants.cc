@@ -68,9 +68,14 @@ class Measuring {
       session_.context().set_recipe({variant.planned.rule});
       return measure_chunks(v, session_.context(), block);
     }
-    PreparedVariants prepared(session_.file(), request.storage, request.compute.threads);
+    PreparedVariants prepared(session_.file(), request.storage, request.compute.threads, suitable_for(request.compute));
     prepared.add(variant.name, {variant.planned.rule});
-    const Model rounded(prepared.variants().front().model, request.compute.devices, request.compute.arithmetic);
+    const auto& changed = prepared.variants().front();
+    if (changed.weights) {
+      Context context(session_.context().model(), session_.chunk_plan().context, {}, *changed.weights);
+      return measure_chunks(v, context, block);
+    }
+    const Model rounded(changed.model, request.compute.devices, request.compute.arithmetic);
     Context context(rounded, session_.chunk_plan().context, {});
     measure_chunks(v, context, block);
   }

@@ -44,33 +44,45 @@ void TensorRounder::find_scale(int threads) {
   scale_ = search.scale();
 }
 
-RoundingErrors TensorRounder::round(const TensorPiece& piece, std::span<float> values) const {
-  return about(model_->tensors()[tensor_].name, [&] { return round_rows(piece, values); });
-}
-
-RoundingErrors TensorRounder::round_rows(const TensorPiece& piece, std::span<float> values) const {
+template <typename Work>
+void TensorRounder::for_each_part(const TensorPiece& piece, std::span<float> values, const Work& work) const {
   const auto& info = model_->tensors()[tensor_];
   Placement placement;
   placement.row = row_elements(info);
   placement.scale = scale_;
   placement.random = {random_key_, 0};
   placement.first = static_cast<std::uint64_t>(piece.first_element);
-  if (importance_.empty()) return fake_quantize(format_, values, placement);
+  if (importance_.empty()) return work(values, placement);
 
   // Each matrix has its own importance, so ggml gets the rows of one matrix at a time.
   const auto matrix = placement.row * (info.shape.size() > 1 ? info.shape[1] : 1);
-  RoundingErrors total;
   for (std::int64_t begin = 0; begin < piece.elements;) {
     const auto at = piece.first_element + begin;
     const auto end = std::min(piece.elements, (at / matrix + 1) * matrix - piece.first_element);
     placement.importance =
         importance_.subspan(static_cast<std::size_t>(at / matrix * placement.row) % importance_.size(),
                             static_cast<std::size_t>(placement.row));
-    total.add(fake_quantize(
-        format_, values.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin)), placement));
+    work(values.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin)), placement);
     begin = end;
   }
+}
+
+RoundingErrors TensorRounder::round(const TensorPiece& piece, std::span<float> values) const {
+  RoundingErrors total;
+  about(model_->tensors()[tensor_].name, [&] {
+    for_each_part(piece, values, [&](std::span<float> part, const Placement& placement) {
+      total.add(fake_quantize(format_, part, placement));
+    });
+  });
   return total;
+}
+
+void TensorRounder::round_values(const TensorPiece& piece, std::span<float> values) const {
+  about(model_->tensors()[tensor_].name, [&] {
+    for_each_part(piece, values, [&](std::span<float> part, const Placement& placement) {
+      fakequant::round_values(format_, part, placement);
+    });
+  });
 }
 
 }  // namespace fakequant

@@ -31,10 +31,15 @@ class TensorRounder {
   // values.
   RoundingErrors round(const TensorPiece& piece, std::span<float> values) const;
 
+  // The same without statistics, which is faster.
+  void round_values(const TensorPiece& piece, std::span<float> values) const;
+
   const Format& format() const { return format_; }
 
  private:
-  RoundingErrors round_rows(const TensorPiece& piece, std::span<float> values) const;
+  // Calls work(values, placement) for the parts of the piece that share their importance.
+  template <typename Work>
+  void for_each_part(const TensorPiece& piece, std::span<float> values, const Work& work) const;
 
   const GgufModel* model_;
   std::size_t tensor_;
