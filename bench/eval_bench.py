@@ -1,8 +1,8 @@
 """eval beside llama-perplexity: the same perplexity and divergence, time and memory of whole processes, in turn.
 
-On the demo model, and on a model of TinyLlama 1.1B's shape, which is large enough for the model's own work to be nearly
-all of it. llama-perplexity needs two runs for one variant, and a file for the baseline's logits. Several variants beside
-one baseline are to take as many passes, and hardly more.
+On the demo model; on a model of TinyLlama 1.1B's shape, which is large enough for the model's own work to be nearly all of it;
+and on a real model where scripts/fetch-model has fetched it. llama-perplexity needs two runs for one variant, and a file for the
+baseline's logits. Several variants beside one baseline are to take as many passes, and hardly more.
 """
 
 import os
@@ -18,6 +18,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 MODEL, TEXT = (os.path.join(HERE, "..", "demo", name) for name in ("fakequant-demo-4m-f16.gguf", "heldout.txt"))
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
 VARIANTS = 4
+REAL = os.path.join(HERE, "..", "models", "smollm2-135m.gguf")
 
 
 def against_llama_perplexity(model, title, ctx_size, chunks, folder):
@@ -29,7 +30,9 @@ def against_llama_perplexity(model, title, ctx_size, chunks, folder):
     ours = [PROGRAM, "eval", model, "-f", TEXT, "--ctx-size", str(ctx_size), "--chunks", str(chunks), "-q"]
     race(f"Perplexity and divergence of {chunks} chunks of {ctx_size}: {title}", {
         "llama-perplexity, twice": [same, [*same, "--kl-divergence"]],
-        "eval --rule a:ffn_norm=bf16": [[*ours, "--rule", "a:ffn_norm=bf16"]],
+        "eval, native arithmetic": [[*ours, "--arithmetic", "native", "--rule", "a:ffn_norm=bf16"]],
+        "eval, f32 arithmetic": [[*ours, "--rule", "a:ffn_norm=bf16"]],
+        "eval of rounded weights, f32": [[*ours, "--rule", "w:matrices=mxfp4"]],
     }, ROUNDS)
     print(f"  llama-perplexity wrote {os.path.getsize(logits) / 1e6:.0f} MB of logits; eval wrote nothing.\n", flush=True)
     os.remove(logits)
@@ -60,6 +63,8 @@ def main():
         subprocess.run([sys.executable, os.path.join(HERE, "tinyllama_shape.py"), shape], check=True)
         against_llama_perplexity(MODEL, "the demo model", 256, 16, folder)
         against_llama_perplexity(shape, "TinyLlama 1.1B's shape, Q4_K_M", 512, 2, folder)
+        if os.path.exists(REAL):
+            against_llama_perplexity(REAL, "SmolLM2 135M, Q4_1", 512, 4, folder)
         several_variants(MODEL, "the demo model", 256, 16, folder)
         several_variants(shape, "TinyLlama 1.1B's shape, Q4_K_M", 256, 2, folder)
 

@@ -31,6 +31,7 @@ void run_measurement(MeasurementOptions& options, const MeasurementPlan& plan, c
     show_rules(options, model, variant.recipe, plan.variants.size() > 1 ? variant.name : "");
   }
   prepare_threads(options);
+  // What is native by itself is about speed too, or about loading: there a variant is a model of its own.
   PreparedVariants prepared(
       model, storage, options.compute.threads,
       plan.arithmetic == Arithmetic::f32 ? suitable_for(options.compute) : RoundedWeights::copied);

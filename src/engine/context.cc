@@ -68,6 +68,10 @@ Context::Context(const Model& model, const ContextOptions& options, const Recipe
 // A weight that is to be streamed may be read in a way in which it cannot be: as a view, or by another operation. That
 // shows in the graph, and then it becomes resident.
 void Context::open_with(const ContextOptions& options, ChangedWeights weights) {
+  const auto is_streamed = [](const ChangedWeight& weight) { return !weight.bytes; };
+  if (options.arithmetic == Arithmetic::native && std::any_of(weights.begin(), weights.end(), is_streamed)) {
+    throw Error("weights are rounded whenever they are read in f32 arithmetic only");
+  }
   if (model_->tensors().empty()) {
     const Context watched(*model_, {.ctx_size = kMaxFirstTokens, .arithmetic = options.arithmetic}, Recipe{});
   }

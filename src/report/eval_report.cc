@@ -357,7 +357,7 @@ std::string noise_text(const VariantResult& variant) {
         "noise floor: the divergence {}. f32 arithmetic has no floor.\n",
         printable(variant.name), value_text(variant.floor->kld),
         variant.figures.kld.value > 2 * variant.floor->kld ? "is more than twice that"
-                                                           : "IS NOT EVEN TWICE THAT and says little of the format");
+                                                           : "is not twice that, and says little of the format");
   }
   if (!variant.jittered_kld.empty()) {
     const auto [low, high] = std::minmax_element(variant.jittered_kld.begin(), variant.jittered_kld.end());
