@@ -12,7 +12,7 @@ import sys
 import tempfile
 import unittest
 
-from program import MODEL, PROGRAM, SOURCE, TEXT, ProgramTest, run_llama
+from program import MODEL, NATIVE, PROGRAM, SOURCE, TEXT, ProgramTest, run_llama
 
 LICENSE = os.path.join(SOURCE, "LICENSE")
 GOLDEN = os.path.join(SOURCE, "tests", "golden", "json_fields.json")
@@ -28,11 +28,11 @@ COMMANDS = {
     "apply": ("apply", MODEL, "-o", "out.gguf", "--rule", "w:ffn_norm=bf16", "--rule", "w:ffn_up=mxfp4"),
     "apply --promote": ("apply", "q4.gguf", "-o", "promoted.gguf", "--rule", "w:ffn_up=mxfp4", "--promote", "f16"),
     "compare": ("compare", MODEL, "out.gguf"),
-    "sites": ("sites", MODEL, "--rule", "a:ffn_input=int8", "--rule", "w:ffn_up=mxfp4"),
+    "sites": ("sites", MODEL, *NATIVE, "--rule", "a:ffn_input=int8", "--rule", "w:ffn_up=mxfp4"),
     "eval": ("eval", MODEL, *MEASURED, "--chunks", 2),
-    "eval, a rule": ("eval", MODEL, *MEASURED, "--chunks", 2, "--rule", "a:ffn_norm=int4", "--rule", "w:ffn_up=mxfp4"),
-    "eval, variants": ("eval", MODEL, *MEASURED, "--chunks", 2, "--variant", "one=one.yaml", "--against", "q4.gguf"),
-    "eval, texts": ("eval", MODEL, *MEASURED, "-f", LICENSE, "--chunks", 2, "--rule", "a:ffn_norm=int4"),
+    "eval, a rule": ("eval", MODEL, *NATIVE, *MEASURED, "--chunks", 2, "--rule", "a:ffn_norm=int4", "--rule", "w:ffn_up=mxfp4"),
+    "eval, variants": ("eval", MODEL, *NATIVE, *MEASURED, "--chunks", 2, "--variant", "one=one.yaml", "--against", "q4.gguf"),
+    "eval, texts": ("eval", MODEL, *NATIVE, *MEASURED, "-f", LICENSE, "--chunks", 2, "--rule", "a:ffn_norm=int4"),
     "generate": ("generate", MODEL, "-p", "Once", "-n", 16, "--threads", 1, "--rule", "a:ffn_norm=int2"),
     "bench": ("bench", MODEL, "--prompt-tokens", 16, "--decode-tokens", 4, "--repetitions", 6, "--threads", 1, "--rule", "a:ffn_norm=bf16",
               "--rule", "w:ffn_norm=bf16"),
@@ -50,7 +50,7 @@ COMMANDS = {
     "plan --verify": ("plan", "study.db", "--bits", 20, "--verify", "--threads", 1),
 }
 # These write files of their own.
-EXPERIMENT = ("experiment", MODEL, *MEASURED, "--chunks", 2, "-p", "Once", "-n", 8, "--repetitions", 6, "-o", "results")
+EXPERIMENT = ("experiment", MODEL, *NATIVE, *MEASURED, "--chunks", 2, "-p", "Once", "-n", 8, "--repetitions", 6, "-o", "results")
 REPORT = ("report", "predict.db", "-o", "study.html")
 
 

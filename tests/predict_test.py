@@ -3,7 +3,7 @@
 import sqlite3
 import unittest
 
-from program import MODEL, TEXT, ProgramTest
+from program import MODEL, NATIVE, TEXT, ProgramTest
 
 # bench/prediction_bench.py checks more, on more of the text.
 CHUNKS, CONTEXT = 6, 160
@@ -99,7 +99,7 @@ class PredictTest(ProgramTest):
 
     def test_a_rounding_that_changes_nothing_is_known_to_cost_nothing(self):
         # The kernel that reads the FFN's input rounds it to F16 itself.
-        told = self.sweep(*question(("a:ffn_input",), ("f16", "e4m3")), "--predict", "--budget", 1.5, chunks=2, ctx_size=64)
+        told = self.sweep(*question(("a:ffn_input",), ("f16", "e4m3")), "--predict", "--budget", 1.5, *NATIVE, chunks=2, ctx_size=64)
         unseen = [variant for variant in told["variants"] if variant["format"] == "f16" and variant["chunks"] == 0]
         self.assertGreater(len(unseen), 0)
         for variant in unseen:
