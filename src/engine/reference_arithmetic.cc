@@ -6,10 +6,15 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
+#include "engine/accumulated_product.h"
 #include "engine/gelu.h"
+#include "engine/named_sites.h"
 #include "engine/tensor_rows.h"
 #include "error.h"
 #include "parallel.h"
@@ -79,10 +84,30 @@ class Inputs {
   std::vector<float> widened_;
 };
 
+// How products are computed: on so many threads, with sums in float32 or in an accumulator.
+class Multiplication {
+ public:
+  Multiplication(int threads, std::shared_ptr<ProductMemory> memory, std::optional<Accumulator> accumulator)
+      : threads_(threads), memory_(std::move(memory)), accumulator_(accumulator) {}
+
+  void operator()(const std::vector<MatrixProduct>& products, std::int64_t length, std::int64_t outputs) const {
+    if (accumulator_) {
+      multiply_accumulated(products, length, outputs, *accumulator_, threads_);
+    } else {
+      multiply(products, length, outputs, threads_, *memory_);
+    }
+  }
+
+ private:
+  int threads_;
+  std::shared_ptr<ProductMemory> memory_;
+  std::optional<Accumulator> accumulator_;
+};
+
 // MUL_MAT: result[:, m, s] = factor[:, :, s / r] * input[:, m, s], where the input has r times as many matrices.
 class Product : public ComputedNode {
  public:
-  Product(int threads, std::shared_ptr<ProductMemory> memory) : threads_(threads), memory_(std::move(memory)) {}
+  explicit Product(Multiplication multiplication) : multiplication_(std::move(multiplication)) {}
 
  private:
   void compute(ggml_tensor& node) override {
@@ -103,18 +128,17 @@ class Product : public ComputedNode {
         }
       }
     }
-    multiply(products, factor.ne[0], factor.ne[1], threads_, *memory_);
+    multiplication_(products, factor.ne[0], factor.ne[1]);
   }
 
-  int threads_;
-  std::shared_ptr<ProductMemory> memory_;
+  Multiplication multiplication_;
 };
 
 // MUL_MAT_ID: each token has the numbers of its experts; result[:, e, t] = factor[:, :, ids[e, t]] * input[:, e, t], or
 // input[:, 0, t] where the experts share one.
 class ExpertProduct : public ComputedNode {
  public:
-  ExpertProduct(int threads, std::shared_ptr<ProductMemory> memory) : threads_(threads), memory_(std::move(memory)) {}
+  explicit ExpertProduct(Multiplication multiplication) : multiplication_(std::move(multiplication)) {}
 
  private:
   void compute(ggml_tensor& node) override {
@@ -140,11 +164,10 @@ class ExpertProduct : public ComputedNode {
       used.back().factor = row_reader(factor, static_cast<std::int64_t>(expert), 0);
       used.back().input_step = inputs.step();
     }
-    multiply(used, factor.ne[0], factor.ne[1], threads_, *memory_);
+    multiplication_(used, factor.ne[0], factor.ne[1]);
   }
 
-  int threads_;
-  std::shared_ptr<ProductMemory> memory_;
+  Multiplication multiplication_;
 };
 
 using Activation = void (*)(std::span<float>);
@@ -194,18 +217,46 @@ Activation rounded_activation(const GraphNode& node) {
   return nullptr;
 }
 
+bool has_accumulator(const Recipe& recipe) {
+  return std::any_of(recipe.begin(), recipe.end(), [](const Rule& rule) { return rule.accumulator.has_value(); });
+}
+
+std::shared_ptr<NodeAction> product_at(const GraphNode& node, const Multiplication& multiplication) {
+  if (node.op == GGML_OP_MUL_MAT) return std::make_shared<Product>(multiplication);
+  if (node.op == GGML_OP_MUL_MAT_ID) return std::make_shared<ExpertProduct>(multiplication);
+  return nullptr;
+}
+
 }  // namespace
 
-NodePlan ReferenceArithmetic::plan(const Graph& graph) {
+void ReferenceArithmetic::check(const Recipe& recipe) const {
+  if (is_enabled_ || !has_accumulator(recipe)) return;
+  throw usage_error("acc= needs f32 arithmetic: in native arithmetic llama.cpp keeps the sums of products as it does");
+}
+
+std::map<GraphShape, NodePlan> ReferenceArithmetic::set_recipe(const Recipe& recipe) {
+  recipe_ = recipe;
+  std::map<GraphShape, NodePlan> plans;
+  for (const auto& [shape, graph] : watch_.graphs()) plans.emplace(shape, plan(graph));
+  return plans;
+}
+
+NodePlan ReferenceArithmetic::plan(const WatchedGraph& graph) const {
   NodePlan plan;
-  const auto product = std::make_shared<Product>(threads_, memory_);
-  const auto expert_product = std::make_shared<ExpertProduct>(threads_, memory_);
-  for (std::size_t i = 0; is_enabled_ && i < graph.size(); ++i) {
-    const auto& node = graph[i];
-    std::shared_ptr<NodeAction> action;
-    if (node.op == GGML_OP_MUL_MAT) action = product;
-    if (node.op == GGML_OP_MUL_MAT_ID) action = expert_product;
+  if (!is_enabled_) return plan;
+  std::map<std::size_t, Accumulator> accumulators;  // by node
+  if (has_accumulator(recipe_)) {
+    for (const auto& named : find_named_sites(recipe_, graph, watch_.layers())) {
+      const auto& accumulator = recipe_[named.rule].accumulator;
+      if (accumulator) accumulators.emplace(static_cast<std::size_t>(named.site->node), *accumulator);
+    }
+  }
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+    const auto& node = graph.nodes[i];
     if (node.type != GGML_TYPE_F32) continue;
+    const auto found = accumulators.find(i);
+    auto action = product_at(
+        node, {threads_, memory_, found == accumulators.end() ? std::nullopt : std::optional(found->second)});
     if (const auto activation = rounded_activation(node)) action = std::make_shared<Gelu>(threads_, activation);
     if (!action) continue;
     plan.act_before(i, action);
