@@ -149,6 +149,10 @@ std::vector<ActivationSite> find_activation_sites(const Graph& graph, int layer_
       const int occurrence = met[name]++;
       site.node_names.push_back({name, occurrence, occurrence + 1 == count_of_name[name]});
     }
+    if (is_product_with_weight(node)) {
+      const auto& weight = node.sources[0].weight;
+      site.product_of = WeightName{weight, layer_of_tensor(weight)};
+    }
     site.is_logits = i == logits;
     if (!site.node_names.empty()) {
       site.name = site.node_names.front().unique();
@@ -160,6 +164,10 @@ std::vector<ActivationSite> find_activation_sites(const Graph& graph, int layer_
       site.layer = site.feeds.front().layer;
     } else if (site.is_logits) {
       site.name = kLogitsRole;
+    } else if (site.product_of) {
+      site.name = fmt::format("out({})", site.product_of->name);
+      if (const int before = unnamed[site.name]++; before > 0) site.name += fmt::format("#{}", before);
+      site.layer = site.product_of->layer;
     } else {
       continue;
     }
@@ -183,6 +191,7 @@ std::map<std::string, std::vector<Reader>> readers_of_weights(const Graph& graph
 
 std::vector<Reader> other_readers(const Rule& rule, const ActivationSite& site, int layer_count) {
   std::vector<Reader> others;
+  if (rule.pattern.selector.form == Selector::output_of) return others;
   if (rule.pattern.selector.form == Selector::name) {
     if (site.site.feeds.empty()) return others;
     std::copy_if(site.readers.begin(), site.readers.end(), std::back_inserter(others),

@@ -103,6 +103,49 @@ TEST(Context, IsLeftAsItWasByARecipeThatMatchesNothing) {
   EXPECT_EQ(logits_of(context, some_tokens(40), 40), logits_under({"a:ffn_input=int8"}, 40));
 }
 
+std::vector<float> exact_logits_under(const std::vector<std::string>& rules, std::size_t together, int threads = 2) {
+  Context context(demo_model(), {.ctx_size = kContext, .threads = threads, .arithmetic = Arithmetic::f32},
+                  recipe_of(rules));
+  return logits_of(context, some_tokens(40), together);
+}
+
+TEST(Context, KeepsTheSumsOfProductsAsRulesSay) {
+  const auto exact = exact_logits_under({}, 40);
+  EXPECT_EQ(exact_logits_under({"a:out(*)=mantissa23"}, 40), exact);
+  EXPECT_EQ(exact_logits_under({"a:out(*)=mantissa23,acc=f32"}, 40), exact);
+  const std::vector<std::string> narrow = {"a:out(ffn_up)@2-3=mantissa23,acc=e8m7,every=32"};
+  const auto kept = exact_logits_under(narrow, 40);
+  EXPECT_NE(kept, exact);
+  for (const std::size_t pieces : {1, 7}) EXPECT_EQ(exact_logits_under(narrow, pieces, 1), kept);
+  // The last rule of a site wins, with its accumulator.
+  EXPECT_EQ(exact_logits_under({narrow[0], "a:ffn_up=mantissa23"}, 40), exact);
+  // Sums that are never rounded before their end are rounded results, but for the order of the sum.
+  const auto at_the_end = exact_logits_under({"a:out(ffn_up)=mantissa23,acc=e8m7,every=4096"}, 40);
+  const auto rounded = exact_logits_under({"a:out(ffn_up)=bf16"}, 40);
+  const auto distance = [](const std::vector<float>& a, const std::vector<float>& b) {
+    double sum = 0;
+    for (std::size_t i = 0; i < a.size(); ++i) sum += (a[i] - b[i]) * (a[i] - b[i]);
+    return std::sqrt(sum);
+  };
+  EXPECT_LT(distance(at_the_end, rounded), 0.3 * distance(rounded, exact));
+}
+
+TEST(Context, ForgetsAccumulatorsWithTheirRecipe) {
+  const auto tokens = some_tokens(40);
+  Context context(demo_model(), {.ctx_size = kContext, .threads = 2, .arithmetic = Arithmetic::f32}, {});
+  const auto exact = logits_of(context, tokens, 40);
+  const std::vector<std::string> rules = {"a:out(matrices)=mantissa23,acc=e5m10"};
+  context.set_recipe(recipe_of(rules));
+  EXPECT_EQ(logits_of(context, tokens, 40), exact_logits_under(rules, 40));
+  EXPECT_EQ(context.counters().front().format, "mantissa23,acc=e5m10");
+  EXPECT_EQ(context.counters().front().errors.changed, 0);
+  EXPECT_THROW(context.set_recipe(recipe_of({"a:out(nothing)=mantissa23,acc=e8m1"})), Error);
+  EXPECT_EQ(logits_of(context, tokens, 40), exact_logits_under(rules, 40));
+  context.set_recipe({});
+  EXPECT_EQ(logits_of(context, tokens, 40), exact);
+  EXPECT_THROW(Context(demo_model(), {kContext, 2}, recipe_of(rules)), Error);  // in native arithmetic
+}
+
 TEST(Context, TakesAnotherRecipeInTheMiddleOfAText) {
   const auto tokens = some_tokens(40);
   const std::span<const Token> all(tokens);

@@ -6,12 +6,16 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <map>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "engine/accumulated_product.h"
 #include "engine/gelu.h"
+#include "engine/named_sites.h"
 #include "engine/tensor_rows.h"
 #include "error.h"
 #include "parallel.h"
@@ -100,11 +104,37 @@ RowReader changed_row_reader(const ggml_tensor& weight, std::int64_t third, std:
   };
 }
 
+// How products are computed: on so many threads, of weights that may be streamed, with sums in float32 or in an
+// accumulator.
+class Multiplication {
+ public:
+  Multiplication(int threads, std::shared_ptr<ProductMemory> memory, std::shared_ptr<const StreamedWeights> streamed,
+                 std::optional<Accumulator> accumulator)
+      : threads_(threads), memory_(std::move(memory)), streamed_(std::move(streamed)), accumulator_(accumulator) {}
+
+  RowReader rows_of(const ggml_tensor& factor, std::int64_t third, std::int64_t fourth) const {
+    return changed_row_reader(factor, third, fourth, *streamed_);
+  }
+
+  void operator()(const std::vector<MatrixProduct>& products, std::int64_t length, std::int64_t outputs) const {
+    if (accumulator_) {
+      multiply_accumulated(products, length, outputs, *accumulator_, threads_);
+    } else {
+      multiply(products, length, outputs, threads_, *memory_);
+    }
+  }
+
+ private:
+  int threads_;
+  std::shared_ptr<ProductMemory> memory_;
+  std::shared_ptr<const StreamedWeights> streamed_;
+  std::optional<Accumulator> accumulator_;
+};
+
 // MUL_MAT: result[:, m, s] = factor[:, :, s / r] * input[:, m, s], where the input has r times as many matrices.
 class Product : public ComputedNode {
  public:
-  Product(int threads, std::shared_ptr<ProductMemory> memory, std::shared_ptr<const StreamedWeights> streamed)
-      : threads_(threads), memory_(std::move(memory)), streamed_(std::move(streamed)) {}
+  explicit Product(Multiplication multiplication) : multiplication_(std::move(multiplication)) {}
 
  private:
   void compute(ggml_tensor& node) override {
@@ -116,8 +146,8 @@ class Product : public ComputedNode {
     for (std::int64_t fourth = 0; fourth < input.ne[3]; ++fourth) {
       for (std::int64_t third = 0; third < input.ne[2]; ++third) {
         auto& product = products.emplace_back();
-        product.factor = changed_row_reader(factor, third / (input.ne[2] / factor.ne[2]),
-                                            fourth / (input.ne[3] / factor.ne[3]), *streamed_);
+        product.factor = multiplication_.rows_of(factor, third / (input.ne[2] / factor.ne[2]),
+                                                 fourth / (input.ne[3] / factor.ne[3]));
         product.input_step = inputs.step();
         for (std::int64_t m = 0; m < input.ne[1]; ++m) {
           product.inputs.push_back(inputs.row(m, third, fourth));
@@ -125,20 +155,17 @@ class Product : public ComputedNode {
         }
       }
     }
-    multiply(products, factor.ne[0], factor.ne[1], threads_, *memory_);
+    multiplication_(products, factor.ne[0], factor.ne[1]);
   }
 
-  int threads_;
-  std::shared_ptr<ProductMemory> memory_;
-  std::shared_ptr<const StreamedWeights> streamed_;
+  Multiplication multiplication_;
 };
 
 // MUL_MAT_ID: each token has the numbers of its experts; result[:, e, t] = factor[:, :, ids[e, t]] * input[:, e, t], or
 // input[:, 0, t] where the experts share one.
 class ExpertProduct : public ComputedNode {
  public:
-  ExpertProduct(int threads, std::shared_ptr<ProductMemory> memory, std::shared_ptr<const StreamedWeights> streamed)
-      : threads_(threads), memory_(std::move(memory)), streamed_(std::move(streamed)) {}
+  explicit ExpertProduct(Multiplication multiplication) : multiplication_(std::move(multiplication)) {}
 
  private:
   void compute(ggml_tensor& node) override {
@@ -161,15 +188,13 @@ class ExpertProduct : public ComputedNode {
     for (std::size_t expert = 0; expert < products.size(); ++expert) {
       if (products[expert].inputs.empty()) continue;
       used.push_back(std::move(products[expert]));
-      used.back().factor = changed_row_reader(factor, static_cast<std::int64_t>(expert), 0, *streamed_);
+      used.back().factor = multiplication_.rows_of(factor, static_cast<std::int64_t>(expert), 0);
       used.back().input_step = inputs.step();
     }
-    multiply(used, factor.ne[0], factor.ne[1], threads_, *memory_);
+    multiplication_(used, factor.ne[0], factor.ne[1]);
   }
 
-  int threads_;
-  std::shared_ptr<ProductMemory> memory_;
-  std::shared_ptr<const StreamedWeights> streamed_;
+  Multiplication multiplication_;
 };
 
 // GET_ROWS of a streamed weight: result[:, i] = weight[:, ids[i]].
@@ -242,6 +267,16 @@ Activation rounded_activation(const GraphNode& node) {
   return nullptr;
 }
 
+bool has_accumulator(const Recipe& recipe) {
+  return std::any_of(recipe.begin(), recipe.end(), [](const Rule& rule) { return rule.accumulator.has_value(); });
+}
+
+std::shared_ptr<NodeAction> product_at(const GraphNode& node, const Multiplication& multiplication) {
+  if (node.op == GGML_OP_MUL_MAT) return std::make_shared<Product>(multiplication);
+  if (node.op == GGML_OP_MUL_MAT_ID) return std::make_shared<ExpertProduct>(multiplication);
+  return nullptr;
+}
+
 // Embeddings are looked up in one matrix, by one list of rows.
 bool is_streamed_look_up(const GraphNode& node, const StreamedWeights& streamed) {
   return node.op == GGML_OP_GET_ROWS && streamed.contains(node.sources[0].weight) && node.shape[2] * node.shape[3] == 1;
@@ -263,16 +298,34 @@ std::vector<std::string> ReferenceArithmetic::not_streamable(const Graph& graph)
   return names;
 }
 
-NodePlan ReferenceArithmetic::plan(const Graph& graph) {
+void ReferenceArithmetic::check(const Recipe& recipe) const {
+  if (is_enabled_ || !has_accumulator(recipe)) return;
+  throw usage_error("acc= needs f32 arithmetic: in native arithmetic llama.cpp keeps the sums of products as it does");
+}
+
+std::map<GraphShape, NodePlan> ReferenceArithmetic::set_recipe(const Recipe& recipe) {
+  recipe_ = recipe;
+  std::map<GraphShape, NodePlan> plans;
+  for (const auto& [shape, graph] : watch_.graphs()) plans.emplace(shape, plan(graph));
+  return plans;
+}
+
+NodePlan ReferenceArithmetic::plan(const WatchedGraph& graph) const {
   NodePlan plan;
-  const auto product = std::make_shared<Product>(threads_, memory_, streamed_);
-  const auto expert_product = std::make_shared<ExpertProduct>(threads_, memory_, streamed_);
-  for (std::size_t i = 0; is_enabled_ && i < graph.size(); ++i) {
-    const auto& node = graph[i];
-    std::shared_ptr<NodeAction> action;
-    if (node.op == GGML_OP_MUL_MAT) action = product;
-    if (node.op == GGML_OP_MUL_MAT_ID) action = expert_product;
+  if (!is_enabled_) return plan;
+  std::map<std::size_t, Accumulator> accumulators;  // by node
+  if (has_accumulator(recipe_)) {
+    for (const auto& named : find_named_sites(recipe_, graph, watch_.layers())) {
+      const auto& accumulator = recipe_[named.rule].accumulator;
+      if (accumulator) accumulators.emplace(static_cast<std::size_t>(named.site->node), *accumulator);
+    }
+  }
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+    const auto& node = graph.nodes[i];
     if (node.type != GGML_TYPE_F32) continue;
+    const auto found = accumulators.find(i);
+    auto action = product_at(node, {threads_, memory_, streamed_,
+                                    found == accumulators.end() ? std::nullopt : std::optional(found->second)});
     if (is_streamed_look_up(node, *streamed_)) action = std::make_shared<LookUp>(streamed_);
     if (const auto activation = rounded_activation(node)) action = std::make_shared<Gelu>(threads_, activation);
     if (!action) continue;

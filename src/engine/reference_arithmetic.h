@@ -6,6 +6,8 @@
 // the exact values of the weights and of the cache, and the inputs as they are. So nothing is rounded that no rule
 // names. Everything else (norms, rotations, softmax, sums) llama.cpp computes in float32 by itself, as long as
 // attention is not fused: its kernel of flash attention rounds keys and values to F16.
+//
+// Where a rule gives a product an accumulator, the product's sums are kept in that (accumulated_product.h).
 #pragma once
 
 #include <map>
@@ -13,9 +15,10 @@
 #include <string>
 
 #include "engine/changed_weights.h"
-#include "engine/graph.h"
+#include "engine/graph_watch.h"
 #include "engine/matrix_product.h"
 #include "engine/node_action.h"
+#include "recipe/rule.h"
 
 namespace fakequant {
 
@@ -24,7 +27,8 @@ using StreamedWeights = std::map<std::string, ChangedWeight, std::less<>>;
 
 class ReferenceArithmetic {
  public:
-  explicit ReferenceArithmetic(int threads) : threads_(threads) {}
+  // The watch must outlive this.
+  ReferenceArithmetic(const GraphWatch& watch, int threads) : watch_(watch), threads_(threads) {}
 
   // Computes products and GELUs from now on, in every graph that is planned.
   void enable() { is_enabled_ = true; }
@@ -36,12 +40,21 @@ class ReferenceArithmetic {
   // The streamed weights that a graph reads in a way that is not computed here.
   std::vector<std::string> not_streamable(const Graph& graph) const;
 
+  // Throws a usage error where a rule gives an accumulator, and products are not computed here.
+  void check(const Recipe& recipe) const;
+
+  // Keeps sums as these rules say from now on. The recipe is one that check() and check_rules_match() take. Returns the
+  // plan of each graph that has been watched.
+  std::map<GraphShape, NodePlan> set_recipe(const Recipe& recipe);
+
   // What is done in a graph. The actions throw an Error where a product's operands do not lie on the host.
-  NodePlan plan(const Graph& graph);
+  NodePlan plan(const WatchedGraph& graph) const;
 
  private:
+  const GraphWatch& watch_;
   int threads_;
   bool is_enabled_ = false;
+  Recipe recipe_;
   std::shared_ptr<ProductMemory> memory_ = std::make_shared<ProductMemory>();
   std::shared_ptr<StreamedWeights> streamed_ = std::make_shared<StreamedWeights>();
 };

@@ -118,7 +118,7 @@ SiteCounters counters_of(const ActivationSite& site, const Rule& rule, int layer
   SiteCounters counters;
   counters.site = site.site.name;
   counters.layer = site.site.layer.value_or(-1);
-  counters.format = to_string(rule.format);
+  counters.format = format_text(rule);
   counters.tokens = to_string(rule.pattern.tokens);
   counters.readers = site.readers;
   counters.other_readers = other_readers(rule, site, layers);

@@ -23,7 +23,7 @@ void Tap::end_watching(const GraphShape& shape, int layers) {
     auto jittered = jitter_.plan(graph.nodes);
     walk_.set_plan(Stage::jitter, shape, std::move(jittered));
     auto copied = copies_.plan(graph), observed = observing_.plan(graph), rounded = rounding_.plan(graph),
-         shown = showing_.plan(graph), computed = arithmetic_.plan(graph.nodes);
+         shown = showing_.plan(graph), computed = arithmetic_.plan(graph);
     walk_.set_plan(Stage::compute, shape, std::move(computed));
     walk_.set_plan(Stage::copy, shape, std::move(copied));
     walk_.set_plan(Stage::observe, shape, std::move(observed));
@@ -45,6 +45,12 @@ void Tap::replan(Stage stage, const Action& action) {
   std::map<GraphShape, NodePlan> plans;
   for (const auto& [shape, graph] : watch_.graphs()) plans.emplace(shape, action.plan(graph));
   walk_.set_plans(stage, std::move(plans));
+}
+
+void Tap::set_recipe(const Recipe& recipe) {
+  arithmetic_.check(recipe);
+  walk_.set_plans(Stage::round, rounding_.set_recipe(recipe));
+  walk_.set_plans(Stage::compute, arithmetic_.set_recipe(recipe));
 }
 
 void Tap::observe(const Recipe& rules, Observer observer) {

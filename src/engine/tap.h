@@ -30,7 +30,7 @@ class Tap {
       : walk_(watch_, [this] { skip_.restore_flags(); }),
         copies_(watch_, threads),
         observing_(watch_),
-        arithmetic_(threads),
+        arithmetic_(watch_, threads),
         rounding_(watch_, threads) {}
   Tap(const Tap&) = delete;  // its parts hold each other's addresses
   Tap& operator=(const Tap&) = delete;
@@ -66,7 +66,7 @@ class Tap {
 
   // What is done from now on, in all graphs. The four do not touch each other; the headers of the actions say what each
   // does and throws.
-  void set_recipe(const Recipe& recipe) { walk_.set_plans(Stage::round, rounding_.set_recipe(recipe)); }
+  void set_recipe(const Recipe& recipe);
   void observe(const Recipe& rules, Observer observer);
   void show_values(SiteChoice choose, Observer viewer);
   void round_copies(const Recipe& rules, CopyViewer viewer);

@@ -12,6 +12,8 @@
 namespace fakequant {
 namespace {
 
+constexpr auto kInputKey = "input_of", kOutputKey = "output_of";
+
 class RecipeReader {
  public:
   explicit RecipeReader(std::string_view name) : name_(name) {}
@@ -39,13 +41,15 @@ class RecipeReader {
     }
   }
 
-  // "ffn_norm" or, for activations, {input_of: ffn_up}, which is in(ffn_up).
+  // "ffn_norm" or, for activations, {input_of: ffn_up}, which is in(ffn_up), and {output_of: ffn_up}, out(ffn_up).
   std::string selector_text(SiteKind kind, const YAML::Node& node) const {
     if (!node.IsMap() || kind == SiteKind::weight) return scalar(node);
-    if (node.size() != 1 || scalar(node.begin()->first) != "input_of") {
-      refuse(node, "expected a name, a glob, a role or {input_of: WEIGHT} here");
+    const auto key = node.size() == 1 ? scalar(node.begin()->first) : "";
+    if (key != kInputKey && key != kOutputKey) {
+      refuse(node, "expected a name, a glob, a role, {input_of: WEIGHT} or {output_of: WEIGHT} here");
     }
-    return to_string(Selector{Selector::input_of, scalar(node.begin()->second), {}});
+    const auto form = key == kInputKey ? Selector::input_of : Selector::output_of;
+    return to_string(Selector{form, scalar(node.begin()->second), {}});
   }
 
   // 'w:output', or a list of such patterns.
@@ -89,6 +93,8 @@ class RecipeReader {
     YAML::Node format;
     std::vector<FormatOption> options;
     std::vector<YAML::Node> option_nodes;
+    std::vector<FormatOption> of_accumulator;
+    YAML::Node accumulator;  // the first of those
     std::set<std::string> seen;
     for (const auto& entry : node) {
       const auto key = scalar(entry.first);
@@ -112,6 +118,9 @@ class RecipeReader {
         rule.pattern.tokens = located(entry.second, [&] { return parse_tokens(value); });
       } else if (key == "format") {
         format.reset(entry.second);
+      } else if (is_accumulator_option(key)) {
+        if (of_accumulator.empty()) accumulator.reset(entry.first);
+        of_accumulator.push_back({key, value});
       } else {
         options.push_back({key, value});
         option_nodes.push_back(entry.first);
@@ -125,6 +134,12 @@ class RecipeReader {
     if (!has_site) refuse(node, "this rule names no site: add weights: or activations:");
     if (format.IsNull()) refuse(node, "this rule names no format: add format:");
     rule.format = read_format(format, options, option_nodes);
+    if (!of_accumulator.empty()) {
+      located(accumulator, [&] {
+        check_accumulated(rule.pattern);
+        rule.accumulator = make_accumulator(of_accumulator);
+      });
+    }
     located(node, [&] { check_rule(rule); });
     return rule;
   }
@@ -192,11 +207,12 @@ std::string to_yaml(const Recipe& recipe) {
   for (const auto& rule : recipe) {
     out << YAML::BeginMap;
     out << YAML::Key << (rule.pattern.kind == SiteKind::weight ? "weights" : "activations") << YAML::Value;
-    if (rule.pattern.selector.form == Selector::input_of) {
-      out << YAML::Flow << YAML::BeginMap << YAML::Key << "input_of" << YAML::Value << rule.pattern.selector.text
-          << YAML::EndMap;
+    const auto& selector = rule.pattern.selector;
+    if (selector.form == Selector::input_of || selector.form == Selector::output_of) {
+      out << YAML::Flow << YAML::BeginMap << YAML::Key << (selector.form == Selector::input_of ? kInputKey : kOutputKey)
+          << YAML::Value << selector.text << YAML::EndMap;
     } else {
-      out << to_string(rule.pattern.selector);
+      out << to_string(selector);
     }
     if (!rule.pattern.layers.is_all()) out << YAML::Key << "layers" << YAML::Value << to_string(rule.pattern.layers);
     if (!rule.pattern.tokens.is_all()) out << YAML::Key << "tokens" << YAML::Value << to_string(rule.pattern.tokens);
@@ -206,7 +222,11 @@ std::string to_yaml(const Recipe& recipe) {
       out << YAML::EndSeq;
     }
     out << YAML::Key << "format" << YAML::Value << rule.format.name;
-    for (const auto& [key, value] : options_of(rule.format)) out << YAML::Key << key << YAML::Value << value;
+    auto options = options_of(rule.format);
+    if (rule.accumulator) {
+      for (auto& option : options_of(*rule.accumulator)) options.push_back(std::move(option));
+    }
+    for (const auto& [key, value] : options) out << YAML::Key << key << YAML::Value << value;
     out << YAML::EndMap;
   }
   out << YAML::EndSeq << YAML::EndMap;

@@ -6,6 +6,10 @@
 //       format: bf16
 //       round: zero              # options of the format
 //       except: ['w:ffn_norm@3'] # sites that the rule leaves out
+//     - activations: {output_of: ffn_up}
+//       format: mantissa23
+//       acc: e8m13               # of the product's sums
+//       every: 32
 //   except: [w:output]           # that all rules of this kind leave out
 #pragma once
 

@@ -33,9 +33,15 @@ TEST(RecipeYaml, ReadsRules) {
       "    format: bf16\n"
       "  - activations: {input_of: ffn_up}\n"
       "    tokens: 0-3\n"
-      "    format: mxfp8\n",
+      "    format: mxfp8\n"
+      "  - activations: {output_of: ffn_up}\n"
+      "    every: 32\n"
+      "    acc: e8m13\n"
+      "    format: mantissa23\n",
       "r.yaml");
-  EXPECT_EQ(to_string(recipe), "w:ffn_norm@0-4,10=bf16,round=zero a:ffn_*@5=bf16 a:in(ffn_up)@tokens:0-3=mxfp8");
+  EXPECT_EQ(to_string(recipe),
+            "w:ffn_norm@0-4,10=bf16,round=zero a:ffn_*@5=bf16 a:in(ffn_up)@tokens:0-3=mxfp8 "
+            "a:out(ffn_up)=mantissa23,acc=e8m13,every=32");
 }
 
 TEST(RecipeYaml, ReadsBackWhatItWrites) {
@@ -46,6 +52,8 @@ TEST(RecipeYaml, ReadsBackWhatItWrites) {
                          parse_rule("a:Qcur#0=bf16"),
                          parse_rule("w:matrices@except:*.ffn_down.weight@0-3@except:output=int4"),
                          parse_rule("a:in(*)@tokens:1-@except:in(output)=int8"),
+                         parse_rule("a:out(ffn_up)@1=mantissa23,acc=e8m13,every=32"),
+                         parse_rule("a:out(*)=bf16,round=zero"),
                          parse_rule("a:logits=e4m3")};
   EXPECT_EQ(parse_recipe(to_yaml(recipe), "r.yaml"), recipe);
 }
@@ -78,7 +86,11 @@ TEST(RecipeYaml, LocatesErrorsByLineAndColumn) {
   EXPECT_THAT(refusal("rules:\n  - weights: a\n    round: north\n    format: bf16\n"),
               StartsWith("r.yaml:3:5: unknown round=north"));
   EXPECT_THAT(refusal("rules:\n  - activations: a\n    tokens: x\n    format: bf16\n"), StartsWith("r.yaml:3:13: "));
-  EXPECT_THAT(refusal("rules:\n  - activations: {output_of: a}\n    format: bf16\n"), StartsWith("r.yaml:2:18: "));
+  EXPECT_THAT(refusal("rules:\n  - activations: {result_of: a}\n    format: bf16\n"), StartsWith("r.yaml:2:18: "));
+  EXPECT_THAT(refusal("rules:\n  - activations: {output_of: a}\n    format: bf16\n    acc: x\n"),
+              StartsWith("r.yaml:4:5: unknown acc=x"));
+  EXPECT_THAT(refusal("rules:\n  - weights: a\n    acc: e8m13\n    format: bf16\n"),
+              StartsWith("r.yaml:3:5: acc= is for the results of matrix products"));
   EXPECT_THAT(refusal("rules:\n  - weights: {input_of: a}\n    format: bf16\n"), HasSubstr("single word"));
   EXPECT_THAT(refusal("rules:\n  - activations: a@3\n    format: bf16\n"), StartsWith("r.yaml:2:18: 'a@3' is more"));
   EXPECT_THAT(refusal("rules:\n  - weights: a\n    format: bf16\n---\nrules: []\n"), HasSubstr("second document"));

@@ -9,6 +9,38 @@
 #include "format/format_properties.h"
 
 namespace fakequant {
+namespace {
+
+// Of "NAME[,KEY=VALUE]...": the options of an accumulator, and the text without them.
+struct FormatText {
+  std::string format;
+  std::vector<FormatOption> of_accumulator;
+};
+
+FormatText split_accumulator(std::string_view text) {
+  FormatText split;
+  std::size_t begin = 0;
+  while (begin <= text.size()) {
+    auto end = begin;
+    // A comma between quotes ends no option.
+    for (bool quoted = false; end < text.size() && (quoted || text[end] != ','); ++end) quoted ^= text[end] == '\'';
+    const auto piece = text.substr(begin, end - begin);
+    const auto equals = piece.find('=');
+    if (equals != std::string_view::npos && is_accumulator_option(piece.substr(0, equals))) {
+      split.of_accumulator.push_back({std::string(piece.substr(0, equals)), std::string(piece.substr(equals + 1))});
+      if (begin == 0) {
+        throw usage_error(fmt::format(
+            "{} follows a format: write mantissa23,{} to leave the result itself as it is computed", piece, text));
+      }
+    } else {
+      split.format += (begin == 0 ? "" : ",") + std::string(piece);
+    }
+    begin = end + 1;
+  }
+  return split;
+}
+
+}  // namespace
 
 Rule parse_rule(std::string_view text) {
   const auto equals = text.find('=');
@@ -16,13 +48,32 @@ Rule parse_rule(std::string_view text) {
     throw usage_error(
         fmt::format("rule '{}' names no format: write SITE=FORMAT[,KEY=VALUE]..., such as w:ffn_norm=bf16", text));
   }
-  Rule rule{parse_site_pattern(text.substr(0, equals)), parse_format(text.substr(equals + 1))};
+  const auto split = split_accumulator(text.substr(equals + 1));
+  Rule rule{parse_site_pattern(text.substr(0, equals)), parse_format(split.format)};
+  if (!split.of_accumulator.empty()) {
+    check_accumulated(rule.pattern);
+    rule.accumulator = make_accumulator(split.of_accumulator);
+  }
   check_rule(rule);
   return rule;
 }
 
+void check_accumulated(const SitePattern& pattern) {
+  if (pattern.kind == SiteKind::weight) {
+    throw usage_error("acc= is for the results of matrix products: a weight is no sum, write a:out(WEIGHT)");
+  }
+  if (pattern.selector.form != Selector::output_of) {
+    throw usage_error(fmt::format(
+        "acc= is for the results of matrix products: {} is none by its name, write a:out(WEIGHT)", to_string(pattern)));
+  }
+  if (!pattern.tokens.is_all()) {
+    throw usage_error("acc= is for all tokens of a product: leave out @tokens:");
+  }
+}
+
 void check_rule(const Rule& rule) {
   check_site_pattern(rule.pattern);
+  if (rule.accumulator) check_accumulated(rule.pattern);
   const auto& format = rule.format;
   const bool is_weight = rule.pattern.kind == SiteKind::weight;
   if (is_weight && format.per == Span::token) {
@@ -49,9 +100,14 @@ void check_rule(const Rule& rule) {
   }
 }
 
-std::string to_string(const Rule& rule) {
-  return fmt::format("{}={}", to_string(rule.pattern), to_string(rule.format));
+std::string format_text(const Rule& rule) {
+  auto text = to_string(rule.format);
+  if (!rule.accumulator) return text;
+  for (const auto& [key, value] : options_of(*rule.accumulator)) text += fmt::format(",{}={}", key, value);
+  return text;
 }
+
+std::string to_string(const Rule& rule) { return fmt::format("{}={}", to_string(rule.pattern), format_text(rule)); }
 
 void add_exceptions(Recipe& recipe, const std::vector<SitePattern>& exceptions) {
   std::vector<SitePattern> sites;

@@ -3,16 +3,19 @@
 //   PATTERN=FORMAT[,KEY=VALUE]...
 //
 //   w:ffn_norm@0-4,10=bf16,round=zero     a:ffn_norm=bf16     a:in(ffn_up)@last:2@tokens:1-=int8
+//   a:out(ffn_up)=mantissa23,acc=e8m13,every=32
 //
 // The first '=' ends the pattern. Commas before it belong to layers and tokens, commas after it to the format's
-// options.
+// options. Two of them are not the format's: acc= and every= say how the sums of a matrix product are kept.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "format/format.h"
+#include "recipe/accumulator.h"
 #include "recipe/site_pattern.h"
 
 namespace fakequant {
@@ -20,6 +23,7 @@ namespace fakequant {
 struct Rule {
   SitePattern pattern;
   Format format;
+  std::optional<Accumulator> accumulator = {};  // of the product whose result the pattern selects; none: float32
 
   bool operator==(const Rule&) const = default;
 };
@@ -32,8 +36,15 @@ Rule parse_rule(std::string_view text);
 
 // Throws a usage error when the pattern is invalid or the format's options do not suit its kind of site. Tokens are for
 // activations, and so are recorded ranges: a weight's range is always known. A scale over all tokens that happen to be
-// evaluated together is refused, because it would make results depend on the batch.
+// evaluated together is refused, because it would make results depend on the batch. An accumulator is for out(...), and
+// for all tokens.
 void check_rule(const Rule& rule);
+
+// Throws a usage error where a rule for these sites can have no accumulator.
+void check_accumulated(const SitePattern& pattern);
+
+// What follows the rule's '=': its format and its accumulator, "mantissa23,acc=e8m13,every=32".
+std::string format_text(const Rule& rule);
 
 // The text that parse_rule reads back to the same rule.
 std::string to_string(const Rule& rule);

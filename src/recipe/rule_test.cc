@@ -30,7 +30,9 @@ TEST(Rule, TakesLayersAndTokensInEitherOrder) {
 TEST(Rule, ReadsAndWritesItsText) {
   for (const auto* text :
        {"w:ffn_norm=bf16", "w:blk.*.ffn_*.weight=bf16,round=zero", "a:ffn_norm@last:5=bf16",
-        "a:in(ffn_up)@0-3@tokens:1-=int8,per=row", "a:Qcur#0@2=bf16", "a:logits@tokens:0,4-7=e4m3"}) {
+        "a:in(ffn_up)@0-3@tokens:1-=int8,per=row", "a:Qcur#0@2=bf16", "a:logits@tokens:0,4-7=e4m3",
+        "a:out(ffn_up)=bf16", "a:out(matrices)@1-2=mantissa23,acc=e8m13,every=32", "a:out(*)=int8,per=row,acc=e5m10",
+        "a:out(*)@except:out(output)=int8,range='static:a,acc=b.json',acc=e5m10"}) {
     EXPECT_EQ(to_string(parse_rule(text)), text);
   }
 }
@@ -68,6 +70,24 @@ TEST(Rule, HasAStaticRangeForActivationsOnly) {
   EXPECT_THAT(refusal("w:ffn_up=int8,range=static:r.json"), testing::HasSubstr("range is always known"));
   EXPECT_THAT(refusal("w:ffn_up=nvfp4,range=static:r.json"), testing::HasSubstr("range is always known"));
   EXPECT_THAT(refusal("a:ffn_norm=int8,per=tensor"), testing::HasSubstr("or give range=static:FILE"));
+}
+
+TEST(Rule, HasAnAccumulatorForTheResultsOfProducts) {
+  const auto rule = parse_rule("a:out(ffn_up)=bf16,every=32,round=zero,acc=e8m13");
+  EXPECT_EQ(rule.format, parse_format("bf16,round=zero"));
+  EXPECT_EQ(rule.accumulator, (Accumulator{8, 13, 32}));
+  EXPECT_EQ(format_text(rule), "bf16,round=zero,acc=e8m13,every=32");
+  EXPECT_NE(rule, parse_rule("a:out(ffn_up)=bf16,round=zero"));
+  EXPECT_EQ(parse_rule("a:out(ffn_up)=bf16,acc=f32"), parse_rule("a:out(ffn_up)=bf16"));
+  EXPECT_THAT(refusal("w:ffn_up=bf16,acc=e8m13"), testing::HasSubstr("a weight is no sum"));
+  EXPECT_THAT(refusal("w:ffn_up=bf16,acc=f32"), testing::HasSubstr("a weight is no sum"));
+  for (const auto* site : {"ffn_up", "in(ffn_up)", "ffn_input", "logits", "*"}) {
+    EXPECT_THAT(refusal(std::string("a:") + site + "=bf16,acc=e8m13"), testing::HasSubstr("write a:out(WEIGHT)"));
+  }
+  EXPECT_THAT(refusal("a:out(ffn_up)@tokens:1-=bf16,acc=e8m13"), testing::HasSubstr("leave out @tokens:"));
+  EXPECT_THAT(refusal("a:out(ffn_up)=acc=e8m13"), testing::HasSubstr("write mantissa23,acc=e8m13"));
+  EXPECT_THAT(refusal("a:out(ffn_up)=bf16,acc=e8m13,"), testing::HasSubstr("last comma"));
+  EXPECT_THAT(refusal("a:out(ffn_up)=bf16,acc=x"), testing::HasSubstr("unknown acc=x"));
 }
 
 TEST(Recipe, IsSplitByKindInItsOrder) {

@@ -10,7 +10,7 @@
 namespace fakequant {
 namespace {
 
-constexpr std::string_view kInputOf = "in(";
+constexpr std::string_view kInputOf = "in(", kOutputOf = "out(";
 
 struct Role {
   std::string_view name;
@@ -30,7 +30,7 @@ const std::vector<Role>& roles() {
 }
 
 [[noreturn]] void refuse_selector(std::string_view text, std::string_view why) {
-  throw usage_error(fmt::format("'{}' {}: write a name, a glob with *, NAME#0 or in(WEIGHT)", text, why));
+  throw usage_error(fmt::format("'{}' {}: write a name, a glob with *, NAME#0, in(WEIGHT) or out(WEIGHT)", text, why));
 }
 
 }  // namespace
@@ -57,17 +57,20 @@ Selector parse_selector(SiteKind kind, std::string_view text) {
     throw usage_error(fmt::format("'{}' is more than a selector: give layers, tokens and the format separately", text));
   }
   if (kind == SiteKind::weight) {
-    if (text.starts_with(kInputOf)) {
-      throw usage_error(fmt::format("'{}' is an activation, the input of a weight's product: write a:{}", text, text));
+    for (const auto form : {kInputOf, kOutputOf}) {
+      if (!text.starts_with(form)) continue;
+      throw usage_error(fmt::format("'{}' is an activation, the {} of a weight's product: write a:{}", text,
+                                    form == kInputOf ? "input" : "result", text));
     }
     return {Selector::name, std::string(text), {}};
   }
-  if (text.starts_with(kInputOf)) {
+  for (const auto form : {kInputOf, kOutputOf}) {
+    if (!text.starts_with(form)) continue;
     if (!text.ends_with(')')) refuse_selector(text, "has no closing parenthesis");
-    const auto weight = text.substr(kInputOf.size(), text.size() - kInputOf.size() - 1);
+    const auto weight = text.substr(form.size(), text.size() - form.size() - 1);
     if (weight.empty() || weight.find_first_of("()#") != std::string_view::npos)
       refuse_selector(text, "names no weight");
-    return {Selector::input_of, std::string(weight), {}};
+    return {form == kInputOf ? Selector::input_of : Selector::output_of, std::string(weight), {}};
   }
   if (std::find(role_names().begin(), role_names().end(), text) != role_names().end()) {
     return {Selector::role, std::string(text), {}};
@@ -87,6 +90,7 @@ Selector parse_selector(SiteKind kind, std::string_view text) {
 
 std::string to_string(const Selector& selector) {
   if (selector.form == Selector::input_of) return fmt::format("{}{})", kInputOf, selector.text);
+  if (selector.form == Selector::output_of) return fmt::format("{}{})", kOutputOf, selector.text);
   return selector.occurrence ? fmt::format("{}#{}", selector.text, *selector.occurrence) : selector.text;
 }
 

@@ -4,8 +4,9 @@
 //   Qcur#0        the first of the nodes of one name, in graph order; without a number, the last
 //   blk.*.ffn_*   a whole name, or a glob with * and ? that is matched against whole names
 //   in(ffn_up)    the input of the matrix product with a weight, which is selected as weights are
+//   out(ffn_up)   the result of that product
 //   ffn_input     a role: the input of a layer's first feed-forward products, in any architecture
-//   matrices      a class of weights: matrices, norms, embedding or output; also in in(matrices)
+//   matrices      a class of weights: matrices, norms, embedding or output; also in in(matrices), out(matrices)
 #pragma once
 
 #include <optional>
@@ -18,8 +19,8 @@ namespace fakequant {
 enum class SiteKind { weight, activation };
 
 struct Selector {
-  enum Form { name, input_of, role } form = name;
-  std::string text;               // the word, name or glob; for in(...), that of the weight
+  enum Form { name, input_of, output_of, role } form = name;
+  std::string text;               // the word, name or glob; for in(...) and out(...), that of the weight
   std::optional<int> occurrence;  // #0, #1 ...
 
   bool operator==(const Selector&) const = default;

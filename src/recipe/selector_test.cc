@@ -8,7 +8,8 @@ namespace fakequant {
 namespace {
 
 TEST(Selector, ReadsAndWritesItsText) {
-  for (const char* text : {"ffn_norm", "Qcur#0", "blk.*.ffn_*", "in(ffn_up)", "in(blk.0.*)", "ffn_input", "Q*#0"}) {
+  for (const char* text : {"ffn_norm", "Qcur#0", "blk.*.ffn_*", "in(ffn_up)", "in(blk.0.*)", "out(ffn_up)", "out(*)",
+                           "ffn_input", "Q*#0"}) {
     EXPECT_EQ(to_string(parse_selector(SiteKind::activation, text)), text);
   }
 }
@@ -17,16 +18,20 @@ TEST(Selector, HasAForm) {
   const auto form = [](const char* text) { return parse_selector(SiteKind::activation, text).form; };
   EXPECT_EQ(form("ffn_norm"), Selector::name);
   EXPECT_EQ(form("in(ffn_up)"), Selector::input_of);
+  EXPECT_EQ(form("out(ffn_up)"), Selector::output_of);
+  EXPECT_EQ(form("output"), Selector::name);
   for (const auto& role : role_names()) EXPECT_EQ(form(role.c_str()), Selector::role) << role;
   // Roles are for activations: a weight may have any name.
   EXPECT_EQ(parse_selector(SiteKind::weight, "logits").form, Selector::name);
 }
 
 TEST(Selector, RefusesAnInvalidText) {
-  for (const char* text : {"", "in(", "in()", "in(a", "in(a(b))", "x#", "x#y", "x#-1", "#0"}) {
+  for (const char* text :
+       {"", "in(", "in()", "in(a", "in(a(b))", "out(", "out()", "out(a", "out(a#0)", "x#", "x#y", "x#-1", "#0"}) {
     EXPECT_THROW(parse_selector(SiteKind::activation, text), Error) << text;
   }
   EXPECT_THROW(parse_selector(SiteKind::weight, "in(ffn_up)"), Error);
+  EXPECT_THROW(parse_selector(SiteKind::weight, "out(ffn_up)"), Error);
 }
 
 TEST(Role, BelongsToTheInputsOfCertainWeights) {

@@ -35,6 +35,7 @@ struct Site {
   std::vector<NodeName> node_names = {};  // the first of them is `name`; none where llama.cpp gave it none
   std::vector<WeightName> feeds = {};     // the weights whose matrix products read it
   bool is_logits = false;
+  std::optional<WeightName> product_of = {};  // the weight whose matrix product it is the result of
   // Of a weight:
   std::vector<std::int64_t> shape = {};  // as GGUF has it, the row first
 };

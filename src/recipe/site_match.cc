@@ -22,15 +22,21 @@ std::set<std::string> selectors_of(const SitePattern& pattern, const std::vector
       words.emplace(selector_of(class_of_weight(site.name, site.shape)));
       continue;
     }
+    const auto form = pattern.selector.form;
+    if (form == Selector::output_of) {
+      if (!site.product_of) continue;
+      words.insert(to_string({form, weight_word(site.product_of->name, site.product_of->layer), {}}));
+      continue;
+    }
     for (const auto& weight : site.feeds) {
       const auto word = weight_word(weight.name, weight.layer);
       for (const auto& role : role_names()) {
         if (plays_role(role, word)) words.insert(role);
       }
-      if (pattern.selector.form != Selector::name) words.insert(to_string({Selector::input_of, word, {}}));
+      if (form != Selector::name) words.insert(to_string({Selector::input_of, word, {}}));
     }
     if (site.is_logits) words.emplace(kLogitsRole);
-    if (pattern.selector.form == Selector::input_of) continue;
+    if (form == Selector::input_of) continue;
     for (const auto& node : site.node_names) {
       const auto word = node_word(node.name);
       words.insert(node.is_last ? word : to_string({Selector::name, word, node.occurrence}));

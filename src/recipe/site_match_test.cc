@@ -135,7 +135,9 @@ const std::vector<Site> kNodes = {
     {"in(blk.0.ffn_down.weight)", 0, {}, {{"blk.0.ffn_down.weight", 0}}},
     {"fattn-1 (permuted) (cont)", 1, {{"fattn-1 (permuted) (cont)"}}, {{"blk.1.attn_output.weight", 1}}},
     {"result_norm", {}, {{"result_norm"}}, {{"output.weight", {}}}},
-    {"result_output", {}, {{"result_output"}}, {}, true}};
+    {"ffn_up-0", 0, {{"ffn_up-0"}}, {}, false, WeightName{"blk.0.ffn_up.weight", 0}},
+    {"out(blk.1.ssm_dt.weight)", 1, {}, {}, false, WeightName{"blk.1.ssm_dt.weight", 1}},
+    {"result_output", {}, {{"result_output"}}, {}, true, WeightName{"output.weight", {}}}};
 
 // The sites that an activation rule wins, or its error message.
 std::vector<std::string> nodes_of(const std::string& rule) {
@@ -170,6 +172,19 @@ TEST(MatchSites, FindsTheInputOfAWeight) {
   EXPECT_EQ(nodes_of("a:in(*ffn_*)=bf16"), (Names{"ffn_norm-0", "in(blk.0.ffn_down.weight)"}));
   EXPECT_EQ(nodes_of("a:in(*)@1=bf16"), (Names{"fattn-1 (permuted) (cont)"}));
   EXPECT_EQ(nodes_of("a:in(output)=bf16"), (Names{"result_norm"}));
+}
+
+TEST(MatchSites, FindsTheResultOfAWeightsProduct) {
+  EXPECT_EQ(nodes_of("a:out(ffn_up)=bf16"), (Names{"ffn_up-0"}));
+  EXPECT_EQ(nodes_of("a:out(blk.1.ssm_dt.weight)=bf16"), (Names{"out(blk.1.ssm_dt.weight)"}));
+  EXPECT_EQ(nodes_of("a:out(blk.*.ffn_*.weight)=bf16"), (Names{"ffn_up-0"}));
+  EXPECT_EQ(nodes_of("a:out(*)@1=bf16"), (Names{"out(blk.1.ssm_dt.weight)"}));
+  EXPECT_EQ(nodes_of("a:out(*)=bf16"), (Names{"ffn_up-0", "out(blk.1.ssm_dt.weight)", "result_output"}));
+  EXPECT_EQ(nodes_of("a:out(matrices)=bf16"), (Names{"ffn_up-0", "out(blk.1.ssm_dt.weight)"}));
+  EXPECT_EQ(nodes_of("a:out(matrices)@except:out(ssm_dt)=bf16"), (Names{"ffn_up-0"}));
+  EXPECT_THAT(nodes_of("a:out(fnn_up)=bf16").front(),
+              HasSubstr("the nearest are out(ffn_up), out(output), out(ssm_dt)"));
+  EXPECT_THAT(nodes_of("a:out(ffn_up)@1=bf16").front(), HasSubstr("matches no activation"));
 }
 
 TEST(MatchSites, FindsRoles) {

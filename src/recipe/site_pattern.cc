@@ -36,6 +36,11 @@ bool selects_weight(std::string_view selector, std::string_view name, std::optio
          (is_matched_whole(selector) ? glob_match(selector, name) : selector == weight_word(name, layer));
 }
 
+// Of a weight that a product reads.
+bool selects_factor(std::string_view selector, const WeightName& weight) {
+  return selects_weight(selector, weight.name, weight.layer, class_of_factor(weight.name));
+}
+
 bool selects_node(const Selector& selector, const NodeName& node) {
   const auto is_meant = selector.occurrence ? node.occurrence == *selector.occurrence : node.is_last;
   if (is_meant && (selector.text == node.name || selector.text == node_word(node.name))) return true;
@@ -143,6 +148,10 @@ bool selects(const SitePattern& pattern, const Site& site, int layer_count) {
   if (selector.form == Selector::role && selector.text == kLogitsRole) {
     return site.is_logits && pattern.layers.is_all();
   }
+  if (selector.form == Selector::output_of) {
+    return site.product_of && contains_layer(pattern.layers, site.product_of->layer, layer_count) &&
+           selects_factor(selector.text, *site.product_of);
+  }
   return std::any_of(site.feeds.begin(), site.feeds.end(),
                      [&](const WeightName& weight) { return selects_input_of(pattern, weight, layer_count); });
 }
@@ -151,9 +160,10 @@ bool selects_input_of(const SitePattern& pattern, const WeightName& weight, int 
   if (!contains_layer(pattern.layers, weight.layer, layer_count)) return false;
   switch (pattern.selector.form) {
     case Selector::name:
+    case Selector::output_of:
       return false;
     case Selector::input_of:
-      return selects_weight(pattern.selector.text, weight.name, weight.layer, class_of_factor(weight.name));
+      return selects_factor(pattern.selector.text, weight);
     case Selector::role:
       return plays_role(pattern.selector.text, weight_word(weight.name, weight.layer));
   }

@@ -46,8 +46,8 @@ SitePattern in_layer(SitePattern pattern, int layer);
 // Whether the pattern selects a site of its kind. A bare word selects, of weights, blk.N.WORD.weight (also enc.blk. and
 // dec.blk.) or WORD.weight, and of activations WORD-N or WORD. The selector of a class selects the weights of that
 // class (weight_class.h). A weight's selector with a dot or a glob's characters is matched against the whole name; a
-// whole name always matches. The layer is that of the site, and for in(...) and roles that of the weight. A pattern
-// with layers selects no site outside the layers. Of what an exception selects nothing is selected.
+// whole name always matches. The layer is that of the site, and for in(...), out(...) and roles that of the weight. A
+// pattern with layers selects no site outside the layers. Of what an exception selects nothing is selected.
 bool selects(const SitePattern& pattern, const Site& site, int layer_count);
 
 // Whether an activation pattern selects the input of this weight's product by the weight, with in(...) or a role.

@@ -61,9 +61,9 @@ std::string describe_variants(const ExperimentResult& result) {
 // Variants in different formats do not show which part of the model is more sensitive.
 std::string comparability(const ExperimentResult& result) {
   std::set<std::string> formats;
-  for (const auto& rule : result.recipe) formats.insert(markdown_code(to_string(rule.format)));
+  for (const auto& rule : result.recipe) formats.insert(markdown_code(format_text(rule)));
   for (const auto& variant : result.variants) {
-    for (const auto& rule : variant.recipe) formats.insert(markdown_code(to_string(rule.format)));
+    for (const auto& rule : variant.recipe) formats.insert(markdown_code(format_text(rule)));
   }
   if (formats.size() < 2 || result.eval.variants.size() < 2) return {};
   return fmt::format(

@@ -34,6 +34,9 @@ std::string activation_word(const Site& site) {
         printable(node.is_last ? node_word(node.name) : fmt::format("{}#{}", node_word(node.name), node.occurrence)));
   }
   if (!words.empty()) return fmt::format("{}", fmt::join(words, ", "));
+  if (site.feeds.empty() && site.product_of && !site.is_logits) {
+    return fmt::format("out({})", printable(weight_word(site.product_of->name, site.product_of->layer)));
+  }
   if (site.feeds.empty()) return site.name;
   return fmt::format("in({})", printable(weight_word(site.feeds.front().name, site.feeds.front().layer)));
 }
@@ -164,6 +167,7 @@ Json to_json(const SiteList& sites, const Provenance& provenance) {
                                    {"operation", entry.site.operation},
                                    {"roles", entry.roles},
                                    {"feeds", feeds},
+                                   {"product_of", text_or_null(site.product_of ? site.product_of->name : "")},
                                    {"readers", readers_json(entry.site.readers)},
                                    {"kernels_round_to", kernels_json(entry.site.readers)},
                                    {"format", text_or_null(entry.format)},

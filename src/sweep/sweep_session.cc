@@ -7,6 +7,7 @@
 #include <set>
 
 #include "error.h"
+#include "gguf/tensor_type.h"
 #include "measure/text_chunks.h"
 #include "study/study_storage.h"
 #include "study/study_subject.h"
@@ -93,13 +94,21 @@ void SweepSession::open_study() {
   resume();
 }
 
+// Whether the variant's weights depend on how quantized tensors are stored. In native arithmetic that was always noted.
+bool SweepSession::is_stored_otherwise(const SweptVariant& variant) const {
+  const auto& sites = variant.planned.sites;
+  return variant.is_weight() &&
+         (request_.compute.arithmetic == Arithmetic::native ||
+          std::any_of(sites.begin(), sites.end(), [&](auto t) { return is_quantized(file_.tensors()[t].type); }));
+}
+
 StudyVariant SweepSession::study_variant(const SweptVariant& variant) const {
   const auto& planned = variant.planned;
   return {variant.name,
           planned.site,
           planned.format,
           planned.layer,
-          variant.is_weight() ? storage_text(request_.storage) : "",
+          is_stored_otherwise(variant) ? storage_text(request_.storage) : "",
           files_hash(planned.rule.format),
           {},
           {}};

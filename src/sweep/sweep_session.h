@@ -65,6 +65,7 @@ class SweepSession {
   void check_rules();
   void read_texts();
   void open_study();
+  bool is_stored_otherwise(const SweptVariant& variant) const;
   StudyVariant study_variant(const SweptVariant& variant) const;
   std::vector<StudySite> study_sites(const PlannedVariant& planned) const;
   void resume();
