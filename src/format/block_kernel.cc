@@ -1,6 +1,7 @@
 #include "format/block_kernel.h"
 
 #include "format/reference.h"
+#include "format/scale.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "format/block_kernel.cc"
@@ -16,7 +17,7 @@ namespace {
 using I = hn::RebindToSigned<F>;
 using Integers = hn::Vec<I>;
 
-constexpr std::size_t kTogether = kIntegersTogether;  // values in blocks whose scales are found together
+constexpr std::size_t kTogether = kLargestTogether;  // values in blocks whose scales are found together
 constexpr std::int32_t kInfinityBits = 0x7F800000;
 
 // The bits of the largest |x| of a block. The bits of magnitudes compare as the values do, with infinity and then the
@@ -58,17 +59,40 @@ class ToBlockGrid {
   bool has_negative_zero_;
 };
 
-template <Rounding rounding>
+// The number of values in a block: a constant for the sizes of the specifications, else 0, and then known at run time.
+template <std::size_t constant>
+class BlockSize {
+ public:
+  explicit BlockSize(std::size_t size) : size_(size) {}
+  std::size_t operator()() const { return constant != 0 ? constant : size_; }
+
+ private:
+  std::size_t size_;
+};
+
+// Well inside float32's normal range.
+constexpr float kSmallestPlain = 0x1p-100f, kLargestPlain = 0x1p100f;
+
+inline FloatMask is_plain(Floats x) {
+  return hn::And(hn::Ge(x, hn::Set(F(), kSmallestPlain)), hn::Le(x, hn::Set(F(), kLargestPlain)));
+}
+
+template <Rounding rounding, std::size_t constant_size>
 class MxBlocks {
  public:
-  static constexpr std::size_t kLargestBlock = kMxBlock;
+  static constexpr std::size_t kLargestBlock = constant_size != 0 ? constant_size : kTogether;
   static constexpr std::uintptr_t kAhead = kPageAhead;
-  static constexpr std::size_t block_size() { return kMxBlock; }
+  std::size_t block_size() const { return size_(); }
 
-  MxBlocks(const Element& element, ScaleRule rule) : element_(element), rule_(rule), to_grid_(element) {
+  explicit MxBlocks(const Format& format)
+      : element_(format.element),
+        rule_(format.scale.rule),
+        size_(static_cast<std::size_t>(format.block)),
+        to_grid_(format.element) {
+    const auto& element = format.element;
     const I i32;
     // As the mantissa of a float32, cut off: above it are the floats whose significand is.
-    const double mantissa = (largest_significand_kept(rule, element) - 1) * (1 << 23);
+    const double mantissa = (largest_significand_kept(rule_, element) - 1) * (1 << 23);
     largest_mantissa_kept_ = hn::Set(i32, static_cast<std::int32_t>(mantissa));
     largest_exponent_ = hn::Set(i32, exponent_of(element.largest));
   }
@@ -97,57 +121,88 @@ class MxBlocks {
  private:
   const Element& element_;
   ScaleRule rule_;
+  BlockSize<constant_size> size_;
   ToBlockGrid<rounding> to_grid_;
   Integers largest_mantissa_kept_, largest_exponent_;
 };
 
-template <Rounding rounding>
-class Nvfp4Blocks {
+// Rounds the numbers of scales to the type that stores them.
+class ToScaleType {
  public:
-  static constexpr std::size_t kLargestBlock = kNvfp4Block;
-  static constexpr std::uintptr_t kAhead = kRowAhead;  // the search for the outer scale has read this row already
-  static constexpr std::size_t block_size() { return kNvfp4Block; }
-
-  explicit Nvfp4Blocks(float outer)
-      : outer_(outer),
-        e4m3_(nvfp4_scale_element()),
-        to_e2m1_(nvfp4_element()),
-        is_plain_(outer >= kSmallestPlain && outer <= kLargestPlain) {
-    scale_ = hn::Zero(F());
+  explicit ToScaleType(const Scale& scale)
+      : type_(scale.type),
+        has_float32_exponents_(scale.type == ScaleType::small_float && scale.number.exponent_bits == 8),
+        grid_(scale.type == ScaleType::small_float && !has_float32_exponents_ ? scale.number : *element_of("e4m3")) {
+    cut_.dropped = std::max(1, 23 - scale.number.mantissa_bits);
+    cut_.mask = hn::Set(U(), (1u << cut_.dropped) - 1);
+    cut_.half = hn::Set(U(), 1u << (cut_.dropped - 1));
   }
 
-  // As nvfp4_scale computes them; 0 for the blocks that by_reference() must round.
-  Floats scales_of(Integers absmax) const {
+  // 0 for numbers beyond the type's largest, which are rare.
+  Floats operator()(Floats number) const {
     const F f;
-    const I i32;
-    if (!is_plain_) return hn::Zero(f);
-    const auto outer = hn::Set(f, outer_);
-    const auto quotient = hn::Div(hn::Div(hn::BitCast(f, absmax), hn::Set(f, 6.0f)), outer);
-    const auto capped = hn::Min(quotient, e4m3_.cap);
-    const auto rounded = e4m3_.template round<Rounding::nearest>(capped, is_negative(capped), hn::Zero(U()));
-    const auto finite = hn::RebindMask(f, hn::Lt(absmax, hn::Set(i32, kInfinityBits)));
-    // If the outer scale is that of other values, a block may be far beyond the largest block scale. This is rare.
-    const auto plain = hn::And(finite, hn::Le(quotient, e4m3_.cap));
-    return hn::IfThenElseZero(plain, hn::Mul(hn::Min(rounded, e4m3_.largest), outer));
-  }
-
-  void set_scale(float scale) { scale_ = hn::Set(F(), scale); }
-  Floats operator()(Floats x, Words random) { return hn::Mul(to_e2m1_(hn::Div(x, scale_), random), scale_); }
-  std::int64_t saturated() const { return to_e2m1_.saturated(); }
-
-  HWY_INLINE std::int64_t by_reference(std::span<float> block, const std::uint32_t* random) const {
-    return round_nvfp4_block(outer_, rounding, block, random);
+    if (type_ == ScaleType::f32) return number;
+    if (has_float32_exponents_) {
+      const auto bits = hn::BitCast(U(), number);
+      return hn::BitCast(f,
+                         hn::AndNot(cut_.mask, with_carry<Rounding::nearest>(cut_, bits, is_negative(number), bits)));
+    }
+    const auto rounded =
+        grid_.template round<Rounding::nearest>(hn::Min(number, grid_.cap), is_negative(number), hn::Zero(U()));
+    return hn::IfThenElseZero(hn::Le(number, grid_.cap), hn::Min(rounded, grid_.largest));
   }
 
  private:
-  // Well inside float32's normal range.
-  static constexpr float kSmallestPlain = 0x1p-100f, kLargestPlain = 0x1p100f;
+  ScaleType type_;
+  bool has_float32_exponents_;
+  Grid grid_;
+  UpperBitsCut cut_;
+};
 
+template <Rounding rounding, std::size_t constant_size>
+class ScaledBlocks {
+ public:
+  static constexpr std::size_t kLargestBlock = constant_size != 0 ? constant_size : kTogether;
+  // A search for an outer scale has read this row already.
+  static constexpr std::uintptr_t kAhead = constant_size != 0 ? kRowAhead : kPageAhead;
+  std::size_t block_size() const { return size_(); }
+
+  ScaledBlocks(const Format& format, float outer)
+      : format_(format),
+        outer_(outer),
+        size_(static_cast<std::size_t>(format.block)),
+        to_scale_type_(format.scale),
+        to_element_(format.element) {
+    largest_ = hn::Set(F(), static_cast<float>(format.element.largest));
+    scale_ = hn::Zero(F());
+  }
+
+  // As block_scale computes them; 0 for the blocks that by_reference() must round.
+  Floats scales_of(Integers absmax) const {
+    const F f;
+    if (!(outer_ >= kSmallestPlain && outer_ <= kLargestPlain)) return hn::Zero(f);
+    const auto outer = hn::Set(f, outer_);
+    const auto value = hn::BitCast(f, absmax);
+    const auto scale = hn::Mul(to_scale_type_(hn::Div(hn::Div(value, largest_), outer)), outer);
+    // If the outer scale is that of other values, a block may be far beyond the largest block scale.
+    return hn::IfThenElseZero(hn::And(is_plain(value), is_plain(scale)), scale);
+  }
+
+  void set_scale(float scale) { scale_ = hn::Set(F(), scale); }
+  Floats operator()(Floats x, Words random) { return hn::Mul(to_element_(hn::Div(x, scale_), random), scale_); }
+  std::int64_t saturated() const { return to_element_.saturated(); }
+
+  HWY_INLINE std::int64_t by_reference(std::span<float> block, const std::uint32_t* random) const {
+    return round_scaled_block(format_, outer_, block, random);
+  }
+
+ private:
+  const Format& format_;
   float outer_;
-  Grid e4m3_;
-  ToBlockGrid<rounding> to_e2m1_;
-  Floats scale_;
-  bool is_plain_;
+  BlockSize<constant_size> size_;
+  ToScaleType to_scale_type_;
+  ToBlockGrid<rounding> to_element_;
+  Floats largest_, scale_;
 };
 
 template <Rounding rounding>
@@ -165,10 +220,8 @@ class IntegerBlocks {
 
   // As symmetric_scale computes them; 0 for the blocks that by_reference() must round.
   Floats scales_of(Integers absmax) const {
-    const F f;
-    const auto value = hn::BitCast(f, absmax);
-    const auto plain = hn::And(hn::Ge(value, hn::Set(f, kSmallestPlain)), hn::Le(value, hn::Set(f, kLargestPlain)));
-    return hn::IfThenElseZero(plain, hn::Div(value, largest_));
+    const auto value = hn::BitCast(F(), absmax);
+    return hn::IfThenElseZero(is_plain(value), hn::Div(value, largest_));
   }
 
   void set_scale(float scale) { scale_ = hn::Set(F(), scale); }
@@ -187,9 +240,6 @@ class IntegerBlocks {
   }
 
  private:
-  // Well inside float32's normal range.
-  static constexpr float kSmallestPlain = 0x1p-100f, kLargestPlain = 0x1p100f;
-
   int bits_;
   std::size_t block_size_;
   Floats largest_, scale_;
@@ -251,20 +301,31 @@ std::int64_t round_row(float* row, std::size_t count, const std::uint32_t* rando
   return saturated + blocks.saturated();
 }
 
+constexpr std::size_t kMxBlock = 32, kNvfp4Block = 16;
+
 template <Rounding rounding>
-std::int64_t mx_row(const Element& element, ScaleRule rule, float* row, std::size_t count,
-                    const std::uint32_t* random) {
-  return round_row<is_random(rounding)>(row, count, random, MxBlocks<rounding>(element, rule));
+std::int64_t mx_row(const Format& format, float* row, std::size_t count, const std::uint32_t* random) {
+  if (format.block == kMxBlock) {
+    return round_row<is_random(rounding)>(row, count, random, MxBlocks<rounding, kMxBlock>(format));
+  }
+  return round_row<is_random(rounding)>(row, count, random, MxBlocks<rounding, 0>(format));
 }
 
 template <Rounding rounding>
-std::int64_t nvfp4_row(float outer, float* row, std::size_t count, const std::uint32_t* random) {
-  return round_row<is_random(rounding)>(row, count, random, Nvfp4Blocks<rounding>(outer));
+std::int64_t scaled_row(const Format& format, float outer, float* row, std::size_t count, const std::uint32_t* random) {
+  if (format.block == kNvfp4Block) {
+    return round_row<is_random(rounding)>(row, count, random, ScaledBlocks<rounding, kNvfp4Block>(format, outer));
+  }
+  return round_row<is_random(rounding)>(row, count, random, ScaledBlocks<rounding, 0>(format, outer));
 }
 
-std::int64_t mx_row_any(const Element& element, Rounding rounding, ScaleRule rule, float* row, std::size_t count,
-                        const std::uint32_t* random) {
-  return with_constant(rounding, [&](auto r) { return mx_row<r()>(element, rule, row, count, random); });
+std::int64_t mx_row_any(const Format& format, float* row, std::size_t count, const std::uint32_t* random) {
+  return with_constant(format.rounding, [&](auto r) { return mx_row<r()>(format, row, count, random); });
+}
+
+std::int64_t scaled_row_any(const Format& format, float outer, float* row, std::size_t count,
+                            const std::uint32_t* random) {
+  return with_constant(format.rounding, [&](auto r) { return scaled_row<r()>(format, outer, row, count, random); });
 }
 
 template <Rounding rounding>
@@ -277,10 +338,6 @@ std::int64_t integer_row_any(int bits, std::size_t block_size, Rounding rounding
   return with_constant(rounding, [&](auto r) { return integer_row<r()>(bits, block_size, row, count, random); });
 }
 
-std::int64_t nvfp4_row_any(float outer, Rounding rounding, float* row, std::size_t count, const std::uint32_t* random) {
-  return with_constant(rounding, [&](auto r) { return nvfp4_row<r()>(outer, row, count, random); });
-}
-
 }  // namespace
 }  // namespace HWY_NAMESPACE
 }  // namespace fakequant
@@ -290,21 +347,21 @@ HWY_AFTER_NAMESPACE();
 namespace fakequant {
 namespace {
 HWY_EXPORT(mx_row_any);
-HWY_EXPORT(nvfp4_row_any);
+HWY_EXPORT(scaled_row_any);
 HWY_EXPORT(integer_row_any);
 }  // namespace
 
-std::int64_t round_to_mx(const Element& element, Rounding rounding, ScaleRule rule, std::span<float> row,
-                         const std::uint32_t* random) {
-  return HWY_DYNAMIC_DISPATCH(mx_row_any)(element, rounding, rule, row.data(), row.size(), random);
+bool can_round_together(std::int64_t block) {
+  return block % 16 == 0 && block <= static_cast<std::int64_t>(kLargestTogether);
 }
 
-std::int64_t round_to_nvfp4(float outer, Rounding rounding, std::span<float> row, const std::uint32_t* random) {
-  return HWY_DYNAMIC_DISPATCH(nvfp4_row_any)(outer, rounding, row.data(), row.size(), random);
+std::int64_t round_to_mx(const Format& format, std::span<float> row, const std::uint32_t* random) {
+  return HWY_DYNAMIC_DISPATCH(mx_row_any)(format, row.data(), row.size(), random);
 }
 
-bool can_round_together(std::int64_t integer_block) {
-  return integer_block % 16 == 0 && integer_block <= static_cast<std::int64_t>(kIntegersTogether);
+std::int64_t round_to_scaled_blocks(const Format& format, float outer, std::span<float> row,
+                                    const std::uint32_t* random) {
+  return HWY_DYNAMIC_DISPATCH(scaled_row_any)(format, outer, row.data(), row.size(), random);
 }
 
 std::int64_t round_to_integer_blocks(int bits, std::int64_t block, Rounding rounding, std::span<float> row,

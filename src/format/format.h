@@ -1,13 +1,14 @@
 // A number format: the parts that define how values are rounded, and the text that names them.
 //
 // A format is an element, the span of values that share a scale, the type of that scale and the rule that finds it, a
-// second scale outside of it, the range that the codes are fitted to, and the rounding. Names are short for
-// combinations of parts (format_names.cc), and options that follow a name change one part each (format_options.cc):
+// second scale outside of it, the range that the codes are fitted to, and the rounding. Options that follow a name
+// change one part each (format_options.cc), and names are short for combinations of parts (format_names.cc):
 //
 //   bf16 e4m3 mantissa7     a float element, no scale
+//   e4m3,per=row            a float element, a float32 scale for each row: absmax goes to the element's largest value
 //   int2 .. int16           an integer element, a float32 scale for each tensor, token, row or block
-//   mxfp8 mxfp4 mxint8 ...  a float or fixed-point element, an E8M0 scale for each 32 values
-//   nvfp4                   e2m1, an E4M3 scale for each 16 values and a float32 scale over all of them
+//   mxfp4                   e2m1,per=block,block=32,scale=e8m0: a power of two for each 32 values
+//   nvfp4                   e2m1,per=block,block=16,scale=e4m3,outer=f32: and a float32 scale over all of them
 //   q4_k ggml:mxfp4 ...     a block type of another library, whose code does it all
 //
 // A Format is a value: parsed from the words of a rule ("int4,per=block,block=32,mode=asym"), compared, printed, and
@@ -47,16 +48,11 @@ struct RangeRule {
   bool operator==(const RangeRule&) const = default;
 };
 
-// The scale of values that share one.
-struct Scale {
-  ScaleType type = ScaleType::none;
-  ScaleRule rule = ScaleRule::floor;  // of E8M0
-
-  bool operator==(const Scale&) const = default;
-};
+inline constexpr std::int64_t kDefaultBlock = 32;
+inline constexpr std::int64_t kLargestBlock = 2048;  // where more than a scale in float32 belongs to a block
 
 struct Format {
-  std::string name = "bf16";  // what was asked for
+  std::string name = "bf16";  // the shortest that says the parts: see name_by_parts()
 
   // A type of another library, which replaces all parts but the importance file; null for other formats.
   const BlockType* block_type = nullptr;
@@ -67,8 +63,8 @@ struct Format {
 
   Scale scale;
   std::optional<Span> per;                  // left out: see span_of_scale()
-  std::int64_t block = 32;                  // values in a block, for per=block
-  ScaleType outer_scale = ScaleType::none;  // over all values of a tensor or token, beside the scales of blocks
+  std::int64_t block = kDefaultBlock;       // values in a block, for per=block
+  ScaleType outer_scale = ScaleType::none;  // f32: over all values of a tensor or token, beside the scales of blocks
   RangeRule range;
 
   Rounding rounding = Rounding::nearest;

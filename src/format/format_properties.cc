@@ -13,9 +13,19 @@ Format for_activation(Format format) {
 
 bool has_scale(const Format& format) { return format.scale.type != ScaleType::none; }
 
-bool finds_range(const Format& format) {
-  return format.scale.type == ScaleType::f32 || format.outer_scale != ScaleType::none;
+bool has_integer_scale(const Format& format) {
+  return has_scale(format) && format.element.is_fixed_point() && !is_microscaled(format);
 }
+
+bool is_microscaled(const Format& format) {
+  return format.scale.type == ScaleType::e8m0 && format.per == Span::block && format.outer_scale == ScaleType::none;
+}
+
+bool has_float_scale(const Format& format) {
+  return has_scale(format) && !has_integer_scale(format) && !is_microscaled(format);
+}
+
+bool finds_range(const Format& format) { return has_integer_scale(format) || has_float_scale(format); }
 
 bool has_static_range(const Format& format) { return format.range.kind == RangeRule::static_range; }
 

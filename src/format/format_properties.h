@@ -19,6 +19,15 @@ Format for_activation(Format format);
 // Whether values are divided by a scale that the format finds. Not for block types, which have their own.
 bool has_scale(const Format& format);
 
+// Whether codes are whole numbers that count float scales (IntegerScale).
+bool has_integer_scale(const Format& format);
+
+// Whether blocks are those of OCP MX: E8M0 scales, found with NaN and infinity (round_mx_block).
+bool is_microscaled(const Format& format);
+
+// Whether an element is scaled to the absmax of finite values (FloatScale, round_scaled_block).
+bool has_float_scale(const Format& format);
+
 // Whether range= says how the outermost scale is found.
 bool finds_range(const Format& format);
 

@@ -53,6 +53,23 @@ Rounded round_to_integer(const IntegerScale& scale, Rounding rounding, float x, 
   return {value + 0.0f, clamped != code};  // + 0: integers have no -0
 }
 
+FloatScale float_scale(const Format& format, float absmax) {
+  if (absmax == 0) return {};
+  if (format.scale.type == ScaleType::e8m0) {
+    return {static_cast<float>(power_of_two(mx_shared_exponent(absmax, format.element, format.scale.rule)))};
+  }
+  return {stored_in(format.scale, absmax / static_cast<float>(format.element.largest))};
+}
+
+Rounded round_to_scaled(const Element& element, const FloatScale& scale, Rounding rounding, float x,
+                        std::uint32_t random) {
+  if (scale.scale == 0 && !std::isnan(x)) return {element.has_negative_zero ? std::copysign(0.0f, x) : 0.0f, x != 0};
+  const auto rounded = round_reference(element, rounding, true, x / scale.scale, random);
+  constexpr float kLargest = std::numeric_limits<float>::max();
+  if (std::isnan(x)) return {rounded.value, false};
+  return {std::clamp(rounded.value * scale.scale, -kLargest, kLargest), rounded.saturated};
+}
+
 std::int64_t round_integer_block(int bits, Rounding rounding, std::span<float> block, const std::uint32_t* random) {
   const auto scale = symmetric_scale(bits, absmax_of_finite(block));
   std::int64_t saturated = 0;
@@ -94,37 +111,25 @@ std::int64_t round_mx_block(const Element& element, Rounding rounding, ScaleRule
   return saturated;
 }
 
-const Element& nvfp4_element() {
-  static const Element element = *element_of("e2m1");
-  return element;
+float outer_scale(const Format& format, float absmax) {
+  return absmax / (static_cast<float>(format.element.largest) * static_cast<float>(format.scale.number.largest));
 }
 
-const Element& nvfp4_scale_element() {
-  static const Element element = *element_of("e4m3");
-  return element;
-}
-
-float nvfp4_outer_scale(float absmax) { return absmax / (6.0f * 448.0f); }
-
-float nvfp4_scale(float block_absmax, float outer) {
+float block_scale(const Format& format, float block_absmax, float outer) {
   if (outer == 0) return 0;
-  return round_reference(nvfp4_scale_element(), Rounding::nearest, true, block_absmax / 6.0f / outer).value * outer;
+  return stored_in(format.scale, block_absmax / static_cast<float>(format.element.largest) / outer) * outer;
 }
 
-std::int64_t round_nvfp4_block(float outer, Rounding rounding, std::span<float> block, const std::uint32_t* random) {
-  const float scale = nvfp4_scale(absmax_of_finite(block), outer);
+std::int64_t round_scaled_block(const Format& format, float outer, std::span<float> block,
+                                const std::uint32_t* random) {
+  const FloatScale scale{block_scale(format, absmax_of_finite(block), outer)};
+  const bool is_too_small = scale.scale == 0 && format.outer_scale != ScaleType::none && outer != 0;
   std::int64_t saturated = 0;
   for (std::size_t i = 0; i < block.size(); ++i) {
-    if (scale == 0) {  // the block is too small for a scale, or its finite values are all 0
-      if (std::isnan(block[i])) continue;
-      saturated += outer == 0 ? block[i] != 0 : std::isinf(block[i]);
-      block[i] = std::copysign(0.0f, block[i]);
-      continue;
-    }
-    const auto rounded = round_reference(nvfp4_element(), rounding, true, block[i] / scale, random ? random[i] : 0);
-    constexpr float kLargest = std::numeric_limits<float>::max();
-    block[i] = std::isnan(block[i]) ? rounded.value : std::clamp(rounded.value * scale, -kLargest, kLargest);
-    saturated += rounded.saturated;
+    const float x = block[i];
+    const auto rounded = round_to_scaled(format.element, scale, format.rounding, x, random ? random[i] : 0);
+    block[i] = rounded.value;
+    saturated += is_too_small ? std::isinf(x) : rounded.saturated;
   }
   return saturated;
 }

@@ -8,9 +8,9 @@
 #include <span>
 
 #include "format/element.h"
+#include "format/format.h"
 #include "format/reference.h"
 #include "format/rounding.h"
-#include "format/scale_rule.h"
 
 namespace fakequant {
 
@@ -42,6 +42,22 @@ IntegerScale asymmetric_scale(int bits, const ValueRange& range);
 // Under a scale of 0 every value becomes 0, and those that were not 0 saturated.
 Rounded round_to_integer(const IntegerScale& scale, Rounding rounding, float x, std::uint32_t random = 0);
 
+// element = x / scale.
+struct FloatScale {
+  float scale = 0;
+
+  bool operator==(const FloatScale&) const = default;
+};
+
+// The scale under which an absmax goes to the element's largest value, as the format stores it: absmax / largest, or a
+// power of two by E8M0's rule.
+FloatScale float_scale(const Format& format, float absmax);
+
+// scale x element(x / scale), clamped to float32's largest. Elements always saturate. NaN stays NaN. Under a scale of 0
+// every value becomes 0, and those that were not 0 saturated.
+Rounded round_to_scaled(const Element& element, const FloatScale& scale, Rounding rounding, float x,
+                        std::uint32_t random = 0);
+
 // Rounds one block in place under symmetric_scale() of the absmax of its finite values. `random` has a word for each
 // value, or is null. Returns how many values saturated.
 std::int64_t round_integer_block(int bits, Rounding rounding, std::span<float> block, const std::uint32_t* random);
@@ -58,19 +74,17 @@ int mx_shared_exponent(float absmax, const Element& element, ScaleRule rule);
 std::int64_t round_mx_block(const Element& element, Rounding rounding, ScaleRule rule, std::span<float> block,
                             const std::uint32_t* random);
 
-// NVFP4's two scales: outer = absmax / (6 x 448), a block's = e4m3(absmax of the block / 6 / outer). Source: NVIDIA,
-// "Introducing NVFP4" (2025).
-inline constexpr int kNvfp4Block = 16;
-const Element& nvfp4_element();        // e2m1
-const Element& nvfp4_scale_element();  // e4m3
-float nvfp4_outer_scale(float absmax);
+// A scale over all blocks, under which the largest block scale is the largest that its type holds: absmax / (largest
+// element x largest scale). Source: NVIDIA, "Introducing NVFP4" (2025).
+float outer_scale(const Format& format, float absmax);
 
-// The product of both scales of a block with this absmax.
-float nvfp4_scale(float block_absmax, float outer);
+// The scale of a block with this absmax, as its type stores it: absmax / largest element; with an outer scale
+// (absmax / largest element / outer), times outer. Without one, `outer` is 1.
+float block_scale(const Format& format, float block_absmax, float outer);
 
-// Rounds one block in place: element = e2m1(x / scale), scale = the product of both. NaN stays NaN and infinity
-// saturates; the block's absmax is that of its finite values. Under an outer scale of 0 every value becomes 0, and
-// those that were not 0 saturated.
-std::int64_t round_nvfp4_block(float outer, Rounding rounding, std::span<float> block, const std::uint32_t* random);
+// Rounds one block in place: element(x / scale) x scale, scale = block_scale(). NaN stays NaN and infinity saturates;
+// the block's absmax is that of its finite values. Under a scale of 0 every value becomes 0. Those that were not 0
+// saturated then, but under an outer scale above 0 only infinities did.
+std::int64_t round_scaled_block(const Format& format, float outer, std::span<float> block, const std::uint32_t* random);
 
 }  // namespace fakequant

@@ -97,8 +97,9 @@ std::size_t bin_of(const std::vector<std::int64_t>& bins, std::int64_t& rank) {
 }  // namespace
 
 SharedScale static_scale(const Format& format, const ValueRange& range) {
-  if (format.outer_scale != ScaleType::none) return {{}, nvfp4_outer_scale(range.absmax())};
-  return {integer_scale(format, range), 0};
+  if (format.outer_scale != ScaleType::none) return {.outer = outer_scale(format, range.absmax())};
+  if (has_float_scale(format)) return {.floating = float_scale(format, range.absmax())};
+  return {.integer = integer_scale(format, range)};
 }
 
 SharedScale scale_of(const Format& format, std::span<const float> group) {
@@ -106,9 +107,9 @@ SharedScale scale_of(const Format& format, std::span<const float> group) {
   const auto range = range_of(group);
   switch (format.range.kind) {
     case RangeRule::percentile:
-      return {integer_scale(format, clipped(range, percentile_of_magnitudes(format.range.percent, group))), 0};
+      return static_scale(format, clipped(range, percentile_of_magnitudes(format.range.percent, group)));
     case RangeRule::mse:
-      return {best_scale(format, range, errors_of_ranges(format, range, group)), 0};
+      return {.integer = best_scale(format, range, errors_of_ranges(format, range, group))};
     case RangeRule::absmax:
     case RangeRule::static_range:
       break;
@@ -175,7 +176,7 @@ void TensorScaleSearch::end_pass(const std::vector<std::vector<double>>& sums) {
     const auto low_bits = bin_of(lower_[r], rank[r]);
     values[r] = std::bit_cast<float>(static_cast<std::uint32_t>(bins_[r] << 16 | low_bits));
   }
-  scale_.integer = integer_scale(format_, clipped(range_, between(values[0], values[1], ranks.fraction)));
+  scale_ = static_scale(format_, clipped(range_, between(values[0], values[1], ranks.fraction)));
 }
 
 SharedScale TensorScaleSearch::scale() const { return scale_; }
