@@ -159,7 +159,7 @@ class ToScaleType {
   UpperBitsCut cut_;
 };
 
-template <Rounding rounding, std::size_t constant_size>
+template <Rounding rounding, std::size_t constant_size, Arithmetic arithmetic = Arithmetic::division>
 class ScaledBlocks {
  public:
   static constexpr std::size_t kLargestBlock = constant_size != 0 ? constant_size : kTogether;
@@ -170,26 +170,49 @@ class ScaledBlocks {
   ScaledBlocks(const Format& format, float outer)
       : format_(format),
         outer_(outer),
+        has_outer_(format.outer_scale != ScaleType::none),
         size_(static_cast<std::size_t>(format.block)),
         to_scale_type_(format.scale),
         to_element_(format.element) {
     largest_ = hn::Set(F(), static_cast<float>(format.element.largest));
-    scale_ = hn::Zero(F());
+    one_ = hn::Set(F(), 1.0f);
+    scale_ = factor_ = hn::Zero(F());
   }
 
-  // As block_scale computes them; 0 for the blocks that by_reference() must round.
+  // As block_scale computes them, or with arithmetic=reciprocal what set_scale() needs for it; 0 for the blocks that
+  // by_reference() must round.
   Floats scales_of(Integers absmax) const {
     const F f;
     if (!(outer_ >= kSmallestPlain && outer_ <= kLargestPlain)) return hn::Zero(f);
     const auto outer = hn::Set(f, outer_);
     const auto value = hn::BitCast(f, absmax);
-    const auto scale = hn::Mul(to_scale_type_(hn::Div(hn::Div(value, largest_), outer)), outer);
+    if constexpr (arithmetic == Arithmetic::reciprocal) {
+      if (!has_outer_) {
+        const auto factor = hn::Mul(hn::Div(one_, value), largest_);
+        return hn::IfThenElseZero(hn::And(is_plain(value), is_plain(factor)), factor);
+      }
+    }
+    const auto stored = to_scale_type_(hn::Div(hn::Div(value, largest_), outer));
+    const auto scale = hn::Mul(stored, outer);
     // If the outer scale is that of other values, a block may be far beyond the largest block scale.
-    return hn::IfThenElseZero(hn::And(is_plain(value), is_plain(scale)), scale);
+    return hn::IfThenElseZero(hn::And(is_plain(value), is_plain(scale)),
+                              arithmetic == Arithmetic::reciprocal ? stored : scale);
   }
 
-  void set_scale(float scale) { scale_ = hn::Set(F(), scale); }
-  Floats operator()(Floats x, Words random) { return hn::Mul(to_element_(hn::Div(x, scale_), random), scale_); }
+  void set_scale(float scale) {
+    scale_ = hn::Set(F(), scale);
+    if constexpr (arithmetic == Arithmetic::reciprocal) {
+      const auto outer = hn::Set(F(), outer_);
+      factor_ = has_outer_ ? hn::Div(hn::Div(one_, outer), scale_) : scale_;
+      scale_ = has_outer_ ? hn::Mul(scale_, outer) : hn::Div(one_, factor_);
+    }
+  }
+
+  Floats operator()(Floats x, Words random) {
+    const auto element = arithmetic == Arithmetic::reciprocal ? hn::Mul(x, factor_) : hn::Div(x, scale_);
+    return hn::Mul(to_element_(element, random), scale_);
+  }
+
   std::int64_t saturated() const { return to_element_.saturated(); }
 
   HWY_INLINE std::int64_t by_reference(std::span<float> block, const std::uint32_t* random) const {
@@ -199,10 +222,11 @@ class ScaledBlocks {
  private:
   const Format& format_;
   float outer_;
+  bool has_outer_;
   BlockSize<constant_size> size_;
   ToScaleType to_scale_type_;
   ToBlockGrid<rounding> to_element_;
-  Floats largest_, scale_;
+  Floats largest_, one_, scale_, factor_;
 };
 
 template <Rounding rounding>
@@ -212,37 +236,43 @@ class IntegerBlocks {
   static constexpr std::uintptr_t kAhead = kPageAhead;
   std::size_t block_size() const { return block_size_; }
 
-  IntegerBlocks(int bits, std::size_t block_size) : bits_(bits), block_size_(block_size) {
-    largest_ = hn::Set(F(), symmetric_scale(bits, 0).high);
+  explicit IntegerBlocks(const Format& format)
+      : format_(format), block_size_(static_cast<std::size_t>(format.block)), to_scale_type_(format.scale) {
+    const auto codes = integer_scale(format, {});
+    divisor_ = hn::Set(F(), largest_of_range(format));
+    low_ = hn::Set(F(), codes.low);
+    high_ = hn::Set(F(), codes.high);
     scale_ = hn::Zero(F());
     saturated_ = hn::Zero(U());
   }
 
-  // As symmetric_scale computes them; 0 for the blocks that by_reference() must round.
+  // As integer_scale computes them; 0 for the blocks that by_reference() must round.
   Floats scales_of(Integers absmax) const {
     const auto value = hn::BitCast(F(), absmax);
-    return hn::IfThenElseZero(is_plain(value), hn::Div(value, largest_));
+    const auto scale = to_scale_type_(hn::Div(value, divisor_));
+    return hn::IfThenElseZero(hn::And(is_plain(value), is_plain(scale)), scale);
   }
 
   void set_scale(float scale) { scale_ = hn::Set(F(), scale); }
 
   Floats operator()(Floats x, Words random) {
     const auto code = round_signed_steps<rounding>(hn::Div(x, scale_), random);
-    saturated_ = counted(saturated_, hn::Gt(hn::Abs(code), largest_));
-    const auto clamped = hn::Min(hn::Max(code, hn::Neg(largest_)), largest_);
+    saturated_ = counted(saturated_, hn::Or(hn::Lt(code, low_), hn::Gt(code, high_)));
+    const auto clamped = hn::Min(hn::Max(code, low_), high_);
     return without_negative_zero(hn::Mul(clamped, scale_));
   }
 
   std::int64_t saturated() const { return hn::GetLane(hn::SumOfLanes(U(), saturated_)); }
 
   HWY_INLINE std::int64_t by_reference(std::span<float> block, const std::uint32_t* random) const {
-    return round_integer_block(bits_, rounding, block, random);
+    return round_integer_block(format_, block, random);
   }
 
  private:
-  int bits_;
+  const Format& format_;
   std::size_t block_size_;
-  Floats largest_, scale_;
+  ToScaleType to_scale_type_;
+  Floats divisor_, low_, high_, scale_;
   Words saturated_;
 };
 
@@ -313,6 +343,10 @@ std::int64_t mx_row(const Format& format, float* row, std::size_t count, const s
 
 template <Rounding rounding>
 std::int64_t scaled_row(const Format& format, float outer, float* row, std::size_t count, const std::uint32_t* random) {
+  if (format.arithmetic == Arithmetic::reciprocal) {
+    using Blocks = ScaledBlocks<rounding, 0, Arithmetic::reciprocal>;
+    return round_row<is_random(rounding)>(row, count, random, Blocks(format, outer));
+  }
   if (format.block == kNvfp4Block) {
     return round_row<is_random(rounding)>(row, count, random, ScaledBlocks<rounding, kNvfp4Block>(format, outer));
   }
@@ -329,13 +363,12 @@ std::int64_t scaled_row_any(const Format& format, float outer, float* row, std::
 }
 
 template <Rounding rounding>
-std::int64_t integer_row(int bits, std::size_t block_size, float* row, std::size_t count, const std::uint32_t* random) {
-  return round_row<is_random(rounding)>(row, count, random, IntegerBlocks<rounding>(bits, block_size));
+std::int64_t integer_row(const Format& format, float* row, std::size_t count, const std::uint32_t* random) {
+  return round_row<is_random(rounding)>(row, count, random, IntegerBlocks<rounding>(format));
 }
 
-std::int64_t integer_row_any(int bits, std::size_t block_size, Rounding rounding, float* row, std::size_t count,
-                             const std::uint32_t* random) {
-  return with_constant(rounding, [&](auto r) { return integer_row<r()>(bits, block_size, row, count, random); });
+std::int64_t integer_row_any(const Format& format, float* row, std::size_t count, const std::uint32_t* random) {
+  return with_constant(format.rounding, [&](auto r) { return integer_row<r()>(format, row, count, random); });
 }
 
 }  // namespace
@@ -364,10 +397,8 @@ std::int64_t round_to_scaled_blocks(const Format& format, float outer, std::span
   return HWY_DYNAMIC_DISPATCH(scaled_row_any)(format, outer, row.data(), row.size(), random);
 }
 
-std::int64_t round_to_integer_blocks(int bits, std::int64_t block, Rounding rounding, std::span<float> row,
-                                     const std::uint32_t* random) {
-  return HWY_DYNAMIC_DISPATCH(integer_row_any)(bits, static_cast<std::size_t>(block), rounding, row.data(), row.size(),
-                                               random);
+std::int64_t round_to_integer_blocks(const Format& format, std::span<float> row, const std::uint32_t* random) {
+  return HWY_DYNAMIC_DISPATCH(integer_row_any)(format, row.data(), row.size(), random);
 }
 
 }  // namespace fakequant

@@ -9,7 +9,6 @@
 #include <span>
 
 #include "format/format.h"
-#include "format/rounding.h"
 
 namespace fakequant {
 
@@ -21,9 +20,8 @@ bool can_round_together(std::int64_t block);
 // round_to_element. Returns how many values saturated.
 std::int64_t round_to_mx(const Format& format, std::span<float> row, const std::uint32_t* random);
 
-// Rounds a row block by block as round_integer_block does.
-std::int64_t round_to_integer_blocks(int bits, std::int64_t block, Rounding rounding, std::span<float> row,
-                                     const std::uint32_t* random);
+// Rounds a row block by block as round_integer_block does, for mode=sym.
+std::int64_t round_to_integer_blocks(const Format& format, std::span<float> row, const std::uint32_t* random);
 
 // Rounds a row block by block as round_scaled_block does.
 std::int64_t round_to_scaled_blocks(const Format& format, float outer, std::span<float> row,

@@ -112,20 +112,24 @@ class ToGrid {
 };
 
 // Rounds to a scale times an element.
-template <Rounding rounding>
+template <Rounding rounding, bool has_factor>
 class ToScaledGrid {
  public:
   ToScaledGrid(const Element& element, const FloatScale& scale) : to_grid_(element, true) {
     scale_ = hn::Set(F(), scale.scale);
+    factor_ = hn::Set(F(), scale.factor);
   }
 
-  Floats operator()(Floats x, Words random) { return hn::Mul(to_grid_(hn::Div(x, scale_), random), scale_); }
+  Floats operator()(Floats x, Words random) {
+    const auto element = has_factor ? hn::Mul(x, factor_) : hn::Div(x, scale_);
+    return hn::Mul(to_grid_(element, random), scale_);
+  }
 
   std::int64_t saturated() const { return to_grid_.saturated(); }
 
  private:
   ToGrid<rounding> to_grid_;
-  Floats scale_;
+  Floats scale_, factor_;
 };
 
 template <Rounding rounding>
@@ -146,7 +150,11 @@ std::int64_t round_any(const Element& element, Rounding rounding, bool saturate,
 template <Rounding rounding>
 std::int64_t round_scaled_values(const Element& element, const FloatScale& scale, float* values, std::size_t count,
                                  const std::uint32_t* random) {
-  return round_each<is_random(rounding), kRowAhead>(values, count, random, ToScaledGrid<rounding>(element, scale));
+  const auto round = [&](auto to_grid) {
+    return round_each<is_random(rounding), kRowAhead>(values, count, random, to_grid);
+  };
+  return scale.factor == 0 ? round(ToScaledGrid<rounding, false>(element, scale))
+                           : round(ToScaledGrid<rounding, true>(element, scale));
 }
 
 std::int64_t round_scaled_any(const Element& element, const FloatScale& scale, Rounding rounding, float* values,

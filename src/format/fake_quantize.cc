@@ -70,7 +70,7 @@ std::int64_t round_blocks(const Format& format, std::span<float> values, const S
     return round_each_block(format, values, scale, random);
   }
   if (has_float_scale(format)) return round_to_scaled_blocks(format, 1, values, random);
-  return round_to_integer_blocks(format.element.bits(), format.block, format.rounding, values, random);
+  return round_to_integer_blocks(format, values, random);
 }
 
 std::int64_t round_chunk(const Format& format, std::span<float> values, const SharedScale& scale, std::int64_t block,

@@ -48,6 +48,19 @@ struct RangeRule {
   bool operator==(const RangeRule&) const = default;
 };
 
+// The codes of symmetric integers of N bits, and the code that the absmax goes to.
+enum class IntegerCodes {
+  narrow,         // -(2^(N-1)-1) to 2^(N-1)-1; absmax goes to the largest
+  full,           // -2^(N-1) to 2^(N-1)-1; absmax goes to the middle of both ends, (2^N - 1) / 2
+  full_positive,  // -2^(N-1) to 2^(N-1)-1; absmax goes to the largest
+};
+
+// How a value is divided by a float scale. Results differ in last bits, and where those decide a tie.
+enum class Arithmetic {
+  division,    // x / scale
+  reciprocal,  // x * (1 / absmax * largest), and back by 1 / that
+};
+
 inline constexpr std::int64_t kDefaultBlock = 32;
 inline constexpr std::int64_t kLargestBlock = 2048;  // where more than a scale in float32 belongs to a block
 
@@ -57,15 +70,17 @@ struct Format {
   // A type of another library, which replaces all parts but the importance file; null for other formats.
   const BlockType* block_type = nullptr;
 
-  Element element = *element_of("bf16");  // of one value
-  bool asymmetric = false;                // integers: codes from 0 on, with a zero point beside the scale
-  bool saturate = false;                  // overflow=saturate: clamps where the element has an infinity
+  Element element = *element_of("bf16");      // of one value
+  bool asymmetric = false;                    // integers: codes from 0 on, with a zero point beside the scale
+  IntegerCodes codes = IntegerCodes::narrow;  // of symmetric integers
+  bool saturate = false;                      // overflow=saturate: clamps where the element has an infinity
 
   Scale scale;
   std::optional<Span> per;                  // left out: see span_of_scale()
   std::int64_t block = kDefaultBlock;       // values in a block, for per=block
   ScaleType outer_scale = ScaleType::none;  // f32: over all values of a tensor or token, beside the scales of blocks
   RangeRule range;
+  Arithmetic arithmetic = Arithmetic::division;  // of float elements
 
   Rounding rounding = Rounding::nearest;
   std::uint64_t seed = 0;  // of random roundings

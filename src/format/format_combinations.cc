@@ -31,7 +31,7 @@ void give_float_its_scale(Format& format, const GivenKeys& given) {
   const bool is_plain_float = format.block_type == nullptr && !format.element.is_fixed_point() && !format.per;
   if (is_plain_float && has_static_range(format) && format.outer_scale == ScaleType::none) format.per = Span::tensor;
   if (is_plain_float && !format.per) {
-    for (const auto* key : {"block", "range", "scale", "outer"}) {
+    for (const auto* key : {"block", "range", "scale", "outer", "arithmetic"}) {
       refuse_where(given.has(key), fmt::format("{}= is for values that share a scale: add per=, or leave it out", key));
     }
     return;
@@ -49,6 +49,19 @@ void check_outer_scale(const Format& format) {
   refuse_where(is_searched(format.range),
                fmt::format("{} has no range={}: its outer scale takes range=absmax or static:FILE", format.name,
                            to_string(format.range)));
+}
+
+void check_codes(const Format& format) {
+  if (format.codes == IntegerCodes::narrow) return;
+  refuse_where(format.asymmetric, "codes= is for mode=sym: with mode=asym all codes are in use");
+  refuse_where(format.scale.type == ScaleType::e8m0,
+               "codes= does not go with scale=e8m0: a power of two does not fit the range to the codes");
+}
+
+void check_arithmetic(const Format& format) {
+  const bool is_f32 = format.scale.type == ScaleType::f32 || format.outer_scale == ScaleType::f32;
+  refuse_where(format.arithmetic == Arithmetic::reciprocal && !is_f32,
+               fmt::format("arithmetic=reciprocal is for scales in float32, and not for {}", name_of(format.scale)));
 }
 
 void check_range(const Format& format) {
@@ -88,6 +101,8 @@ void settle_parts(Format& format, const std::vector<std::string_view>& keys) {
     format.per = Span::tensor;
   }
   check_outer_scale(format);
+  check_codes(format);
+  check_arithmetic(format);
   check_range(format);
   check_scale(format, given);
   format.name = name_by_parts(format);

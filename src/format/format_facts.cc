@@ -84,7 +84,7 @@ ExampleScale scale_of_group(const Format& format, std::span<const float> group, 
     const float largest = infinite ? std::numeric_limits<float>::infinity() : absmax;
     return {power_of_two(mx_shared_exponent(largest, format.element, format.scale.rule)), {}};
   }
-  if (format.outer_scale != ScaleType::none) return {block_scale(format, absmax, outer), {}};
+  if (format.outer_scale != ScaleType::none) return {block_scale(format, absmax, outer).scale, {}};
   const auto scale = scale_of(format, group);
   if (has_integer_scale(format)) return {scale.integer.scale, scale.integer};
   return {scale.floating.scale, {}};
@@ -133,6 +133,10 @@ FormatFacts facts_of(const Format& format) {
   if (format.per == Span::block) {
     const int zero_point = format.asymmetric ? format.element.bits() : 0;
     facts.bits += static_cast<double>(bits_of(format.scale) + zero_point) / static_cast<double>(format.block);
+  }
+  if (format.codes != IntegerCodes::narrow) {
+    const auto codes = integer_scale(format, {});
+    facts.codes = fmt::format("{} .. {}", codes.low, codes.high);
   }
   if (format.asymmetric) {
     const int largest = (1 << format.element.bits()) - 1;

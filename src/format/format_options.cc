@@ -15,7 +15,11 @@ namespace {
 constexpr auto kSpanWords = std::to_array<Word<Span>>(
     {{"tensor", Span::tensor}, {"token", Span::token}, {"row", Span::row}, {"block", Span::block}});
 constexpr auto kModeWords = std::to_array<Word<bool>>({{"sym", false}, {"asym", true}});
+constexpr auto kCodesWords = std::to_array<Word<IntegerCodes>>(
+    {{"narrow", IntegerCodes::narrow}, {"full", IntegerCodes::full}, {"full-positive", IntegerCodes::full_positive}});
 constexpr auto kOuterWords = std::to_array<Word<ScaleType>>({{"none", ScaleType::none}, {"f32", ScaleType::f32}});
+constexpr auto kArithmeticWords =
+    std::to_array<Word<Arithmetic>>({{"division", Arithmetic::division}, {"reciprocal", Arithmetic::reciprocal}});
 constexpr auto kOverflowWords = std::to_array<Word<bool>>({{"infinity", false}, {"saturate", true}});
 
 // The value of a key whose words are in a table.
@@ -102,7 +106,7 @@ bool can_have_span(const Format& format) { return can_be_scaled(format) && !is_i
 bool can_have_range(const Format& format) {
   return can_be_scaled(format) && (!is_in_blocks(format) || finds_range(format));
 }
-bool can_have_outer(const Format& format) { return can_be_scaled(format) && !format.element.is_fixed_point(); }
+bool can_be_scaled_float(const Format& format) { return can_be_scaled(format) && !format.element.is_fixed_point(); }
 
 struct OptionRule {
   std::string_view key;
@@ -125,14 +129,20 @@ constexpr OptionRule kOptionRules[] = {
     {"mode", is_integer,
      [](Format& format, const FormatOption& option) { format.asymmetric = value_of_option(kModeWords, option); },
      [](const Format& format) { return std::string(word_of_value(kModeWords, format.asymmetric)); }},
+    {"codes", is_integer,
+     [](Format& format, const FormatOption& option) { format.codes = value_of_option(kCodesWords, option); },
+     [](const Format& format) { return std::string(word_of_value(kCodesWords, format.codes)); }},
     {"range", can_have_range,
      [](Format& format, const FormatOption& option) { format.range = parse_range(option.value); },
      [](const Format& format) { return to_string(format.range); }},
     {"scale", can_be_scaled,
      [](Format& format, const FormatOption& option) { format.scale = scale_of_option(format, option); }, text_of_scale},
-    {"outer", can_have_outer,
+    {"outer", can_be_scaled_float,
      [](Format& format, const FormatOption& option) { format.outer_scale = value_of_option(kOuterWords, option); },
      [](const Format& format) { return std::string(word_of_value(kOuterWords, format.outer_scale)); }},
+    {"arithmetic", can_be_scaled_float,
+     [](Format& format, const FormatOption& option) { format.arithmetic = value_of_option(kArithmeticWords, option); },
+     [](const Format& format) { return std::string(word_of_value(kArithmeticWords, format.arithmetic)); }},
     {"overflow",
      [](const Format& format) { return is_rounded_here(format) && !has_scale(format) && format.element.has_infinity; },
      [](Format& format, const FormatOption& option) { format.saturate = value_of_option(kOverflowWords, option); },

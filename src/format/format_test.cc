@@ -63,7 +63,12 @@ TEST(Format, ReadsAndWritesItsText) {
                            "e4m3,range=static:r.json",
                            "e4m3,per=row,range=percentile:99.5",
                            "int8,per=block,block=16,scale=e8m0",
-                           "mxint8,block=16,scale=ceil"}) {
+                           "mxint8,block=16,scale=ceil",
+                           "e4m3,per=tensor,arithmetic=reciprocal",
+                           "nvfp4,arithmetic=reciprocal",
+                           "int8,codes=full",
+                           "int4,per=block,block=128,mode=asym,scale=f16",
+                           "int8,codes=full-positive,scale=bf16"}) {
     EXPECT_EQ(to_string(parse_format(text)), text);
   }
   EXPECT_EQ(to_string(parse_format("int4,per=block,block=32,mode=sym,range=absmax")), "int4,per=block");
@@ -116,11 +121,13 @@ const std::map<std::string, std::vector<std::string>> kTriedValues = {
     {"per", {"tensor", "token", "row", "block"}},
     {"block", {"1", "32", "48"}},
     {"mode", {"sym", "asym"}},
+    {"codes", {"narrow", "full", "full-positive"}},
     {"range", {"absmax", "mse", "percentile:99.9", "percentile:100", "static:r.json", "static:a,b.json"}},
     {"scale",
      {"floor", "ceil", "nearest", "rceil", "even", "f32", "f16", "bf16", "e8m0", "e8m0:rceil", "e4m3", "ue5m3", "ue4m1",
       "e8m3"}},
     {"outer", {"none", "f32"}},
+    {"arithmetic", {"division", "reciprocal"}},
     {"overflow", {"infinity", "saturate"}},
     {"round", {"nearest", "away", "zero", "up", "down", "stochastic"}},
     {"seed", {"0", "7", "18446744073709551615"}}};
@@ -297,12 +304,11 @@ TEST(Format, RefusesWhatItDoesNotKnowAndSaysWhatItDoes) {
   EXPECT_THAT(refusal("nvfp4,range=mse"), HasSubstr("range=absmax or static:FILE"));
   EXPECT_THAT(refusal("nvfp4,range=percentile:99"), HasSubstr("range=absmax or static:FILE"));
   EXPECT_THAT(refusal("mxfp4,range=static:r.json"), HasSubstr("no option 'range'"));
-  EXPECT_THAT(
-      refusal("e4m3,mode=asym"),
-      HasSubstr("format e4m3 has no option 'mode': it takes per=, block=, range=, scale=, outer=, round=, seed="));
+  EXPECT_THAT(refusal("e4m3,mode=asym"), HasSubstr("format e4m3 has no option 'mode': it takes per=, block=, range=, "
+                                                   "scale=, outer=, arithmetic=, round=, seed="));
   EXPECT_THAT(refusal("e4m3,overflow=saturate"), HasSubstr("no option 'overflow'"));
   EXPECT_THAT(refusal("e5m2,overflow=wrap"), HasSubstr("infinity or saturate"));
-  EXPECT_THAT(refusal("mxfp4,per=row"), HasSubstr("it takes block=, scale=, outer=, round=, seed="));
+  EXPECT_THAT(refusal("mxfp4,per=row"), HasSubstr("it takes block=, scale=, outer=, arithmetic=, round=, seed="));
   EXPECT_THAT(refusal("mxfp4,scale=up"), HasSubstr("e8m0[:RULE] with floor, ceil, nearest, rceil or even"));
   EXPECT_THAT(refusal("e4m3,scale=e8m0"), HasSubstr("scale= is for values that share a scale: add per="));
   EXPECT_THAT(refusal("e4m3,block=16"), HasSubstr("block= is for values that share a scale: add per="));
@@ -320,6 +326,13 @@ TEST(Format, RefusesWhatItDoesNotKnowAndSaysWhatItDoes) {
   EXPECT_THAT(refusal("e4m3,per=row,range=mse"), HasSubstr("range=mse is for integers"));
   EXPECT_THAT(refusal("e5m2,per=row,overflow=saturate"), HasSubstr("under a scale all saturate"));
   EXPECT_THAT(refusal("bf16,per=row"), HasSubstr("no option 'per'"));
+  EXPECT_THAT(refusal("e4m3,arithmetic=reciprocal"), HasSubstr("add per="));
+  EXPECT_THAT(refusal("e4m3,per=row,scale=bf16,arithmetic=reciprocal"),
+              HasSubstr("for scales in float32, and not for bf16"));
+  EXPECT_THAT(refusal("mxfp4,arithmetic=reciprocal"), HasSubstr("and not for e8m0"));
+  EXPECT_THAT(refusal("int8,mode=asym,codes=full"), HasSubstr("codes= is for mode=sym"));
+  EXPECT_THAT(refusal("int8,scale=e8m0,codes=full"), HasSubstr("does not go with scale=e8m0"));
+  EXPECT_THAT(refusal("int8,codes=all"), HasSubstr("narrow, full or full-positive"));
   EXPECT_THAT(refusal("mxint8,scale=f32"), HasSubstr("take int8,per=block"));
   EXPECT_THAT(refusal("int8,scale=e8m0,mode=asym"), HasSubstr("mode=asym does not go with scale=e8m0"));
   EXPECT_THAT(refusal("mxfp4,block=4096"), HasSubstr("at most 2048 values"));

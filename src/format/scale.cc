@@ -37,6 +37,29 @@ IntegerScale asymmetric_scale(int bits, const ValueRange& range) {
   return {scale, -zero_point, codes - zero_point};
 }
 
+float largest_of_range(const Format& format) {
+  const int bits = format.element.bits();
+  if (format.codes == IntegerCodes::full) return static_cast<float>((1 << bits) - 1) / 2;
+  return static_cast<float>((1 << (bits - 1)) - 1);
+}
+
+IntegerScale integer_scale(const Format& format, const ValueRange& range) {
+  const int bits = format.element.bits();
+  if (format.asymmetric) {
+    auto scale = asymmetric_scale(bits, range);
+    if (format.scale.type == ScaleType::f32 || scale.scale == 0) return scale;
+    const float codes = scale.high - scale.low;
+    scale.scale = stored_in(format.scale, scale.scale);
+    const float zero_point = scale.scale == 0 ? 0 : std::clamp(std::nearbyint(-range.low / scale.scale), 0.0f, codes);
+    return {scale.scale, -zero_point, codes - zero_point};
+  }
+  const auto high = static_cast<float>((1 << (bits - 1)) - 1);
+  const float low = format.codes == IntegerCodes::narrow ? -high : -high - 1;
+  const float absmax = range.absmax();
+  if (format.scale.type == ScaleType::e8m0) return {float_scale(format, absmax).scale, low, high};
+  return {stored_in(format.scale, absmax / largest_of_range(format)), low, high};
+}
+
 Rounded round_to_integer(const IntegerScale& scale, Rounding rounding, float x, std::uint32_t random) {
   if (std::isnan(x)) return {std::bit_cast<float>(std::bit_cast<std::uint32_t>(x) | 0x00400000u), false};
   if (scale.scale == 0) return {0, x != 0};
@@ -58,23 +81,32 @@ FloatScale float_scale(const Format& format, float absmax) {
   if (format.scale.type == ScaleType::e8m0) {
     return {static_cast<float>(power_of_two(mx_shared_exponent(absmax, format.element, format.scale.rule)))};
   }
-  return {stored_in(format.scale, absmax / static_cast<float>(format.element.largest))};
+  const auto largest = static_cast<float>(format.element.largest);
+  if (format.arithmetic == Arithmetic::division) return {stored_in(format.scale, absmax / largest)};
+  const float factor = 1.0f / absmax * largest;
+  if (std::isinf(factor)) return {};
+  return {1.0f / factor, factor};
 }
 
 Rounded round_to_scaled(const Element& element, const FloatScale& scale, Rounding rounding, float x,
                         std::uint32_t random) {
   if (scale.scale == 0 && !std::isnan(x)) return {element.has_negative_zero ? std::copysign(0.0f, x) : 0.0f, x != 0};
-  const auto rounded = round_reference(element, rounding, true, x / scale.scale, random);
+  const auto rounded =
+      round_reference(element, rounding, true, scale.factor == 0 ? x / scale.scale : x * scale.factor, random);
   constexpr float kLargest = std::numeric_limits<float>::max();
   if (std::isnan(x)) return {rounded.value, false};
   return {std::clamp(rounded.value * scale.scale, -kLargest, kLargest), rounded.saturated};
 }
 
-std::int64_t round_integer_block(int bits, Rounding rounding, std::span<float> block, const std::uint32_t* random) {
-  const auto scale = symmetric_scale(bits, absmax_of_finite(block));
+std::int64_t round_integer_block(const Format& format, std::span<float> block, const std::uint32_t* random) {
+  ValueRange range;
+  for (const float x : block) {
+    if (std::isfinite(x)) range.widen({x, x});
+  }
+  const auto scale = integer_scale(format, range);
   std::int64_t saturated = 0;
   for (std::size_t i = 0; i < block.size(); ++i) {
-    const auto rounded = round_to_integer(scale, rounding, block[i], random ? random[i] : 0);
+    const auto rounded = round_to_integer(scale, format.rounding, block[i], random ? random[i] : 0);
     block[i] = rounded.value;
     saturated += rounded.saturated;
   }
@@ -115,14 +147,18 @@ float outer_scale(const Format& format, float absmax) {
   return absmax / (static_cast<float>(format.element.largest) * static_cast<float>(format.scale.number.largest));
 }
 
-float block_scale(const Format& format, float block_absmax, float outer) {
-  if (outer == 0) return 0;
-  return stored_in(format.scale, block_absmax / static_cast<float>(format.element.largest) / outer) * outer;
+FloatScale block_scale(const Format& format, float block_absmax, float outer) {
+  if (outer == 0) return {};
+  const bool is_reciprocal = format.arithmetic == Arithmetic::reciprocal;
+  if (is_reciprocal && format.outer_scale == ScaleType::none) return float_scale(format, block_absmax);
+  const float stored = stored_in(format.scale, block_absmax / static_cast<float>(format.element.largest) / outer);
+  if (stored == 0) return {};
+  return {stored * outer, is_reciprocal ? 1.0f / outer / stored : 0.0f};
 }
 
 std::int64_t round_scaled_block(const Format& format, float outer, std::span<float> block,
                                 const std::uint32_t* random) {
-  const FloatScale scale{block_scale(format, absmax_of_finite(block), outer)};
+  const auto scale = block_scale(format, absmax_of_finite(block), outer);
   const bool is_too_small = scale.scale == 0 && format.outer_scale != ScaleType::none && outer != 0;
   std::int64_t saturated = 0;
   for (std::size_t i = 0; i < block.size(); ++i) {

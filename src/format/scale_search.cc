@@ -13,11 +13,6 @@
 namespace fakequant {
 namespace {
 
-IntegerScale integer_scale(const Format& format, const ValueRange& range) {
-  return format.asymmetric ? asymmetric_scale(format.element.bits(), range)
-                           : symmetric_scale(format.element.bits(), range.absmax());
-}
-
 // A range scaled to a percentage.
 ValueRange part_of(const ValueRange& range, int percent) {
   const auto part = [percent](float x) { return static_cast<float>(static_cast<double>(x) * percent / 100); };

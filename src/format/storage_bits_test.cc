@@ -24,6 +24,9 @@ TEST(StorageBits, CountTheCodesAndTheScalesBesideThem) {
   EXPECT_EQ(weight("int4,per=tensor"), 2560 * 4 + 32);
   EXPECT_EQ(weight("int4,per=block,block=64"), 2560 * 4 + 40 * 32);
   EXPECT_EQ(weight("int4,mode=asym"), 2560 * 4 + 10 * 36);
+  EXPECT_EQ(weight("int4,per=block,block=128,mode=asym,scale=f16"), 2560 * 4 + 20 * (16 + 4));
+  EXPECT_EQ(weight("int8,codes=full,scale=bf16"), 2560 * 8 + 10 * 16);
+  EXPECT_EQ(weight("int4,per=block,block=16,scale=e8m0"), 2560 * 4 + 160 * 8);
   EXPECT_EQ(weight("mxfp4"), 2560 * 4 + 80 * 8);
   EXPECT_EQ(weight("nvfp4"), 2560 * 4 + 160 * 8 + 32);
   EXPECT_EQ(weight("e4m3,per=row"), 2560 * 8 + 10 * 32);
