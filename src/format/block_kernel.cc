@@ -53,6 +53,9 @@ class ToBlockGrid {
 
   std::int64_t saturated() const { return hn::GetLane(hn::SumOfLanes(U(), saturated_)); }
 
+  // Forgets what saturated since the other counted.
+  void count_as(const ToBlockGrid& other) { saturated_ = other.saturated_; }
+
  private:
   Grid grid_, scaled_ = grid_;
   Words saturated_;
@@ -331,6 +334,92 @@ std::int64_t round_row(float* row, std::size_t count, const std::uint32_t* rando
   return saturated + blocks.saturated();
 }
 
+// Rounds blocks of E2M1 under the scale that loses less: for 6, or for 4. A multiple of 16 values, at most kTogether.
+template <Rounding rounding>
+class FourOverSixBlock {
+ public:
+  FourOverSixBlock(const Format& format, float outer)
+      : format_(format), outer_(outer), to_scale_type_(format.scale), to_element_(format.element) {}
+
+  std::int64_t round(float* block, std::size_t size, const std::uint32_t* random) {
+    const auto absmax = hn::BitCast(F(), hn::Set(I(), absmax_bits(block, size)));
+    const auto six = scale_for(6.0f, absmax), four = scale_for(4.0f, absmax);
+    const auto plain = hn::And(is_plain(absmax), hn::And(is_plain(six), is_plain(four)));
+    if (HWY_UNLIKELY(!(hn::AllTrue(F(), plain) && outer_ >= kSmallestPlain && outer_ <= kLargestPlain))) {
+      return round_scaled_block(format_, outer_, {block, size}, random);
+    }
+    HWY_ALIGN std::array<float, kTogether> of_six, of_four;
+    const auto before = to_element_;
+    const float error_of_six = try_scale(six, block, size, random, of_six.data());
+    const auto after_six = to_element_;
+    to_element_.count_as(before);
+    const float error_of_four = try_scale(four, block, size, random, of_four.data());
+    const bool takes_four = error_of_four < error_of_six;
+    if (!takes_four) to_element_.count_as(after_six);
+    std::copy_n(takes_four ? of_four.data() : of_six.data(), size, block);
+    return 0;
+  }
+
+  std::int64_t saturated() const { return to_element_.saturated(); }
+
+ private:
+  static constexpr std::size_t kSums = 16;
+
+  Floats scale_for(float largest, Floats absmax) const {
+    const auto outer = hn::Set(F(), outer_);
+    return hn::Mul(to_scale_type_(hn::Div(hn::Div(absmax, hn::Set(F(), largest)), outer)), outer);
+  }
+
+  // The sum of the squared errors, in the order of round_scaled_block.
+  float try_scale(Floats scale, const float* block, std::size_t size, const std::uint32_t* random, float* rounded) {
+    const F f;
+    const std::size_t lanes = hn::Lanes(f);
+    HWY_ALIGN std::array<float, kSums> sums{};
+    for (std::size_t part = 0; part < kSums; part += lanes) {
+      auto sum = hn::Zero(f);
+      for (std::size_t i = part; i < size; i += kSums) {
+        const auto x = hn::LoadU(f, block + i);
+        const auto words = is_random(rounding) ? hn::LoadU(U(), random + i) : hn::Zero(U());
+        const auto y = hn::Mul(to_element_(hn::Div(x, scale), words), scale);
+        hn::StoreU(y, f, rounded + i);
+        const auto error = hn::Sub(y, x);
+        sum = hn::Add(sum, hn::Mul(error, error));
+      }
+      hn::Store(sum, f, sums.data() + part);
+    }
+    for (auto half = kSums / 2; half > 0; half /= 2) {
+      for (std::size_t i = 0; i < half; ++i) sums[i] += sums[i + half];
+    }
+    return sums[0];
+  }
+
+  const Format& format_;
+  float outer_;
+  ToScaleType to_scale_type_;
+  ToBlockGrid<rounding> to_element_;
+};
+
+template <Rounding rounding>
+std::int64_t four_over_six_row(const Format& format, float outer, float* row, std::size_t count,
+                               const std::uint32_t* random) {
+  FourOverSixBlock<rounding> round(format, outer);
+  const auto size = static_cast<std::size_t>(format.block);
+  std::int64_t saturated = 0;
+  std::size_t i = 0;
+  for (; i + size <= count; i += size) {
+    saturated += round.round(row + i, size, is_random(rounding) ? random + i : nullptr);
+  }
+  if (i < count) {  // a short last block, padded with zeros
+    std::array<float, kTogether> rest{};
+    std::array<std::uint32_t, kTogether> rest_random{};
+    std::copy(row + i, row + count, rest.begin());
+    if (is_random(rounding)) std::copy(random + i, random + count, rest_random.begin());
+    saturated += round.round(rest.data(), size, rest_random.data());
+    std::copy_n(rest.begin(), count - i, row + i);
+  }
+  return saturated + round.saturated();
+}
+
 constexpr std::size_t kMxBlock = 32, kNvfp4Block = 16;
 
 template <Rounding rounding>
@@ -343,6 +432,7 @@ std::int64_t mx_row(const Format& format, float* row, std::size_t count, const s
 
 template <Rounding rounding>
 std::int64_t scaled_row(const Format& format, float outer, float* row, std::size_t count, const std::uint32_t* random) {
+  if (format.fit == Fit::four_over_six) return four_over_six_row<rounding>(format, outer, row, count, random);
   if (format.arithmetic == Arithmetic::reciprocal) {
     using Blocks = ScaledBlocks<rounding, 0, Arithmetic::reciprocal>;
     return round_row<is_random(rounding)>(row, count, random, Blocks(format, outer));

@@ -38,12 +38,13 @@ enum class Span {
   block,  // a number of contiguous values of a row; the row's end may cut the last block short
 };
 
-// How the range that the outermost scale covers is found: from the values that are rounded, or from a file that has a
-// fixed range for each site.
+// How the range that the outermost scale covers is found: from the values that are rounded, from a file that has a
+// fixed range for each site, or given as a number, the absmax.
 struct RangeRule {
-  enum Kind { absmax, percentile, mse, static_range } kind = absmax;
+  enum Kind { absmax, percentile, mse, static_range, number } kind = absmax;
   double percent = 100;   // of the values' magnitudes, for percentile
   std::string file = {};  // for static_range
+  float magnitude = 0;    // for number
 
   bool operator==(const RangeRule&) const = default;
 };
@@ -53,6 +54,12 @@ enum class IntegerCodes {
   narrow,         // -(2^(N-1)-1) to 2^(N-1)-1; absmax goes to the largest
   full,           // -2^(N-1) to 2^(N-1)-1; absmax goes to the middle of both ends, (2^N - 1) / 2
   full_positive,  // -2^(N-1) to 2^(N-1)-1; absmax goes to the largest
+};
+
+// Which of an element's values the absmax of a block goes to.
+enum class Fit {
+  absmax,         // the largest
+  four_over_six,  // of E2M1 6 or 4, whichever loses less
 };
 
 // How a value is divided by a float scale. Results differ in last bits, and where those decide a tie.
@@ -80,6 +87,7 @@ struct Format {
   std::int64_t block = kDefaultBlock;       // values in a block, for per=block
   ScaleType outer_scale = ScaleType::none;  // f32: over all values of a tensor or token, beside the scales of blocks
   RangeRule range;
+  Fit fit = Fit::absmax;                         // of NVFP4's blocks
   Arithmetic arithmetic = Arithmetic::division;  // of float elements
 
   Rounding rounding = Rounding::nearest;
@@ -109,7 +117,7 @@ std::vector<FormatOption> options_of(const Format& format);
 // The text that parse_format reads back to the same format.
 std::string to_string(const Format& format);
 
-// The value of range=: "absmax", "percentile:99.9", "mse", "static:FILE". Throws a usage error for any other.
+// The value of range=: "absmax", "percentile:99.9", "mse", "static:FILE", "6.5". Throws a usage error for any other.
 RangeRule parse_range(std::string_view text);
 std::string to_string(const RangeRule& range);
 

@@ -31,7 +31,7 @@ void give_float_its_scale(Format& format, const GivenKeys& given) {
   const bool is_plain_float = format.block_type == nullptr && !format.element.is_fixed_point() && !format.per;
   if (is_plain_float && has_static_range(format) && format.outer_scale == ScaleType::none) format.per = Span::tensor;
   if (is_plain_float && !format.per) {
-    for (const auto* key : {"block", "range", "scale", "outer", "arithmetic"}) {
+    for (const auto* key : {"block", "range", "scale", "outer", "fit", "arithmetic"}) {
       refuse_where(given.has(key), fmt::format("{}= is for values that share a scale: add per=, or leave it out", key));
     }
     return;
@@ -47,8 +47,8 @@ void check_outer_scale(const Format& format) {
                fmt::format("outer= is for block scales of a narrow range, such as scale=e4m3: those in {} need none",
                            name_of(format.scale)));
   refuse_where(is_searched(format.range),
-               fmt::format("{} has no range={}: its outer scale takes range=absmax or static:FILE", format.name,
-                           to_string(format.range)));
+               fmt::format("{} has no range={}: its outer scale takes range=absmax, static:FILE or a number",
+                           format.name, to_string(format.range)));
 }
 
 void check_codes(const Format& format) {
@@ -56,6 +56,14 @@ void check_codes(const Format& format) {
   refuse_where(format.asymmetric, "codes= is for mode=sym: with mode=asym all codes are in use");
   refuse_where(format.scale.type == ScaleType::e8m0,
                "codes= does not go with scale=e8m0: a power of two does not fit the range to the codes");
+}
+
+void check_fit(const Format& format) {
+  if (format.fit == Fit::absmax) return;
+  const bool is_nvfp4 = format.element.name == "e2m1" && format.outer_scale != ScaleType::none &&
+                        (format.scale.number.name == "e4m3" || format.scale.number.name == "ue4m3");
+  refuse_where(!is_nvfp4, "fit=four-over-six is for nvfp4: e2m1 with scale=e4m3 and outer=f32");
+  refuse_where(format.arithmetic == Arithmetic::reciprocal, "fit=four-over-six does not go with arithmetic=reciprocal");
 }
 
 void check_arithmetic(const Format& format) {
@@ -68,7 +76,7 @@ void check_range(const Format& format) {
   if (format.range.kind == RangeRule::absmax) return;
   refuse_where(is_microscaled(format), "range= does not go with scale=e8m0 in blocks, which follows from their absmax");
   refuse_where(format.range.kind == RangeRule::mse && has_float_scale(format),
-               "range=mse is for integers: a float element takes range=absmax, percentile:P or static:FILE");
+               "range=mse is for integers: a float element takes range=absmax, percentile:P, static:FILE or a number");
 }
 
 void check_scale(const Format& format, const GivenKeys& given) {
@@ -96,13 +104,14 @@ void settle_parts(Format& format, const std::vector<std::string_view>& keys) {
   if (has_static_range(format) && format.outer_scale == ScaleType::none) {
     refuse_where(
         format.per.value_or(Span::tensor) != Span::tensor,
-        "per= does not go with range=static: the file has one range for all values of a site, which is per=tensor: "
+        "per= does not go with a fixed range=: that is one range for all values of a site, which is per=tensor: "
         "leave per= out");
     format.per = Span::tensor;
   }
   check_outer_scale(format);
   check_codes(format);
   check_arithmetic(format);
+  check_fit(format);
   check_range(format);
   check_scale(format, given);
   format.name = name_by_parts(format);

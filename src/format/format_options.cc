@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <cmath>
 #include <optional>
 
 #include "error.h"
@@ -18,6 +19,7 @@ constexpr auto kModeWords = std::to_array<Word<bool>>({{"sym", false}, {"asym", 
 constexpr auto kCodesWords = std::to_array<Word<IntegerCodes>>(
     {{"narrow", IntegerCodes::narrow}, {"full", IntegerCodes::full}, {"full-positive", IntegerCodes::full_positive}});
 constexpr auto kOuterWords = std::to_array<Word<ScaleType>>({{"none", ScaleType::none}, {"f32", ScaleType::f32}});
+constexpr auto kFitWords = std::to_array<Word<Fit>>({{"absmax", Fit::absmax}, {"four-over-six", Fit::four_over_six}});
 constexpr auto kArithmeticWords =
     std::to_array<Word<Arithmetic>>({{"division", Arithmetic::division}, {"reciprocal", Arithmetic::reciprocal}});
 constexpr auto kOverflowWords = std::to_array<Word<bool>>({{"infinity", false}, {"saturate", true}});
@@ -140,6 +142,9 @@ constexpr OptionRule kOptionRules[] = {
     {"outer", can_be_scaled_float,
      [](Format& format, const FormatOption& option) { format.outer_scale = value_of_option(kOuterWords, option); },
      [](const Format& format) { return std::string(word_of_value(kOuterWords, format.outer_scale)); }},
+    {"fit", can_be_scaled_float,
+     [](Format& format, const FormatOption& option) { format.fit = value_of_option(kFitWords, option); },
+     [](const Format& format) { return std::string(word_of_value(kFitWords, format.fit)); }},
     {"arithmetic", can_be_scaled_float,
      [](Format& format, const FormatOption& option) { format.arithmetic = value_of_option(kArithmeticWords, option); },
      [](const Format& format) { return std::string(word_of_value(kArithmeticWords, format.arithmetic)); }},
@@ -196,8 +201,14 @@ RangeRule parse_range(std::string_view text) {
   if (text.starts_with(kStatic)) {
     return {RangeRule::static_range, 100, file_of_option("range", text, text.substr(kStatic.size()))};
   }
-  throw usage_error(fmt::format(
-      "unknown range={}: range= takes absmax, mse, percentile:P with P above 0 and at most 100, or static:FILE", text));
+  const auto magnitude = number_of_text<float>(text);
+  if (magnitude && *magnitude > 0 && std::isfinite(*magnitude)) {
+    return {.kind = RangeRule::number, .magnitude = *magnitude};
+  }
+  throw usage_error(
+      fmt::format("unknown range={}: range= takes absmax, mse, percentile:P with P above 0 and at most 100, "
+                  "static:FILE or a number above 0",
+                  text));
 }
 
 std::string to_string(const RangeRule& range) {
@@ -210,6 +221,8 @@ std::string to_string(const RangeRule& range) {
       return "mse";
     case RangeRule::static_range:
       return "static:" + range.file;
+    case RangeRule::number:
+      return fmt::format("{}", range.magnitude);
   }
   return {};
 }

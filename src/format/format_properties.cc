@@ -27,7 +27,11 @@ bool has_float_scale(const Format& format) {
 
 bool finds_range(const Format& format) { return has_integer_scale(format) || has_float_scale(format); }
 
-bool has_static_range(const Format& format) { return format.range.kind == RangeRule::static_range; }
+bool has_static_range(const Format& format) {
+  return needs_range_file(format) || format.range.kind == RangeRule::number;
+}
+
+bool needs_range_file(const Format& format) { return format.range.kind == RangeRule::static_range; }
 
 bool rounds_values_independently(const Format& format) {
   if (format.block_type != nullptr || is_random(format.rounding)) return false;

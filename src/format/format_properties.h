@@ -34,6 +34,9 @@ bool finds_range(const Format& format);
 // Whether the range of the outermost scale is fixed beforehand, and not found from the values.
 bool has_static_range(const Format& format);
 
+// Whether that range is in a file.
+bool needs_range_file(const Format& format);
+
 // Whether a value's result depends on nothing but the value: not on its neighbours nor on its position.
 bool rounds_values_independently(const Format& format);
 

@@ -66,6 +66,10 @@ TEST(Format, ReadsAndWritesItsText) {
                            "mxint8,block=16,scale=ceil",
                            "e4m3,per=tensor,arithmetic=reciprocal",
                            "nvfp4,arithmetic=reciprocal",
+                           "nvfp4,fit=four-over-six",
+                           "nvfp4,range=6.5",
+                           "e4m3,range=6.5",
+                           "int8,range=0.1",
                            "int8,codes=full",
                            "int4,per=block,block=128,mode=asym,scale=f16",
                            "int8,codes=full-positive,scale=bf16"}) {
@@ -122,11 +126,13 @@ const std::map<std::string, std::vector<std::string>> kTriedValues = {
     {"block", {"1", "32", "48"}},
     {"mode", {"sym", "asym"}},
     {"codes", {"narrow", "full", "full-positive"}},
-    {"range", {"absmax", "mse", "percentile:99.9", "percentile:100", "static:r.json", "static:a,b.json"}},
+    {"range",
+     {"absmax", "mse", "percentile:99.9", "percentile:100", "static:r.json", "static:a,b.json", "6.5", "1e-30"}},
     {"scale",
      {"floor", "ceil", "nearest", "rceil", "even", "f32", "f16", "bf16", "e8m0", "e8m0:rceil", "e4m3", "ue5m3", "ue4m1",
       "e8m3"}},
     {"outer", {"none", "f32"}},
+    {"fit", {"absmax", "four-over-six"}},
     {"arithmetic", {"division", "reciprocal"}},
     {"overflow", {"infinity", "saturate"}},
     {"round", {"nearest", "away", "zero", "up", "down", "stochastic"}},
@@ -295,20 +301,20 @@ TEST(Format, RefusesWhatItDoesNotKnowAndSaysWhatItDoes) {
   EXPECT_THAT(refusal("int8,range=percentile:0"), HasSubstr("P above 0 and at most 100"));
   EXPECT_THAT(refusal("int8,range=percentile:nan"), HasSubstr("P above 0 and at most 100"));
   EXPECT_THAT(refusal("int8,range=all"),
-              HasSubstr("absmax, mse, percentile:P with P above 0 and at most 100, or static:"));
+              HasSubstr("absmax, mse, percentile:P with P above 0 and at most 100, static:FILE or a number"));
   EXPECT_THAT(refusal("int8,range=static:"), HasSubstr("write range=static:FILE"));
   EXPECT_THAT(refusal("int8,range=static:a'b"), HasSubstr("has a quote in it"));
   for (const auto* per : {"token", "row", "block"}) {
     EXPECT_THAT(refusal(std::string("int8,range=static:r.json,per=") + per), HasSubstr("one range for all values"));
   }
-  EXPECT_THAT(refusal("nvfp4,range=mse"), HasSubstr("range=absmax or static:FILE"));
-  EXPECT_THAT(refusal("nvfp4,range=percentile:99"), HasSubstr("range=absmax or static:FILE"));
+  EXPECT_THAT(refusal("nvfp4,range=mse"), HasSubstr("range=absmax, static:FILE or a number"));
+  EXPECT_THAT(refusal("nvfp4,range=percentile:99"), HasSubstr("range=absmax, static:FILE or a number"));
   EXPECT_THAT(refusal("mxfp4,range=static:r.json"), HasSubstr("no option 'range'"));
   EXPECT_THAT(refusal("e4m3,mode=asym"), HasSubstr("format e4m3 has no option 'mode': it takes per=, block=, range=, "
-                                                   "scale=, outer=, arithmetic=, round=, seed="));
+                                                   "scale=, outer=, fit=, arithmetic=, round=, seed="));
   EXPECT_THAT(refusal("e4m3,overflow=saturate"), HasSubstr("no option 'overflow'"));
   EXPECT_THAT(refusal("e5m2,overflow=wrap"), HasSubstr("infinity or saturate"));
-  EXPECT_THAT(refusal("mxfp4,per=row"), HasSubstr("it takes block=, scale=, outer=, arithmetic=, round=, seed="));
+  EXPECT_THAT(refusal("mxfp4,per=row"), HasSubstr("it takes block=, scale=, outer=, fit=, arithmetic=, round=, seed="));
   EXPECT_THAT(refusal("mxfp4,scale=up"), HasSubstr("e8m0[:RULE] with floor, ceil, nearest, rceil or even"));
   EXPECT_THAT(refusal("e4m3,scale=e8m0"), HasSubstr("scale= is for values that share a scale: add per="));
   EXPECT_THAT(refusal("e4m3,block=16"), HasSubstr("block= is for values that share a scale: add per="));
@@ -333,6 +339,12 @@ TEST(Format, RefusesWhatItDoesNotKnowAndSaysWhatItDoes) {
   EXPECT_THAT(refusal("int8,mode=asym,codes=full"), HasSubstr("codes= is for mode=sym"));
   EXPECT_THAT(refusal("int8,scale=e8m0,codes=full"), HasSubstr("does not go with scale=e8m0"));
   EXPECT_THAT(refusal("int8,codes=all"), HasSubstr("narrow, full or full-positive"));
+  for (const auto* number : {"0", "-1", "inf", "nan", "1e99", "6.5x"}) {
+    EXPECT_THAT(refusal(std::string("int8,range=") + number), HasSubstr("static:FILE or a number above 0"));
+  }
+  EXPECT_THAT(refusal("int8,per=row,range=6.5"), HasSubstr("one range for all values"));
+  EXPECT_THAT(refusal("mxfp4,fit=four-over-six"), HasSubstr("fit=four-over-six is for nvfp4"));
+  EXPECT_THAT(refusal("nvfp4,fit=four-over-six,arithmetic=reciprocal"), HasSubstr("does not go with"));
   EXPECT_THAT(refusal("mxint8,scale=f32"), HasSubstr("take int8,per=block"));
   EXPECT_THAT(refusal("int8,scale=e8m0,mode=asym"), HasSubstr("mode=asym does not go with scale=e8m0"));
   EXPECT_THAT(refusal("mxfp4,block=4096"), HasSubstr("at most 2048 values"));

@@ -1,9 +1,11 @@
 #include "format/scale.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <vector>
 
 namespace fakequant {
 namespace {
@@ -144,7 +146,9 @@ std::int64_t round_mx_block(const Element& element, Rounding rounding, ScaleRule
 }
 
 float outer_scale(const Format& format, float absmax) {
-  return absmax / (static_cast<float>(format.element.largest) * static_cast<float>(format.scale.number.largest));
+  const auto largest_scale =
+      format.fit == Fit::four_over_six ? 256.0f : static_cast<float>(format.scale.number.largest);
+  return absmax / (static_cast<float>(format.element.largest) * largest_scale);
 }
 
 FloatScale block_scale(const Format& format, float block_absmax, float outer) {
@@ -156,10 +160,10 @@ FloatScale block_scale(const Format& format, float block_absmax, float outer) {
   return {stored * outer, is_reciprocal ? 1.0f / outer / stored : 0.0f};
 }
 
-std::int64_t round_scaled_block(const Format& format, float outer, std::span<float> block,
-                                const std::uint32_t* random) {
-  const auto scale = block_scale(format, absmax_of_finite(block), outer);
-  const bool is_too_small = scale.scale == 0 && format.outer_scale != ScaleType::none && outer != 0;
+namespace {
+
+std::int64_t round_under(const Format& format, const FloatScale& scale, bool is_too_small, std::span<float> block,
+                         const std::uint32_t* random) {
   std::int64_t saturated = 0;
   for (std::size_t i = 0; i < block.size(); ++i) {
     const float x = block[i];
@@ -168,6 +172,35 @@ std::int64_t round_scaled_block(const Format& format, float outer, std::span<flo
     saturated += is_too_small ? std::isinf(x) : rounded.saturated;
   }
   return saturated;
+}
+
+float sum_of_squared_errors(std::span<const float> before, std::span<const float> after) {
+  std::array<float, 16> sums{};
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    const float error = after[i] - before[i];
+    if (std::isfinite(before[i])) sums[i % sums.size()] += error * error;
+  }
+  for (auto half = sums.size() / 2; half > 0; half /= 2) {
+    for (std::size_t i = 0; i < half; ++i) sums[i] += sums[i + half];
+  }
+  return sums[0];
+}
+
+}  // namespace
+
+std::int64_t round_scaled_block(const Format& format, float outer, std::span<float> block,
+                                const std::uint32_t* random) {
+  const float absmax = absmax_of_finite(block);
+  const bool has_outer = format.outer_scale != ScaleType::none && outer != 0;
+  const auto scale = block_scale(format, absmax, outer);
+  if (format.fit == Fit::absmax) return round_under(format, scale, has_outer && scale.scale == 0, block, random);
+  const FloatScale to_four{outer == 0 ? 0 : stored_in(format.scale, absmax / 4.0f / outer) * outer};
+  std::vector<float> six(block.begin(), block.end()), four = six;
+  const auto saturated = round_under(format, scale, has_outer && scale.scale == 0, six, random);
+  const auto saturated_of_four = round_under(format, to_four, has_outer && to_four.scale == 0, four, random);
+  const bool takes_four = sum_of_squared_errors(block, four) < sum_of_squared_errors(block, six);
+  std::copy_n((takes_four ? four : six).begin(), block.size(), block.begin());
+  return takes_four ? saturated_of_four : saturated;
 }
 
 }  // namespace fakequant

@@ -84,7 +84,8 @@ std::int64_t round_mx_block(const Element& element, Rounding rounding, ScaleRule
                             const std::uint32_t* random);
 
 // A scale over all blocks, under which the largest block scale is the largest that its type holds: absmax / (largest
-// element x largest scale). Source: NVIDIA, "Introducing NVFP4" (2025).
+// element x largest scale). With fit=four-over-six the largest block scale for 6 is 256, so that one for 4 exists.
+// Sources: NVIDIA, "Introducing NVFP4" (2025); Cook et al., arXiv 2512.02010.
 float outer_scale(const Format& format, float absmax);
 
 // The scale of a block with this absmax, as its type stores it: absmax / largest element; with an outer scale

@@ -75,8 +75,12 @@ float percentile_of_magnitudes(double percent, std::span<const float> values) {
 constexpr std::size_t kUpperBins = 0x7F80;  // finite magnitudes
 constexpr std::size_t kLowerBins = 0x10000;
 
+SharedScale scale_of_number(const Format& format) {
+  return static_scale(format, {-format.range.magnitude, format.range.magnitude});
+}
+
 void check_range_is_found(const Format& format) {
-  if (!has_static_range(format)) return;
+  if (!needs_range_file(format)) return;
   throw usage_error(fmt::format(
       "range={} has ranges for a model's activations, and these values are not one of them: take range=absmax",
       to_string(format.range)));
@@ -99,6 +103,7 @@ SharedScale static_scale(const Format& format, const ValueRange& range) {
 
 SharedScale scale_of(const Format& format, std::span<const float> group) {
   check_range_is_found(format);
+  if (format.range.kind == RangeRule::number) return scale_of_number(format);
   const auto range = range_of(group);
   switch (format.range.kind) {
     case RangeRule::percentile:
@@ -107,6 +112,7 @@ SharedScale scale_of(const Format& format, std::span<const float> group) {
       return {.integer = best_scale(format, range, errors_of_ranges(format, range, group))};
     case RangeRule::absmax:
     case RangeRule::static_range:
+    case RangeRule::number:
       break;
   }
   return static_scale(format, range);
@@ -114,12 +120,16 @@ SharedScale scale_of(const Format& format, std::span<const float> group) {
 
 TensorScaleSearch::TensorScaleSearch(const Format& format) : format_(format) {
   check_range_is_found(format);
+  if (format.range.kind == RangeRule::number) scale_ = scale_of_number(format);
   if (format.range.kind != RangeRule::percentile) return;
   upper_.resize(kUpperBins);
   for (auto& bins : lower_) bins.resize(kLowerBins);
 }
 
-int TensorScaleSearch::passes() const { return format_.range.kind == RangeRule::absmax ? 1 : 2; }
+int TensorScaleSearch::passes() const {
+  if (format_.range.kind == RangeRule::number) return 0;
+  return format_.range.kind == RangeRule::absmax ? 1 : 2;
+}
 
 std::vector<double> TensorScaleSearch::look(std::span<const float> piece) {
   const bool counts = format_.range.kind == RangeRule::percentile;

@@ -153,7 +153,8 @@ TEST(ScaledFloats, InBlocksEqualTheReferenceOnEveryTargetAndInEveryRounding) {
         "e2m1,per=block,block=48,scale=ue5m3", "e2m1,per=block,block=16,scale=e4m3",
         "e2m1,per=block,block=32,scale=ue4m1,outer=f32", "e7m10,per=block,block=1024",
         "f16,per=block,scale=f16,outer=f32", "e2m3,per=block,scale=tf32", "e4m3fnuz,per=block,scale=e8m1",
-        "e4m3,per=block,block=128,arithmetic=reciprocal", "nvfp4,arithmetic=reciprocal"}) {
+        "e4m3,per=block,block=128,arithmetic=reciprocal", "nvfp4,arithmetic=reciprocal", "nvfp4,fit=four-over-six",
+        "nvfp4,block=48,fit=four-over-six"}) {
     auto format = parse_format(text);
     const auto block = static_cast<std::size_t>(format.block);
     for (const float absmax : {1.0f, 1e-30f, 1e25f, 0.0f}) {
@@ -199,6 +200,59 @@ TEST(ScaledFloats, ByReciprocalAreProducts) {
     }
   }
   EXPECT_GT(different, 10);
+}
+
+// arXiv 2512.02010: outer = absmax / (6 x 256), and of the scales e4m3(absmax / 6 / outer) and e4m3(absmax / 4 / outer)
+// the one that loses less.
+TEST(ScaledFloats, GoToFourWhereThatLosesLess) {
+  const auto values = normal_floats(16 * 200, 12);
+  const float outer = range_of(values).absmax() / (6.0f * 256.0f);
+  int fours = 0;
+  auto rounded = values;
+  round_values(parse_format("nvfp4,fit=four-over-six"), rounded);
+  for (std::size_t begin = 0; begin < values.size(); begin += 16) {
+    const auto block = std::span(values).subspan(begin, 16);
+    const float absmax = range_of(block).absmax();
+    std::vector<float> best;
+    double least = INFINITY;
+    for (const float largest : {6.0f, 4.0f}) {
+      std::vector<float> scale = {absmax / largest / outer};
+      round_values(parse_format("e4m3"), scale);
+      std::vector<float> tried(block.begin(), block.end());
+      for (auto& x : tried) x /= scale[0] * outer;
+      round_values(parse_format("e2m1"), tried);
+      double error = 0;
+      for (std::size_t i = 0; i < 16; ++i) {
+        tried[i] *= scale[0] * outer;
+        error += std::pow(static_cast<double>(tried[i]) - block[i], 2);
+      }
+      if (error >= least) continue;
+      fours += largest == 4;
+      least = error;
+      best = tried;
+    }
+    for (std::size_t i = 0; i < 16; ++i) ASSERT_EQ(rounded[begin + i], best[i]);
+  }
+  EXPECT_GT(fours, 40);
+  EXPECT_LT(fours, 160);
+  auto plain = values;
+  EXPECT_GT(errors_between(values, (round_values(parse_format("nvfp4"), plain), plain)).sum_error2,
+            errors_between(values, rounded).sum_error2);
+}
+
+// A number as the range is a static range that needs no file.
+TEST(ScaledFloats, TakeANumberAsTheirRange) {
+  const auto values = normal_floats(1000, 13, 4);
+  for (const std::string name : {"e4m3", "int8", "int4,mode=asym", "nvfp4", "e5m2,per=tensor,scale=bf16"}) {
+    const auto format = parse_format(name + ",range=6.5");
+    auto rounded = values, expected = values;
+    EXPECT_GT(round_values(format, rounded), 0) << name;  // values beyond
+    round_values(format, expected, {.scale = static_scale(format, {-6.5f, 6.5f})});
+    EXPECT_EQ(rounded, expected) << name;
+    TensorScaleSearch search(format);
+    EXPECT_EQ(search.passes(), 0);
+    EXPECT_EQ(search.scale().floating, scale_of(format, values).floating);
+  }
 }
 
 // A block that is rounded alone and one in a row of blocks have the same scale, and so has a row that is one block.

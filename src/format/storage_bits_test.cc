@@ -43,6 +43,7 @@ TEST(StorageBits, OfAnActivationAreThoseOfOneToken) {
   EXPECT_EQ(activation("int8,range=static:ranges.json"), 2560 * 8);
   EXPECT_EQ(activation("e4m3,per=token"), 2560 * 8 + 32);
   EXPECT_EQ(activation("e4m3,range=static:ranges.json"), 2560 * 8);
+  EXPECT_EQ(activation("e4m3,range=6.5"), 2560 * 8);
   EXPECT_EQ(activation("nvfp4,range=static:ranges.json"), 2560 * 4 + 160 * 8);
 }
 
