@@ -72,8 +72,11 @@ std::string scales_of(const Format& format) {
 // The scale that a value shares with its group.
 struct ExampleScale {
   double scale = 1;
-  IntegerScale integer;
+  IntegerScale integer = {};
+  FloatScale floating = {};
 };
+
+ExampleScale of_float(const FloatScale& scale) { return {.scale = scale.scale, .floating = scale}; }
 
 ExampleScale scale_of_group(const Format& format, std::span<const float> group, float outer) {
   const auto absmax = range_of(group).absmax();
@@ -84,10 +87,10 @@ ExampleScale scale_of_group(const Format& format, std::span<const float> group, 
     const float largest = infinite ? std::numeric_limits<float>::infinity() : absmax;
     return {power_of_two(mx_shared_exponent(largest, format.element, format.scale.rule)), {}};
   }
-  if (format.outer_scale != ScaleType::none) return {block_scale(format, absmax, outer).scale, {}};
+  if (format.outer_scale != ScaleType::none) return of_float(scale_of_block(format, outer, group, nullptr));
   const auto scale = scale_of(format, group);
   if (has_integer_scale(format)) return {scale.integer.scale, scale.integer};
-  return {scale.floating.scale, {}};
+  return of_float(scale.floating);
 }
 
 // The scale of each value of a row.
@@ -112,6 +115,9 @@ std::optional<std::int64_t> code_of(const Format& format, double rounded, const 
   // A scaled element beyond float32 became infinite: its code is that of the largest.
   const bool saturates = has_scale(format) && std::isinf(unscaled);
   if (saturates) unscaled = std::copysign(format.element.largest, unscaled);
+  if (has_float_scale(format)) {  // the product with the scale was rounded to float32
+    unscaled = round_reference(format.element, Rounding::nearest, true, static_cast<float>(unscaled)).value;
+  }
   const auto code = encode(format.element, unscaled);
   return code ? std::optional<std::int64_t>(*code) : std::nullopt;
 }
@@ -178,6 +184,11 @@ std::vector<FormatExample> examples_of(const Format& format, const std::vector<d
     for (std::size_t i = 0; i < row.size(); ++i) {
       below.push_back(round_to_integer(scales[i].integer, Rounding::down, row[i]).value);
       above.push_back(round_to_integer(scales[i].integer, Rounding::up, row[i]).value);
+    }
+  } else if (has_float_scale(format)) {
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      below.push_back(round_to_scaled(format.element, scales[i].floating, Rounding::down, row[i]).value);
+      above.push_back(round_to_scaled(format.element, scales[i].floating, Rounding::up, row[i]).value);
     }
   } else if (has_codes(format)) {
     below = rounded_by(Rounding::down);

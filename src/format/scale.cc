@@ -188,19 +188,25 @@ float sum_of_squared_errors(std::span<const float> before, std::span<const float
 
 }  // namespace
 
+FloatScale scale_of_block(const Format& format, float outer, std::span<const float> block,
+                          const std::uint32_t* random) {
+  const float absmax = absmax_of_finite(block);
+  const auto to_six = block_scale(format, absmax, outer);
+  if (format.fit == Fit::absmax || outer == 0) return to_six;
+  const FloatScale to_four{stored_in(format.scale, absmax / 4.0f / outer) * outer};
+  const auto error_under = [&](const FloatScale& scale) {
+    std::vector<float> rounded(block.begin(), block.end());
+    round_under(format, scale, false, rounded, random);
+    return sum_of_squared_errors(block, rounded);
+  };
+  return error_under(to_four) < error_under(to_six) ? to_four : to_six;
+}
+
 std::int64_t round_scaled_block(const Format& format, float outer, std::span<float> block,
                                 const std::uint32_t* random) {
-  const float absmax = absmax_of_finite(block);
-  const bool has_outer = format.outer_scale != ScaleType::none && outer != 0;
-  const auto scale = block_scale(format, absmax, outer);
-  if (format.fit == Fit::absmax) return round_under(format, scale, has_outer && scale.scale == 0, block, random);
-  const FloatScale to_four{outer == 0 ? 0 : stored_in(format.scale, absmax / 4.0f / outer) * outer};
-  std::vector<float> six(block.begin(), block.end()), four = six;
-  const auto saturated = round_under(format, scale, has_outer && scale.scale == 0, six, random);
-  const auto saturated_of_four = round_under(format, to_four, has_outer && to_four.scale == 0, four, random);
-  const bool takes_four = sum_of_squared_errors(block, four) < sum_of_squared_errors(block, six);
-  std::copy_n((takes_four ? four : six).begin(), block.size(), block.begin());
-  return takes_four ? saturated_of_four : saturated;
+  const auto scale = scale_of_block(format, outer, block, random);
+  const bool is_too_small = scale.scale == 0 && outer != 0 && format.outer_scale != ScaleType::none;
+  return round_under(format, scale, is_too_small, block, random);
 }
 
 }  // namespace fakequant

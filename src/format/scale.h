@@ -93,6 +93,10 @@ float outer_scale(const Format& format, float absmax);
 // without an outer scale, and with one factor = 1 / outer / the stored scale (source: torchao's NVFP4).
 FloatScale block_scale(const Format& format, float block_absmax, float outer);
 
+// The scale under which round_scaled_block rounds a block: block_scale() of its absmax, or with fit=four-over-six the
+// one that loses less.
+FloatScale scale_of_block(const Format& format, float outer, std::span<const float> block, const std::uint32_t* random);
+
 // Rounds one block in place: element(x / scale) x scale, scale = block_scale(). NaN stays NaN and infinity saturates;
 // the block's absmax is that of its finite values. Under a scale of 0 every value becomes 0. Those that were not 0
 // saturated then, but under an outer scale above 0 only infinities did.

@@ -10,6 +10,7 @@
 #include "format/block_kernel.h"
 #include "format/element_kernel.h"
 #include "format/fake_quantize.h"
+#include "format/format_facts.h"
 #include "format/integer_kernel.h"
 #include "format/on_every_target.h"
 #include "format/test_values.h"
@@ -238,6 +239,24 @@ TEST(ScaledFloats, GoToFourWhereThatLosesLess) {
   auto plain = values;
   EXPECT_GT(errors_between(values, (round_values(parse_format("nvfp4"), plain), plain)).sum_error2,
             errors_between(values, rounded).sum_error2);
+}
+
+// `formats` shows the scale that was taken, and what lies around a value under it.
+TEST(ScaledFloats, AreShownUnderTheirScale) {
+  for (const auto* text : {"nvfp4,fit=four-over-six", "nvfp4", "e4m3,per=row", "e2m1,per=block,block=4",
+                           "e5m2,per=row,scale=e8m0:rceil", "e4m3,per=block,arithmetic=reciprocal", "e4m3,range=6.5"}) {
+    const auto format = parse_format(text);
+    for (std::uint32_t seed = 0; seed < 20; ++seed) {
+      const auto row = normal_floats(20, seed);
+      for (const auto& example : examples_of(format, {row.begin(), row.end()})) {
+        ASSERT_TRUE(example.rounded == example.below || example.rounded == example.above) << text;
+        ASSERT_LE(*example.below, *example.above);
+        const auto element = decode(format.element, static_cast<std::uint32_t>(*example.code));
+        ASSERT_EQ(static_cast<float>(element) * static_cast<float>(*example.scale), static_cast<float>(example.rounded))
+            << text;
+      }
+    }
+  }
 }
 
 // A number as the range is a static range that needs no file.
