@@ -106,7 +106,7 @@ SiteRounding make_site_rounding(const ActivationSite& site, const Rule& rule, co
     check_rows_of_tokens(dimension, rule);
     check_row(rule.format, site.shape[0]);
   });
-  if (has_static_range(rule.format)) {
+  if (needs_range_file(rule.format)) {
     const auto& file = rule.format.range.file;
     const auto& ranges = files.try_emplace(file, file).first->second;
     rounding.static_scale = static_scale(rounding.format, ranges.at(name));

@@ -1,6 +1,7 @@
 #include "format/block_kernel.h"
 
 #include "format/reference.h"
+#include "format/scale.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "format/block_kernel.cc"
@@ -16,7 +17,7 @@ namespace {
 using I = hn::RebindToSigned<F>;
 using Integers = hn::Vec<I>;
 
-constexpr std::size_t kTogether = kIntegersTogether;  // values in blocks whose scales are found together
+constexpr std::size_t kTogether = kLargestTogether;  // values in blocks whose scales are found together
 constexpr std::int32_t kInfinityBits = 0x7F800000;
 
 // The bits of the largest |x| of a block. The bits of magnitudes compare as the values do, with infinity and then the
@@ -52,23 +53,49 @@ class ToBlockGrid {
 
   std::int64_t saturated() const { return hn::GetLane(hn::SumOfLanes(U(), saturated_)); }
 
+  // Forgets what saturated since the other counted.
+  void count_as(const ToBlockGrid& other) { saturated_ = other.saturated_; }
+
  private:
   Grid grid_, scaled_ = grid_;
   Words saturated_;
   bool has_negative_zero_;
 };
 
-template <Rounding rounding>
+// The number of values in a block: a constant for the sizes of the specifications, else 0, and then known at run time.
+template <std::size_t constant>
+class BlockSize {
+ public:
+  explicit BlockSize(std::size_t size) : size_(size) {}
+  std::size_t operator()() const { return constant != 0 ? constant : size_; }
+
+ private:
+  std::size_t size_;
+};
+
+// Well inside float32's normal range.
+constexpr float kSmallestPlain = 0x1p-100f, kLargestPlain = 0x1p100f;
+
+inline FloatMask is_plain(Floats x) {
+  return hn::And(hn::Ge(x, hn::Set(F(), kSmallestPlain)), hn::Le(x, hn::Set(F(), kLargestPlain)));
+}
+
+template <Rounding rounding, std::size_t constant_size>
 class MxBlocks {
  public:
-  static constexpr std::size_t kLargestBlock = kMxBlock;
+  static constexpr std::size_t kLargestBlock = constant_size != 0 ? constant_size : kTogether;
   static constexpr std::uintptr_t kAhead = kPageAhead;
-  static constexpr std::size_t block_size() { return kMxBlock; }
+  std::size_t block_size() const { return size_(); }
 
-  MxBlocks(const Element& element, ScaleRule rule) : element_(element), rule_(rule), to_grid_(element) {
+  explicit MxBlocks(const Format& format)
+      : element_(format.element),
+        rule_(format.scale.rule),
+        size_(static_cast<std::size_t>(format.block)),
+        to_grid_(format.element) {
+    const auto& element = format.element;
     const I i32;
     // As the mantissa of a float32, cut off: above it are the floats whose significand is.
-    const double mantissa = (largest_significand_kept(rule, element) - 1) * (1 << 23);
+    const double mantissa = (largest_significand_kept(rule_, element) - 1) * (1 << 23);
     largest_mantissa_kept_ = hn::Set(i32, static_cast<std::int32_t>(mantissa));
     largest_exponent_ = hn::Set(i32, exponent_of(element.largest));
   }
@@ -97,57 +124,112 @@ class MxBlocks {
  private:
   const Element& element_;
   ScaleRule rule_;
+  BlockSize<constant_size> size_;
   ToBlockGrid<rounding> to_grid_;
   Integers largest_mantissa_kept_, largest_exponent_;
 };
 
-template <Rounding rounding>
-class Nvfp4Blocks {
+// Rounds the numbers of scales to the type that stores them.
+class ToScaleType {
  public:
-  static constexpr std::size_t kLargestBlock = kNvfp4Block;
-  static constexpr std::uintptr_t kAhead = kRowAhead;  // the search for the outer scale has read this row already
-  static constexpr std::size_t block_size() { return kNvfp4Block; }
-
-  explicit Nvfp4Blocks(float outer)
-      : outer_(outer),
-        e4m3_(nvfp4_scale_element()),
-        to_e2m1_(nvfp4_element()),
-        is_plain_(outer >= kSmallestPlain && outer <= kLargestPlain) {
-    scale_ = hn::Zero(F());
+  explicit ToScaleType(const Scale& scale)
+      : type_(scale.type),
+        has_float32_exponents_(scale.type == ScaleType::small_float && scale.number.exponent_bits == 8),
+        grid_(scale.type == ScaleType::small_float && !has_float32_exponents_ ? scale.number : *element_of("e4m3")) {
+    cut_.dropped = std::max(1, 23 - scale.number.mantissa_bits);
+    cut_.mask = hn::Set(U(), (1u << cut_.dropped) - 1);
+    cut_.half = hn::Set(U(), 1u << (cut_.dropped - 1));
   }
 
-  // As nvfp4_scale computes them; 0 for the blocks that by_reference() must round.
-  Floats scales_of(Integers absmax) const {
+  // 0 for numbers beyond the type's largest, which are rare.
+  Floats operator()(Floats number) const {
     const F f;
-    const I i32;
-    if (!is_plain_) return hn::Zero(f);
-    const auto outer = hn::Set(f, outer_);
-    const auto quotient = hn::Div(hn::Div(hn::BitCast(f, absmax), hn::Set(f, 6.0f)), outer);
-    const auto capped = hn::Min(quotient, e4m3_.cap);
-    const auto rounded = e4m3_.template round<Rounding::nearest>(capped, is_negative(capped), hn::Zero(U()));
-    const auto finite = hn::RebindMask(f, hn::Lt(absmax, hn::Set(i32, kInfinityBits)));
-    // If the outer scale is that of other values, a block may be far beyond the largest block scale. This is rare.
-    const auto plain = hn::And(finite, hn::Le(quotient, e4m3_.cap));
-    return hn::IfThenElseZero(plain, hn::Mul(hn::Min(rounded, e4m3_.largest), outer));
-  }
-
-  void set_scale(float scale) { scale_ = hn::Set(F(), scale); }
-  Floats operator()(Floats x, Words random) { return hn::Mul(to_e2m1_(hn::Div(x, scale_), random), scale_); }
-  std::int64_t saturated() const { return to_e2m1_.saturated(); }
-
-  HWY_INLINE std::int64_t by_reference(std::span<float> block, const std::uint32_t* random) const {
-    return round_nvfp4_block(outer_, rounding, block, random);
+    if (type_ == ScaleType::f32) return number;
+    if (has_float32_exponents_) {
+      const auto bits = hn::BitCast(U(), number);
+      return hn::BitCast(f,
+                         hn::AndNot(cut_.mask, with_carry<Rounding::nearest>(cut_, bits, is_negative(number), bits)));
+    }
+    const auto rounded =
+        grid_.template round<Rounding::nearest>(hn::Min(number, grid_.cap), is_negative(number), hn::Zero(U()));
+    return hn::IfThenElseZero(hn::Le(number, grid_.cap), hn::Min(rounded, grid_.largest));
   }
 
  private:
-  // Well inside float32's normal range.
-  static constexpr float kSmallestPlain = 0x1p-100f, kLargestPlain = 0x1p100f;
+  ScaleType type_;
+  bool has_float32_exponents_;
+  Grid grid_;
+  UpperBitsCut cut_;
+};
 
+template <Rounding rounding, std::size_t constant_size, ScaleArithmetic arithmetic = ScaleArithmetic::division>
+class ScaledBlocks {
+ public:
+  static constexpr std::size_t kLargestBlock = constant_size != 0 ? constant_size : kTogether;
+  // A search for an outer scale has read this row already.
+  static constexpr std::uintptr_t kAhead = constant_size != 0 ? kRowAhead : kPageAhead;
+  std::size_t block_size() const { return size_(); }
+
+  ScaledBlocks(const Format& format, float outer)
+      : format_(format),
+        outer_(outer),
+        has_outer_(format.outer_scale != ScaleType::none),
+        size_(static_cast<std::size_t>(format.block)),
+        to_scale_type_(format.scale),
+        to_element_(format.element) {
+    largest_ = hn::Set(F(), static_cast<float>(format.element.largest));
+    one_ = hn::Set(F(), 1.0f);
+    scale_ = factor_ = hn::Zero(F());
+  }
+
+  // As block_scale computes them, or with arithmetic=reciprocal what set_scale() needs for it; 0 for the blocks that
+  // by_reference() must round.
+  Floats scales_of(Integers absmax) const {
+    const F f;
+    if (!(outer_ >= kSmallestPlain && outer_ <= kLargestPlain)) return hn::Zero(f);
+    const auto outer = hn::Set(f, outer_);
+    const auto value = hn::BitCast(f, absmax);
+    if constexpr (arithmetic == ScaleArithmetic::reciprocal) {
+      if (!has_outer_) {
+        const auto factor = hn::Mul(hn::Div(one_, value), largest_);
+        return hn::IfThenElseZero(hn::And(is_plain(value), is_plain(factor)), factor);
+      }
+    }
+    const auto stored = to_scale_type_(hn::Div(hn::Div(value, largest_), outer));
+    const auto scale = hn::Mul(stored, outer);
+    // If the outer scale is that of other values, a block may be far beyond the largest block scale.
+    return hn::IfThenElseZero(hn::And(is_plain(value), is_plain(scale)),
+                              arithmetic == ScaleArithmetic::reciprocal ? stored : scale);
+  }
+
+  void set_scale(float scale) {
+    scale_ = hn::Set(F(), scale);
+    if constexpr (arithmetic == ScaleArithmetic::reciprocal) {
+      const auto outer = hn::Set(F(), outer_);
+      factor_ = has_outer_ ? hn::Div(hn::Div(one_, outer), scale_) : scale_;
+      scale_ = has_outer_ ? hn::Mul(scale_, outer) : hn::Div(one_, factor_);
+    }
+  }
+
+  Floats operator()(Floats x, Words random) {
+    const auto element = arithmetic == ScaleArithmetic::reciprocal ? hn::Mul(x, factor_) : hn::Div(x, scale_);
+    return hn::Mul(to_element_(element, random), scale_);
+  }
+
+  std::int64_t saturated() const { return to_element_.saturated(); }
+
+  HWY_INLINE std::int64_t by_reference(std::span<float> block, const std::uint32_t* random) const {
+    return round_scaled_block(format_, outer_, block, random);
+  }
+
+ private:
+  const Format& format_;
   float outer_;
-  Grid e4m3_;
-  ToBlockGrid<rounding> to_e2m1_;
-  Floats scale_;
-  bool is_plain_;
+  bool has_outer_;
+  BlockSize<constant_size> size_;
+  ToScaleType to_scale_type_;
+  ToBlockGrid<rounding> to_element_;
+  Floats largest_, one_, scale_, factor_;
 };
 
 template <Rounding rounding>
@@ -157,42 +239,43 @@ class IntegerBlocks {
   static constexpr std::uintptr_t kAhead = kPageAhead;
   std::size_t block_size() const { return block_size_; }
 
-  IntegerBlocks(int bits, std::size_t block_size) : bits_(bits), block_size_(block_size) {
-    largest_ = hn::Set(F(), symmetric_scale(bits, 0).high);
+  explicit IntegerBlocks(const Format& format)
+      : format_(format), block_size_(static_cast<std::size_t>(format.block)), to_scale_type_(format.scale) {
+    const auto codes = integer_scale(format, {});
+    divisor_ = hn::Set(F(), largest_of_range(format));
+    low_ = hn::Set(F(), codes.low);
+    high_ = hn::Set(F(), codes.high);
     scale_ = hn::Zero(F());
     saturated_ = hn::Zero(U());
   }
 
-  // As symmetric_scale computes them; 0 for the blocks that by_reference() must round.
+  // As integer_scale computes them; 0 for the blocks that by_reference() must round.
   Floats scales_of(Integers absmax) const {
-    const F f;
-    const auto value = hn::BitCast(f, absmax);
-    const auto plain = hn::And(hn::Ge(value, hn::Set(f, kSmallestPlain)), hn::Le(value, hn::Set(f, kLargestPlain)));
-    return hn::IfThenElseZero(plain, hn::Div(value, largest_));
+    const auto value = hn::BitCast(F(), absmax);
+    const auto scale = to_scale_type_(hn::Div(value, divisor_));
+    return hn::IfThenElseZero(hn::And(is_plain(value), is_plain(scale)), scale);
   }
 
   void set_scale(float scale) { scale_ = hn::Set(F(), scale); }
 
   Floats operator()(Floats x, Words random) {
     const auto code = round_signed_steps<rounding>(hn::Div(x, scale_), random);
-    saturated_ = counted(saturated_, hn::Gt(hn::Abs(code), largest_));
-    const auto clamped = hn::Min(hn::Max(code, hn::Neg(largest_)), largest_);
+    saturated_ = counted(saturated_, hn::Or(hn::Lt(code, low_), hn::Gt(code, high_)));
+    const auto clamped = hn::Min(hn::Max(code, low_), high_);
     return without_negative_zero(hn::Mul(clamped, scale_));
   }
 
   std::int64_t saturated() const { return hn::GetLane(hn::SumOfLanes(U(), saturated_)); }
 
   HWY_INLINE std::int64_t by_reference(std::span<float> block, const std::uint32_t* random) const {
-    return round_integer_block(bits_, rounding, block, random);
+    return round_integer_block(format_, block, random);
   }
 
  private:
-  // Well inside float32's normal range.
-  static constexpr float kSmallestPlain = 0x1p-100f, kLargestPlain = 0x1p100f;
-
-  int bits_;
+  const Format& format_;
   std::size_t block_size_;
-  Floats largest_, scale_;
+  ToScaleType to_scale_type_;
+  Floats divisor_, low_, high_, scale_;
   Words saturated_;
 };
 
@@ -251,34 +334,131 @@ std::int64_t round_row(float* row, std::size_t count, const std::uint32_t* rando
   return saturated + blocks.saturated();
 }
 
+// Rounds blocks of E2M1 under the scale that loses less: for 6, or for 4. A multiple of 16 values, at most kTogether.
 template <Rounding rounding>
-std::int64_t mx_row(const Element& element, ScaleRule rule, float* row, std::size_t count,
-                    const std::uint32_t* random) {
-  return round_row<is_random(rounding)>(row, count, random, MxBlocks<rounding>(element, rule));
+class FourOverSixBlock {
+ public:
+  FourOverSixBlock(const Format& format, float outer)
+      : format_(format), outer_(outer), to_scale_type_(format.scale), to_element_(format.element) {}
+
+  std::int64_t round(float* block, std::size_t size, const std::uint32_t* random) {
+    const auto absmax = hn::BitCast(F(), hn::Set(I(), absmax_bits(block, size)));
+    const auto six = scale_for(6.0f, absmax), four = scale_for(4.0f, absmax);
+    const auto plain = hn::And(is_plain(absmax), hn::And(is_plain(six), is_plain(four)));
+    if (HWY_UNLIKELY(!(hn::AllTrue(F(), plain) && outer_ >= kSmallestPlain && outer_ <= kLargestPlain))) {
+      return round_scaled_block(format_, outer_, {block, size}, random);
+    }
+    HWY_ALIGN std::array<float, kTogether> of_six, of_four;
+    const auto before = to_element_;
+    const float error_of_six = try_scale(six, block, size, random, of_six.data());
+    const auto after_six = to_element_;
+    to_element_.count_as(before);
+    const float error_of_four = try_scale(four, block, size, random, of_four.data());
+    const bool takes_four = error_of_four < error_of_six;
+    if (!takes_four) to_element_.count_as(after_six);
+    std::copy_n(takes_four ? of_four.data() : of_six.data(), size, block);
+    return 0;
+  }
+
+  std::int64_t saturated() const { return to_element_.saturated(); }
+
+ private:
+  static constexpr std::size_t kSums = 16;
+
+  Floats scale_for(float largest, Floats absmax) const {
+    const auto outer = hn::Set(F(), outer_);
+    return hn::Mul(to_scale_type_(hn::Div(hn::Div(absmax, hn::Set(F(), largest)), outer)), outer);
+  }
+
+  // The sum of the squared errors, in the order of round_scaled_block.
+  float try_scale(Floats scale, const float* block, std::size_t size, const std::uint32_t* random, float* rounded) {
+    const F f;
+    const std::size_t lanes = hn::Lanes(f);
+    HWY_ALIGN std::array<float, kSums> sums{};
+    for (std::size_t part = 0; part < kSums; part += lanes) {
+      auto sum = hn::Zero(f);
+      for (std::size_t i = part; i < size; i += kSums) {
+        const auto x = hn::LoadU(f, block + i);
+        const auto words = is_random(rounding) ? hn::LoadU(U(), random + i) : hn::Zero(U());
+        const auto y = hn::Mul(to_element_(hn::Div(x, scale), words), scale);
+        hn::StoreU(y, f, rounded + i);
+        const auto error = hn::Sub(y, x);
+        sum = hn::Add(sum, hn::Mul(error, error));
+      }
+      hn::Store(sum, f, sums.data() + part);
+    }
+    for (auto half = kSums / 2; half > 0; half /= 2) {
+      for (std::size_t i = 0; i < half; ++i) sums[i] += sums[i + half];
+    }
+    return sums[0];
+  }
+
+  const Format& format_;
+  float outer_;
+  ToScaleType to_scale_type_;
+  ToBlockGrid<rounding> to_element_;
+};
+
+template <Rounding rounding>
+std::int64_t four_over_six_row(const Format& format, float outer, float* row, std::size_t count,
+                               const std::uint32_t* random) {
+  FourOverSixBlock<rounding> round(format, outer);
+  const auto size = static_cast<std::size_t>(format.block);
+  std::int64_t saturated = 0;
+  std::size_t i = 0;
+  for (; i + size <= count; i += size) {
+    saturated += round.round(row + i, size, is_random(rounding) ? random + i : nullptr);
+  }
+  if (i < count) {  // a short last block, padded with zeros
+    std::array<float, kTogether> rest{};
+    std::array<std::uint32_t, kTogether> rest_random{};
+    std::copy(row + i, row + count, rest.begin());
+    if (is_random(rounding)) std::copy(random + i, random + count, rest_random.begin());
+    saturated += round.round(rest.data(), size, rest_random.data());
+    std::copy_n(rest.begin(), count - i, row + i);
+  }
+  return saturated + round.saturated();
+}
+
+constexpr std::size_t kMxBlock = 32, kNvfp4Block = 16;
+
+template <Rounding rounding>
+std::int64_t mx_row(const Format& format, float* row, std::size_t count, const std::uint32_t* random) {
+  if (format.block == kMxBlock) {
+    return round_row<is_random(rounding)>(row, count, random, MxBlocks<rounding, kMxBlock>(format));
+  }
+  return round_row<is_random(rounding)>(row, count, random, MxBlocks<rounding, 0>(format));
 }
 
 template <Rounding rounding>
-std::int64_t nvfp4_row(float outer, float* row, std::size_t count, const std::uint32_t* random) {
-  return round_row<is_random(rounding)>(row, count, random, Nvfp4Blocks<rounding>(outer));
+std::int64_t scaled_row(const Format& format, float outer, float* row, std::size_t count, const std::uint32_t* random) {
+  if (format.fit == Fit::four_over_six) return four_over_six_row<rounding>(format, outer, row, count, random);
+  if (format.arithmetic == ScaleArithmetic::reciprocal) {
+    using Blocks = ScaledBlocks<rounding, 0, ScaleArithmetic::reciprocal>;
+    return round_row<is_random(rounding)>(row, count, random, Blocks(format, outer));
+  }
+  if (format.block == kNvfp4Block) {
+    return round_row<is_random(rounding)>(row, count, random, ScaledBlocks<rounding, kNvfp4Block>(format, outer));
+  }
+  return round_row<is_random(rounding)>(row, count, random, ScaledBlocks<rounding, 0>(format, outer));
 }
 
-std::int64_t mx_row_any(const Element& element, Rounding rounding, ScaleRule rule, float* row, std::size_t count,
-                        const std::uint32_t* random) {
-  return with_constant(rounding, [&](auto r) { return mx_row<r()>(element, rule, row, count, random); });
+std::int64_t mx_row_any(const Format& format, float* row, std::size_t count, const std::uint32_t* random) {
+  return with_constant(format.rounding, [&](auto r) { return mx_row<r()>(format, row, count, random); });
+}
+
+std::int64_t scaled_row_any(const Format& format, float outer, float* row, std::size_t count,
+                            const std::uint32_t* random) {
+  return with_constant(format.rounding, [&](auto r) { return scaled_row<r()>(format, outer, row, count, random); });
 }
 
 template <Rounding rounding>
-std::int64_t integer_row(int bits, std::size_t block_size, float* row, std::size_t count, const std::uint32_t* random) {
-  return round_row<is_random(rounding)>(row, count, random, IntegerBlocks<rounding>(bits, block_size));
+std::int64_t integer_row(const Format& format, float* row, std::size_t count, const std::uint32_t* random) {
+  return round_row<is_random(rounding)>(row, count, random, IntegerBlocks<rounding>(format));
 }
 
-std::int64_t integer_row_any(int bits, std::size_t block_size, Rounding rounding, float* row, std::size_t count,
-                             const std::uint32_t* random) {
-  return with_constant(rounding, [&](auto r) { return integer_row<r()>(bits, block_size, row, count, random); });
-}
-
-std::int64_t nvfp4_row_any(float outer, Rounding rounding, float* row, std::size_t count, const std::uint32_t* random) {
-  return with_constant(rounding, [&](auto r) { return nvfp4_row<r()>(outer, row, count, random); });
+std::int64_t integer_row_any(const Format& format, float* row, std::size_t count, const std::uint32_t* random) {
+  return with_constant(format.rounding, [&](auto r) { return integer_row<r()>(format, row, count, random); });
 }
 
 }  // namespace
@@ -290,27 +470,25 @@ HWY_AFTER_NAMESPACE();
 namespace fakequant {
 namespace {
 HWY_EXPORT(mx_row_any);
-HWY_EXPORT(nvfp4_row_any);
+HWY_EXPORT(scaled_row_any);
 HWY_EXPORT(integer_row_any);
 }  // namespace
 
-std::int64_t round_to_mx(const Element& element, Rounding rounding, ScaleRule rule, std::span<float> row,
-                         const std::uint32_t* random) {
-  return HWY_DYNAMIC_DISPATCH(mx_row_any)(element, rounding, rule, row.data(), row.size(), random);
+bool can_round_together(std::int64_t block) {
+  return block % 16 == 0 && block <= static_cast<std::int64_t>(kLargestTogether);
 }
 
-std::int64_t round_to_nvfp4(float outer, Rounding rounding, std::span<float> row, const std::uint32_t* random) {
-  return HWY_DYNAMIC_DISPATCH(nvfp4_row_any)(outer, rounding, row.data(), row.size(), random);
+std::int64_t round_to_mx(const Format& format, std::span<float> row, const std::uint32_t* random) {
+  return HWY_DYNAMIC_DISPATCH(mx_row_any)(format, row.data(), row.size(), random);
 }
 
-bool can_round_together(std::int64_t integer_block) {
-  return integer_block % 16 == 0 && integer_block <= static_cast<std::int64_t>(kIntegersTogether);
+std::int64_t round_to_scaled_blocks(const Format& format, float outer, std::span<float> row,
+                                    const std::uint32_t* random) {
+  return HWY_DYNAMIC_DISPATCH(scaled_row_any)(format, outer, row.data(), row.size(), random);
 }
 
-std::int64_t round_to_integer_blocks(int bits, std::int64_t block, Rounding rounding, std::span<float> row,
-                                     const std::uint32_t* random) {
-  return HWY_DYNAMIC_DISPATCH(integer_row_any)(bits, static_cast<std::size_t>(block), rounding, row.data(), row.size(),
-                                               random);
+std::int64_t round_to_integer_blocks(const Format& format, std::span<float> row, const std::uint32_t* random) {
+  return HWY_DYNAMIC_DISPATCH(integer_row_any)(format, row.data(), row.size(), random);
 }
 
 }  // namespace fakequant

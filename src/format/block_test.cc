@@ -8,6 +8,7 @@
 #include "format/fake_quantize.h"
 #include "format/integer_kernel.h"
 #include "format/on_every_target.h"
+#include "format/scale.h"
 #include "format/test_values.h"
 
 namespace fakequant {
@@ -62,7 +63,7 @@ double truncated_in(const std::vector<double>& magnitudes, double magnitude) {
 }
 
 // OCP MX v1.0, 6.3: shared exponent = floor(log2(absmax)) - emax, E8M0 holds -127 to 127; elements are rounded and
-// saturate. NaN, infinity and the other two rules for the exponent are as docs/formats.md says.
+// saturate. NaN, infinity and the other rules for the exponent are as docs/formats.md says.
 std::vector<float> mx_by_definition(const std::string& name, const std::string& scale, bool truncate,
                                     const std::vector<float>& row) {
   const auto type = element_type(name);
@@ -79,6 +80,17 @@ std::vector<float> mx_by_definition(const std::string& name, const std::string& 
     const double logarithm = std::log2(absmax);
     double exponent = scale == "ceil" ? std::ceil(logarithm) : scale == "nearest" ? std::round(logarithm) : 0;
     if (scale == "floor") exponent = absmax > 0 ? std::ilogb(absmax) : 0;
+    if (scale == "rceil") {  // the smallest power of two under which absmax is no larger than the largest
+      exponent = absmax > 0 ? std::ilogb(absmax) : 0;
+      if (absmax / std::exp2(exponent - type.largest_exponent) > type.magnitudes.back()) ++exponent;
+    }
+    if (scale ==
+        "even") {  // the exponent of absmax rounded as the magnitudes below the largest power of two are spaced
+      exponent = absmax > 0 ? std::ilogb(absmax) : 0;
+      const double step = type.magnitudes.back() - type.magnitudes[type.magnitudes.size() - 2];
+      const double rounded = std::floor(absmax / std::exp2(exponent - type.largest_exponent) / step + 0.5) * step;
+      if (rounded >= std::exp2(type.largest_exponent + 1)) ++exponent;
+    }
     const double shared = std::isinf(absmax) ? 127 : std::clamp(exponent - type.largest_exponent, -127.0, 127.0);
     for (std::size_t i = begin; i < end; ++i) {
       const double scaled = std::fabs(static_cast<double>(row[i])) / std::exp2(shared);
@@ -141,7 +153,7 @@ std::vector<std::vector<float>> hard_rows() {
 TEST(MxBlocks, AreWhatTheSpecificationDefines) {
   const auto rows = hard_rows();
   for (const std::string name : {"mxfp8", "mxfp8e5m2", "mxfp6", "mxfp6e2m3", "mxfp4", "mxint8"}) {
-    for (const std::string scale : {"floor", "ceil", "nearest"}) {
+    for (const std::string scale : {"floor", "ceil", "nearest", "rceil", "even"}) {
       for (const bool truncate : {false, true}) {
         const auto format = parse_format(name + ",scale=" + scale + (truncate ? ",round=zero" : ""));
         for (const auto& row : rows) {
@@ -164,23 +176,25 @@ TEST(MxBlocks, AreWhatTheSpecificationDefines) {
 TEST(MxBlocks, EqualTheReferenceOnEveryTarget) {
   const auto rows = hard_rows();
   for (const std::string name : {"mxfp8", "mxfp8e5m2", "mxfp6", "mxfp6e2m3", "mxfp4", "mxint8"}) {
-    const auto element = parse_format(name).element;
     for (std::size_t r = 0; r < kRoundings.size() * kScaleRuleWords.size(); ++r) {
-      const auto rounding = kRoundings[r % kRoundings.size()];
-      const auto rule = kScaleRuleWords[r / kRoundings.size()].value;
+      auto format = parse_format(name);
+      const auto rounding = format.rounding = kRoundings[r % kRoundings.size()];
+      const auto rule = format.scale.rule = kScaleRuleWords[r / kRoundings.size()].value;
+      format.block = std::vector<std::int64_t>{32, 32, 16, 48}[r % 4];
+      const auto block = static_cast<std::size_t>(format.block);
       for (const auto& row : rows) {
         const auto words = random_words_for_test(row.size(), 5);
         const auto* random = rounding == Rounding::stochastic ? words.data() : nullptr;
         auto expected = row;
         std::int64_t saturated = 0;
-        for (std::size_t i = 0; i < row.size(); i += 32) {
-          saturated += round_mx_block(element, rounding, rule,
-                                      std::span(expected).subspan(i, std::min<std::size_t>(32, row.size() - i)),
+        for (std::size_t i = 0; i < row.size(); i += block) {
+          saturated += round_mx_block(format.element, rounding, rule,
+                                      std::span(expected).subspan(i, std::min(block, row.size() - i)),
                                       random == nullptr ? nullptr : random + i);
         }
         on_every_target([&] {
           auto rounded = row;
-          ASSERT_EQ(round_to_mx(element, rounding, rule, rounded, random), saturated);
+          ASSERT_EQ(round_to_mx(format, rounded, random), saturated);
           for (std::size_t i = 0; i < row.size(); ++i) ASSERT_TRUE(same(rounded[i], expected[i]));
         });
       }
@@ -236,19 +250,21 @@ TEST(Nvfp4Blocks, EqualTheReferenceOnEveryTarget) {
     for (std::size_t r = 0; r < rows.size() * 5; ++r) {
       const auto& row = rows[r % rows.size()];
       const float absmax[] = {range_of(row).absmax(), 1.0f, 1e-25f, 1e25f, 0.0f};
-      const float outer = nvfp4_outer_scale(absmax[r / rows.size()]);
+      auto format = parse_format("nvfp4");
+      format.rounding = rounding;
+      const float outer = outer_scale(format, absmax[r / rows.size()]);
       const auto words = random_words_for_test(row.size(), 6);
       const auto* random = rounding == Rounding::stochastic ? words.data() : nullptr;
       auto expected = row;
       std::int64_t saturated = 0;
       for (std::size_t i = 0; i < row.size(); i += 16) {
-        saturated += round_nvfp4_block(outer, rounding,
-                                       std::span(expected).subspan(i, std::min<std::size_t>(16, row.size() - i)),
-                                       random == nullptr ? nullptr : random + i);
+        saturated +=
+            round_scaled_block(format, outer, std::span(expected).subspan(i, std::min<std::size_t>(16, row.size() - i)),
+                               random == nullptr ? nullptr : random + i);
       }
       on_every_target([&] {
         auto rounded = row;
-        ASSERT_EQ(round_to_nvfp4(outer, rounding, rounded, random), saturated) << to_string(rounding);
+        ASSERT_EQ(round_to_scaled_blocks(format, outer, rounded, random), saturated) << to_string(rounding);
         for (std::size_t i = 0; i < row.size(); ++i) ASSERT_TRUE(same(rounded[i], expected[i])) << to_string(rounding);
       });
     }

@@ -111,6 +111,27 @@ class ToGrid {
   bool has_negative_zero_;
 };
 
+// Rounds to a scale times an element.
+template <Rounding rounding, bool has_factor>
+class ToScaledGrid {
+ public:
+  ToScaledGrid(const Element& element, const FloatScale& scale) : to_grid_(element, true) {
+    scale_ = hn::Set(F(), scale.scale);
+    factor_ = hn::Set(F(), scale.factor);
+  }
+
+  Floats operator()(Floats x, Words random) {
+    const auto element = has_factor ? hn::Mul(x, factor_) : hn::Div(x, scale_);
+    return hn::Mul(to_grid_(element, random), scale_);
+  }
+
+  std::int64_t saturated() const { return to_grid_.saturated(); }
+
+ private:
+  ToGrid<rounding> to_grid_;
+  Floats scale_, factor_;
+};
+
 template <Rounding rounding>
 std::int64_t round_values(const Element& element, bool saturate, float* values, std::size_t count,
                           const std::uint32_t* random) {
@@ -126,6 +147,22 @@ std::int64_t round_any(const Element& element, Rounding rounding, bool saturate,
   return with_constant(rounding, [&](auto r) { return round_values<r()>(element, saturate, values, count, random); });
 }
 
+template <Rounding rounding>
+std::int64_t round_scaled_values(const Element& element, const FloatScale& scale, float* values, std::size_t count,
+                                 const std::uint32_t* random) {
+  const auto round = [&](auto to_grid) {
+    return round_each<is_random(rounding), kRowAhead>(values, count, random, to_grid);
+  };
+  return scale.factor == 0 ? round(ToScaledGrid<rounding, false>(element, scale))
+                           : round(ToScaledGrid<rounding, true>(element, scale));
+}
+
+std::int64_t round_scaled_any(const Element& element, const FloatScale& scale, Rounding rounding, float* values,
+                              std::size_t count, const std::uint32_t* random) {
+  return with_constant(rounding,
+                       [&](auto r) { return round_scaled_values<r()>(element, scale, values, count, random); });
+}
+
 }  // namespace
 }  // namespace HWY_NAMESPACE
 }  // namespace fakequant
@@ -135,6 +172,7 @@ HWY_AFTER_NAMESPACE();
 namespace fakequant {
 namespace {
 HWY_EXPORT(round_any);
+HWY_EXPORT(round_scaled_any);
 }  // namespace
 
 std::int64_t round_to_element(const Element& element, Rounding rounding, bool saturate, std::span<float> values,
@@ -150,6 +188,21 @@ std::int64_t round_to_element(const Element& element, Rounding rounding, bool sa
     return saturated;
   }
   return HWY_DYNAMIC_DISPATCH(round_any)(element, rounding, saturate, values.data(), values.size(), random);
+}
+
+std::int64_t round_to_scaled_element(const Element& element, const FloatScale& scale, Rounding rounding,
+                                     std::span<float> values, const std::uint32_t* random) {
+  // A group of zeros, or one whose outermost value exceeds float32 because the scale was rounded up.
+  if (scale.scale == 0 || std::isinf(static_cast<float>(element.largest) * scale.scale)) {
+    std::int64_t saturated = 0;
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const auto rounded = round_to_scaled(element, scale, rounding, values[i], random == nullptr ? 0 : random[i]);
+      values[i] = rounded.value;
+      saturated += rounded.saturated;
+    }
+    return saturated;
+  }
+  return HWY_DYNAMIC_DISPATCH(round_scaled_any)(element, scale, rounding, values.data(), values.size(), random);
 }
 
 }  // namespace fakequant

@@ -6,6 +6,7 @@
 
 #include "format/element.h"
 #include "format/rounding.h"
+#include "format/scale.h"
 
 namespace fakequant {
 
@@ -13,5 +14,10 @@ namespace fakequant {
 // is_random(), and is null otherwise. Returns how many values saturated. At most 2^31 values.
 std::int64_t round_to_element(const Element& element, Rounding rounding, bool saturate, std::span<float> values,
                               const std::uint32_t* random);
+
+// Rounds each value in place as round_to_scaled does. The element has fewer exponent bits than float32. `random` and
+// the result as above.
+std::int64_t round_to_scaled_element(const Element& element, const FloatScale& scale, Rounding rounding,
+                                     std::span<float> values, const std::uint32_t* random);
 
 }  // namespace fakequant

@@ -14,65 +14,69 @@
 namespace fakequant {
 namespace {
 
-// Values that are rounded, and their errors added up, while they are in the first-level cache. A multiple of the blocks
-// of MX and NVFP4.
-constexpr std::int64_t kChunk = 2048;
+// Values that are rounded, and their errors added up, while they are in the first-level cache.
+constexpr std::int64_t kChunk = kLargestBlock;
 
-// How values are cut: rows into segments, each with a float32 scale where the format has one for it, and those into
+// How values are cut: rows into segments, each with a scale of its own where the format has one for it, and those into
 // chunks of whole blocks.
 struct Cuts {
   std::int64_t row;
   std::int64_t segment;
   bool scale_of_segment = false;
   std::int64_t chunk = kChunk;
-  std::int64_t block = 0;  // integers in blocks shorter than a chunk, each with its own scale; else 0
+  std::int64_t block = 0;  // blocks no longer than a chunk, each with its own scale; else 0
 };
 
 Cuts cuts_of(const Format& format, std::int64_t count, std::int64_t row) {
-  switch (format.scale.type) {
-    case ScaleType::none:
-      return {count, count};
-    case ScaleType::e8m0:
-    case ScaleType::e4m3:
-      return {row, row};
-    case ScaleType::f32:
-      break;
+  if (!has_scale(format)) return {count, count};
+  if (format.per == Span::block && format.block <= kChunk) {
+    return {row, row, false, kChunk / format.block * format.block, format.block};
   }
   if (shares_scale_across_rows(format)) return {count, count};
-  if (format.per != Span::block) return {row, row, true};
-  if (format.block > kChunk) return {row, std::min(format.block, row), true};
-  return {row, row, false, kChunk / format.block * format.block, format.block};
+  return {row, format.per == Span::block ? std::min(format.block, row) : row, true};
 }
 
-// Rounds blocks of integers, each with its own scale.
-std::int64_t round_integer_blocks(const Format& format, std::span<float> values, std::int64_t block,
-                                  const std::uint32_t* random) {
-  if (!format.asymmetric && format.range.kind == RangeRule::absmax && can_round_together(block)) {
-    return round_to_integer_blocks(format.element.bits(), block, format.rounding, values, random);
-  }
+std::int64_t round_group(const Format& format, std::span<float> values, const SharedScale& scale,
+                         const std::uint32_t* random) {
+  return has_integer_scale(format)
+             ? round_to_integers(scale.integer, format.rounding, values, random)
+             : round_to_scaled_element(format.element, scale.floating, format.rounding, values, random);
+}
+
+// Rounds blocks of any kind, one by one.
+std::int64_t round_each_block(const Format& format, std::span<float> values, const SharedScale& scale,
+                              const std::uint32_t* random) {
   std::int64_t saturated = 0;
-  for (std::size_t i = 0; i < values.size(); i += static_cast<std::size_t>(block)) {
-    const auto group = values.subspan(i, std::min(static_cast<std::size_t>(block), values.size() - i));
-    saturated += round_to_integers(scale_of(format, group).integer, format.rounding, group,
-                                   random == nullptr ? nullptr : random + i);
+  for (std::size_t i = 0; i < values.size(); i += static_cast<std::size_t>(format.block)) {
+    const auto block = values.subspan(i, std::min(static_cast<std::size_t>(format.block), values.size() - i));
+    const auto* words = random == nullptr ? nullptr : random + i;
+    if (is_microscaled(format)) {
+      saturated += round_mx_block(format.element, format.rounding, format.scale.rule, block, words);
+    } else if (format.outer_scale != ScaleType::none) {
+      saturated += round_scaled_block(format, scale.outer, block, words);
+    } else {
+      saturated += round_group(format, block, scale_of(format, block), words);
+    }
   }
   return saturated;
 }
 
+std::int64_t round_blocks(const Format& format, std::span<float> values, const SharedScale& scale,
+                          const std::uint32_t* random) {
+  if (!can_round_together(format.block)) return round_each_block(format, values, scale, random);
+  if (is_microscaled(format)) return round_to_mx(format, values, random);
+  if (format.outer_scale != ScaleType::none) return round_to_scaled_blocks(format, scale.outer, values, random);
+  if (format.range.kind != RangeRule::absmax || format.asymmetric) {
+    return round_each_block(format, values, scale, random);
+  }
+  if (has_float_scale(format)) return round_to_scaled_blocks(format, 1, values, random);
+  return round_to_integer_blocks(format, values, random);
+}
+
 std::int64_t round_chunk(const Format& format, std::span<float> values, const SharedScale& scale, std::int64_t block,
                          const std::uint32_t* random) {
-  switch (format.scale.type) {
-    case ScaleType::none:
-      return round_to_element(format.element, format.rounding, format.saturate, values, random);
-    case ScaleType::f32:
-      return block == 0 ? round_to_integers(scale.integer, format.rounding, values, random)
-                        : round_integer_blocks(format, values, block, random);
-    case ScaleType::e8m0:
-      return round_to_mx(format.element, format.rounding, format.scale.rule, values, random);
-    case ScaleType::e4m3:
-      return round_to_nvfp4(scale.outer, format.rounding, values, random);
-  }
-  return 0;
+  if (!has_scale(format)) return round_to_element(format.element, format.rounding, format.saturate, values, random);
+  return block == 0 ? round_group(format, values, scale, random) : round_blocks(format, values, scale, random);
 }
 
 // Calls done(before, after, saturated) after each chunk. `before` is valid only with keeps_before.

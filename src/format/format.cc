@@ -7,9 +7,9 @@
 #include <utility>
 
 #include "error.h"
+#include "format/format_combinations.h"
 #include "format/format_names.h"
 #include "format/format_options.h"
-#include "format/format_properties.h"
 
 namespace fakequant {
 
@@ -33,19 +33,7 @@ Format make_format(std::string_view name, const std::vector<FormatOption>& optio
     }
     set_option(format, option);
   }
-  if (has("seed") && !is_random(format.rounding)) {
-    throw usage_error("seed= is for random numbers: it goes with round=stochastic");
-  }
-  if (has("block") && format.per != Span::block) throw usage_error("block= says how long blocks are: add per=block");
-  if (format.range.kind == RangeRule::static_range && format.outer_scale == ScaleType::none) {
-    if (has("per") && format.per != Span::tensor) {
-      throw usage_error(fmt::format(
-          "per={} does not go with range=static: the file has one range for all values of a site, which is "
-          "per=tensor: leave per= out",
-          std::find_if(options.begin(), options.end(), [](const auto& o) { return o.key == "per"; })->value));
-    }
-    format.per = Span::tensor;
-  }
+  settle_parts(format, seen);
   return format;
 }
 

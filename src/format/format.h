@@ -1,13 +1,14 @@
 // A number format: the parts that define how values are rounded, and the text that names them.
 //
 // A format is an element, the span of values that share a scale, the type of that scale and the rule that finds it, a
-// second scale outside of it, the range that the codes are fitted to, and the rounding. Names are short for
-// combinations of parts (format_names.cc), and options that follow a name change one part each (format_options.cc):
+// second scale outside of it, the range that the codes are fitted to, and the rounding. Options that follow a name
+// change one part each (format_options.cc), and names are short for combinations of parts (format_names.cc):
 //
 //   bf16 e4m3 mantissa7     a float element, no scale
+//   e4m3,per=row            a float element, a float32 scale for each row: absmax goes to the element's largest value
 //   int2 .. int16           an integer element, a float32 scale for each tensor, token, row or block
-//   mxfp8 mxfp4 mxint8 ...  a float or fixed-point element, an E8M0 scale for each 32 values
-//   nvfp4                   e2m1, an E4M3 scale for each 16 values and a float32 scale over all of them
+//   mxfp4                   e2m1,per=block,block=32,scale=e8m0: a power of two for each 32 values
+//   nvfp4                   e2m1,per=block,block=16,scale=e4m3,outer=f32: and a float32 scale over all of them
 //   q4_k ggml:mxfp4 ...     a block type of another library, whose code does it all
 //
 // A Format is a value: parsed from the words of a rule ("int4,per=block,block=32,mode=asym"), compared, printed, and
@@ -37,39 +38,57 @@ enum class Span {
   block,  // a number of contiguous values of a row; the row's end may cut the last block short
 };
 
-// How the range that the outermost scale covers is found: from the values that are rounded, or from a file that has a
-// fixed range for each site.
+// How the range that the outermost scale covers is found: from the values that are rounded, from a file that has a
+// fixed range for each site, or given as a number, the absmax.
 struct RangeRule {
-  enum Kind { absmax, percentile, mse, static_range } kind = absmax;
+  enum Kind { absmax, percentile, mse, static_range, number } kind = absmax;
   double percent = 100;   // of the values' magnitudes, for percentile
   std::string file = {};  // for static_range
+  float magnitude = 0;    // for number
 
   bool operator==(const RangeRule&) const = default;
 };
 
-// The scale of values that share one.
-struct Scale {
-  ScaleType type = ScaleType::none;
-  ScaleRule rule = ScaleRule::floor;  // of E8M0
-
-  bool operator==(const Scale&) const = default;
+// The codes of symmetric integers of N bits, and the code that the absmax goes to.
+enum class IntegerCodes {
+  narrow,         // -(2^(N-1)-1) to 2^(N-1)-1; absmax goes to the largest
+  full,           // -2^(N-1) to 2^(N-1)-1; absmax goes to the middle of both ends, (2^N - 1) / 2
+  full_positive,  // -2^(N-1) to 2^(N-1)-1; absmax goes to the largest
 };
 
+// Which of an element's values the absmax of a block goes to.
+enum class Fit {
+  absmax,         // the largest
+  four_over_six,  // of E2M1 6 or 4, whichever loses less
+};
+
+// How a value is divided by a float scale. Results differ in last bits, and where those decide a tie.
+enum class ScaleArithmetic {
+  division,    // x / scale
+  reciprocal,  // x * (1 / absmax * largest), and back by 1 / that
+};
+
+inline constexpr std::int64_t kDefaultBlock = 32;
+inline constexpr std::int64_t kLargestBlock = 2048;  // where more than a scale in float32 belongs to a block
+
 struct Format {
-  std::string name = "bf16";  // what was asked for
+  std::string name = "bf16";  // the shortest that says the parts: see name_by_parts()
 
   // A type of another library, which replaces all parts but the importance file; null for other formats.
   const BlockType* block_type = nullptr;
 
-  Element element = *element_of("bf16");  // of one value
-  bool asymmetric = false;                // integers: codes from 0 on, with a zero point beside the scale
-  bool saturate = false;                  // overflow=saturate: clamps where the element has an infinity
+  Element element = *element_of("bf16");      // of one value
+  bool asymmetric = false;                    // integers: codes from 0 on, with a zero point beside the scale
+  IntegerCodes codes = IntegerCodes::narrow;  // of symmetric integers
+  bool saturate = false;                      // overflow=saturate: clamps where the element has an infinity
 
   Scale scale;
   std::optional<Span> per;                  // left out: see span_of_scale()
-  std::int64_t block = 32;                  // values in a block, for per=block
-  ScaleType outer_scale = ScaleType::none;  // over all values of a tensor or token, beside the scales of blocks
+  std::int64_t block = kDefaultBlock;       // values in a block, for per=block
+  ScaleType outer_scale = ScaleType::none;  // f32: over all values of a tensor or token, beside the scales of blocks
   RangeRule range;
+  Fit fit = Fit::absmax;                                   // of NVFP4's blocks
+  ScaleArithmetic arithmetic = ScaleArithmetic::division;  // of float elements
 
   Rounding rounding = Rounding::nearest;
   std::uint64_t seed = 0;  // of random roundings
@@ -98,7 +117,7 @@ std::vector<FormatOption> options_of(const Format& format);
 // The text that parse_format reads back to the same format.
 std::string to_string(const Format& format);
 
-// The value of range=: "absmax", "percentile:99.9", "mse", "static:FILE". Throws a usage error for any other.
+// The value of range=: "absmax", "percentile:99.9", "mse", "static:FILE", "6.5". Throws a usage error for any other.
 RangeRule parse_range(std::string_view text);
 std::string to_string(const RangeRule& range);
 

@@ -64,39 +64,33 @@ std::string span_of(const Format& format) {
 
 std::string scales_of(const Format& format) {
   if (!has_scale(format)) return "";
-  auto text = fmt::format("{}: {}", span_of(format), title_of(format.scale.type));
-  if (format.outer_scale != ScaleType::none) text += fmt::format("; all: {}", title_of(format.outer_scale));
+  auto text = fmt::format("{}: {}", span_of(format), title_of(format.scale));
+  if (format.outer_scale != ScaleType::none) text += fmt::format("; all: {}", title_of(Scale{format.outer_scale}));
   return text;
 }
-
-// Whether a code is a whole number that counts scales, and not a pattern of bits.
-bool counts_scales(const Format& format) { return format.scale.type == ScaleType::f32; }
 
 // The scale that a value shares with its group.
 struct ExampleScale {
   double scale = 1;
-  IntegerScale integer;
+  IntegerScale integer = {};
+  FloatScale floating = {};
 };
+
+ExampleScale of_float(const FloatScale& scale) { return {.scale = scale.scale, .floating = scale}; }
 
 ExampleScale scale_of_group(const Format& format, std::span<const float> group, float outer) {
   const auto absmax = range_of(group).absmax();
-  switch (format.scale.type) {
-    case ScaleType::none:
-      return {};
-    case ScaleType::e8m0: {
-      const bool infinite = std::any_of(group.begin(), group.end(), [](float x) { return std::isinf(x); });
-      if (absmax == 0 && !infinite) return {};
-      const float largest = infinite ? std::numeric_limits<float>::infinity() : absmax;
-      return {power_of_two(mx_shared_exponent(largest, format.element, format.scale.rule)), {}};
-    }
-    case ScaleType::e4m3:
-      return {nvfp4_scale(absmax, outer), {}};
-    case ScaleType::f32: {
-      const auto scale = scale_of(format, group).integer;
-      return {scale.scale, scale};
-    }
+  if (!has_scale(format)) return {};
+  if (is_microscaled(format)) {
+    const bool infinite = std::any_of(group.begin(), group.end(), [](float x) { return std::isinf(x); });
+    if (absmax == 0 && !infinite) return {};
+    const float largest = infinite ? std::numeric_limits<float>::infinity() : absmax;
+    return {power_of_two(mx_shared_exponent(largest, format.element, format.scale.rule)), {}};
   }
-  return {};
+  if (format.outer_scale != ScaleType::none) return of_float(scale_of_block(format, outer, group, nullptr));
+  const auto scale = scale_of(format, group);
+  if (has_integer_scale(format)) return {scale.integer.scale, scale.integer};
+  return of_float(scale.floating);
 }
 
 // The scale of each value of a row.
@@ -112,7 +106,7 @@ std::vector<ExampleScale> scales_of_row(const Format& format, std::span<const fl
 }
 
 std::optional<std::int64_t> code_of(const Format& format, double rounded, const ExampleScale& scale) {
-  if (counts_scales(format)) {
+  if (has_integer_scale(format)) {
     if (std::isnan(rounded)) return std::nullopt;
     const double code = scale.scale == 0 ? 0 : rounded / scale.scale;
     return std::llround(code + (format.asymmetric ? -scale.integer.low : 0));
@@ -121,6 +115,9 @@ std::optional<std::int64_t> code_of(const Format& format, double rounded, const 
   // A scaled element beyond float32 became infinite: its code is that of the largest.
   const bool saturates = has_scale(format) && std::isinf(unscaled);
   if (saturates) unscaled = std::copysign(format.element.largest, unscaled);
+  if (has_float_scale(format)) {  // the product with the scale was rounded to float32
+    unscaled = round_reference(format.element, Rounding::nearest, true, static_cast<float>(unscaled)).value;
+  }
   const auto code = encode(format.element, unscaled);
   return code ? std::optional<std::int64_t>(*code) : std::nullopt;
 }
@@ -138,9 +135,14 @@ FormatFacts facts_of(const Format& format) {
   add_element(facts, format.element);
   facts.bits = format.element.bits();
   facts.scale = scales_of(format);
-  // A float32 scale is not counted, because in most formats a whole row shares it.
-  if (format.per == Span::block && format.scale.type != ScaleType::f32) {
-    facts.bits += static_cast<double>(bits_of(format.scale.type)) / static_cast<double>(format.block);
+  // The scales of rows, tokens and tensors are not counted: how long those are, no format says.
+  if (format.per == Span::block) {
+    const int zero_point = format.asymmetric ? format.element.bits() : 0;
+    facts.bits += static_cast<double>(bits_of(format.scale) + zero_point) / static_cast<double>(format.block);
+  }
+  if (format.codes != IntegerCodes::narrow) {
+    const auto codes = integer_scale(format, {});
+    facts.codes = fmt::format("{} .. {}", codes.low, codes.high);
   }
   if (format.asymmetric) {
     const int largest = (1 << format.element.bits()) - 1;
@@ -157,7 +159,7 @@ std::vector<FormatFacts> all_format_facts() {
 }
 
 std::string code_text(const Format& format, std::int64_t code) {
-  if (counts_scales(format)) return std::to_string(code);
+  if (has_integer_scale(format)) return std::to_string(code);
   return fmt::format("0x{:0{}x}", code, (format.element.bits() + 3) / 4);
 }
 
@@ -178,10 +180,15 @@ std::vector<FormatExample> examples_of(const Format& format, const std::vector<d
   };
   const auto rounded = rounded_by({});
   const auto scales = has_codes(format) ? scales_of_row(format, row) : std::vector<ExampleScale>();
-  if (counts_scales(format)) {  // under the same scale: a search with another rounding could find another
+  if (has_integer_scale(format)) {  // under the same scale: a search with another rounding could find another
     for (std::size_t i = 0; i < row.size(); ++i) {
       below.push_back(round_to_integer(scales[i].integer, Rounding::down, row[i]).value);
       above.push_back(round_to_integer(scales[i].integer, Rounding::up, row[i]).value);
+    }
+  } else if (has_float_scale(format)) {
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      below.push_back(round_to_scaled(format.element, scales[i].floating, Rounding::down, row[i]).value);
+      above.push_back(round_to_scaled(format.element, scales[i].floating, Rounding::up, row[i]).value);
     }
   } else if (has_codes(format)) {
     below = rounded_by(Rounding::down);

@@ -6,7 +6,7 @@
 #include <charconv>
 
 #include "error.h"
-#include "format/block_kernel.h"
+#include "format/format_properties.h"
 
 namespace fakequant {
 namespace {
@@ -15,7 +15,7 @@ namespace {
 struct BlockFormat {
   const char* name;
   Element element;
-  ScaleType scale;
+  Scale scale;
   std::int64_t block;
   ScaleType outer_scale;
   const char* source;
@@ -25,7 +25,7 @@ const std::vector<BlockFormat>& block_formats() {
   static const std::vector<BlockFormat> formats = [] {
     std::vector<BlockFormat> all;
     const auto add_mx = [&](const char* name, const Element& element) {
-      all.push_back({name, element, ScaleType::e8m0, kMxBlock, ScaleType::none, "OCP MX v1.0"});
+      all.push_back({name, element, *scale_of_name("e8m0"), 32, ScaleType::none, "OCP MX v1.0"});
     };
     add_mx("mxfp8", *element_of("e4m3"));
     add_mx("mxfp8e5m2", *element_of("e5m2"));
@@ -33,8 +33,8 @@ const std::vector<BlockFormat>& block_formats() {
     add_mx("mxfp6e2m3", *element_of("e2m3"));
     add_mx("mxfp4", *element_of("e2m1"));
     add_mx("mxint8", mxint8_element());
-    all.push_back({"nvfp4", *element_of("e2m1"), ScaleType::e4m3, kNvfp4Block, ScaleType::f32,
-                   "NVIDIA, Introducing NVFP4 (2025)"});
+    all.push_back(
+        {"nvfp4", *element_of("e2m1"), *scale_of_name("e4m3"), 16, ScaleType::f32, "NVIDIA, Introducing NVFP4 (2025)"});
     return all;
   }();
   return formats;
@@ -116,7 +116,7 @@ std::optional<Format> named_format(std::string_view name) {
   }
   if (const auto* blocks = find_block_format(name)) {
     format.element = blocks->element;
-    format.scale.type = blocks->scale;
+    format.scale = blocks->scale;
     format.per = Span::block;
     format.block = blocks->block;
     format.outer_scale = blocks->outer_scale;
@@ -128,6 +128,21 @@ std::optional<Format> named_format(std::string_view name) {
     return format;
   }
   return std::nullopt;
+}
+
+bool is_block_format_name(std::string_view name) { return find_block_format(name) != nullptr; }
+
+std::string name_by_parts(const Format& format) {
+  if (format.block_type != nullptr || !has_scale(format)) return format.name;
+  for (const auto& blocks : block_formats()) {
+    auto scale = format.scale;
+    scale.rule = blocks.scale.rule;
+    const bool is_it = format.element == blocks.element && scale == blocks.scale && format.per == Span::block &&
+                       format.block == blocks.block && format.outer_scale == blocks.outer_scale;
+    if (is_it) return blocks.name;
+  }
+  if (!is_block_format_name(format.name)) return format.name;
+  return format.element == mxint8_element() ? format.name : format.element.name;
 }
 
 std::string source_of(const Format& format) {

@@ -20,6 +20,13 @@ std::vector<std::string> example_names();
 // the number in the name is out of range.
 std::optional<Format> named_format(std::string_view name);
 
+// The name that is shortest for the format's parts: that of a microscaled format or NVFP4 where its element, scale and
+// blocks are that one's, else the element's. Another name is left as it is.
+std::string name_by_parts(const Format& format);
+
+// Whether the name stands for an element in blocks: "mxfp4", "nvfp4".
+bool is_block_format_name(std::string_view name);
+
 // The specification that defines the format of that name.
 std::string source_of(const Format& format);
 

@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <cmath>
 #include <optional>
 
 #include "error.h"
+#include "format/format_names.h"
 #include "format/format_properties.h"
 
 namespace fakequant {
@@ -14,6 +16,12 @@ namespace {
 constexpr auto kSpanWords = std::to_array<Word<Span>>(
     {{"tensor", Span::tensor}, {"token", Span::token}, {"row", Span::row}, {"block", Span::block}});
 constexpr auto kModeWords = std::to_array<Word<bool>>({{"sym", false}, {"asym", true}});
+constexpr auto kCodesWords = std::to_array<Word<IntegerCodes>>(
+    {{"narrow", IntegerCodes::narrow}, {"full", IntegerCodes::full}, {"full-positive", IntegerCodes::full_positive}});
+constexpr auto kOuterWords = std::to_array<Word<ScaleType>>({{"none", ScaleType::none}, {"f32", ScaleType::f32}});
+constexpr auto kFitWords = std::to_array<Word<Fit>>({{"absmax", Fit::absmax}, {"four-over-six", Fit::four_over_six}});
+constexpr auto kArithmeticWords = std::to_array<Word<ScaleArithmetic>>(
+    {{"division", ScaleArithmetic::division}, {"reciprocal", ScaleArithmetic::reciprocal}});
 constexpr auto kOverflowWords = std::to_array<Word<bool>>({{"infinity", false}, {"saturate", true}});
 
 // The value of a key whose words are in a table.
@@ -48,14 +56,39 @@ std::int64_t block_of_option(const FormatOption& option) {
   throw usage_error(fmt::format("bad block={}: block= takes a whole number from 1", option.value));
 }
 
-RangeRule range_of_option(const Format& format, const FormatOption& option) {
-  auto range = parse_range(option.value);
-  const bool is_searched = range.kind == RangeRule::percentile || range.kind == RangeRule::mse;
-  if (format.outer_scale != ScaleType::none && is_searched) {
-    throw usage_error(fmt::format("{} has no range={}: its outer scale takes range=absmax or static:FILE", format.name,
-                                  option.value));
+// "TYPE[:RULE]", or the rule alone where the scale is E8M0's already.
+Scale scale_of_option(const Format& format, const FormatOption& option) {
+  const std::string_view text = option.value;
+  const auto colon = text.find(':');
+  const auto rule_of = [&](std::string_view word) -> std::optional<ScaleRule> {
+    return value_of_word(kScaleRuleWords, word);
+  };
+  if (const auto rule = rule_of(text); rule && format.scale.type == ScaleType::e8m0) {
+    auto scale = format.scale;
+    scale.rule = *rule;
+    return scale;
   }
-  return range;
+  auto scale = scale_of_name(text.substr(0, colon));
+  const bool has_rule = colon != std::string_view::npos;
+  const auto rule = has_rule ? rule_of(text.substr(colon + 1)) : ScaleRule::floor;
+  if (!scale || !rule) {
+    throw usage_error(
+        fmt::format("unknown scale={}: scale= takes f32, f16, bf16, e4m3, another eXmY, ueXmY, or e8m0[:RULE] with {}",
+                    text, list_of_words(kScaleRuleWords)));
+  }
+  if (has_rule && scale->type != ScaleType::e8m0) {
+    throw usage_error(fmt::format("scale={}: rules are for powers of two, scale=e8m0:RULE", text));
+  }
+  scale->rule = *rule;
+  return *scale;
+}
+
+std::string text_of_scale(const Format& format) {
+  if (format.scale.type == ScaleType::none) return "f32";  // what per= gives a float
+  const auto rule = word_of_value(kScaleRuleWords, format.scale.rule);
+  if (format.scale.type != ScaleType::e8m0) return name_of(format.scale);
+  if (is_block_format_name(format.name)) return std::string(rule);
+  return format.scale.rule == ScaleRule::floor ? "e8m0" : fmt::format("e8m0:{}", rule);
 }
 
 std::uint64_t seed_of_option(const FormatOption& option) {
@@ -63,8 +96,19 @@ std::uint64_t seed_of_option(const FormatOption& option) {
   throw usage_error(fmt::format("bad seed={}: seed= takes a whole number from 0 to 2^64 - 1", option.value));
 }
 
-bool has_integer_scale(const Format& format) { return format.scale.type == ScaleType::f32; }
 bool is_rounded_here(const Format& format) { return format.block_type == nullptr; }
+bool is_integer(const Format& format) {
+  return is_rounded_here(format) && format.element.is_fixed_point() && format.element != mxint8_element();
+}
+bool is_in_blocks(const Format& format) { return is_block_format_name(format.name); }
+
+// Whether values may share a scale. Those with float32's exponents need none.
+bool can_be_scaled(const Format& format) { return is_rounded_here(format) && format.element.exponent_bits < 8; }
+bool can_have_span(const Format& format) { return can_be_scaled(format) && !is_in_blocks(format); }
+bool can_have_range(const Format& format) {
+  return can_be_scaled(format) && (!is_in_blocks(format) || finds_range(format));
+}
+bool can_be_scaled_float(const Format& format) { return can_be_scaled(format) && !format.element.is_fixed_point(); }
 
 struct OptionRule {
   std::string_view key;
@@ -75,25 +119,35 @@ struct OptionRule {
 
 // In the order in which options are printed.
 constexpr OptionRule kOptionRules[] = {
-    {"per", has_integer_scale,
+    {"per", can_have_span,
      [](Format& format, const FormatOption& option) { format.per = value_of_option(kSpanWords, option); },
      [](const Format& format) {
        // A static range implies the span.
-       const bool is_implied = !format.per || format.range.kind == RangeRule::static_range;
+       const bool is_implied = !format.per || (has_static_range(format) && format.outer_scale == ScaleType::none);
        return std::string(is_implied ? "" : word_of_value(kSpanWords, *format.per));
      }},
-    {"block", has_integer_scale,
-     [](Format& format, const FormatOption& option) { format.block = block_of_option(option); },
+    {"block", can_be_scaled, [](Format& format, const FormatOption& option) { format.block = block_of_option(option); },
      [](const Format& format) { return std::to_string(format.block); }},
-    {"mode", has_integer_scale,
+    {"mode", is_integer,
      [](Format& format, const FormatOption& option) { format.asymmetric = value_of_option(kModeWords, option); },
      [](const Format& format) { return std::string(word_of_value(kModeWords, format.asymmetric)); }},
-    {"range", finds_range,
-     [](Format& format, const FormatOption& option) { format.range = range_of_option(format, option); },
+    {"codes", is_integer,
+     [](Format& format, const FormatOption& option) { format.codes = value_of_option(kCodesWords, option); },
+     [](const Format& format) { return std::string(word_of_value(kCodesWords, format.codes)); }},
+    {"range", can_have_range,
+     [](Format& format, const FormatOption& option) { format.range = parse_range(option.value); },
      [](const Format& format) { return to_string(format.range); }},
-    {"scale", [](const Format& format) { return format.scale.type == ScaleType::e8m0; },
-     [](Format& format, const FormatOption& option) { format.scale.rule = value_of_option(kScaleRuleWords, option); },
-     [](const Format& format) { return std::string(word_of_value(kScaleRuleWords, format.scale.rule)); }},
+    {"scale", can_be_scaled,
+     [](Format& format, const FormatOption& option) { format.scale = scale_of_option(format, option); }, text_of_scale},
+    {"outer", can_be_scaled_float,
+     [](Format& format, const FormatOption& option) { format.outer_scale = value_of_option(kOuterWords, option); },
+     [](const Format& format) { return std::string(word_of_value(kOuterWords, format.outer_scale)); }},
+    {"fit", can_be_scaled_float,
+     [](Format& format, const FormatOption& option) { format.fit = value_of_option(kFitWords, option); },
+     [](const Format& format) { return std::string(word_of_value(kFitWords, format.fit)); }},
+    {"arithmetic", can_be_scaled_float,
+     [](Format& format, const FormatOption& option) { format.arithmetic = value_of_option(kArithmeticWords, option); },
+     [](const Format& format) { return std::string(word_of_value(kArithmeticWords, format.arithmetic)); }},
     {"overflow",
      [](const Format& format) { return is_rounded_here(format) && !has_scale(format) && format.element.has_infinity; },
      [](Format& format, const FormatOption& option) { format.saturate = value_of_option(kOverflowWords, option); },
@@ -147,8 +201,14 @@ RangeRule parse_range(std::string_view text) {
   if (text.starts_with(kStatic)) {
     return {RangeRule::static_range, 100, file_of_option("range", text, text.substr(kStatic.size()))};
   }
-  throw usage_error(fmt::format(
-      "unknown range={}: range= takes absmax, mse, percentile:P with P above 0 and at most 100, or static:FILE", text));
+  const auto magnitude = number_of_text<float>(text);
+  if (magnitude && *magnitude > 0 && std::isfinite(*magnitude)) {
+    return {.kind = RangeRule::number, .magnitude = *magnitude};
+  }
+  throw usage_error(
+      fmt::format("unknown range={}: range= takes absmax, mse, percentile:P with P above 0 and at most 100, "
+                  "static:FILE or a number above 0",
+                  text));
 }
 
 std::string to_string(const RangeRule& range) {
@@ -161,6 +221,8 @@ std::string to_string(const RangeRule& range) {
       return "mse";
     case RangeRule::static_range:
       return "static:" + range.file;
+    case RangeRule::number:
+      return fmt::format("{}", range.magnitude);
   }
   return {};
 }

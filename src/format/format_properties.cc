@@ -13,11 +13,25 @@ Format for_activation(Format format) {
 
 bool has_scale(const Format& format) { return format.scale.type != ScaleType::none; }
 
-bool finds_range(const Format& format) {
-  return format.scale.type == ScaleType::f32 || format.outer_scale != ScaleType::none;
+bool has_integer_scale(const Format& format) {
+  return has_scale(format) && format.element.is_fixed_point() && !is_microscaled(format);
 }
 
-bool has_static_range(const Format& format) { return format.range.kind == RangeRule::static_range; }
+bool is_microscaled(const Format& format) {
+  return format.scale.type == ScaleType::e8m0 && format.per == Span::block && format.outer_scale == ScaleType::none;
+}
+
+bool has_float_scale(const Format& format) {
+  return has_scale(format) && !has_integer_scale(format) && !is_microscaled(format);
+}
+
+bool finds_range(const Format& format) { return has_integer_scale(format) || has_float_scale(format); }
+
+bool has_static_range(const Format& format) {
+  return needs_range_file(format) || format.range.kind == RangeRule::number;
+}
+
+bool needs_range_file(const Format& format) { return format.range.kind == RangeRule::static_range; }
 
 bool rounds_values_independently(const Format& format) {
   if (format.block_type != nullptr || is_random(format.rounding)) return false;

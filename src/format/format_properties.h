@@ -19,11 +19,23 @@ Format for_activation(Format format);
 // Whether values are divided by a scale that the format finds. Not for block types, which have their own.
 bool has_scale(const Format& format);
 
+// Whether codes are whole numbers that count float scales (IntegerScale).
+bool has_integer_scale(const Format& format);
+
+// Whether blocks are those of OCP MX: E8M0 scales, found with NaN and infinity (round_mx_block).
+bool is_microscaled(const Format& format);
+
+// Whether an element is scaled to the absmax of finite values (FloatScale, round_scaled_block).
+bool has_float_scale(const Format& format);
+
 // Whether range= says how the outermost scale is found.
 bool finds_range(const Format& format);
 
 // Whether the range of the outermost scale is fixed beforehand, and not found from the values.
 bool has_static_range(const Format& format);
+
+// Whether that range is in a file.
+bool needs_range_file(const Format& format);
 
 // Whether a value's result depends on nothing but the value: not on its neighbours nor on its position.
 bool rounds_values_independently(const Format& format);

@@ -5,9 +5,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <functional>
 #include <map>
 #include <optional>
+#include <random>
 
 #include "error.h"
 #include "format/format_names.h"
@@ -33,16 +33,73 @@ TEST(Format, ReadsAndWritesItsText) {
   EXPECT_EQ(parse_format("bf16"), Format());
   EXPECT_EQ(parse_format("bf16,round=nearest"), parse_format("bf16"));
   EXPECT_EQ(parse_format("bf16,round=zero").rounding, Rounding::zero);
-  for (const auto* text :
-       {"bf16", "bf16,round=zero", "e4m3,round=stochastic,seed=18446744073709551615", "f16,overflow=saturate",
-        "mantissa7", "e3m5", "int8", "int4,per=block,block=64,mode=asym,round=stochastic,seed=7",
-        "int8,per=tensor,range=percentile:99.9", "int2,range=mse", "mxfp4,scale=ceil", "mxint8,round=away", "nvfp4",
-        "nvfp4,range=static:r.json,round=zero", "int8,range=static:r.json",
-        "int4,mode=asym,range='static:a,b.json',round=stochastic,seed=2"}) {
+  for (const auto* text : {"bf16",
+                           "bf16,round=zero",
+                           "e4m3,round=stochastic,seed=18446744073709551615",
+                           "f16,overflow=saturate",
+                           "mantissa7",
+                           "e3m5",
+                           "int8",
+                           "int4,per=block,block=64,mode=asym,round=stochastic,seed=7",
+                           "int8,per=tensor,range=percentile:99.9",
+                           "int2,range=mse",
+                           "mxfp4,scale=ceil",
+                           "mxint8,round=away",
+                           "nvfp4",
+                           "nvfp4,range=static:r.json,round=zero",
+                           "int8,range=static:r.json",
+                           "int4,mode=asym,range='static:a,b.json',round=stochastic,seed=2",
+                           "e4m3,per=token",
+                           "e4m3,per=tensor,scale=bf16",
+                           "e4m3,per=block,block=128",
+                           "e5m2,per=row,scale=e8m0:rceil,round=away",
+                           "e3m4,per=block,block=8,scale=ue5m3",
+                           "mxfp4,scale=rceil",
+                           "mxfp8,scale=even",
+                           "e2m1,per=block,block=16,scale=e8m0:even",
+                           "e2m1,per=block,scale=f16",
+                           "e2m1,per=block,scale=ue5m3,outer=f32",
+                           "e2m1,per=block,block=16,scale=e4m3",
+                           "e4m3,range=static:r.json",
+                           "e4m3,per=row,range=percentile:99.5",
+                           "int8,per=block,block=16,scale=e8m0",
+                           "mxint8,block=16,scale=ceil",
+                           "e4m3,per=tensor,arithmetic=reciprocal",
+                           "nvfp4,arithmetic=reciprocal",
+                           "nvfp4,fit=four-over-six",
+                           "nvfp4,range=6.5",
+                           "e4m3,range=6.5",
+                           "int8,range=0.1",
+                           "int8,codes=full",
+                           "int4,per=block,block=128,mode=asym,scale=f16",
+                           "int8,codes=full-positive,scale=bf16"}) {
     EXPECT_EQ(to_string(parse_format(text)), text);
   }
   EXPECT_EQ(to_string(parse_format("int4,per=block,block=32,mode=sym,range=absmax")), "int4,per=block");
   EXPECT_EQ(to_string(parse_format("nvfp4,range=absmax")), "nvfp4");
+}
+
+// Names are short for parts, and the shortest is what is printed.
+TEST(Format, IsTheSameByItsNameAndByItsParts) {
+  const auto expect_same = [](const char* parts, const char* name) {
+    EXPECT_EQ(parse_format(parts), parse_format(name)) << parts;
+    EXPECT_EQ(to_string(parse_format(parts)), name);
+  };
+  expect_same("e2m1,per=block,block=16,scale=e4m3,outer=f32", "nvfp4");
+  expect_same("e2m1,outer=f32,scale=e4m3,block=16,per=block", "nvfp4");
+  expect_same("e2m1,per=block,block=32,scale=e8m0:floor", "mxfp4");
+  expect_same("e2m1,per=block,scale=e8m0:rceil", "mxfp4,scale=rceil");
+  expect_same("mxfp4,scale=e8m0:rceil", "mxfp4,scale=rceil");
+  expect_same("e4m3,per=block,scale=e8m0", "mxfp8");
+  expect_same("e5m2,per=block,scale=e8m0", "mxfp8e5m2");
+  expect_same("e3m2,per=block,scale=e8m0", "mxfp6");
+  expect_same("e2m3,per=block,scale=e8m0:ceil,round=zero", "mxfp6e2m3,scale=ceil,round=zero");
+  expect_same("mxfp4,block=16", "e2m1,per=block,block=16,scale=e8m0");
+  expect_same("nvfp4,outer=none", "e2m1,per=block,block=16,scale=e4m3");
+  expect_same("nvfp4,block=32,range=static:r", "e2m1,per=block,range=static:r,scale=e4m3,outer=f32");
+  expect_same("mxfp4,scale=e4m3,block=16,outer=f32", "nvfp4");
+  expect_same("int8,per=row,scale=f32", "int8,per=row");
+  expect_same("e4m3,per=row,scale=f32", "e4m3,per=row");
 }
 
 TEST(Format, SpansTheTensorUnderAStaticRange) {
@@ -68,48 +125,86 @@ const std::map<std::string, std::vector<std::string>> kTriedValues = {
     {"per", {"tensor", "token", "row", "block"}},
     {"block", {"1", "32", "48"}},
     {"mode", {"sym", "asym"}},
-    {"range", {"absmax", "mse", "percentile:99.9", "percentile:100", "static:r.json", "static:a,b.json"}},
-    {"scale", {"floor", "ceil", "nearest"}},
+    {"codes", {"narrow", "full", "full-positive"}},
+    {"range",
+     {"absmax", "mse", "percentile:99.9", "percentile:100", "static:r.json", "static:a,b.json", "6.5", "1e-30"}},
+    {"scale",
+     {"floor", "ceil", "nearest", "rceil", "even", "f32", "f16", "bf16", "e8m0", "e8m0:rceil", "e4m3", "ue5m3", "ue4m1",
+      "e8m3"}},
+    {"outer", {"none", "f32"}},
+    {"fit", {"absmax", "four-over-six"}},
+    {"arithmetic", {"division", "reciprocal"}},
     {"overflow", {"infinity", "saturate"}},
     {"round", {"nearest", "away", "zero", "up", "down", "stochastic"}},
     {"seed", {"0", "7", "18446744073709551615"}}};
 
-// Calls visit(options) with every choice of values for the keys, each of which may be left out.
-void for_all_options(const std::vector<std::string>& keys, std::vector<FormatOption>& options,
-                     const std::function<void(const std::vector<FormatOption>&)>& visit) {
-  if (keys.empty()) return visit(options);
-  const std::vector<std::string> rest(keys.begin() + 1, keys.end());
-  for_all_options(rest, options, visit);
-  for (const auto& value : kTriedValues.at(keys.front())) {
-    options.push_back({keys.front(), value});
-    for_all_options(rest, options, visit);
-    options.pop_back();
+// A choice of values for the keys of a format, each of which may be left out, in any order.
+std::vector<FormatOption> some_options(std::vector<std::string> keys, std::mt19937& random) {
+  std::shuffle(keys.begin(), keys.end(), random);
+  std::vector<FormatOption> options;
+  for (const auto& key : keys) {
+    const auto& values = kTriedValues.at(key);
+    if (random() % 3 == 0) options.push_back({key, values[random() % values.size()]});
   }
+  return options;
 }
 
 TEST(Format, PrintsWhatItParsesToTheSameFormatWhateverTheOptions) {
+  std::mt19937 random(1);
   int formats = 0;
   for (const auto& name : example_names()) {
-    std::vector<FormatOption> chosen;
-    for_all_options(option_keys(parse_format(name)), chosen, [&](const std::vector<FormatOption>& options) {
+    const auto keys = option_keys(parse_format(name));
+    for (int i = 0; i < 4000; ++i) {
+      const auto options = some_options(keys, random);
       std::optional<Format> format;
       try {
         format = make_format(name, options);
-      } catch (const Error&) {
-        return;  // options that do not go together
+      } catch (const Error& error) {
+        ASSERT_EQ(std::string(error.what()).find('\n'), std::string::npos) << error.what();
+        continue;  // options that do not go together
       }
       ++formats;
-      ASSERT_EQ(parse_format(to_string(*format)), *format) << to_string(*format);
-      ASSERT_EQ(make_format(name, options_of(*format)), *format) << to_string(*format);
-      for (const auto& option : options_of(*format)) {
-        const bool was_asked_for = std::any_of(options.begin(), options.end(), [&](const auto& other) {
-          return other.key == option.key && other.value == option.value;
-        });
-        ASSERT_TRUE(was_asked_for) << to_string(*format);
-      }
-    });
+      const auto printed = to_string(*format);
+      ASSERT_EQ(parse_format(printed), *format) << printed;
+      ASSERT_EQ(make_format(format->name, options_of(*format)), *format) << to_string(*format);
+    }
   }
-  EXPECT_GT(formats, 3000);
+  EXPECT_GT(formats, 20000);
+}
+
+// Mutated texts are the same format after printing and parsing, or are refused in one line.
+TEST(Format, TakesAMutatedTextOrRefusesItInOneLine) {
+  const std::string pieces[] = {",",        "=",           ":",     "'",     "per=", "block=", "scale=", "outer=",
+                                "range=",   "e8m0",        "e4m3",  "ue5m3", "f32",  "block",  "row",    "tensor",
+                                "static:a", "percentile:", "int",   "e",     "m",    "9",      "0",      "-",
+                                "1e3",      ",,",          "nan",   "rceil", "\xff", " ",      "round=", "stochastic",
+                                "seed=",    "mode=asym",   "nvfp4", "mxfp4"};
+  std::mt19937 random(2);
+  int accepted = 0;
+  for (int i = 0; i < 100000; ++i) {
+    const auto names = std::vector<std::string>{"e4m3", "int4", "nvfp4", "mxfp8", "mxint8", "e2m1", "bf16", "e3m4"};
+    auto text = names[random() % names.size()];
+    for (const auto& option : some_options(option_keys(parse_format(text)), random)) {
+      text += "," + option.key + "=" + option.value;
+    }
+    for (auto changes = random() % 4; changes > 0; --changes) {
+      const auto at = random() % (text.size() + 1);
+      if (random() % 2 == 0) {
+        text.insert(at, pieces[random() % std::size(pieces)]);
+      } else {
+        text.erase(at, random() % 4);
+      }
+    }
+    try {
+      const auto format = parse_format(text);
+      ++accepted;
+      ASSERT_EQ(parse_format(to_string(format)), format) << text << " is printed as " << to_string(format);
+    } catch (const Error& error) {
+      ASSERT_EQ(error.failure(), Failure::usage) << text;
+      ASSERT_EQ(std::string(error.what()).find('\n'), std::string::npos) << error.what();
+    }
+  }
+  EXPECT_GT(accepted, 10000);
 }
 
 // Of every part there is a format that has it.
@@ -127,7 +222,8 @@ TEST(Format, OffersEveryWordOfItsParts) {
 TEST(Format, IsWhatItsPartsSay) {
   const auto nvfp4 = parse_format("nvfp4");
   EXPECT_EQ(nvfp4.element.name, "e2m1");
-  EXPECT_EQ(nvfp4.scale.type, ScaleType::e4m3);
+  EXPECT_EQ(nvfp4.scale.type, ScaleType::small_float);
+  EXPECT_EQ(nvfp4.scale.number, *element_of("e4m3"));
   EXPECT_EQ(nvfp4.per, Span::block);
   EXPECT_EQ(nvfp4.block, 16);
   EXPECT_EQ(nvfp4.outer_scale, ScaleType::f32);
@@ -160,6 +256,11 @@ TEST(Format, AnswersWhatItsValuesShare) {
            {"int8,per=tensor", false, true, true, true, true},
            {"int8,range=static:r.json", true, true, false, true, true},
            {"int8,range=static:r.json,round=stochastic", false, true, true, true, true},
+           {"e4m3,per=token", false, true, true, true, false},
+           {"e4m3,per=row", false, true, false, false, false},
+           {"e4m3,per=block,scale=f16", false, true, false, false, false},
+           {"e4m3,range=static:r.json", true, true, false, true, true},
+           {"e2m1,per=block,scale=e4m3", false, true, false, false, false},
        }) {
     const auto format = for_activation(parse_format(text));
     EXPECT_EQ(rounds_values_independently(format), independent) << text;
@@ -200,20 +301,53 @@ TEST(Format, RefusesWhatItDoesNotKnowAndSaysWhatItDoes) {
   EXPECT_THAT(refusal("int8,range=percentile:0"), HasSubstr("P above 0 and at most 100"));
   EXPECT_THAT(refusal("int8,range=percentile:nan"), HasSubstr("P above 0 and at most 100"));
   EXPECT_THAT(refusal("int8,range=all"),
-              HasSubstr("absmax, mse, percentile:P with P above 0 and at most 100, or static:"));
+              HasSubstr("absmax, mse, percentile:P with P above 0 and at most 100, static:FILE or a number"));
   EXPECT_THAT(refusal("int8,range=static:"), HasSubstr("write range=static:FILE"));
   EXPECT_THAT(refusal("int8,range=static:a'b"), HasSubstr("has a quote in it"));
   for (const auto* per : {"token", "row", "block"}) {
     EXPECT_THAT(refusal(std::string("int8,range=static:r.json,per=") + per), HasSubstr("one range for all values"));
   }
-  EXPECT_THAT(refusal("nvfp4,range=mse"), HasSubstr("range=absmax or static:FILE"));
-  EXPECT_THAT(refusal("nvfp4,range=percentile:99"), HasSubstr("range=absmax or static:FILE"));
+  EXPECT_THAT(refusal("nvfp4,range=mse"), HasSubstr("range=absmax, static:FILE or a number"));
+  EXPECT_THAT(refusal("nvfp4,range=percentile:99"), HasSubstr("range=absmax, static:FILE or a number"));
   EXPECT_THAT(refusal("mxfp4,range=static:r.json"), HasSubstr("no option 'range'"));
-  EXPECT_THAT(refusal("e4m3,mode=asym"), HasSubstr("format e4m3 has no option 'mode': it takes round=, seed="));
+  EXPECT_THAT(refusal("e4m3,mode=asym"), HasSubstr("format e4m3 has no option 'mode': it takes per=, block=, range=, "
+                                                   "scale=, outer=, fit=, arithmetic=, round=, seed="));
   EXPECT_THAT(refusal("e4m3,overflow=saturate"), HasSubstr("no option 'overflow'"));
   EXPECT_THAT(refusal("e5m2,overflow=wrap"), HasSubstr("infinity or saturate"));
-  EXPECT_THAT(refusal("mxfp4,block=16"), HasSubstr("it takes scale=, round=, seed="));
-  EXPECT_THAT(refusal("mxfp4,scale=up"), HasSubstr("floor, ceil or nearest"));
+  EXPECT_THAT(refusal("mxfp4,per=row"), HasSubstr("it takes block=, scale=, outer=, fit=, arithmetic=, round=, seed="));
+  EXPECT_THAT(refusal("mxfp4,scale=up"), HasSubstr("e8m0[:RULE] with floor, ceil, nearest, rceil or even"));
+  EXPECT_THAT(refusal("e4m3,scale=e8m0"), HasSubstr("scale= is for values that share a scale: add per="));
+  EXPECT_THAT(refusal("e4m3,block=16"), HasSubstr("block= is for values that share a scale: add per="));
+  EXPECT_THAT(refusal("e4m3,range=percentile:99"), HasSubstr("range= is for values that share a scale: add per="));
+  EXPECT_THAT(refusal("e4m3,per=row,block=16"), HasSubstr("add per=block"));
+  EXPECT_THAT(refusal("e4m3,per=row,scale=rceil"), HasSubstr("unknown scale=rceil"));
+  EXPECT_THAT(refusal("e4m3,per=row,scale=f32:ceil"), HasSubstr("rules are for powers of two"));
+  EXPECT_THAT(refusal("e4m3,per=row,scale=ue9m3"), HasSubstr("2 to 8 exponent bits"));
+  EXPECT_THAT(refusal("e4m3,per=row,scale=mantissa3"), HasSubstr("unknown scale=mantissa3"));
+  EXPECT_THAT(refusal("e4m3,per=row,scale=e4m3,outer=f32"), HasSubstr("add per=block"));
+  EXPECT_THAT(refusal("e4m3,per=block,outer=f32"), HasSubstr("those in f32 need none"));
+  EXPECT_THAT(refusal("mxfp4,outer=f32"), HasSubstr("those in e8m0 need none"));
+  EXPECT_THAT(refusal("e4m3,per=block,scale=e8m0,range=percentile:99"),
+              HasSubstr("range= does not go with scale=e8m0"));
+  EXPECT_THAT(refusal("e4m3,per=row,range=mse"), HasSubstr("range=mse is for integers"));
+  EXPECT_THAT(refusal("e5m2,per=row,overflow=saturate"), HasSubstr("under a scale all saturate"));
+  EXPECT_THAT(refusal("bf16,per=row"), HasSubstr("no option 'per'"));
+  EXPECT_THAT(refusal("e4m3,arithmetic=reciprocal"), HasSubstr("add per="));
+  EXPECT_THAT(refusal("e4m3,per=row,scale=bf16,arithmetic=reciprocal"),
+              HasSubstr("for scales in float32, and not for bf16"));
+  EXPECT_THAT(refusal("mxfp4,arithmetic=reciprocal"), HasSubstr("and not for e8m0"));
+  EXPECT_THAT(refusal("int8,mode=asym,codes=full"), HasSubstr("codes= is for mode=sym"));
+  EXPECT_THAT(refusal("int8,scale=e8m0,codes=full"), HasSubstr("does not go with scale=e8m0"));
+  EXPECT_THAT(refusal("int8,codes=all"), HasSubstr("narrow, full or full-positive"));
+  for (const auto* number : {"0", "-1", "inf", "nan", "1e99", "6.5x"}) {
+    EXPECT_THAT(refusal(std::string("int8,range=") + number), HasSubstr("static:FILE or a number above 0"));
+  }
+  EXPECT_THAT(refusal("int8,per=row,range=6.5"), HasSubstr("one range for all values"));
+  EXPECT_THAT(refusal("mxfp4,fit=four-over-six"), HasSubstr("fit=four-over-six is for nvfp4"));
+  EXPECT_THAT(refusal("nvfp4,fit=four-over-six,arithmetic=reciprocal"), HasSubstr("does not go with"));
+  EXPECT_THAT(refusal("mxint8,scale=f32"), HasSubstr("take int8,per=block"));
+  EXPECT_THAT(refusal("int8,scale=e8m0,mode=asym"), HasSubstr("mode=asym does not go with scale=e8m0"));
+  EXPECT_THAT(refusal("mxfp4,block=4096"), HasSubstr("at most 2048 values"));
   EXPECT_THAT(refusal("int8,range='static:a,b"), HasSubstr("not closed by a quote"));
   EXPECT_THAT(refusal("bf16,seed=1"), HasSubstr("round=stochastic"));
   EXPECT_THAT(refusal("bf16,round=stochastic,seed=-1"), HasSubstr("0 to 2^64 - 1"));

@@ -6,9 +6,16 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "error.h"
+
+// ggml exports these, in no public header.
+extern "C" {
+void quantize_row_q8_K_ref(const float* values, void* quantized, std::int64_t count);
+void dequantize_row_q8_K(const void* quantized, float* values, std::int64_t count);
+}
 
 namespace fakequant {
 namespace {
@@ -46,9 +53,32 @@ void decode(const BlockType& type, const Buffer<std::byte>& quantized, std::span
       ->to_float(quantized.data(), values.data(), static_cast<std::int64_t>(values.size()));
 }
 
-// A block that the type cannot hold becomes NaN, as it does where ggml's scale overflows.
-void ggml_round_trip(const BlockType& type, std::span<float> values, std::int64_t row,
-                     std::span<const float> importance) {
+void q8_1_round_trip(std::span<float> values) {
+  Buffer<std::byte> quantized(values.size() / 32 * ggml_type_size(GGML_TYPE_Q8_1));
+  ggml_get_type_traits(GGML_TYPE_Q8_1)
+      ->from_float_ref(values.data(), quantized.data(), static_cast<std::int64_t>(values.size()));
+  // A block is its scale and the sum of its values, both F16, and 32 codes.
+  constexpr std::size_t kBytes = 2 * sizeof(ggml_fp16_t) + 32;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const auto* block = quantized.data() + i / 32 * kBytes;
+    ggml_fp16_t scale = 0;
+    std::memcpy(&scale, block, sizeof scale);
+    const auto code = static_cast<std::int8_t>(block[kBytes - 32 + i % 32]);
+    values[i] = static_cast<float>(code) * ggml_fp16_to_fp32(scale);
+  }
+}
+
+void q8_k_round_trip(std::span<float> values) {
+  const auto count = static_cast<std::int64_t>(values.size());
+  Buffer<std::byte> quantized(values.size() / 256 * ggml_type_size(GGML_TYPE_Q8_K));
+  quantize_row_q8_K_ref(values.data(), quantized.data(), count);
+  dequantize_row_q8_K(quantized.data(), values.data(), count);
+}
+
+// A block that the type cannot hold becomes NaN, as it does where ggml's scale overflows. The values of others are
+// replaced by round_trip(values).
+template <typename RoundTrip>
+void by_blocks(const BlockType& type, std::span<float> values, const RoundTrip& round_trip) {
   if (values.empty()) return;
   const auto block = static_cast<std::size_t>(type.block);
   std::vector<std::size_t> lost;  // where the blocks begin
@@ -58,11 +88,21 @@ void ggml_round_trip(const BlockType& type, std::span<float> values, std::int64_
     lost.push_back(begin);
     std::fill(of_block.begin(), of_block.end(), 0.0F);
   }
-  decode(type, quantize_rows(type, values, row, importance), values);
+  round_trip(values);
   for (const auto begin : lost) {
     const auto of_block = values.subspan(begin, block);
     std::fill(of_block.begin(), of_block.end(), std::numeric_limits<float>::quiet_NaN());
   }
+}
+
+void ggml_round_trip(const BlockType& type, std::span<float> values, std::int64_t row,
+                     std::span<const float> importance) {
+  by_blocks(type, values,
+            [&](std::span<float> held) { decode(type, quantize_rows(type, held, row, importance), held); });
+}
+
+void input_round_trip(const BlockType& type, std::span<float> values, std::int64_t, std::span<const float>) {
+  by_blocks(type, values, type.id == GGML_TYPE_Q8_1 ? q8_1_round_trip : q8_k_round_trip);
 }
 
 }  // namespace
@@ -85,7 +125,24 @@ const std::vector<BlockType>& ggml_types() {
   return types;
 }
 
-void register_ggml_types() { register_block_types(ggml_types()); }
+const std::vector<BlockType>& ggml_input_types() {
+  static const std::vector<BlockType> types = [] {
+    std::vector<BlockType> found;
+    const auto add = [&](const char* name, ggml_type type) {
+      const auto bytes = static_cast<std::int64_t>(ggml_type_size(type));
+      found.push_back({"ggml", name, type, ggml_blck_size(type), bytes, false, input_round_trip});
+    };
+    add("q8_1", GGML_TYPE_Q8_1);
+    add("q8_k", GGML_TYPE_Q8_K);
+    return found;
+  }();
+  return types;
+}
+
+void register_ggml_types() {
+  register_block_types(ggml_types());
+  register_block_types(ggml_input_types());
+}
 
 Buffer<std::byte> ggml_quantize(const BlockType& type, std::span<const float> values, std::int64_t row,
                                 std::span<const float> importance) {

@@ -17,7 +17,11 @@ namespace fakequant {
 // The types that the linked ggml can quantize to and dequantize from, without float32.
 const std::vector<BlockType>& ggml_types();
 
-// Makes them known as formats: "q4_k", "ggml:mxfp4".
+// The types to which ggml rounds only the inputs of products, and in which it stores no tensor: q8_1 and q8_k. By its
+// reference quantizers, which its kernels equal but for the last bit of q8_1's codes on some processors.
+const std::vector<BlockType>& ggml_input_types();
+
+// Makes both known as formats: "q4_k", "ggml:mxfp4", "q8_k".
 void register_ggml_types();
 
 // The bytes in which ggml stores rows of that type. `row` is a multiple of the type's block, and divides the number of

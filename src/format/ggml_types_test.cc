@@ -57,7 +57,7 @@ TEST_F(GgmlTypes, AreRegisteredOnce) {
   const auto types = block_types();
   register_ggml_types();
   EXPECT_EQ(block_types(), types);
-  EXPECT_EQ(types.size(), ggml_types().size());
+  EXPECT_EQ(types.size(), ggml_types().size() + ggml_input_types().size());
 }
 
 TEST_F(GgmlTypes, TakeWholeBlocksOfMemory) {
@@ -107,6 +107,38 @@ TEST_F(GgmlTypes, GiveWhatGgmlGives) {
       EXPECT_EQ(errors.elements, kRow * kRows);
       EXPECT_GT(errors.sum_error2, 0) << type.name;
     }
+  }
+}
+
+// By the definition of the blocks: q8_1 as q8_0, with a scale in F16; q8_k with a scale in float32, under
+// which the value of largest magnitude has the code -127.
+TEST_F(GgmlTypes, HaveTheInputsOfProductsToo) {
+  const auto values = normal_floats(512, 2);
+  auto q8_0 = values, q8_1 = values, q8_k = values;
+  round_values(parse_format("q8_0"), q8_0);
+  round_values(parse_format("q8_1"), q8_1);
+  EXPECT_EQ(q8_1, q8_0);
+  round_values(parse_format("q8_k"), q8_k);
+  for (std::size_t begin = 0; begin < values.size(); begin += 256) {
+    const auto block = std::span(values).subspan(begin, 256);
+    const auto largest =
+        *std::max_element(block.begin(), block.end(), [](float a, float b) { return std::fabs(a) < std::fabs(b); });
+    const float inverse = -127.0F / largest;
+    for (std::size_t i = 0; i < 256; ++i) {
+      const float code = std::min(127.0F, std::nearbyint(inverse * block[i]));
+      EXPECT_EQ(q8_k[begin + i], 1 / inverse * code) << i;
+    }
+  }
+  constexpr ValueRows kToken{1, 512};
+  EXPECT_EQ(storage_bits(parse_format("q8_k"), kToken, ScaledAs::activation), 2 * 292 * 8);
+  EXPECT_EQ(storage_bits(parse_format("q8_1"), kToken, ScaledAs::activation), 16 * 36 * 8);
+  EXPECT_EQ(to_string(parse_format("ggml:q8_k")), "ggml:q8_k");
+  for (const auto* text : {"q8_1", "q8_k"}) {
+    std::vector<float> lost(512, 1.0F);
+    lost[1] = NAN;
+    round_values(parse_format(text), lost);
+    EXPECT_TRUE(std::isnan(lost[0])) << text;
+    EXPECT_NEAR(lost[511], 1, 1e-3) << text;
   }
 }
 

@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -62,6 +63,62 @@ TEST(Integers, AreWhatTheirDefinitionSays) {
       });
     }
   }
+}
+
+// codes=full is compressed-tensors' and torchao's; scale=f16 and bf16 are rounded before use.
+TEST(Integers, HaveTheCodesAndTheScaleTypeThatAreAskedFor) {
+  auto values = normal_floats(1000, 9);
+  values[0] = -5;  // the absmax, on the side with one more code
+  for (const int bits : {2, 4, 8}) {
+    for (const std::string codes : {"full", "full-positive"}) {
+      for (const std::string type : {"f32", "f16", "bf16"}) {
+        const float high = std::ldexp(1.0f, bits - 1) - 1, low = -high - 1;
+        std::vector<float> scale = {5 / (codes == "full" ? (std::ldexp(1.0f, bits) - 1) / 2 : high)};
+        if (type != "f32") round_values(parse_format(type), scale);
+        std::vector<float> expected;
+        for (const float x : values) {
+          expected.push_back(std::clamp(std::nearbyint(x / scale[0]), low, high) * scale[0] + 0.0f);
+        }
+        for (const std::string span : {"row", "tensor", "block,block=1000", "block,block=1008"}) {
+          const auto format = parse_format(fmt::format("int{},per={},codes={},scale={}", bits, span, codes, type));
+          on_every_target([&] {
+            auto rounded = values;
+            round_values(format, rounded);
+            expect_same(rounded, expected);
+          });
+        }
+      }
+    }
+  }
+}
+
+TEST(Integers, FitTheZeroPointToTheScaleAsItIsStored) {
+  const auto values = normal_floats(1024, 10);
+  for (const std::string type : {"f16", "bf16", "e4m3"}) {
+    auto rounded = values, expected = values;
+    round_values(parse_format("int4,per=block,block=128,mode=asym,scale=" + type), rounded);
+    for (std::size_t i = 0; i < values.size(); i += 128) {
+      const auto group = std::span(expected).subspan(i, 128);
+      const auto [low, high] = std::minmax_element(group.begin(), group.end());
+      std::vector<float> scale = {(*high - *low) / 15};
+      const float zero = std::nearbyint(-*low / (round_values(parse_format(type), scale), scale[0]));
+      for (auto& x : group) {
+        x = (std::clamp(std::nearbyint(x / scale[0]) + zero, 0.0f, 15.0f) - zero) * scale[0] + 0.0f;
+      }
+    }
+    expect_same(rounded, expected);
+  }
+}
+
+// A power of two as the scale makes the shared exponent of block floating point, as in MXINT8.
+TEST(Integers, WithAPowerOfTwoAreThoseOfMx) {
+  auto by_parts = normal_floats(1000, 11), by_name = by_parts, rows = by_parts, block = by_parts;
+  round_values(parse_format("int8,per=block,block=32,scale=e8m0"), by_parts);
+  round_values(parse_format("mxint8"), by_name);
+  expect_same(by_parts, by_name);
+  round_values(parse_format("int4,per=row,scale=e8m0:ceil"), rows);
+  round_values(parse_format("int4,per=block,block=1008,scale=e8m0:ceil"), block);
+  expect_same(rows, block);
 }
 
 TEST(Integers, HoldZeroAndTheEndsOfAnAsymmetricRange) {
@@ -190,21 +247,26 @@ TEST(Integers, InBlocksAreThoseOfTheDefinitionOnEveryTarget) {
   const auto words = random_words_for_test(values.size(), 3);
   for (const int bits : {2, 4, 8, 16}) {
     for (const std::size_t block : {16u, 32u, 48u, 128u, 1024u}) {
-      for (const auto rounding : kRoundings) {
+      for (std::size_t r = 0; r < kRoundings.size(); ++r) {
+        const auto rounding = kRoundings[r];
         for (const std::size_t count : {values.size(), values.size() - 5}) {
+          const char* const variants[] = {"", ",codes=full", ",codes=full-positive", ",scale=f16",
+                                          ",codes=full,scale=bf16"};
+          auto format = parse_format(fmt::format("int{},per=block,block={}{}", bits, block,
+                                                 variants[(r + block / 16 + count) % std::size(variants)]));
+          format.rounding = rounding;
           const std::span<const float> part(values.data(), count);
           const auto* random = rounding == Rounding::stochastic ? words.data() : nullptr;
           std::vector<float> expected(part.begin(), part.end());
           std::int64_t saturated = 0;
           for (std::size_t begin = 0; begin < count; begin += block) {
             const std::span group(expected.data() + begin, std::min(block, count - begin));
-            saturated += round_integer_block(bits, rounding, group, random == nullptr ? nullptr : random + begin);
+            saturated += round_integer_block(format, group, random == nullptr ? nullptr : random + begin);
           }
           ASSERT_TRUE(can_round_together(static_cast<std::int64_t>(block)));
           on_every_target([&] {
             std::vector<float> rounded(part.begin(), part.end());
-            EXPECT_EQ(round_to_integer_blocks(bits, static_cast<std::int64_t>(block), rounding, rounded, random),
-                      saturated);
+            EXPECT_EQ(round_to_integer_blocks(format, rounded, random), saturated);
             expect_same(rounded, expected);
           });
         }

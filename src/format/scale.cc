@@ -1,9 +1,11 @@
 #include "format/scale.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <vector>
 
 namespace fakequant {
 namespace {
@@ -37,6 +39,29 @@ IntegerScale asymmetric_scale(int bits, const ValueRange& range) {
   return {scale, -zero_point, codes - zero_point};
 }
 
+float largest_of_range(const Format& format) {
+  const int bits = format.element.bits();
+  if (format.codes == IntegerCodes::full) return static_cast<float>((1 << bits) - 1) / 2;
+  return static_cast<float>((1 << (bits - 1)) - 1);
+}
+
+IntegerScale integer_scale(const Format& format, const ValueRange& range) {
+  const int bits = format.element.bits();
+  if (format.asymmetric) {
+    auto scale = asymmetric_scale(bits, range);
+    if (format.scale.type == ScaleType::f32 || scale.scale == 0) return scale;
+    const float codes = scale.high - scale.low;
+    scale.scale = stored_in(format.scale, scale.scale);
+    const float zero_point = scale.scale == 0 ? 0 : std::clamp(std::nearbyint(-range.low / scale.scale), 0.0f, codes);
+    return {scale.scale, -zero_point, codes - zero_point};
+  }
+  const auto high = static_cast<float>((1 << (bits - 1)) - 1);
+  const float low = format.codes == IntegerCodes::narrow ? -high : -high - 1;
+  const float absmax = range.absmax();
+  if (format.scale.type == ScaleType::e8m0) return {float_scale(format, absmax).scale, low, high};
+  return {stored_in(format.scale, absmax / largest_of_range(format)), low, high};
+}
+
 Rounded round_to_integer(const IntegerScale& scale, Rounding rounding, float x, std::uint32_t random) {
   if (std::isnan(x)) return {std::bit_cast<float>(std::bit_cast<std::uint32_t>(x) | 0x00400000u), false};
   if (scale.scale == 0) return {0, x != 0};
@@ -53,11 +78,37 @@ Rounded round_to_integer(const IntegerScale& scale, Rounding rounding, float x, 
   return {value + 0.0f, clamped != code};  // + 0: integers have no -0
 }
 
-std::int64_t round_integer_block(int bits, Rounding rounding, std::span<float> block, const std::uint32_t* random) {
-  const auto scale = symmetric_scale(bits, absmax_of_finite(block));
+FloatScale float_scale(const Format& format, float absmax) {
+  if (absmax == 0) return {};
+  if (format.scale.type == ScaleType::e8m0) {
+    return {static_cast<float>(power_of_two(mx_shared_exponent(absmax, format.element, format.scale.rule)))};
+  }
+  const auto largest = static_cast<float>(format.element.largest);
+  if (format.arithmetic == ScaleArithmetic::division) return {stored_in(format.scale, absmax / largest)};
+  const float factor = 1.0f / absmax * largest;
+  if (std::isinf(factor)) return {};
+  return {1.0f / factor, factor};
+}
+
+Rounded round_to_scaled(const Element& element, const FloatScale& scale, Rounding rounding, float x,
+                        std::uint32_t random) {
+  if (scale.scale == 0 && !std::isnan(x)) return {element.has_negative_zero ? std::copysign(0.0f, x) : 0.0f, x != 0};
+  const auto rounded =
+      round_reference(element, rounding, true, scale.factor == 0 ? x / scale.scale : x * scale.factor, random);
+  constexpr float kLargest = std::numeric_limits<float>::max();
+  if (std::isnan(x)) return {rounded.value, false};
+  return {std::clamp(rounded.value * scale.scale, -kLargest, kLargest), rounded.saturated};
+}
+
+std::int64_t round_integer_block(const Format& format, std::span<float> block, const std::uint32_t* random) {
+  ValueRange range;
+  for (const float x : block) {
+    if (std::isfinite(x)) range.widen({x, x});
+  }
+  const auto scale = integer_scale(format, range);
   std::int64_t saturated = 0;
   for (std::size_t i = 0; i < block.size(); ++i) {
-    const auto rounded = round_to_integer(scale, rounding, block[i], random ? random[i] : 0);
+    const auto rounded = round_to_integer(scale, format.rounding, block[i], random ? random[i] : 0);
     block[i] = rounded.value;
     saturated += rounded.saturated;
   }
@@ -94,39 +145,68 @@ std::int64_t round_mx_block(const Element& element, Rounding rounding, ScaleRule
   return saturated;
 }
 
-const Element& nvfp4_element() {
-  static const Element element = *element_of("e2m1");
-  return element;
+float outer_scale(const Format& format, float absmax) {
+  const auto largest_scale =
+      format.fit == Fit::four_over_six ? 256.0f : static_cast<float>(format.scale.number.largest);
+  return absmax / (static_cast<float>(format.element.largest) * largest_scale);
 }
 
-const Element& nvfp4_scale_element() {
-  static const Element element = *element_of("e4m3");
-  return element;
+FloatScale block_scale(const Format& format, float block_absmax, float outer) {
+  if (outer == 0) return {};
+  const bool is_reciprocal = format.arithmetic == ScaleArithmetic::reciprocal;
+  if (is_reciprocal && format.outer_scale == ScaleType::none) return float_scale(format, block_absmax);
+  const float stored = stored_in(format.scale, block_absmax / static_cast<float>(format.element.largest) / outer);
+  if (stored == 0) return {};
+  return {stored * outer, is_reciprocal ? 1.0f / outer / stored : 0.0f};
 }
 
-float nvfp4_outer_scale(float absmax) { return absmax / (6.0f * 448.0f); }
+namespace {
 
-float nvfp4_scale(float block_absmax, float outer) {
-  if (outer == 0) return 0;
-  return round_reference(nvfp4_scale_element(), Rounding::nearest, true, block_absmax / 6.0f / outer).value * outer;
-}
-
-std::int64_t round_nvfp4_block(float outer, Rounding rounding, std::span<float> block, const std::uint32_t* random) {
-  const float scale = nvfp4_scale(absmax_of_finite(block), outer);
+std::int64_t round_under(const Format& format, const FloatScale& scale, bool is_too_small, std::span<float> block,
+                         const std::uint32_t* random) {
   std::int64_t saturated = 0;
   for (std::size_t i = 0; i < block.size(); ++i) {
-    if (scale == 0) {  // the block is too small for a scale, or its finite values are all 0
-      if (std::isnan(block[i])) continue;
-      saturated += outer == 0 ? block[i] != 0 : std::isinf(block[i]);
-      block[i] = std::copysign(0.0f, block[i]);
-      continue;
-    }
-    const auto rounded = round_reference(nvfp4_element(), rounding, true, block[i] / scale, random ? random[i] : 0);
-    constexpr float kLargest = std::numeric_limits<float>::max();
-    block[i] = std::isnan(block[i]) ? rounded.value : std::clamp(rounded.value * scale, -kLargest, kLargest);
-    saturated += rounded.saturated;
+    const float x = block[i];
+    const auto rounded = round_to_scaled(format.element, scale, format.rounding, x, random ? random[i] : 0);
+    block[i] = rounded.value;
+    saturated += is_too_small ? std::isinf(x) : rounded.saturated;
   }
   return saturated;
+}
+
+float sum_of_squared_errors(std::span<const float> before, std::span<const float> after) {
+  std::array<float, 16> sums{};
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    const float error = after[i] - before[i];
+    if (std::isfinite(before[i])) sums[i % sums.size()] += error * error;
+  }
+  for (auto half = sums.size() / 2; half > 0; half /= 2) {
+    for (std::size_t i = 0; i < half; ++i) sums[i] += sums[i + half];
+  }
+  return sums[0];
+}
+
+}  // namespace
+
+FloatScale scale_of_block(const Format& format, float outer, std::span<const float> block,
+                          const std::uint32_t* random) {
+  const float absmax = absmax_of_finite(block);
+  const auto to_six = block_scale(format, absmax, outer);
+  if (format.fit == Fit::absmax || outer == 0) return to_six;
+  const FloatScale to_four{stored_in(format.scale, absmax / 4.0f / outer) * outer};
+  const auto error_under = [&](const FloatScale& scale) {
+    std::vector<float> rounded(block.begin(), block.end());
+    round_under(format, scale, false, rounded, random);
+    return sum_of_squared_errors(block, rounded);
+  };
+  return error_under(to_four) < error_under(to_six) ? to_four : to_six;
+}
+
+std::int64_t round_scaled_block(const Format& format, float outer, std::span<float> block,
+                                const std::uint32_t* random) {
+  const auto scale = scale_of_block(format, outer, block, random);
+  const bool is_too_small = scale.scale == 0 && outer != 0 && format.outer_scale != ScaleType::none;
+  return round_under(format, scale, is_too_small, block, random);
 }
 
 }  // namespace fakequant

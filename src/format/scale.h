@@ -8,9 +8,9 @@
 #include <span>
 
 #include "format/element.h"
+#include "format/format.h"
 #include "format/reference.h"
 #include "format/rounding.h"
-#include "format/scale_rule.h"
 
 namespace fakequant {
 
@@ -38,13 +38,38 @@ IntegerScale symmetric_scale(int bits, float absmax);
 // Codes 0 .. 2^bits-1; scale = (high - low) / (2^bits-1), zero point = round(-low / scale), ties to even.
 IntegerScale asymmetric_scale(int bits, const ValueRange& range);
 
+// The scale of a format's integers under a range: one of the above, with the codes and the type of scale that the
+// format has. The zero point is that of the scale as it is stored.
+IntegerScale integer_scale(const Format& format, const ValueRange& range);
+
+// What an absmax is divided by for the scale of symmetric integers, unless that is a power of two.
+float largest_of_range(const Format& format);
+
 // scale x clamp(round(x / scale)), clamped to float32's largest. NaN stays NaN; infinity takes the outermost code.
 // Under a scale of 0 every value becomes 0, and those that were not 0 saturated.
 Rounded round_to_integer(const IntegerScale& scale, Rounding rounding, float x, std::uint32_t random = 0);
 
-// Rounds one block in place under symmetric_scale() of the absmax of its finite values. `random` has a word for each
+// value = scale x element; element = x / scale, or x * factor where there is a factor.
+struct FloatScale {
+  float scale = 0;
+  float factor = 0;
+
+  bool operator==(const FloatScale&) const = default;
+};
+
+// The scale under which an absmax goes to the element's largest value, as the format stores it: absmax / largest, or a
+// power of two by E8M0's rule. With arithmetic=reciprocal, factor = 1 / absmax * largest and scale = 1 / factor
+// (source: NVIDIA ModelOpt's fake quantization).
+FloatScale float_scale(const Format& format, float absmax);
+
+// scale x element(x / scale), or x * factor, clamped to float32's largest. Elements always saturate. NaN stays NaN.
+// Under a scale of 0 every value becomes 0, and those that were not 0 saturated.
+Rounded round_to_scaled(const Element& element, const FloatScale& scale, Rounding rounding, float x,
+                        std::uint32_t random = 0);
+
+// Rounds one block in place under integer_scale() of the range of its finite values. `random` has a word for each
 // value, or is null. Returns how many values saturated.
-std::int64_t round_integer_block(int bits, Rounding rounding, std::span<float> block, const std::uint32_t* random);
+std::int64_t round_integer_block(const Format& format, std::span<float> block, const std::uint32_t* random);
 
 // The range of E8M0, the scale of the MX formats.
 inline constexpr int kSmallestSharedExponent = -127, kLargestSharedExponent = 127;
@@ -58,19 +83,23 @@ int mx_shared_exponent(float absmax, const Element& element, ScaleRule rule);
 std::int64_t round_mx_block(const Element& element, Rounding rounding, ScaleRule rule, std::span<float> block,
                             const std::uint32_t* random);
 
-// NVFP4's two scales: outer = absmax / (6 x 448), a block's = e4m3(absmax of the block / 6 / outer). Source: NVIDIA,
-// "Introducing NVFP4" (2025).
-inline constexpr int kNvfp4Block = 16;
-const Element& nvfp4_element();        // e2m1
-const Element& nvfp4_scale_element();  // e4m3
-float nvfp4_outer_scale(float absmax);
+// A scale over all blocks, under which the largest block scale is the largest that its type holds: absmax / (largest
+// element x largest scale). With fit=four-over-six the largest block scale for 6 is 256, so that one for 4 exists.
+// Sources: NVIDIA, "Introducing NVFP4" (2025); Cook et al., arXiv 2512.02010.
+float outer_scale(const Format& format, float absmax);
 
-// The product of both scales of a block with this absmax.
-float nvfp4_scale(float block_absmax, float outer);
+// The scale of a block with this absmax, as its type stores it: absmax / largest element; with an outer scale
+// (absmax / largest element / outer), times outer. Without one, `outer` is 1. With arithmetic=reciprocal, float_scale()
+// without an outer scale, and with one factor = 1 / outer / the stored scale (source: torchao's NVFP4).
+FloatScale block_scale(const Format& format, float block_absmax, float outer);
 
-// Rounds one block in place: element = e2m1(x / scale), scale = the product of both. NaN stays NaN and infinity
-// saturates; the block's absmax is that of its finite values. Under an outer scale of 0 every value becomes 0, and
-// those that were not 0 saturated.
-std::int64_t round_nvfp4_block(float outer, Rounding rounding, std::span<float> block, const std::uint32_t* random);
+// The scale under which round_scaled_block rounds a block: block_scale() of its absmax, or with fit=four-over-six the
+// one that loses less.
+FloatScale scale_of_block(const Format& format, float outer, std::span<const float> block, const std::uint32_t* random);
+
+// Rounds one block in place: element(x / scale) x scale, scale = block_scale(). NaN stays NaN and infinity saturates;
+// the block's absmax is that of its finite values. Under a scale of 0 every value becomes 0. Those that were not 0
+// saturated then, but under an outer scale above 0 only infinities did.
+std::int64_t round_scaled_block(const Format& format, float outer, std::span<float> block, const std::uint32_t* random);
 
 }  // namespace fakequant

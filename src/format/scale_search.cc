@@ -13,11 +13,6 @@
 namespace fakequant {
 namespace {
 
-IntegerScale integer_scale(const Format& format, const ValueRange& range) {
-  return format.asymmetric ? asymmetric_scale(format.element.bits(), range)
-                           : symmetric_scale(format.element.bits(), range.absmax());
-}
-
 // A range scaled to a percentage.
 ValueRange part_of(const ValueRange& range, int percent) {
   const auto part = [percent](float x) { return static_cast<float>(static_cast<double>(x) * percent / 100); };
@@ -80,8 +75,12 @@ float percentile_of_magnitudes(double percent, std::span<const float> values) {
 constexpr std::size_t kUpperBins = 0x7F80;  // finite magnitudes
 constexpr std::size_t kLowerBins = 0x10000;
 
+SharedScale scale_of_number(const Format& format) {
+  return static_scale(format, {-format.range.magnitude, format.range.magnitude});
+}
+
 void check_range_is_found(const Format& format) {
-  if (!has_static_range(format)) return;
+  if (!needs_range_file(format)) return;
   throw usage_error(fmt::format(
       "range={} has ranges for a model's activations, and these values are not one of them: take range=absmax",
       to_string(format.range)));
@@ -97,20 +96,23 @@ std::size_t bin_of(const std::vector<std::int64_t>& bins, std::int64_t& rank) {
 }  // namespace
 
 SharedScale static_scale(const Format& format, const ValueRange& range) {
-  if (format.outer_scale != ScaleType::none) return {{}, nvfp4_outer_scale(range.absmax())};
-  return {integer_scale(format, range), 0};
+  if (format.outer_scale != ScaleType::none) return {.outer = outer_scale(format, range.absmax())};
+  if (has_float_scale(format)) return {.floating = float_scale(format, range.absmax())};
+  return {.integer = integer_scale(format, range)};
 }
 
 SharedScale scale_of(const Format& format, std::span<const float> group) {
   check_range_is_found(format);
+  if (format.range.kind == RangeRule::number) return scale_of_number(format);
   const auto range = range_of(group);
   switch (format.range.kind) {
     case RangeRule::percentile:
-      return {integer_scale(format, clipped(range, percentile_of_magnitudes(format.range.percent, group))), 0};
+      return static_scale(format, clipped(range, percentile_of_magnitudes(format.range.percent, group)));
     case RangeRule::mse:
-      return {best_scale(format, range, errors_of_ranges(format, range, group)), 0};
+      return {.integer = best_scale(format, range, errors_of_ranges(format, range, group))};
     case RangeRule::absmax:
     case RangeRule::static_range:
+    case RangeRule::number:
       break;
   }
   return static_scale(format, range);
@@ -118,12 +120,16 @@ SharedScale scale_of(const Format& format, std::span<const float> group) {
 
 TensorScaleSearch::TensorScaleSearch(const Format& format) : format_(format) {
   check_range_is_found(format);
+  if (format.range.kind == RangeRule::number) scale_ = scale_of_number(format);
   if (format.range.kind != RangeRule::percentile) return;
   upper_.resize(kUpperBins);
   for (auto& bins : lower_) bins.resize(kLowerBins);
 }
 
-int TensorScaleSearch::passes() const { return format_.range.kind == RangeRule::absmax ? 1 : 2; }
+int TensorScaleSearch::passes() const {
+  if (format_.range.kind == RangeRule::number) return 0;
+  return format_.range.kind == RangeRule::absmax ? 1 : 2;
+}
 
 std::vector<double> TensorScaleSearch::look(std::span<const float> piece) {
   const bool counts = format_.range.kind == RangeRule::percentile;
@@ -175,7 +181,7 @@ void TensorScaleSearch::end_pass(const std::vector<std::vector<double>>& sums) {
     const auto low_bits = bin_of(lower_[r], rank[r]);
     values[r] = std::bit_cast<float>(static_cast<std::uint32_t>(bins_[r] << 16 | low_bits));
   }
-  scale_.integer = integer_scale(format_, clipped(range_, between(values[0], values[1], ranks.fraction)));
+  scale_ = static_scale(format_, clipped(range_, between(values[0], values[1], ranks.fraction)));
 }
 
 SharedScale TensorScaleSearch::scale() const { return scale_; }

@@ -17,8 +17,9 @@ namespace fakequant {
 
 // The scale that a group of values shares.
 struct SharedScale {
-  IntegerScale integer;  // of the integers
-  float outer = 0;       // of NVFP4
+  IntegerScale integer = {};  // of integers
+  FloatScale floating = {};   // of floats
+  float outer = 0;            // over scaled blocks
 };
 
 // range=mse tries 1 %, 2 %, ... 100 % of the whole range and takes the one with the smallest sum of squared errors; the
@@ -26,7 +27,7 @@ struct SharedScale {
 inline constexpr int kRangesTried = 100;
 
 // The outermost scale under a known range: an integer scale for which the range is that of the outermost codes
-// (mode=sym: its absmax), or the outer scale for the range's absmax.
+// (mode=sym: its absmax), or the float scale or outer scale for the range's absmax.
 SharedScale static_scale(const Format& format, const ValueRange& range);
 
 // The outermost scale of a group that is in memory, ignoring NaN and infinity. A percentile interpolates linearly

@@ -1,7 +1,15 @@
-// The types in which a format stores its scales.
+// The types in which a format stores its scales: "f32", "e8m0", or a small float such as "bf16", "e4m3" or "ue5m3".
+//
+// A small float holds scales rounded to the nearest, ties to even, and clamped to its largest value. ueXmY is eXmY
+// without the sign, which no scale has.
 #pragma once
 
+#include <optional>
+#include <string>
 #include <string_view>
+
+#include "format/element.h"
+#include "format/scale_rule.h"
 
 namespace fakequant {
 
@@ -9,35 +17,31 @@ enum class ScaleType {
   none,  // values stand for themselves
   f32,
   e8m0,  // a power of two, which a ScaleRule finds
-  e4m3,
+  small_float,
 };
 
-constexpr int bits_of(ScaleType type) {
-  switch (type) {
-    case ScaleType::none:
-      return 0;
-    case ScaleType::f32:
-      return 32;
-    case ScaleType::e8m0:
-    case ScaleType::e4m3:
-      return 8;
-  }
-  return 0;
-}
+// How the scale of values that share one is stored.
+struct Scale {
+  ScaleType type = ScaleType::none;
+  ScaleRule rule = ScaleRule::floor;  // of E8M0
+  Element number = {};                // of a small float
+
+  bool operator==(const Scale&) const = default;
+};
+
+// The scale type of this name, in which every scale of a model can be told from 0: no value for an unknown name. Throws
+// a usage error where the number in the name is out of range.
+std::optional<Scale> scale_of_name(std::string_view name);
+
+// Reads back as scale_of_name() does; without the rule.
+std::string name_of(const Scale& scale);
+
+int bits_of(const Scale& scale);
 
 // As `formats` shows it.
-constexpr std::string_view title_of(ScaleType type) {
-  switch (type) {
-    case ScaleType::none:
-      return "";
-    case ScaleType::f32:
-      return "float32";
-    case ScaleType::e8m0:
-      return "E8M0";
-    case ScaleType::e4m3:
-      return "E4M3";
-  }
-  return "";
-}
+std::string title_of(const Scale& scale);
+
+// A number, above 0 and finite, as the type holds it. Not for E8M0, whose scale follows from an absmax.
+float stored_in(const Scale& scale, float number);
 
 }  // namespace fakequant

@@ -28,9 +28,9 @@ std::int64_t storage_bits(const Format& format, const ValueRows& values, ScaledA
   const bool has_outer = format.outer_scale != ScaleType::none;
   if (has_scale(format) && (has_outer || !has_static_range(format))) {
     const std::int64_t zero_point_bits = format.asymmetric ? format.element.bits() : 0;
-    bits += scale_count(format, values, scaled) * (bits_of(format.scale.type) + zero_point_bits);
+    bits += scale_count(format, values, scaled) * (bits_of(format.scale) + zero_point_bits);
   }
-  if (has_outer && !has_static_range(format)) bits += bits_of(format.outer_scale);
+  if (has_outer && !has_static_range(format)) bits += bits_of(Scale{format.outer_scale});
   return bits;
 }
 

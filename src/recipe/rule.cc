@@ -83,9 +83,9 @@ void check_rule(const Rule& rule) {
   if (!is_weight && format.per == Span::tensor && !is_static) {
     throw usage_error(
         "per=tensor is for weights: over the tokens of a batch a scale would depend on the batch; take per=token, row "
-        "or block, or give range=static:FILE");
+        "or block, or give range=static:FILE or a number");
   }
-  if (is_weight && is_static) {
+  if (is_weight && needs_range_file(format)) {
     throw usage_error(
         "range=static is for activations: a weight's own range is always known; take range=absmax, or another that "
         "its values give");

@@ -1,0 +1,126 @@
+#!/usr/bin/env python3
+"""Writes tests/golden/conventions.txt: checksums of what other libraries' own code makes of the same values.
+
+Needs torch, torchao, nvidia-modelopt and compressed-tensors of PyPI (several GB), and a CPU:
+
+    python3 scripts/golden_conventions.py > tests/golden/conventions.txt
+
+Each line: a checksum, the format of fakequant that is the same, and the library with its version. src/format/conventions_test.cc
+makes the same values, rounds them, and compares.
+"""
+
+import importlib.metadata
+import logging
+import os
+import warnings
+
+warnings.filterwarnings("ignore")
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
+logging.disable(logging.WARNING)
+
+import numpy as np
+import torch
+from compressed_tensors.quantization import QuantizationArgs
+from compressed_tensors.quantization.lifecycle.forward import fake_quantize
+from compressed_tensors.quantization.utils import calculate_qparams
+from modelopt.torch.quantization.config import QuantizerAttributeConfig
+from modelopt.torch.quantization.nn import TensorQuantizer
+from modelopt.torch.quantization.qtensor.mxfp8_tensor import MXFP8QTensor
+from modelopt.torch.quantization.qtensor.nvfp4_tensor import NVFP4QTensor
+from torchao.prototype.mx_formats import nvfp4_tensor
+from torchao.prototype.mx_formats.config import ScaleCalculationMode
+from torchao.prototype.mx_formats.constants import DTYPE_FP6_E2M3, DTYPE_FP6_E3M2
+from torchao.prototype.mx_formats.mx_tensor import MXTensor
+from torchao.quantization import quant_primitives
+
+ROWS, COLUMNS = 1024, 1024
+
+
+def golden_values():
+    """Whole numbers of 24 bits times powers of two: exact in float32, with outliers, zeros and subnormals."""
+    index = np.arange(ROWS * COLUMNS, dtype=np.uint32)
+    word = index * np.uint32(2654435761)
+    for shift, factor in ((15, 2246822519), (13, 3266489917)):
+        word ^= word >> np.uint32(shift)
+        word *= np.uint32(factor)
+    word ^= word >> np.uint32(16)
+    number = (word >> np.uint32(8)).astype(np.int64) - (1 << 23)
+    exponent = (index // COLUMNS % 4).astype(np.int64) - 25
+    kind = word & np.uint32(0xFF)
+    exponent += np.where(kind == 0, 5, 0) - np.where(kind == 2, 140, 0)
+    number = np.where(kind == 1, 0, number)
+    return torch.from_numpy(np.ldexp(number.astype(np.float64), exponent).astype(np.float32).reshape(ROWS, COLUMNS))
+
+
+def checksum(values):
+    """The sum of the floats' bits, each times an odd number of its place, modulo 2^64; -0 counts as 0."""
+    bits = (values.detach().float().contiguous().numpy().reshape(-1) + np.float32(0)).view(np.uint32).astype(np.uint64)
+    return int((bits * (2 * np.arange(bits.size, dtype=np.uint64) + np.uint64(1))).sum(dtype=np.uint64))
+
+
+def torchao_float8(x, block, dtype=torch.float8_e4m3fn):
+    scale = quant_primitives._choose_scale_float8(x, list(block), dtype, torch.float32)
+    return quant_primitives._dequantize_affine_float8(quant_primitives._quantize_affine_float8(x, scale, dtype), scale)
+
+
+def torchao_mx(x, dtype, rule):
+    mode = getattr(ScaleCalculationMode, rule.upper())
+    return MXTensor.to_mx(x, dtype, 32, scaling_mode=mode).dequantize(torch.float32)
+
+
+def torchao_nvfp4(x, two_level=True):
+    outer = nvfp4_tensor.per_tensor_amax_to_scale(x.abs().amax()) if two_level else None
+    return nvfp4_tensor.NVFP4Tensor.to_nvfp4(x, per_tensor_scale=outer).dequantize(torch.float32)
+
+
+def modelopt(x, **config):
+    with torch.no_grad():
+        return TensorQuantizer(QuantizerAttributeConfig(**config))(x)
+
+
+def modelopt_mxfp8(x):
+    codes, scale = MXFP8QTensor.quantize(x)
+    return codes.dequantize(torch.float32, scale=scale)
+
+
+def modelopt_nvfp4(x):
+    codes, scale, outer = NVFP4QTensor.quantize(x.clone(), 16)
+    return codes.dequantize(torch.float32, scale=scale, double_scale=outer, block_sizes={-1: 16})
+
+
+def compressed_tensors(x, strategy, group=None, **arguments):
+    arguments = QuantizationArgs(strategy=strategy, dynamic=False, group_size=group, **arguments)
+    grouped = x if group is None else x.unflatten(-1, (-1, group))
+    low, high = grouped.amin(-1, keepdim=group is None), grouped.amax(-1, keepdim=group is None)
+    scale, zero_point = calculate_qparams(low, high, arguments)
+    return fake_quantize(x, scale, zero_point, arguments)
+
+
+def conventions():
+    whole, row, blocks = (ROWS, COLUMNS), (1, COLUMNS), (1, 128)
+    for span, size in (("tensor", whole), ("row", row), ("block,block=128", blocks)):
+        yield f"e4m3,per={span}", "torchao", lambda x, size=size: torchao_float8(x, size)
+    yield "e5m2,per=row", "torchao", lambda x: torchao_float8(x, row, torch.float8_e5m2)
+    elements = {"mxfp8": torch.float8_e4m3fn, "mxfp8e5m2": torch.float8_e5m2, "mxfp6": DTYPE_FP6_E3M2,
+                "mxfp6e2m3": DTYPE_FP6_E2M3, "mxfp4": torch.float4_e2m1fn_x2}
+    for name, dtype in elements.items():
+        for rule in ("floor", "ceil", "rceil", "even"):
+            yield f"{name},scale={rule}", "torchao", lambda x, dtype=dtype, rule=rule: torchao_mx(x, dtype, rule)
+    yield "nvfp4,arithmetic=reciprocal", "torchao", torchao_nvfp4
+    yield "e4m3,per=tensor,arithmetic=reciprocal", "nvidia-modelopt", lambda x: modelopt(x, num_bits=(4, 3))
+    yield "e4m3,per=row,arithmetic=reciprocal", "nvidia-modelopt", lambda x: modelopt(x, num_bits=(4, 3), axis=0)
+    yield "mxfp8,scale=rceil", "nvidia-modelopt", modelopt_mxfp8
+    yield "nvfp4", "nvidia-modelopt", modelopt_nvfp4
+    yield "e4m3,per=row", "compressed-tensors", lambda x: compressed_tensors(x, "channel", num_bits=8, type="float")
+    yield "int8,codes=full", "compressed-tensors", lambda x: compressed_tensors(x, "channel", num_bits=8, type="int")
+    yield "int4,per=block,block=32,codes=full", "compressed-tensors", lambda x: compressed_tensors(x, "group", 32, num_bits=4, type="int")
+    yield "mxfp4,scale=even", "compressed-tensors", lambda x: compressed_tensors(x, "group", 32, num_bits=4, type="float", scale_dtype=torch.uint8)
+
+
+def main():
+    for text, library, make in conventions():
+        print(f"{checksum(make(golden_values())):016x} {text} {library} {importlib.metadata.version(library)}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+// Formats against the libraries that deploy them: tests/golden/conventions.txt has checksums of what their own code
+// makes of the values below. scripts/golden_conventions.py wrote it.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdlib>
+#include <fstream>
+#include <set>
+#include <sstream>
+#include <string>
+
+#include "format/fake_quantize.h"
+#include "format/test_values.h"
+
+namespace fakequant {
+namespace {
+
+constexpr std::uint32_t kRows = 1024, kColumns = 1024;
+
+// As golden_values() of that script.
+std::vector<float> golden_values() {
+  std::vector<float> values;
+  for (std::uint32_t i = 0; i < kRows * kColumns; ++i) {
+    std::uint32_t word = i * 2654435761u;
+    word = (word ^ (word >> 15)) * 2246822519u;
+    word = (word ^ (word >> 13)) * 3266489917u;
+    word ^= word >> 16;
+    const auto kind = word & 0xFFu;
+    const auto number = kind == 1 ? 0.0 : static_cast<double>(word >> 8) - (1 << 23);
+    const int exponent = static_cast<int>(i / kColumns % 4) - 25 + (kind == 0 ? 5 : 0) - (kind == 2 ? 140 : 0);
+    values.push_back(static_cast<float>(std::ldexp(number, exponent)));
+  }
+  return values;
+}
+
+std::uint64_t checksum(const std::vector<float>& values) {
+  std::uint64_t sum = 0;
+  for (std::size_t i = 0; i < values.size(); ++i) sum += bits_of(values[i] + 0.0f) * std::uint64_t{2 * i + 1};
+  return sum;
+}
+
+TEST(Conventions, AreThoseOfTheirOwners) {
+  const auto values = golden_values();
+  const std::string path = std::string(std::getenv("SOURCE")) + "/tests/golden/conventions.txt";
+  std::ifstream file(path);
+  ASSERT_TRUE(file) << path;
+  std::set<std::string> libraries;
+  std::string line;
+  while (std::getline(file, line)) {
+    std::istringstream words(line);
+    std::string sum, text, library;
+    words >> sum >> text >> library;
+    libraries.insert(library);
+    auto rounded = values;
+    round_values(parse_format(text), rounded, {.row = kColumns});
+    EXPECT_EQ(checksum(rounded), std::stoull(sum, nullptr, 16)) << line;
+  }
+  EXPECT_EQ(libraries.size(), 3u);
+}
+
+}  // namespace
+}  // namespace fakequant

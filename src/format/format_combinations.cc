@@ -1,0 +1,121 @@
+#include "format/format_combinations.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "error.h"
+#include "format/format_names.h"
+#include "format/format_properties.h"
+
+namespace fakequant {
+namespace {
+
+class GivenKeys {
+ public:
+  explicit GivenKeys(const std::vector<std::string_view>& keys) : keys_(keys) {}
+  bool has(std::string_view key) const { return std::find(keys_.begin(), keys_.end(), key) != keys_.end(); }
+
+ private:
+  const std::vector<std::string_view>& keys_;
+};
+
+void refuse_where(bool is_wrong, std::string_view why) {
+  if (is_wrong) throw usage_error(std::string(why));
+}
+
+bool is_searched(const RangeRule& range) { return range.kind == RangeRule::percentile || range.kind == RangeRule::mse; }
+
+// A span gives a float element a scale, and so does a static range.
+void give_float_its_scale(Format& format, const GivenKeys& given) {
+  const bool is_plain_float = format.block_type == nullptr && !format.element.is_fixed_point() && !format.per;
+  if (is_plain_float && has_static_range(format) && format.outer_scale == ScaleType::none) format.per = Span::tensor;
+  if (is_plain_float && !format.per) {
+    for (const auto* key : {"block", "range", "scale", "outer", "fit", "arithmetic"}) {
+      refuse_where(given.has(key), fmt::format("{}= is for values that share a scale: add per=, or leave it out", key));
+    }
+    return;
+  }
+  if (format.per && !has_scale(format)) format.scale.type = ScaleType::f32;
+}
+
+void check_outer_scale(const Format& format) {
+  if (format.outer_scale == ScaleType::none) return;
+  refuse_where(format.per != Span::block, "outer= is a scale over those of blocks: add per=block");
+  const bool ends = format.scale.type == ScaleType::small_float && format.scale.number.exponent_bits < 8;
+  refuse_where(!ends,
+               fmt::format("outer= is for block scales of a narrow range, such as scale=e4m3: those in {} need none",
+                           name_of(format.scale)));
+  refuse_where(is_searched(format.range),
+               fmt::format("{} has no range={}: its outer scale takes range=absmax, static:FILE or a number",
+                           format.name, to_string(format.range)));
+}
+
+void check_codes(const Format& format) {
+  if (format.codes == IntegerCodes::narrow) return;
+  refuse_where(format.asymmetric, "codes= is for mode=sym: with mode=asym all codes are in use");
+  refuse_where(format.scale.type == ScaleType::e8m0,
+               "codes= does not go with scale=e8m0: a power of two does not fit the range to the codes");
+}
+
+void check_fit(const Format& format) {
+  if (format.fit == Fit::absmax) return;
+  const bool is_nvfp4 = format.element.name == "e2m1" && format.outer_scale != ScaleType::none &&
+                        (format.scale.number.name == "e4m3" || format.scale.number.name == "ue4m3");
+  refuse_where(!is_nvfp4, "fit=four-over-six is for nvfp4: e2m1 with scale=e4m3 and outer=f32");
+  refuse_where(format.arithmetic == ScaleArithmetic::reciprocal,
+               "fit=four-over-six does not go with arithmetic=reciprocal");
+}
+
+void check_arithmetic(const Format& format) {
+  const bool is_f32 = format.scale.type == ScaleType::f32 || format.outer_scale == ScaleType::f32;
+  refuse_where(format.arithmetic == ScaleArithmetic::reciprocal && !is_f32,
+               fmt::format("arithmetic=reciprocal is for scales in float32, and not for {}", name_of(format.scale)));
+}
+
+void check_range(const Format& format) {
+  if (format.range.kind == RangeRule::absmax) return;
+  refuse_where(is_microscaled(format), "range= does not go with scale=e8m0 in blocks, which follows from their absmax");
+  refuse_where(format.range.kind == RangeRule::mse && has_float_scale(format),
+               "range=mse is for integers: a float element takes range=absmax, percentile:P, static:FILE or a number");
+}
+
+void check_scale(const Format& format, const GivenKeys& given) {
+  refuse_where(has_scale(format) && given.has("overflow"),
+               "overflow= is for elements without a scale: under a scale all saturate");
+  refuse_where(
+      format.element == mxint8_element() && format.scale.type != ScaleType::e8m0,
+      fmt::format("the scale of {} is e8m0: for scale={} take int8,per=block", format.name, name_of(format.scale)));
+  refuse_where(format.asymmetric && format.scale.type == ScaleType::e8m0,
+               "mode=asym does not go with scale=e8m0: a power of two cannot fit the range to the codes");
+  const bool has_more_than_a_scale = is_microscaled(format) || format.outer_scale != ScaleType::none;
+  refuse_where(has_more_than_a_scale && format.block > kLargestBlock,
+               fmt::format("block={} is too long for scale={}: blocks have at most {} values", format.block,
+                           name_of(format.scale), kLargestBlock));
+}
+
+}  // namespace
+
+void settle_parts(Format& format, const std::vector<std::string_view>& keys) {
+  const GivenKeys given(keys);
+  refuse_where(given.has("seed") && !is_random(format.rounding),
+               "seed= is for random numbers: it goes with round=stochastic");
+  give_float_its_scale(format, given);
+  refuse_where(given.has("block") && format.per != Span::block, "block= says how long blocks are: add per=block");
+  if (has_static_range(format) && format.outer_scale == ScaleType::none) {
+    refuse_where(
+        format.per.value_or(Span::tensor) != Span::tensor,
+        "per= does not go with a fixed range=: that is one range for all values of a site, which is per=tensor: "
+        "leave per= out");
+    format.per = Span::tensor;
+  }
+  check_outer_scale(format);
+  check_codes(format);
+  check_arithmetic(format);
+  check_fit(format);
+  check_range(format);
+  check_scale(format, given);
+  format.name = name_by_parts(format);
+}
+
+}  // namespace fakequant
