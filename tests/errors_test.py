@@ -8,7 +8,7 @@ import unittest
 import gguf
 import numpy as np
 
-from program import MODEL, PROGRAM, TEXT, ProgramTest, run, run_llama, without_rule_lines
+from program import MODEL, NATIVE, PROGRAM, TEXT, ProgramTest, run, run_llama, without_rule_lines
 
 WORK, USAGE = 1, 2
 
@@ -209,7 +209,7 @@ class ErrorsTest(ProgramTest):
         rule = ["--rule", "w:ffn_up=bf16"]
         offer = r"stored as Q8_0: promote it to a wider type, such as f16, or requantize it to Q8_0"
         self.refuse(USAGE, offer, "apply", quantized, "-o", self.path("out.gguf"), *rule)
-        self.refuse(USAGE, offer, "eval", quantized, "-f", TEXT, *rule)
+        self.refuse(USAGE, offer, "eval", quantized, "-f", TEXT, *NATIVE, *rule)
         self.refuse(USAGE, "take f32, f16 or bf16", "apply", quantized, "-o", self.path("out.gguf"), "--promote", "q8_0")
         self.refuse(USAGE, "take one", "apply", quantized, "-o", self.path("out.gguf"), "--promote", "f16", "--requantize")
         self.refuse(USAGE, "no tensor of .* matches 'blk.7.*': its first is token_embd", "inspect", MODEL, "--select", "blk.7.*")

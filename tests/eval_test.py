@@ -81,7 +81,7 @@ class EvalTest(ProgramTest):
         quantized, applied = self.path("q4_0.gguf"), self.path("applied.gguf")
         run_llama("llama-quantize", MODEL, quantized, "Q4_0")
         rule = ("--rule", "w:ffn_up=mxfp4")
-        self.refuse(2, r"stored as Q4_0: promote it to a wider type, such as f16, or requantize it to Q4_0", "eval", quantized, "-f", TEXT, *rule)
+        self.refuse(2, r"stored as Q4_0: promote it to a wider type, such as f16, or requantize it to Q4_0", "eval", quantized, "-f", TEXT, *NATIVE, *rule)
         for storage in (("--promote", "f16"), ("--promote", "f32"), ("--requantize",)):
             variant = self.measure("eval", quantized, "-f", TEXT, "--chunks", CHUNKS, *rule, *storage)["variants"][0]
             self.assertGreater(variant["kld"]["mean"], 0)

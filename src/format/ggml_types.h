@@ -18,7 +18,7 @@ namespace fakequant {
 const std::vector<BlockType>& ggml_types();
 
 // The types to which ggml rounds only the inputs of products, and in which it stores no tensor: q8_1 and q8_k. By its
-// reference quantizers, which its kernels equal but for the last bit of q8_1's codes on some processors.
+// reference quantizers; its kernels for some processors may round otherwise near a tie.
 const std::vector<BlockType>& ggml_input_types();
 
 // Makes both known as formats: "q4_k", "ggml:mxfp4", "q8_k".

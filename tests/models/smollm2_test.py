@@ -6,7 +6,7 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from program import SOURCE, TEXT, ProgramTest, run_llama  # noqa: E402
+from program import NATIVE, SOURCE, TEXT, ProgramTest, run_llama  # noqa: E402
 
 MODEL = os.path.join(SOURCE, "models", "smollm2-135m.gguf")
 WIDE = os.path.join(SOURCE, "models", "smollm2-135m-f16.gguf")
@@ -20,7 +20,7 @@ class SmolLM2Test(ProgramTest):
 
     def test_perplexity_is_what_llama_perplexity_says(self):
         for model in (MODEL, WIDE):
-            result = self.measure("eval", model, *MEASURED)
+            result = self.measure("eval", model, *MEASURED, *NATIVE)
             self.assertEqual(result["variants"][0]["kld"]["max"], 0)
             # With the batch as long as a chunk llama-perplexity evaluates chunks one by one, as we do.
             said = run_llama("llama-perplexity", "-m", model, "-f", TEXT, "-c", CTX, "-b", CTX, "--chunks", CHUNKS, until="Final estimate")
@@ -35,7 +35,7 @@ class SmolLM2Test(ProgramTest):
             with open(self.path(f"{name}.yaml"), "w", encoding="utf-8") as file:
                 file.write(f"rules:\n  - {{{rule}}}\n")
             variants += ["--variant", f"{name}={self.path(name)}.yaml"]
-        result = self.evaluate(*variants, "--against", WIDE, "--promote", "f16")
+        result = self.evaluate(*variants, "--against", WIDE, "--promote", "f16", *NATIVE)
         self.assertEqual([variant["name"] for variant in result["variants"]], [*recipes, "smollm2-135m-f16"])
         kld = {variant["name"]: variant["kld"]["mean"] for variant in result["variants"]}
         for name, mean in kld.items():
@@ -50,7 +50,21 @@ class SmolLM2Test(ProgramTest):
         self.assertEqual([site["layer"] for site in result["sites"]], list(range(LAYERS)))
 
     def test_quantized_weights_are_refused_without_a_wider_storage(self):
-        self.refuse(2, "stored as Q4_1: promote it to a wider type", "eval", MODEL, *MEASURED, "--rule", "w:ffn_up=mxfp4")
+        self.refuse(2, "stored as Q4_1: promote it to a wider type", "eval", MODEL, *MEASURED, *NATIVE, "--rule", "w:ffn_up=mxfp4")
+
+    def test_the_noise_floor_is_in_native_arithmetic_only(self):
+        measured = ("-f", TEXT, "--ctx-size", 512, "--chunks", 2)
+        kld = {}
+        for form in ("mantissa22", "bf16"):
+            exact, native = (self.measure("eval", MODEL, *measured, "--rule", f"a:ffn_norm={form}", *more)["variants"][0]
+                             for more in ((), NATIVE))
+            kld[form] = exact["kld"]["mean"]
+            # One bit of 23 costs as much there as sixteen.
+            floor = native["noise_floor"]["kld"]
+            self.assertAlmostEqual(floor, 2.6e-3, delta=2.6e-3 / 2)
+            self.assertLess(native["kld"]["mean"], 1.5 * floor)
+        self.assertLess(kld["mantissa22"], 1e-6)
+        self.assertAlmostEqual(kld["bf16"], 2.1e-5, delta=0.3e-5)
 
     def test_it_is_what_it_is_said_to_be(self):
         inspected = self.measure("inspect", MODEL)
