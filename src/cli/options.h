@@ -20,7 +20,7 @@ namespace fakequant {
 struct CommonOptions {
   std::string command_line;  // as typed, for reports
   std::string json;          // a path, "-" for stdout, empty for none
-  ComputeOptions compute;    // devices only of commands with add_device_options
+  ComputeOptions compute;    // settle_compute() completes it
   std::string arithmetic;    // its name; empty: the command's own, or it computes nothing
   bool quiet = false;
 };

@@ -24,8 +24,7 @@ class Plans : public testing::Test {
     std::filesystem::create_directories(folder_);
     study_.emplace((folder_ / "study.db").string(), StudyAccess::write);
     study_->transaction([&] {
-      study_->set_subject(
-          {"model.gguf", "abc", 1, kLayers, 64, 64, "0.1", "llama 1", "CPU", {{"text.txt", "1"}}});
+      study_->set_subject({"model.gguf", "abc", 1, kLayers, 64, 64, "0.1", "llama 1", "CPU", {{"text.txt", "1"}}});
     });
   }
   ~Plans() override {
