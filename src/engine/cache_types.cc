@@ -38,12 +38,13 @@ CacheTypes settled(CacheTypes types, Arithmetic arithmetic) {
 bool is_quantized_cache(const std::string& name) { return ggml_is_quantized(static_cast<ggml_type>(cache_type(name))); }
 
 void check_cache_types(const CacheTypes& types, Arithmetic arithmetic) {
-  const auto [k, v] = settled(types, arithmetic);
-  about("type of the cached keys", [&] { return cache_type(k); });
-  about("type of the cached values", [&] { return cache_type(v); });
-  if (arithmetic == Arithmetic::f32 && is_quantized_cache(v)) {
+  const auto chosen = settled(types, arithmetic);
+  about("type of the cached keys", [&] { return cache_type(chosen.k); });
+  about("type of the cached values", [&] { return cache_type(chosen.v); });
+  if (arithmetic == Arithmetic::f32 && is_quantized_cache(chosen.v)) {
     throw usage_error(fmt::format(
-        "{} values in the cache need flash attention, which f32 arithmetic goes without: take native arithmetic", v));
+        "{} values in the cache need flash attention, which f32 arithmetic goes without: take native arithmetic",
+        chosen.v));
   }
 }
 
