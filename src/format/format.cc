@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "error.h"
@@ -37,20 +38,24 @@ Format make_format(std::string_view name, const std::vector<FormatOption>& optio
   return format;
 }
 
-Format parse_format(std::string_view text) {
-  // Up to the next comma that is not enclosed in '...'.
-  const auto next_piece = [&text] {
-    std::size_t end = 0;
+std::vector<std::string_view> pieces_of(std::string_view text) {
+  std::vector<std::string_view> pieces;
+  for (std::size_t begin = 0; begin <= text.size();) {
+    auto end = begin;
     for (bool quoted = false; end < text.size() && (quoted || text[end] != ','); ++end) quoted ^= text[end] == '\'';
-    const auto piece = text.substr(0, end);
-    text = end == text.size() ? std::string_view{} : text.substr(end + 1);
-    return piece;
-  };
-  const bool ends_in_comma = text.ends_with(',');
-  const auto name = next_piece();
+    pieces.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return pieces;
+}
+
+Format parse_format(std::string_view text) {
+  auto pieces = pieces_of(text);
+  const bool ends_in_comma = pieces.size() > 1 && pieces.back().empty();
+  if (ends_in_comma) pieces.pop_back();
+  const auto name = pieces.front();
   std::vector<FormatOption> options;
-  while (!text.empty()) {
-    const auto piece = next_piece();
+  for (const auto piece : std::span(pieces).subspan(1)) {
     const auto equals = piece.find('=');
     if (equals == std::string_view::npos) {
       throw usage_error(

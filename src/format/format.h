@@ -114,6 +114,9 @@ Format parse_format(std::string_view text);
 // The options that make_format reads back to the same format; those at their default are left out.
 std::vector<FormatOption> options_of(const Format& format);
 
+// The pieces of "NAME[,KEY=VALUE]...": what lies between commas that are not enclosed in '...'. At least one.
+std::vector<std::string_view> pieces_of(std::string_view text);
+
 // The text that parse_format reads back to the same format.
 std::string to_string(const Format& format);
 

@@ -19,23 +19,19 @@ struct FormatText {
 
 FormatText split_accumulator(std::string_view text) {
   FormatText split;
-  std::size_t begin = 0;
-  while (begin <= text.size()) {
-    auto end = begin;
-    // A comma between quotes ends no option.
-    for (bool quoted = false; end < text.size() && (quoted || text[end] != ','); ++end) quoted ^= text[end] == '\'';
-    const auto piece = text.substr(begin, end - begin);
+  bool is_first = true;
+  for (const auto piece : pieces_of(text)) {
     const auto equals = piece.find('=');
     if (equals != std::string_view::npos && is_accumulator_option(piece.substr(0, equals))) {
       split.of_accumulator.push_back({std::string(piece.substr(0, equals)), std::string(piece.substr(equals + 1))});
-      if (begin == 0) {
+      if (is_first) {
         throw usage_error(fmt::format(
             "{} follows a format: write mantissa23,{} to leave the result itself as it is computed", piece, text));
       }
     } else {
-      split.format += (begin == 0 ? "" : ",") + std::string(piece);
+      split.format += (is_first ? "" : ",") + std::string(piece);
     }
-    begin = end + 1;
+    is_first = false;
   }
   return split;
 }
