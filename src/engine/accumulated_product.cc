@@ -12,6 +12,7 @@
 #define HWY_TARGET_INCLUDE "engine/accumulated_product.cc"
 #include <hwy/foreach_target.h>
 //
+#include "engine/pack_factor-inl.h"
 #include "format/round-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -117,19 +118,6 @@ HWY_NOINLINE void sum_tile(const TileInputs& inputs, const float* HWY_RESTRICT f
   }
 }
 
-// Rows of the second factor as [k][kColumns]; columns beyond `rows` are zero.
-void pack_columns(const FactorRows& from, std::int64_t rows, std::int64_t length, float* packed) {
-  constexpr std::int64_t kTogether = 16;  // values of a row: a line of the cache
-  for (std::int64_t begin = 0; begin < length; begin += kTogether) {
-    const auto end = std::min(length, begin + kTogether);
-    for (std::int64_t row = 0; row < kColumns; ++row) {
-      for (auto k = begin; k < end; ++k) {
-        packed[k * kColumns + row] = row < rows ? from.values[row * from.stride + k] : 0;
-      }
-    }
-  }
-}
-
 // The results of up to kColumns outputs, for all inputs.
 template <typename Round>
 void accumulate_with(const MatrixProduct& product, const float* packed, std::int64_t length, std::int64_t first,
@@ -159,7 +147,7 @@ void accumulate_outputs(const MatrixProduct& product, std::int64_t length, std::
   static thread_local std::vector<float> rows, packed;
   rows.resize(static_cast<std::size_t>(kColumns * length));
   packed.resize(static_cast<std::size_t>(kColumns * length));
-  pack_columns(product.factor(first, count, rows.data()), count, length, packed.data());
+  pack_factor<kColumns>(product.factor(first, count, rows.data()), count, length, packed.data());
   if (element.exponent_bits == 8) {
     accumulate_with(product, packed.data(), length, first, count, every, ToUpperBitsOfSums(element));
   } else {

@@ -6,9 +6,9 @@
 #include <bit>
 #include <cmath>
 #include <limits>
-#include <random>
 #include <stdexcept>
 
+#include "engine/normal_values.h"
 #include "format/element_kernel.h"
 #include "format/on_every_target.h"
 #include "format/reference.h"
@@ -17,14 +17,6 @@ namespace fakequant {
 namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
-
-std::vector<float> normal_values(std::int64_t count, unsigned seed) {
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal(0, 1);
-  std::vector<float> values(static_cast<std::size_t>(count));
-  for (auto& value : values) value = normal(random);
-  return values;
-}
 
 // The definition in accumulated_product.h.
 float accumulated_sum(const float* input, std::int64_t step, const float* factor, std::int64_t length,

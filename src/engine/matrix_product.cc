@@ -33,14 +33,14 @@ void reserve(std::vector<float>& memory, std::int64_t values) {
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "engine/matrix_product.cc"
 #include <hwy/foreach_target.h>
-#include <hwy/highway.h>
+//
+#include "engine/pack_factor-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace fakequant {
 namespace HWY_NAMESPACE {
 namespace {
 
-namespace hn = hwy::HWY_NAMESPACE;
 using F = hn::CappedTag<float, 16>;
 
 constexpr std::int64_t kPart = 256;  // values along k of a partial sum
@@ -76,46 +76,6 @@ HWY_NOINLINE void add_part(const float* HWY_RESTRICT inputs, const float* HWY_RE
       auto* result = results[i] + v * kLanes;
       hn::StoreU(is_first ? sums[i][v] : hn::Add(hn::LoadU(f, result), sums[i][v]), f, result);
     }
-  }
-}
-
-// Packs four values along k of four rows.
-void pack_square(const float* rows, std::int64_t stride, float* packed) {
-#if HWY_TARGET == HWY_SCALAR
-  for (std::int64_t i = 0; i < 4; ++i) {
-    for (std::int64_t k = 0; k < 4; ++k) packed[k * kColumns + i] = rows[i * stride + k];
-  }
-#else
-  const hn::FixedTag<float, 4> d;
-  const auto a = hn::LoadU(d, rows), b = hn::LoadU(d, rows + stride);
-  const auto c = hn::LoadU(d, rows + 2 * stride), e = hn::LoadU(d, rows + 3 * stride);
-  const auto ab_low = hn::InterleaveLower(d, a, b), ce_low = hn::InterleaveLower(d, c, e);
-  const auto ab_high = hn::InterleaveUpper(d, a, b), ce_high = hn::InterleaveUpper(d, c, e);
-  hn::StoreU(hn::ConcatLowerLower(d, ce_low, ab_low), d, packed);
-  hn::StoreU(hn::ConcatUpperUpper(d, ce_low, ab_low), d, packed + kColumns);
-  hn::StoreU(hn::ConcatLowerLower(d, ce_high, ab_high), d, packed + 2 * kColumns);
-  hn::StoreU(hn::ConcatUpperUpper(d, ce_high, ab_high), d, packed + 3 * kColumns);
-#endif
-}
-
-// Packs rows of the second factor as [k][kColumns], `length` values along k. Columns beyond `rows` are zero.
-void pack_factor(const FactorRows& from, std::int64_t rows, std::int64_t length, float* packed) {
-  const auto value = [&](std::int64_t row, std::int64_t k) {
-    return row < rows ? from.values[row * from.stride + k] : 0;
-  };
-  std::int64_t row = 0;
-  for (; row + 4 <= std::min(rows, kColumns); row += 4) {
-    std::int64_t k = 0;
-    for (; k + 4 <= length; k += 4) {
-      pack_square(from.values + row * from.stride + k, from.stride, packed + k * kColumns + row);
-    }
-    for (; k < length; ++k) {
-      for (auto r = row; r < row + 4; ++r) packed[k * kColumns + r] = value(r, k);
-    }
-  }
-  if (row == kColumns) return;
-  for (std::int64_t k = 0; k < length; ++k) {
-    for (auto r = row; r < kColumns; ++r) packed[k * kColumns + r] = value(r, k);
   }
 }
 
@@ -188,8 +148,8 @@ void multiply_outputs(const MatrixProduct& product, const float* inputs, std::in
     const auto end = std::min(length, part + kPart);
     for (std::int64_t p = 0; p < panels; ++p) {
       const auto column = p * kColumns;
-      pack_factor({rows.values + column * rows.stride + part, rows.stride}, std::min(kColumns, count - column),
-                  end - part, scratch.packed.data() + column * kPart);
+      pack_factor<kColumns>({rows.values + column * rows.stride + part, rows.stride},
+                            std::min(kColumns, count - column), end - part, scratch.packed.data() + column * kPart);
     }
     for (std::int64_t i = 0; i < input_count; i += kRows) {
       for (std::int64_t p = 0; p < panels; ++p) {

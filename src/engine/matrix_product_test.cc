@@ -4,21 +4,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <random>
 #include <stdexcept>
 
+#include "engine/normal_values.h"
 #include "format/on_every_target.h"
 
 namespace fakequant {
 namespace {
-
-std::vector<float> random_values(std::int64_t count, unsigned seed) {
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal(0, 1);
-  std::vector<float> values(static_cast<std::size_t>(count));
-  for (auto& value : values) value = normal(random);
-  return values;
-}
 
 // The definition in matrix_product.h.
 float sum_of(const float* input, std::int64_t step, const float* factor, std::int64_t length) {
@@ -40,8 +32,8 @@ class Matrices {
   explicit Matrices(const Shape& shape, std::int64_t step = 1)
       : shape_(shape),
         step_(step),
-        inputs_(random_values(shape.inputs * shape.length * step, 1)),
-        factor_(random_values(shape.outputs * shape.length, 2)) {}
+        inputs_(normal_values(shape.inputs * shape.length * step, 1)),
+        factor_(normal_values(shape.outputs * shape.length, 2)) {}
 
   // The results, with rows of the factor read in place or through the scratch.
   std::vector<float> multiplied(int threads, bool is_copied = false) const {
@@ -131,8 +123,8 @@ TEST(MatrixProduct, IsTheSameForAnyThreadsAndAnyInputsTogether) {
 
 TEST(MatrixProduct, OfSeveralIsThatOfEach) {
   const std::int64_t length = 48, outputs = 37;
-  const auto inputs = random_values(20 * length, 3);
-  const auto factors = random_values(3 * outputs * length, 4);
+  const auto inputs = normal_values(20 * length, 3);
+  const auto factors = normal_values(3 * outputs * length, 4);
   const auto product = [&](std::int64_t first, std::int64_t count, std::int64_t factor, std::vector<float>& results) {
     MatrixProduct product;
     for (auto i = first; i < first + count; ++i) {
