@@ -303,15 +303,8 @@ TEST_P(Architecture, GivesTheSameLogitsWhereTheLayersBelowARuleAreNotComputedAga
   if (skips_all) ++models_that_skip;
 }
 
-std::string name_of(const testing::TestParamInfo<std::string>& info) {
-  auto name = std::filesystem::path(info.param).stem().string();
-  std::replace_if(
-      name.begin(), name.end(), [](char c) { return std::isalnum(static_cast<unsigned char>(c)) == 0; }, '_');
-  return name;
-}
-
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(Architecture);
-INSTANTIATE_TEST_SUITE_P(All, Architecture, testing::ValuesIn(architecture_models()), name_of);
+INSTANTIATE_TEST_SUITE_P(All, Architecture, testing::ValuesIn(architecture_models()), architecture_name);
 
 }  // namespace
 }  // namespace fakequant

@@ -70,15 +70,8 @@ TEST_P(KeptBaselines, ServeEveryLayerOneAfterAnother) {
   if (skipped == 0) fmt::print("(computed whole)\n");
 }
 
-std::string name_of(const testing::TestParamInfo<std::string>& info) {
-  auto name = std::filesystem::path(info.param).stem().string();
-  std::replace_if(
-      name.begin(), name.end(), [](char c) { return std::isalnum(static_cast<unsigned char>(c)) == 0; }, '_');
-  return name;
-}
-
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(KeptBaselines);
-INSTANTIATE_TEST_SUITE_P(All, KeptBaselines, testing::ValuesIn(architecture_models()), name_of);
+INSTANTIATE_TEST_SUITE_P(All, KeptBaselines, testing::ValuesIn(architecture_models()), architecture_name);
 
 }  // namespace
 }  // namespace fakequant
