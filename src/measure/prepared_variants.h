@@ -2,6 +2,7 @@
 // memory, activation rules a tap.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -46,7 +47,9 @@ class PreparedVariants {
   const std::vector<Variant>& variants() const { return variants_; }
 
  private:
-  ApplyResult change_loaded(const Recipe& rules, Variant& variant) const;
+  std::shared_ptr<WeightRounding> roundings_in_place(const Recipe& rules) const;
+  ApplyResult change_loaded(const std::shared_ptr<WeightRounding>& rounding, const std::string& rules,
+                            Variant& variant) const;
   ApplyResult copy_model(const Recipe& rules, Variant& variant);
   bool is_streamed(const WeightRounding& rounding, std::size_t tensor) const;
 
