@@ -233,15 +233,12 @@ void Evaluation::finish() {
 }
 
 // Of the variants whose rounded values are rounded again by llama.cpp's kernels.
-void add_noise_floors(LoadedModels& models, const Measurement& with, const Text& text, EvalResult& result) {
+void add_noise_floors(const Measurement& with, const Text& text, EvalResult& result) {
   for (std::size_t v = 0; v < result.variants.size(); ++v) {
     auto& variant = result.variants[v];
     if (with.is_stopped() || !is_rounded_again(variant.sites)) continue;
-    Variant least;
-    least.model = models.baseline_files();
-    least.taps = least_rounding((*with.variants)[v].taps);
-    const auto context = models.open(least, with.plan.context);
-    variant.floor = measure_noise_floor(*with.baseline, *context, with.plan, text, with.options->compute.threads);
+    Context least(with.baseline->model(), with.plan.context, least_rounding((*with.variants)[v].taps));
+    variant.floor = measure_noise_floor(*with.baseline, least, with.plan, text, with.options->compute.threads);
   }
 }
 
@@ -277,7 +274,7 @@ EvalResult evaluate(LoadedModels& models, const std::vector<Variant>& variants, 
     if (!result.is_interrupted) evaluation.add_text(text, texts.size());
   }
   evaluation.finish();
-  add_noise_floors(models, with, texts.front(), result);
+  add_noise_floors(with, texts.front(), result);
   return result;
 }
 

@@ -24,10 +24,7 @@ std::string vocabulary_difference(const Model& a, const Model& b) {
 }  // namespace
 
 LoadedModels::LoadedModels(const std::vector<std::string>& baseline, const ComputeOptions& compute)
-    : devices_(compute.devices),
-      arithmetic_(compute.arithmetic),
-      baseline_files_(baseline),
-      baseline_(&load(baseline)) {}
+    : devices_(compute.devices), arithmetic_(compute.arithmetic), baseline_(&load(baseline)) {}
 
 const Model& LoadedModels::load(const std::vector<std::string>& parts) {
   auto& model = models_[parts];

@@ -34,7 +34,6 @@ class LoadedModels {
   explicit LoadedModels(const std::vector<std::string>& baseline, const ComputeOptions& compute = {});
 
   const Model& baseline() const { return *baseline_; }
-  const std::vector<std::string>& baseline_files() const { return baseline_files_; }
 
   // Whether a variant is the baseline itself.
   bool is_baseline(const Variant& variant);
@@ -55,7 +54,6 @@ class LoadedModels {
   DeviceOptions devices_;
   Arithmetic arithmetic_;
   std::map<std::vector<std::string>, std::unique_ptr<Model>> models_;
-  std::vector<std::string> baseline_files_;
   const Model* baseline_;
 };
 
