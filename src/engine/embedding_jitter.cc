@@ -39,11 +39,11 @@ class JitterRows : public NodeAction {
 
 }  // namespace
 
-NodePlan EmbeddingJitter::plan(const Graph& graph) const {
+NodePlan EmbeddingJitter::plan(const WatchedGraph& graph) const {
   NodePlan plan;
   if (!seed_) return plan;
-  for (std::size_t i = 0; i < graph.size(); ++i) {
-    const auto& node = graph[i];
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+    const auto& node = graph.nodes[i];
     if (node.op != GGML_OP_GET_ROWS || !node.computes || node.sources.empty() || node.sources[0].weight.empty())
       continue;
     plan.act_after(i, std::make_shared<JitterRows>(*seed_));

@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <optional>
 
-#include "engine/graph.h"
+#include "engine/graph_watch.h"
 #include "engine/node_action.h"
 
 namespace fakequant {
@@ -22,7 +22,7 @@ class EmbeddingJitter {
 
   // What is done in a graph: at the first node that looks rows of a weight up, which are the embeddings of the tokens.
   // Throws an Error where there is none.
-  NodePlan plan(const Graph& graph) const;
+  NodePlan plan(const WatchedGraph& graph) const;
 
  private:
   std::optional<std::uint64_t> seed_;

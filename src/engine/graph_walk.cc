@@ -82,8 +82,7 @@ void GraphWalk::finish_batch() const {
 
 // Whether Stage::skip keeps this node from being computed. Then nothing else is done there.
 bool GraphWalk::is_left_out(std::size_t node) const {
-  const auto* skip = current_[static_cast<std::size_t>(Stage::skip)];
-  const auto* steps = skip == nullptr ? nullptr : skip->find(node);
+  const auto* steps = steps_at(static_cast<std::size_t>(Stage::skip), node);
   return steps != nullptr && !steps->before.empty();
 }
 
@@ -104,7 +103,7 @@ bool GraphWalk::ask(ggml_tensor* node) {
   bool is_wanted = false;
   const bool only_skip = is_left_out(index);
   for (std::size_t stage = 0; stage < kStages; ++stage) {
-    const auto* steps = current_[stage] == nullptr ? nullptr : current_[stage]->find(index);
+    const auto* steps = steps_at(stage, index);
     if (steps == nullptr) continue;
     if (only_skip && stage != static_cast<std::size_t>(Stage::skip)) {
       taken_ += steps->before.size() + steps->after.size();
@@ -127,7 +126,7 @@ void GraphWalk::answer(ggml_tensor* node) {
   }
   const bool only_skip = is_left_out(index);
   for (std::size_t stage = 0; stage < kStages; ++stage) {
-    const auto* steps = current_[stage] == nullptr ? nullptr : current_[stage]->find(index);
+    const auto* steps = steps_at(stage, index);
     if (steps == nullptr || (only_skip && stage != static_cast<std::size_t>(Stage::skip))) continue;
     for (const auto& action : steps->after) {
       action->after(visit(index, node));

@@ -49,8 +49,8 @@ class GraphWalk {
   void set_plan(Stage stage, const GraphShape& shape, NodePlan plan);
   bool has_plan(Stage stage, const GraphShape& shape) const;
 
-  // The first node of a graph at which a stage acts, from Stage::jitter to Stage::show; the number of nodes
-  // where none does.
+  // The first node of a graph at which a stage acts, from Stage::jitter to Stage::show; the number of nodes where none
+  // does.
   std::size_t first_step(const GraphShape& shape) const;
 
   // Before an evaluation: the batches that will go through the graph. Their shapes have been watched.
@@ -66,6 +66,10 @@ class GraphWalk {
   void answer(ggml_tensor* node);
   void begin_batch();
   void finish_batch() const;
+  // What a stage does at a node of the current graph; null where that is nothing.
+  const NodePlan::Steps* steps_at(std::size_t stage, std::size_t node) const {
+    return current_[stage] == nullptr ? nullptr : current_[stage]->find(node);
+  }
   bool is_left_out(std::size_t node) const;
   NodeVisit visit(std::size_t node, ggml_tensor* tensor) { return {node, tensor, batch_, batches_[batch_], staging_}; }
 

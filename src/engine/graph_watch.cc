@@ -19,9 +19,9 @@ void GraphWatch::end(const GraphShape& shape, int layers) {
   add_tensors(weights_, recorder_->weights());
   recorder_.reset();
   watched.sites = find_activation_sites(watched.nodes, layers);
-  for (auto& site : watched.sites) {
-    for (auto& reader : site.readers) {
-      if (has_exact_products_) reader.rounds_to = "F32";
+  if (has_exact_products_) {
+    for (auto& site : watched.sites) {
+      for (auto& reader : site.readers) reader.rounds_to = "F32";
     }
   }
   graphs_[shape] = std::move(watched);

@@ -303,13 +303,6 @@ void ReferenceArithmetic::check(const Recipe& recipe) const {
   throw usage_error("acc= needs f32 arithmetic: in native arithmetic llama.cpp keeps the sums of products as it does");
 }
 
-std::map<GraphShape, NodePlan> ReferenceArithmetic::set_recipe(const Recipe& recipe) {
-  recipe_ = recipe;
-  std::map<GraphShape, NodePlan> plans;
-  for (const auto& [shape, graph] : watch_.graphs()) plans.emplace(shape, plan(graph));
-  return plans;
-}
-
 NodePlan ReferenceArithmetic::plan(const WatchedGraph& graph) const {
   NodePlan plan;
   if (!is_enabled_) return plan;

@@ -43,9 +43,9 @@ class ReferenceArithmetic {
   // Throws a usage error where a rule gives an accumulator, and products are not computed here.
   void check(const Recipe& recipe) const;
 
-  // Keeps sums as these rules say from now on. The recipe is one that check() and check_rules_match() take. Returns the
-  // plan of each graph that has been watched.
-  std::map<GraphShape, NodePlan> set_recipe(const Recipe& recipe);
+  // Keeps sums as these rules say, in every graph that is planned from now on. The recipe is one that check() and
+  // check_rules_match() take.
+  void set_recipe(const Recipe& recipe) { recipe_ = recipe; }
 
   // What is done in a graph. The actions throw an Error where a product's operands do not lie on the host.
   NodePlan plan(const WatchedGraph& graph) const;

@@ -20,11 +20,10 @@ void Tap::end_watching(const GraphShape& shape, int layers) {
     walk_.finish(false);
     watch_.end(shape, layers);
     const auto& graph = watch_.graph(shape);
-    auto jittered = jitter_.plan(graph.nodes);
-    walk_.set_plan(Stage::jitter, shape, std::move(jittered));
-    auto copied = copies_.plan(graph), observed = observing_.plan(graph), rounded = rounding_.plan(graph),
-         shown = showing_.plan(graph), computed = arithmetic_.plan(graph);
+    auto jittered = jitter_.plan(graph), copied = copies_.plan(graph), observed = observing_.plan(graph),
+         rounded = rounding_.plan(graph), shown = showing_.plan(graph), computed = arithmetic_.plan(graph);
     walk_.set_plan(Stage::compute, shape, std::move(computed));
+    walk_.set_plan(Stage::jitter, shape, std::move(jittered));
     walk_.set_plan(Stage::copy, shape, std::move(copied));
     walk_.set_plan(Stage::observe, shape, std::move(observed));
     walk_.set_plan(Stage::round, shape, std::move(rounded));
@@ -50,7 +49,8 @@ void Tap::replan(Stage stage, const Action& action) {
 void Tap::set_recipe(const Recipe& recipe) {
   arithmetic_.check(recipe);
   walk_.set_plans(Stage::round, rounding_.set_recipe(recipe));
-  walk_.set_plans(Stage::compute, arithmetic_.set_recipe(recipe));
+  arithmetic_.set_recipe(recipe);
+  replan(Stage::compute, arithmetic_);
 }
 
 void Tap::observe(const Recipe& rules, Observer observer) {
@@ -92,9 +92,7 @@ std::vector<std::string> Tap::not_streamable() const {
 
 void Tap::jitter_embeddings(std::uint64_t seed) {
   jitter_.enable(seed);
-  std::map<GraphShape, NodePlan> plans;
-  for (const auto& [shape, graph] : watch_.graphs()) plans.emplace(shape, jitter_.plan(graph.nodes));
-  walk_.set_plans(Stage::jitter, std::move(plans));
+  replan(Stage::jitter, jitter_);
 }
 
 void Tap::keep_hidden_states(HiddenStates& states) {
