@@ -15,6 +15,12 @@
 namespace fakequant {
 namespace {
 
+// Codes -(2^(bits-1)-1) .. 2^(bits-1)-1; scale = absmax / (2^(bits-1)-1).
+IntegerScale symmetric_scale(int bits, float absmax) {
+  const auto largest = static_cast<float>((1 << (bits - 1)) - 1);
+  return {absmax / largest, -largest, largest};
+}
+
 // scale = absmax / (2^(N-1)-1) and code = round(x / scale), in float32, as numpy has it.
 std::vector<float> symmetric_by_definition(int bits, const std::vector<float>& values) {
   float absmax = 0;

@@ -25,11 +25,6 @@ void ValueRange::widen(const ValueRange& other) {
   high = std::max(high, other.high);
 }
 
-IntegerScale symmetric_scale(int bits, float absmax) {
-  const auto largest = static_cast<float>((1 << (bits - 1)) - 1);
-  return {absmax / largest, -largest, largest};
-}
-
 IntegerScale asymmetric_scale(int bits, const ValueRange& range) {
   const auto codes = static_cast<float>((1 << bits) - 1);
   float scale = (range.high - range.low) / codes;

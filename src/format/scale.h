@@ -32,9 +32,6 @@ struct IntegerScale {
   bool operator==(const IntegerScale&) const = default;
 };
 
-// Codes -(2^(bits-1)-1) .. 2^(bits-1)-1; scale = absmax / (2^(bits-1)-1).
-IntegerScale symmetric_scale(int bits, float absmax);
-
 // Codes 0 .. 2^bits-1; scale = (high - low) / (2^bits-1), zero point = round(-low / scale), ties to even.
 IntegerScale asymmetric_scale(int bits, const ValueRange& range);
 
