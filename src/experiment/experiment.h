@@ -32,9 +32,9 @@ struct ExperimentRequest {
   DriftOptions drift;  // drift uses the first text only
   GenerateOptions generate;
   BenchOptions bench;
-  ComputeOptions compute;
-  Arithmetic generation_arithmetic = Arithmetic::native;  // of generate and bench, which are about speed too  // of all
-                                                          // steps; replaces the ComputeOptions in the options above
+  ComputeOptions compute;  // of all steps; replaces the ComputeOptions in the options above
+  // Of generate and bench, which are about speed too.
+  Arithmetic generation_arithmetic = Arithmetic::native;
 };
 
 // The two variants of the reference experiment: truncated FFN norm weights, and FFN norm outputs in BF16.
