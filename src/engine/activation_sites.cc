@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 
+#include "engine/attention_roles.h"
 #include "engine/kernel_input.h"
 #include "gguf/gguf_file.h"
 #include "gguf/tensor_type.h"
@@ -55,6 +56,33 @@ std::vector<std::vector<Reader>> readers_of_nodes(const Graph& graph) {
     }
   }
   return readers;
+}
+
+// The operations that read a layer's cache.
+std::vector<Reader> readers_of_cache(const Graph& graph, int memory) {
+  std::vector<Reader> readers;
+  for (const auto& node : graph) {
+    if (node.is_view || node.cache_write) continue;
+    for (std::size_t s = 0; s < node.sources.size(); ++s) {
+      if (node.sources[s].memory != memory) continue;
+      Reader reader{node.name, node.operation, {}, {}};
+      if (const auto type = kernel_input_type(node, s)) reader.rounds_to = type_name(*type);
+      readers.push_back(std::move(reader));
+    }
+  }
+  return readers;
+}
+
+ActivationSite site_of_cache_write(const Graph& graph, std::size_t index, const CacheWrite& write) {
+  const auto role = std::string(write.is_of_keys ? kKeyCacheRole : kValueCacheRole);
+  Site site;
+  site.name = fmt::format("{}-{}", role, write.layer);
+  site.layer = write.layer;
+  site.roles = {role};
+  site.is_cache_write = true;
+  const auto& node = graph[index];
+  return {std::move(site), static_cast<int>(index), write.shape,
+          {write.shape},   node.operation,          readers_of_cache(graph, node.memory)};
 }
 
 // The shape of each node, and those of the views that reshape it.
@@ -134,10 +162,19 @@ std::vector<ActivationSite> find_activation_sites(const Graph& graph, int layer_
   for (const auto& of_node : names) {
     for (const auto& name : of_node) ++count_of_name[name];
   }
+  const auto roles = find_attention_roles(graph);
   std::map<std::string, int> met, unnamed;
+  // Of several sites that would have one name, those after the first have a number.
+  const auto number = [&](std::string& name) {
+    if (const int before = unnamed[name]++; before > 0) name += fmt::format("#{}", before);
+  };
   std::vector<ActivationSite> sites;
   for (std::size_t i = 0; i < graph.size(); ++i) {
     const auto& node = graph[i];
+    if (node.cache_write) {
+      sites.push_back(site_of_cache_write(graph, i, *node.cache_write));
+      number(sites.back().site.name);
+    }
     if (!node.computes) continue;
     Site site;
     for (const auto& reader : readers[i]) {
@@ -154,20 +191,24 @@ std::vector<ActivationSite> find_activation_sites(const Graph& graph, int layer_
       site.product_of = WeightName{weight, layer_of_tensor(weight)};
     }
     site.is_logits = i == logits;
+    if (const auto found = roles.find(static_cast<int>(i)); found != roles.end()) site.roles = found->second;
     if (!site.node_names.empty()) {
       site.name = site.node_names.front().unique();
       site.layer = layers[i];
     } else if (!site.feeds.empty()) {
       site.name = fmt::format("in({})", site.feeds.front().name);
-      // Layers that are computed again have the same weights.
-      if (const int before = unnamed[site.name]++; before > 0) site.name += fmt::format("#{}", before);
+      number(site.name);  // layers that are computed again have the same weights
       site.layer = site.feeds.front().layer;
     } else if (site.is_logits) {
       site.name = kLogitsRole;
     } else if (site.product_of) {
       site.name = fmt::format("out({})", site.product_of->name);
-      if (const int before = unnamed[site.name]++; before > 0) site.name += fmt::format("#{}", before);
+      number(site.name);
       site.layer = site.product_of->layer;
+    } else if (!site.roles.empty()) {
+      site.layer = layers[i];
+      site.name = site.layer ? fmt::format("{}-{}", site.roles.front(), *site.layer) : site.roles.front();
+      number(site.name);
     } else {
       continue;
     }
@@ -192,6 +233,7 @@ std::map<std::string, std::vector<Reader>> readers_of_weights(const Graph& graph
 std::vector<Reader> other_readers(const Rule& rule, const ActivationSite& site, int layer_count) {
   std::vector<Reader> others;
   if (rule.pattern.selector.form == Selector::output_of) return others;
+  if (rule.pattern.selector.form == Selector::role && is_role_in_graph(rule.pattern.selector.text)) return others;
   if (rule.pattern.selector.form == Selector::name) {
     if (site.site.feeds.empty()) return others;
     std::copy_if(site.readers.begin(), site.readers.end(), std::back_inserter(others),

@@ -1,9 +1,10 @@
 // The activations of a graph that a rule can name, and who reads them.
 //
-// A site is a node that computes. It has the name that llama.cpp gave it, or one that it gave to a reshaped view of all
+// A site is a node that computes, or what a node writes into attention's cache: "k_cache-3". The first has the name that llama.cpp gave it, or one that it gave to a reshaped view of all
 // its values; a node without a name that feeds a weight's matrix product is called after that,
 // "in(blk.3.ffn_down.weight)", and one that is the result of such a product after that,
-// "out(blk.3.ssm_dt.weight)". What has none of these cannot be named and is no site.
+// "out(blk.3.ssm_dt.weight)"; one that plays a role inside attention after its role, "q-3". What has none of these cannot
+// be named and is no site.
 #pragma once
 
 #include <map>
@@ -41,7 +42,7 @@ std::map<std::string, std::vector<Reader>> readers_of_weights(const Graph& graph
 
 // The readers that a rule does not mean: for in(...) and roles those that read the value for another reason, such as a
 // residual or another weight; for names those that are no product with a weight, where there are such products as well;
-// for out(...) none, since it means the value and not who reads it.
+// for out(...) and roles inside attention none, since they mean the value and not who reads it.
 std::vector<Reader> other_readers(const Rule& rule, const ActivationSite& site, int layer_count);
 
 }  // namespace fakequant

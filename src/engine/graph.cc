@@ -106,6 +106,7 @@ void GraphRecorder::note(ggml_tensor* node) {
   int sources = GGML_MAX_SRC;
   while (sources > 0 && node->src[sources - 1] == nullptr) --sources;
   for (int s = 0; s < sources; ++s) noted.sources.push_back(source_of(node->src[s]));
+  noted.cache_write = cache_write_of(*node);
   const int index = static_cast<int>(graph_.size());
   if (shows_other_values(node->op, noted.is_in_place)) {
     const int root = noted.sources.empty() ? -1 : noted.sources.front().node;

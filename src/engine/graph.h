@@ -5,10 +5,12 @@
 // values, and are followed to it.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "engine/cache_write.h"
 #include "engine/model_tensors.h"
 #include "engine/token_rows.h"
 
@@ -31,17 +33,18 @@ struct GraphNode {
   std::string operation;  // its name, "MUL_MAT"
   int type = 0;           // ggml's type of the result
   NodeShape shape{};
-  bool is_in_place = false;          // its data lies where another tensor's does
-  bool is_view = false;              // a view, reshape, permutation or transposition: nothing is done
-  bool computes = false;             // new F32 values, in memory of the graph
-  bool is_on_host = true;            // its data can be reached without its back end
-  bool keeps_order = false;          // of a view: the values lie as those of the computing node do
-  int shows = -1;                    // of a view: the computing node whose values it shows, all of them
-  int memory = -1;                   // where its data lies: views, and what is computed in place, share a number with
-                                     // what they are made of; so do the views of a weight, an input, a layer's cache
-  bool fills_memory = false;         // its data is all that lies there, without gaps
-  std::size_t bytes = 0;             // of its data
-  std::vector<GraphSource> sources;  // as the operation has them, up to the last
+  bool is_in_place = false;   // its data lies where another tensor's does
+  bool is_view = false;       // a view, reshape, permutation or transposition: nothing is done
+  bool computes = false;      // new F32 values, in memory of the graph
+  bool is_on_host = true;     // its data can be reached without its back end
+  bool keeps_order = false;   // of a view: the values lie as those of the computing node do
+  int shows = -1;             // of a view: the computing node whose values it shows, all of them
+  int memory = -1;            // where its data lies: views, and what is computed in place, share a number with
+                              // what they are made of; so do the views of a weight, an input, a layer's cache
+  bool fills_memory = false;  // its data is all that lies there, without gaps
+  std::size_t bytes = 0;      // of its data
+  std::optional<CacheWrite> cache_write;  // what it writes into attention's cache
+  std::vector<GraphSource> sources;       // as the operation has them, up to the last
 };
 
 using Graph = std::vector<GraphNode>;

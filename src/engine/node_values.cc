@@ -3,13 +3,21 @@
 #include <fmt/format.h>
 #include <llama.h>
 
+#include "engine/cache_write.h"
 #include "error.h"
 
 namespace fakequant {
 
-NodeShape shape_of(const ggml_tensor* node) { return {node->ne[0], node->ne[1], node->ne[2], node->ne[3]}; }
+NodeShape shape_of(const ggml_tensor* node) {
+  if (const auto write = cache_write_of(*node)) return write->shape;
+  return {node->ne[0], node->ne[1], node->ne[2], node->ne[3]};
+}
 
 std::span<float> read_values(const ggml_tensor* node, const std::string& site, std::vector<float>& staging) {
+  if (cache_write_of(*node)) {
+    read_cache_write(*node, staging);
+    return staging;
+  }
   if (!ggml_is_contiguous(node)) {
     throw Error(fmt::format("the values of {} are not contiguous: this activation cannot be rounded or shown", site));
   }
@@ -21,6 +29,7 @@ std::span<float> read_values(const ggml_tensor* node, const std::string& site, s
 }
 
 void write_values(ggml_tensor* node, std::span<const float> values) {
+  if (cache_write_of(*node)) return replace_cache_write(*node, values);
   if (ggml_backend_buffer_is_host(node->buffer)) return;
   ggml_backend_tensor_set(node, values.data(), 0, values.size_bytes());
 }

@@ -1,4 +1,5 @@
-// The F32 values of a node that has been computed, wherever its back end keeps them.
+// The F32 values of a node that has been computed, wherever its back end keeps them. Those of a node that writes into
+// attention's cache are what it writes (cache_write.h).
 #pragma once
 
 #include <span>

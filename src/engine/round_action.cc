@@ -29,7 +29,7 @@ class RoundedSite : public NodeAction {
       return round_site(rounding_, values.data(), shape_of(visit.tensor), visit.tokens, threads_, counters_);
     });
     // Of a whole node ggml's own count is what is expected.
-    expected_ += rounding_.tokens.is_all() ? ggml_nelements(visit.tensor) : rounded;
+    expected_ += rounding_.tokens.is_all() ? elements_of(shape_of(visit.tensor)) : rounded;
     write_values(visit.tensor, values);
   }
 

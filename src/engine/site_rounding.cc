@@ -24,6 +24,16 @@ void check_rows_of_tokens(const TokenDimension& dimension, const Rule& rule) {
                   to_string(rule.format), kWayOut));
 }
 
+// A row of scores has a value for each token in the cache, also for those that the query does not see.
+void check_scores(const Site& site, const Format& format) {
+  const bool has_scores = std::find(site.roles.begin(), site.roles.end(), kAttentionScoresRole) != site.roles.end();
+  if (!has_scores || rounds_values_independently(format)) return;
+  throw usage_error(
+      fmt::format("a row of scores has values of tokens that the query does not see, so that rounding to {} would "
+                  "depend on those: give it a format without a scale and without chance, or range=NUMBER, {}",
+                  to_string(format), kWayOut));
+}
+
 // Waking other threads costs more than rounding a few thousand values.
 constexpr std::int64_t kWorthSharing = 1 << 15;
 
@@ -99,12 +109,18 @@ void check_token_choice(const TokenDimension& dimension, const Rule& rule) {
 SiteRounding make_site_rounding(const ActivationSite& site, const Rule& rule, const TokenDimension& dimension,
                                 RangeFiles& files) {
   const auto& name = site.site.name;
+  auto format = rule.format;
+  // The cache holds each head of a token by itself.
+  if (site.site.is_cache_write && has_scale(format) && !format.per && !shares_scale_across_rows(format)) {
+    format.per = Span::row;
+  }
   SiteRounding rounding{
-      for_activation(rule.format), rule.pattern.tokens, dimension, {}, random_key(rule.format.seed, name)};
+      for_activation(std::move(format)), rule.pattern.tokens, dimension, {}, random_key(rule.format.seed, name)};
   about(name, [&] {
     check_token_choice(dimension, rule);
     check_rows_of_tokens(dimension, rule);
     check_row(rule.format, site.shape[0]);
+    check_scores(site.site, rule.format);
   });
   if (needs_range_file(rule.format)) {
     const auto& file = rule.format.range.file;

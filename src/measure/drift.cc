@@ -32,6 +32,14 @@ std::vector<ChunkSlice> slices_of(std::size_t ctx_size) {
   return slices;
 }
 
+// Without what is written into the cache: that is what some node has, until it is rounded, and then the nodes that read
+// the cache show it.
+std::vector<ActivationSite> named_nodes(const Graph& graph, int layers) {
+  auto sites = find_activation_sites(graph, layers);
+  std::erase_if(sites, [](const ActivationSite& site) { return site.site.is_cache_write; });
+  return sites;
+}
+
 // The comparable nodes of a graph: those that a rule can name, and unnamed nodes of the residual stream.
 std::vector<ActivationSite> nodes_of(const Graph& graph, std::vector<ActivationSite> sites) {
   const auto unnamed = unnamed_nodes(find_residual_stream(graph), graph, sites);
@@ -73,7 +81,7 @@ Subject choose_nodes(Context& baseline, Context& variant, const GraphShape& shap
                      DriftResult& result) {
   Subject subject;
   const auto& graph = baseline.graph(shape);
-  const auto named = find_activation_sites(graph, baseline.model().layers());
+  const auto named = named_nodes(graph, baseline.model().layers());
   subject.sites = nodes_of(graph, named);
   subject.sources = find_site_sources(graph, named);
   subject.sources.resize(subject.sites.size());
@@ -97,7 +105,7 @@ Subject choose_nodes(Context& baseline, Context& variant, const GraphShape& shap
   }
   std::unordered_map<std::string, std::vector<std::int64_t>> of_variant;
   const auto& other_graph = variant.graph(shape);
-  for (const auto& site : nodes_of(other_graph, find_activation_sites(other_graph, variant.model().layers()))) {
+  for (const auto& site : nodes_of(other_graph, named_nodes(other_graph, variant.model().layers()))) {
     of_variant[site.site.name] = shape_of(site);
     const bool is_in_both = std::any_of(subject.sites.begin(), subject.sites.end(),
                                         [&](const auto& other) { return other.site.name == site.site.name; });

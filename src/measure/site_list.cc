@@ -18,7 +18,8 @@ std::vector<std::string> roles_of(const Site& site) {
     const bool is_played = std::any_of(site.feeds.begin(), site.feeds.end(), [&](const WeightName& weight) {
       return plays_role(role, weight_word(weight.name, weight.layer));
     });
-    if (is_played || (site.is_logits && role == kLogitsRole)) roles.push_back(role);
+    const bool is_in_graph = std::find(site.roles.begin(), site.roles.end(), role) != site.roles.end();
+    if (is_played || is_in_graph || (site.is_logits && role == kLogitsRole)) roles.push_back(role);
   }
   return roles;
 }

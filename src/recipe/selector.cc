@@ -25,6 +25,12 @@ const std::vector<Role>& roles() {
       {"attn_input", {"attn_q", "attn_k", "attn_v", "attn_qkv", "attn_kv", "attn_q_a", "attn_kv_a_mqa"}, ""},
       {"attn_output_input", {"attn_output", "attn_output_a"}, ""},
       {"ffn_down_input", {"ffn_down*"}, ""},
+      {kKeyCacheRole, {}, ""},
+      {kValueCacheRole, {}, ""},
+      {kQueriesRole, {}, ""},
+      {kAttentionScoresRole, {}, ""},
+      {kAttentionProbabilitiesRole, {}, ""},
+      {kAttentionResultRole, {}, ""},
       {kLogitsRole, {}, ""}};
   return all;
 }
@@ -49,6 +55,11 @@ bool plays_role(std::string_view role, std::string_view weight_word) {
   if (found == roles().end() || glob_match(found->exception, weight_word)) return false;
   return std::any_of(found->globs.begin(), found->globs.end(),
                      [&](std::string_view glob) { return glob_match(glob, weight_word); });
+}
+
+bool is_role_in_graph(std::string_view role) {
+  const auto found = std::find_if(roles().begin(), roles().end(), [&](const Role& r) { return r.name == role; });
+  return found != roles().end() && found->globs.empty();
 }
 
 Selector parse_selector(SiteKind kind, std::string_view text) {

@@ -6,6 +6,7 @@
 //   in(ffn_up)    the input of the matrix product with a weight, which is selected as weights are
 //   out(ffn_up)   the result of that product
 //   ffn_input     a role: the input of a layer's first feed-forward products, in any architecture
+//   k_cache       a role inside attention: what is written into the cache of keys
 //   matrices      a class of weights: matrices, norms, embedding or output; also in in(matrices), out(matrices)
 #pragma once
 
@@ -40,6 +41,16 @@ bool is_matched_whole(std::string_view text);
 
 // The role of the logits, which feed no product.
 inline constexpr std::string_view kLogitsRole = "logits";
+
+// Roles inside attention: what is written into the cache of keys and into that of values; the queries as the product
+// with the keys reads them; that product's result as the softmax reads it, what the softmax gives, and the mean of the
+// values.
+inline constexpr std::string_view kKeyCacheRole = "k_cache", kValueCacheRole = "v_cache", kQueriesRole = "q",
+                                  kAttentionScoresRole = "attn_scores", kAttentionProbabilitiesRole = "attn_probs",
+                                  kAttentionResultRole = "attn_result";
+
+// Whether a role follows from the graph, and not from the weights whose products read a value.
+bool is_role_in_graph(std::string_view role);
 
 // All roles, "ffn_input" first.
 const std::vector<std::string>& role_names();

@@ -36,6 +36,7 @@ std::set<std::string> selectors_of(const SitePattern& pattern, const std::vector
       if (form != Selector::name) words.insert(to_string({Selector::input_of, word, {}}));
     }
     if (site.is_logits) words.emplace(kLogitsRole);
+    words.insert(site.roles.begin(), site.roles.end());
     if (form == Selector::input_of) continue;
     for (const auto& node : site.node_names) {
       const auto word = node_word(node.name);

@@ -52,6 +52,8 @@ bool selects_by_name(const SitePattern& pattern, const Site& site) {
   if (pattern.kind == SiteKind::weight) {
     return selects_weight(selector.text, site.name, site.layer, class_of_weight(site.name, site.shape));
   }
+  // What is written into the cache is another node's result, or made of it: a glob means the nodes.
+  if (site.is_cache_write) return selector.text == site.name;
   if (site.node_names.empty()) return is_matched_whole(selector.text) && glob_match(selector.text, site.name);
   return std::any_of(site.node_names.begin(), site.node_names.end(),
                      [&](const NodeName& node) { return selects_node(selector, node); });
@@ -147,6 +149,10 @@ bool selects(const SitePattern& pattern, const Site& site, int layer_count) {
   }
   if (selector.form == Selector::role && selector.text == kLogitsRole) {
     return site.is_logits && pattern.layers.is_all();
+  }
+  if (selector.form == Selector::role && is_role_in_graph(selector.text)) {
+    return contains_layer(pattern.layers, site.layer, layer_count) &&
+           std::find(site.roles.begin(), site.roles.end(), selector.text) != site.roles.end();
   }
   if (selector.form == Selector::output_of) {
     return site.product_of && contains_layer(pattern.layers, site.product_of->layer, layer_count) &&

@@ -37,7 +37,7 @@ std::string activation_word(const Site& site) {
   if (site.feeds.empty() && site.product_of && !site.is_logits) {
     return fmt::format("out({})", printable(weight_word(site.product_of->name, site.product_of->layer)));
   }
-  if (site.feeds.empty()) return site.name;
+  if (site.feeds.empty()) return site.layer ? printable(node_word(site.name)) : site.name;
   return fmt::format("in({})", printable(weight_word(site.feeds.front().name, site.feeds.front().layer)));
 }
 

@@ -1,0 +1,126 @@
+#include "engine/cache_write.h"
+
+#include <fmt/format.h>
+#include <llama.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+
+#include "error.h"
+
+namespace fakequant {
+namespace {
+
+constexpr std::string_view kKeyCache = "cache_k_l", kValueCache = "cache_v_l";  // and the layer's number
+
+std::optional<int> number_after(std::string_view prefix, std::string_view name) {
+  if (!name.starts_with(prefix)) return std::nullopt;
+  int number = 0;
+  const auto* end = name.data() + name.size();
+  const auto [stop, fault] = std::from_chars(name.data() + prefix.size(), end, number);
+  return fault == std::errc{} && stop == end ? std::optional(number) : std::nullopt;
+}
+
+bool shows_its_source(const ggml_tensor& tensor) {
+  switch (tensor.op) {
+    case GGML_OP_VIEW:
+    case GGML_OP_RESHAPE:
+    case GGML_OP_PERMUTE:
+    case GGML_OP_TRANSPOSE:
+    case GGML_OP_CONT:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// The shape of the values: what llama.cpp makes rows of has a dimension for heads and one for tokens.
+NodeShape shape_of_values(const ggml_tensor& written) {
+  const bool is_transposed = written.ne[0] == 1 && written.op == GGML_OP_RESHAPE;
+  const auto& rows = is_transposed ? *written.src[0] : written;  // a token in each
+  const auto width = rows.ne[0], tokens = rows.ne[1];
+  auto head = width;
+  for (const auto* tensor = &rows; tensor != nullptr; tensor = shows_its_source(*tensor) ? tensor->src[0] : nullptr) {
+    const bool has_heads = tensor->ne[0] * tensor->ne[1] == width && tensor->ne[2] == tokens && tensor->ne[3] == 1;
+    if (has_heads) head = std::min(head, tensor->ne[0]);
+  }
+  return {head, width / head, tokens, 1};
+}
+
+void check_reachable(const ggml_tensor& node) {
+  for (const ggml_tensor* tensor :
+       {&node, static_cast<const ggml_tensor*>(node.src[0]), static_cast<const ggml_tensor*>(node.src[1])}) {
+    if (tensor->buffer == nullptr || ggml_backend_buffer_is_host(tensor->buffer)) continue;
+    throw Error(fmt::format("a device holds {}: what is written there can be neither rounded nor shown", node.name));
+  }
+  if (node.src[0]->type != GGML_TYPE_F32 || node.src[0]->ne[2] * node.src[0]->ne[3] != 1) {
+    throw Error(fmt::format("what is written into {} is not rows of F32: this version of llama.cpp is not understood",
+                            node.name));
+  }
+}
+
+std::int64_t row_number(const ggml_tensor& numbers, std::int64_t index) {
+  const auto* at = static_cast<const std::byte*>(numbers.data) + static_cast<std::size_t>(index) * numbers.nb[0];
+  if (numbers.type == GGML_TYPE_I32) return *reinterpret_cast<const std::int32_t*>(at);
+  return *reinterpret_cast<const std::int64_t*>(at);
+}
+
+void store_row(ggml_type type, const float* values, std::byte* row, std::int64_t length) {
+  switch (type) {
+    case GGML_TYPE_F32:
+      std::memcpy(row, values, static_cast<std::size_t>(length) * sizeof(float));
+      return;
+    case GGML_TYPE_F16:
+      ggml_fp32_to_fp16_row(values, reinterpret_cast<ggml_fp16_t*>(row), length);
+      return;
+    case GGML_TYPE_BF16:
+      ggml_fp32_to_bf16_row(values, reinterpret_cast<ggml_bf16_t*>(row), length);
+      return;
+    default:
+      throw usage_error(
+          fmt::format("the cache is held in {}: values that are rounded already cannot be rounded to "
+                      "another format, leave out --cache-type-k and --cache-type-v",
+                      ggml_type_name(type)));
+  }
+}
+
+}  // namespace
+
+std::optional<CacheWrite> cache_write_of(const ggml_tensor& node) {
+  if (node.op != GGML_OP_SET_ROWS || node.view_src == nullptr || node.src[0] == nullptr) return std::nullopt;
+  const auto* cache = node.view_src;
+  while (cache->view_src != nullptr) cache = cache->view_src;
+  const auto of_keys = number_after(kKeyCache, cache->name), of_values = number_after(kValueCache, cache->name);
+  if (!of_keys && !of_values) return std::nullopt;
+  return CacheWrite{of_keys.has_value(), of_keys ? *of_keys : *of_values, shape_of_values(*node.src[0])};
+}
+
+void read_cache_write(const ggml_tensor& node, std::vector<float>& values) {
+  check_reachable(node);
+  const auto& from = *node.src[0];
+  const auto length = from.ne[0];
+  values.resize(static_cast<std::size_t>(ggml_nelements(&from)));
+  for (std::int64_t r = 0; r < from.ne[1]; ++r) {
+    const auto* row = static_cast<const std::byte*>(from.data) + static_cast<std::size_t>(r) * from.nb[1];
+    for (std::int64_t i = 0; i < length; ++i) {
+      values[static_cast<std::size_t>(r * length + i)] =
+          *reinterpret_cast<const float*>(row + static_cast<std::size_t>(i) * from.nb[0]);
+    }
+  }
+}
+
+void replace_cache_write(const ggml_tensor& node, std::span<const float> values) {
+  check_reachable(node);
+  const auto length = node.src[0]->ne[0];
+  for (std::int64_t r = 0; r < node.src[0]->ne[1]; ++r) {
+    const auto row = row_number(*node.src[1], r);
+    if (row < 0 || row >= node.ne[1]) throw Error(fmt::format("{} has no row {}", node.name, row));
+    store_row(node.type, values.data() + r * length,
+              static_cast<std::byte*>(node.data) + static_cast<std::size_t>(row) * node.nb[1], length);
+  }
+}
+
+}  // namespace fakequant

@@ -1,0 +1,37 @@
+// What a node writes into attention's cache of keys and values.
+//
+// llama.cpp keeps the keys and values of a layer in two tensors, cache_k_lN and cache_v_lN, which outlive the graph. A
+// SET_ROWS in the graph writes those of the new tokens into their rows. Its sources are the values and the rows'
+// numbers; its result is a view of the whole cache. Where attention is not fused, the values' cache is transposed: a
+// row is then one number, and so many rows belong to a token. Here all of that looks like any other activation: heads
+// of each token, contiguous.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "engine/token_rows.h"
+
+struct ggml_tensor;
+
+namespace fakequant {
+
+struct CacheWrite {
+  bool is_of_keys = true;
+  int layer = 0;
+  NodeShape shape{};  // of the values: a head, heads, tokens
+};
+
+// None for a node that writes into no such cache.
+std::optional<CacheWrite> cache_write_of(const ggml_tensor& node);
+
+// The values that the node writes, in float32 as they were computed, in the order of the shape. Throws an Error where
+// the host cannot reach them.
+void read_cache_write(const ggml_tensor& node, std::vector<float>& values);
+
+// Writes others in their place, once the node has been computed: what the cache holds of its tokens is these values.
+// Throws an Error where the cache is of a quantized type, or the host cannot reach it.
+void replace_cache_write(const ggml_tensor& node, std::span<const float> values);
+
+}  // namespace fakequant
