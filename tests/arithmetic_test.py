@@ -90,7 +90,7 @@ class ArithmeticTest(ProgramTest):
     def test_what_only_native_arithmetic_can_is_native(self):
         result = self.evaluate(MODEL, "-ctv", "q8_0", "-ctk", "q8_0")
         self.assertEqual((result["arithmetic"], result["cache_type_k"]), ("native", "q8_0"))
-        self.refuse(2, "q8_0 values in the cache need flash attention", "eval", MODEL, *ARGUMENTS, *F32, "-ctv", "q8_0")
+        self.refuse(2, "q8_0 values in the cache need flash attention, which is off", "eval", MODEL, *ARGUMENTS, *F32, "-ctv", "q8_0", "-fa", "off")
         self.refuse(2, "f32 arithmetic is computed on this machine's processor|there is none", "eval", MODEL, *ARGUMENTS, *F32, "-ngl", 1)
         self.refuse(2, "arithmetic 'f16' is unknown: take f32 or native", "eval", MODEL, *ARGUMENTS, "--arithmetic", "f16")
 

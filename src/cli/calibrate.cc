@@ -25,6 +25,7 @@ struct CalibrateCommandOptions : CommonOptions {
 };
 
 void run_calibrate(CalibrateCommandOptions& options) {
+  settle_by_recipes(options, {{"variant", {}, {}, recipe_settings_of(options.rules)}});
   settle_compute(options);
   // What is excepted may be the inputs that are recorded without rules.
   auto exceptions = std::exchange(options.rules.exceptions, {});

@@ -30,7 +30,7 @@ void run_drift(DriftCommandOptions& options) {
   const auto text = text_file(options.text);
   std::optional<GgufModel> other;
   if (options.other.empty()) {
-    plan.variants.push_back({"variant", std::move(recipe)});
+    plan.variants.push_back({"variant", std::move(recipe), {}, recipe_settings_of(options.rules)});
   } else {
     if (!recipe.empty()) {
       throw usage_error("rules and --against both define the variant: take one of them");

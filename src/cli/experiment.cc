@@ -65,11 +65,21 @@ std::vector<std::string> files_of(const ExperimentVariant& variant) {
 // What the rules and the variants of the command line ask for. Returns the files of the variants' recipes.
 std::vector<std::string> set_variants(const ExperimentOptions& options, ExperimentRequest& request) {
   std::vector<std::string> files;
+  const auto check = [](const std::string& variant, const RecipeSettings& settings) {
+    if (const auto text = attention_text(settings); !text.empty()) {
+      throw usage_error(
+          fmt::format("{} of the recipe of {} is for eval, generate, bench and drift: the experiment "
+                      "measures rules",
+                      text, variant));
+    }
+  };
   if (options.variants.empty()) {
+    check("the rules", recipe_settings_of(options.rules));
     request.recipe = recipe_of(options.rules, default_experiment_recipe());
     return files;
   }
   for (auto& variant : variants_of(options.rules, options.variants)) {
+    check(variant.name, variant.settings);
     if (variant.file.empty()) {
       request.recipe = std::move(variant.recipe);
       continue;
@@ -126,6 +136,7 @@ ExperimentPage write_page(const fs::path& folder, const Provenance& provenance) 
 void run_experiment_command(ExperimentOptions& options) {
   auto& request = options.request;
   auto files = set_variants(options, request);
+  settle_by_recipes(options, variants_of(options.rules, options.variants));
   settle_compute(options);
   options.conditions.parse(names_of(request));
   request.prompts = prompts_of(options.prompts);

@@ -1,6 +1,9 @@
 #include "cli/measurement.h"
 
+#include <fmt/format.h>
+
 #include "cli/site_listing.h"
+#include "error.h"
 
 namespace fakequant {
 
@@ -14,7 +17,15 @@ void add_measurement_options(Arguments& arguments, MeasurementOptions& options, 
 
 void run_measurement(MeasurementOptions& options, const MeasurementPlan& plan, const Measure& measure) {
   const auto recipe = all_rules(plan.variants);
+  settle_by_recipes(options, plan.variants);
   settle_compute(options, plan.arithmetic);
+  std::vector<AttentionOptions> attentions;
+  for (const auto& variant : plan.variants) {
+    about(fmt::format("the recipe of {}", variant.name), [&] {
+      attentions.push_back(attention_of(variant.settings));
+      check_attention(settled(attentions.back(), options.compute.attention), options.compute.arithmetic);
+    });
+  }
   const auto storage = settings_of(options.storage, options.compute);
   auto names = plan.models;
   for (const auto& variant : plan.variants) names.push_back(variant.name);
@@ -36,15 +47,17 @@ void run_measurement(MeasurementOptions& options, const MeasurementPlan& plan, c
       model, storage, options.compute.threads,
       plan.arithmetic == Arithmetic::f32 ? suitable_for(options.compute) : RoundedWeights::copied);
   std::vector<NamedRounding> roundings;
-  for (const auto& variant : plan.variants) {
-    if (auto rounding = prepared.add(variant.name, variant.recipe)) roundings.push_back({variant.name, *rounding});
+  for (std::size_t v = 0; v < plan.variants.size(); ++v) {
+    const auto& variant = plan.variants[v];
+    auto rounding = prepared.add(variant.name, variant.recipe, {attentions[v], attention_text(variant.settings)});
+    if (rounding) roundings.push_back({variant.name, std::move(*rounding)});
   }
   auto report = [&] {
     ProgressLine line(options, plan.command);
     return measure({model, provenance, prepared, roundings}, line);
   }();
   if (!report) return;
-  const auto cache = settled(options.compute.cache, options.compute.arithmetic);
+  const auto cache = settled(options.compute.attention, options.compute.arithmetic);
   report->json["cache_type_k"] = cache.k;
   report->json["cache_type_v"] = cache.v;
   output.write(report->text, report->json);

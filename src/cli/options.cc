@@ -89,12 +89,16 @@ void add_except_option(Arguments& arguments, std::vector<std::string>& exception
 
 namespace {
 
-void add_cache_options(Arguments& arguments, CacheTypes& types, const std::string& own) {
-  arguments.group("Attention's cache");
+void add_attention_options(Arguments& arguments, CommonOptions& options, const std::string& own) {
+  auto& types = options.compute.attention;
+  arguments.group("Attention and its cache");
   arguments.text("--cache-type-k", "TYPE", types.k,
                  fmt::format("Type of the keys, also -ctk: f32 f16 bf16 q8_0 q4_0 q4_1 iq4_nl q5_0 q5_1 [{}]", own));
   arguments.text("--cache-type-v", "TYPE", types.v,
-                 fmt::format("Type of the values, also -ctv; a quantized type needs native arithmetic [{}]", own));
+                 fmt::format("Type of the values, also -ctv; quantized ones need flash attention [{}]", own));
+  arguments.text("--flash-attn", "WORD", options.flash_attention,
+                 "Compute attention in llama.cpp's fused kernel, which rounds: on off auto, also -fa [auto: f32\n"
+                 "arithmetic takes it for quantized values only]");
 }
 
 void add_device_options(Arguments& arguments, DeviceOptions& options) {
@@ -115,7 +119,7 @@ void add_compute_options(Arguments& arguments, CommonOptions& options, Arithmeti
                              "native: llama.cpp's own kernels, which round products' inputs [{}]",
                              to_string(arithmetic)));
   const auto own = arithmetic == Arithmetic::f32 ? "f32; native: f16" : "f16; f32 arithmetic: f32";
-  add_cache_options(arguments, options.compute.cache, own);
+  add_attention_options(arguments, options, own);
   add_device_options(arguments, options.compute.devices);
 }
 
@@ -124,24 +128,27 @@ void settle_compute(CommonOptions& options, Arithmetic otherwise) {
   if (!options.arithmetic.empty()) {
     compute.arithmetic = about("--arithmetic", [&] { return parse_arithmetic(options.arithmetic); });
   } else {
-    const auto& values = compute.cache.v;
+    const auto& values = compute.attention.v;
     const bool is_quantized =
         !values.empty() && about("type of the cached values", [&] { return is_quantized_cache(values); });
     compute.arithmetic = names_devices(compute.devices) || is_quantized ? Arithmetic::native : otherwise;
   }
-  check_cache_types(compute.cache, compute.arithmetic);
+  if (!options.flash_attention.empty()) {
+    compute.attention.flash = about("--flash-attn", [&] { return parse_flash_attention(options.flash_attention); });
+  }
+  check_attention(compute.attention, compute.arithmetic);
 }
 
 namespace {
 
 // Without --except.
-Recipe given_rules(const RuleOptions& options) {
-  Recipe recipe;
+RecipeFile given_rules(const RuleOptions& options) {
+  RecipeFile recipe;
   if (!options.recipe_file.empty()) recipe = load_recipe(options.recipe_file);
-  for (const auto& rule : options.rules) recipe.push_back(parse_rule(rule));
+  for (const auto& rule : options.rules) recipe.rules.push_back(parse_rule(rule));
   if (!options.ffn_norm_format.empty()) {
     const auto layers = options.layer < 0 ? std::string() : fmt::format("@{}", options.layer);
-    recipe.push_back(parse_rule(fmt::format("a:ffn_norm{}={}", layers, options.ffn_norm_format)));
+    recipe.rules.push_back(parse_rule(fmt::format("a:ffn_norm{}={}", layers, options.ffn_norm_format)));
   } else if (options.layer != RuleOptions::kNoLayer) {
     throw usage_error("--fake-quant-layer has no effect alone: add --fake-quant-ffn-norm TYPE");
   }
@@ -157,10 +164,14 @@ std::vector<SitePattern> exceptions_of(const std::vector<std::string>& texts) {
 }
 
 Recipe recipe_of(const RuleOptions& options, const Recipe& otherwise) {
-  auto recipe = given_rules(options);
+  auto recipe = given_rules(options).rules;
   if (recipe.empty()) recipe = otherwise;
   about("--except", [&] { add_exceptions(recipe, exceptions_of(options.exceptions)); });
   return recipe;
+}
+
+RecipeSettings recipe_settings_of(const RuleOptions& options) {
+  return options.recipe_file.empty() ? RecipeSettings{} : load_recipe(options.recipe_file).settings;
 }
 
 void show_rules(const CommonOptions& options, const GgufModel& model, const Recipe& recipe,
@@ -176,7 +187,9 @@ void add_variant_options(Arguments& arguments, std::vector<std::string>& variant
 
 std::vector<NamedRecipe> variants_of(const RuleOptions& rules, const std::vector<std::string>& variants) {
   std::vector<NamedRecipe> all;
-  if (auto recipe = given_rules(rules); !recipe.empty()) all.push_back({"variant", std::move(recipe)});
+  if (auto given = given_rules(rules); !given.rules.empty() || !attention_text(given.settings).empty()) {
+    all.push_back({"variant", std::move(given.rules), {}, std::move(given.settings)});
+  }
   for (const auto& text : variants) {
     const auto equals = text.find('=');
     if (equals == 0 || equals == std::string::npos || equals + 1 == text.size()) {
@@ -187,7 +200,8 @@ std::vector<NamedRecipe> variants_of(const RuleOptions& rules, const std::vector
       throw usage_error(fmt::format("two variants are called '{}': give each a different name", name));
     }
     const auto file = text.substr(equals + 1);
-    all.push_back({name, load_recipe(file), file});
+    auto recipe = load_recipe(file);
+    all.push_back({name, std::move(recipe.rules), file, std::move(recipe.settings)});
   }
   for (const auto& exception : exceptions_of(rules.exceptions)) {
     auto known = all_rules(all);
@@ -197,6 +211,32 @@ std::vector<NamedRecipe> variants_of(const RuleOptions& rules, const std::vector
     }
   }
   return all;
+}
+
+void settle_by_recipes(CommonOptions& options, const std::vector<NamedRecipe>& variants) {
+  if (!options.arithmetic.empty()) return;
+  for (const auto& variant : variants) {
+    const auto& wanted = variant.settings.arithmetic;
+    if (wanted.empty() || wanted == options.arithmetic) continue;
+    if (!options.arithmetic.empty()) {
+      throw usage_error(fmt::format("one recipe wants {} arithmetic and another {}: choose with --arithmetic",
+                                    options.arithmetic, wanted));
+    }
+    about(fmt::format("the recipe of {}", variant.name), [&] { parse_arithmetic(wanted); });
+    options.arithmetic = wanted;
+  }
+}
+
+AttentionOptions attention_of(const RecipeSettings& settings) {
+  AttentionOptions options;
+  for (const auto& [word, type] :
+       {std::pair{&settings.cache_type_k, &options.k}, {&settings.cache_type_v, &options.v}}) {
+    if (word->empty()) continue;
+    cache_type(*word);
+    *type = *word;
+  }
+  if (!settings.flash_attn.empty()) options.flash = parse_flash_attention(settings.flash_attn);
+  return options;
 }
 
 Recipe all_rules(const std::vector<NamedRecipe>& variants) {

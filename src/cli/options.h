@@ -9,6 +9,7 @@
 #include "engine/compute_options.h"
 #include "gguf/gguf_model.h"
 #include "gguf/output_file.h"
+#include "recipe/recipe_settings.h"
 #include "recipe/rule.h"
 #include "report/condition.h"
 #include "report/json_file.h"
@@ -18,10 +19,11 @@ namespace fakequant {
 
 // What every command has.
 struct CommonOptions {
-  std::string command_line;  // as typed, for reports
-  std::string json;          // a path, "-" for stdout, empty for none
-  ComputeOptions compute;    // settle_compute() completes it
-  std::string arithmetic;    // its name; empty: the command's own, or it computes nothing
+  std::string command_line;     // as typed, for reports
+  std::string json;             // a path, "-" for stdout, empty for none
+  ComputeOptions compute;       // settle_compute() completes it
+  std::string arithmetic;       // its name; empty: the command's own, or it computes nothing
+  std::string flash_attention;  // the word for it; empty: auto
   bool quiet = false;
 };
 
@@ -47,7 +49,7 @@ enum class DryRun { no, offered };
 void add_rule_options(Arguments& arguments, RuleOptions& options, RuleKinds kinds = RuleKinds::all,
                       DryRun dry_run = DryRun::offered);
 
-// How a model is computed: --arithmetic, --cache-type-k, --cache-type-v, --rpc, --device and --gpu-layers.
+// How a model is computed: --arithmetic, --cache-type-k, --cache-type-v, --flash-attn, --rpc, --device, --gpu-layers.
 // `arithmetic`: the command's own, for the help.
 void add_compute_options(Arguments& arguments, CommonOptions& options, Arithmetic arithmetic = Arithmetic::f32);
 
@@ -62,6 +64,9 @@ void add_except_option(Arguments& arguments, std::vector<std::string>& exception
 // The rules in order: the file's, then --rule's, then the flags'; `otherwise` where there are none. The sites of
 // --except are left out of each. Throws a usage error.
 Recipe recipe_of(const RuleOptions& options, const Recipe& otherwise = {});
+
+// What the file of --recipe says beside its rules. Throws as load_recipe does.
+RecipeSettings recipe_settings_of(const RuleOptions& options);
 
 // The sites of --except. Throws a usage error.
 std::vector<SitePattern> exceptions_of(const std::vector<std::string>& texts);
@@ -85,8 +90,16 @@ ApplySettings settings_of(const StorageOptions& options, const ComputeOptions& c
 struct NamedRecipe {
   std::string name;
   Recipe recipe;
-  std::string file = {};  // of its recipe; empty where the rules come from other options
+  std::string file = {};         // of its recipe; empty where the rules come from other options
+  RecipeSettings settings = {};  // that the file has
 };
+
+// Puts into the options what the recipes say of the arithmetic, where the options say nothing. Throws a usage error
+// when two recipes want different ones. Call it before settle_compute().
+void settle_by_recipes(CommonOptions& options, const std::vector<NamedRecipe>& variants);
+
+// How a variant's attention is computed by itself. Throws a usage error for a word that is invalid.
+AttentionOptions attention_of(const RecipeSettings& settings);
 
 // Says on stderr what each weight rule takes, in a line. Not with -q, and not with --json -. `variant`: named in each
 // line; empty for none. Throws as match_sites does.

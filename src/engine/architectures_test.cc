@@ -263,7 +263,7 @@ TEST_P(Architecture, RoundsWhatTheCacheHoldsAsACacheOfThatTypeDoes) {
   EXPECT_EQ(recipe.empty(), !writes);
   if (recipe.empty()) return;
   auto options = kReference;
-  options.cache = {"f16", "f16"};
+  options.attention = {"f16", "f16"};
   Context held(model, options);
   rounded.set_recipe(recipe);
   for (const std::size_t pieces : {kTokens, std::size_t{5}}) {

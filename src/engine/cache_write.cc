@@ -81,8 +81,8 @@ void store_row(ggml_type type, const float* values, std::byte* row, std::int64_t
       return;
     default:
       throw usage_error(
-          fmt::format("the cache is held in {}: values that are rounded already cannot be rounded to "
-                      "another format, leave out --cache-type-k and --cache-type-v",
+          fmt::format("the cache is held in {}, and what is rounded already cannot be rounded to another format: hold "
+                      "it in f32, f16 or bf16",
                       ggml_type_name(type)));
   }
 }

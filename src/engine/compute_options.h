@@ -2,7 +2,7 @@
 #pragma once
 
 #include "engine/arithmetic.h"
-#include "engine/cache_types.h"
+#include "engine/attention_options.h"
 #include "engine/devices.h"
 
 namespace fakequant {
@@ -12,7 +12,7 @@ struct ComputeOptions {
   int batch_size = 0;  // max. tokens evaluated together; 0: min(512, context size). Only eval and sweep offer a choice
   DeviceOptions devices;
   Arithmetic arithmetic = Arithmetic::native;
-  CacheTypes cache;
+  AttentionOptions attention;
 };
 
 }  // namespace fakequant

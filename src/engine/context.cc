@@ -17,6 +17,18 @@ namespace {
 // As llama.cpp's tools have it: so many tokens go through the graph together.
 constexpr int kMicroBatch = 512;
 
+llama_flash_attn_type flash_attention_type(FlashAttention flash) {
+  switch (flash) {
+    case FlashAttention::automatic:
+      return LLAMA_FLASH_ATTN_TYPE_AUTO;
+    case FlashAttention::on:
+      return LLAMA_FLASH_ATTN_TYPE_ENABLED;
+    case FlashAttention::off:
+      return LLAMA_FLASH_ATTN_TYPE_DISABLED;
+  }
+  return LLAMA_FLASH_ATTN_TYPE_AUTO;
+}
+
 // The tokens of the largest graph that the tap watches before anything is evaluated.
 constexpr int kMaxFirstTokens = 3;
 
@@ -117,13 +129,12 @@ void Context::open(const ContextOptions& options, bool is_tapped) {
   parameters.offload_kqv = model_->is_offloaded();  // the cache lies with its layer
   parameters.op_offload = false;
   parameters.no_perf = true;
-  // Quantized values need flash attention, which llama.cpp takes where the model allows it.
-  const auto cache = settled(options.cache, options.arithmetic);
-  parameters.type_k = static_cast<ggml_type>(cache_type(cache.k));
-  parameters.type_v = static_cast<ggml_type>(cache_type(cache.v));
+  const auto attention = settled(options.attention, options.arithmetic);
+  parameters.type_k = static_cast<ggml_type>(cache_type(attention.k));
+  parameters.type_v = static_cast<ggml_type>(cache_type(attention.v));
+  parameters.flash_attn_type = flash_attention_type(attention.flash);
   if (options.arithmetic == Arithmetic::f32) {
     model_->check_embeddings();
-    parameters.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_DISABLED;
     tap_->use_reference_arithmetic();
   }
   is_tapped_ = is_tapped;
@@ -134,7 +145,7 @@ void Context::open(const ContextOptions& options, bool is_tapped) {
   clear_engine_error();
   context_.reset(llama_init_from_model(model_->get(), parameters));
   if (!context_) {
-    const auto types = to_string(options.cache, options.arithmetic);
+    const auto types = to_string(options.attention, options.arithmetic);
     throw Error(fmt::format("llama.cpp cannot make a context of {} tokens{} for {}: {}", options.ctx_size,
                             types.empty() ? "" : " with " + types, model_->path(), engine_error()));
   }

@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "engine/cache_types.h"
+#include "engine/attention_options.h"
 #include "engine/compute_options.h"
 #include "engine/model.h"
 #include "engine/tap.h"
@@ -20,13 +20,13 @@ struct ContextOptions {
   int threads = 1;
   int batch_size = 0;   // tokens that go through the graph together, at most; 0: min(512, ctx_size)
   int max_outputs = 0;  // tokens of an evaluation whose logits are asked for, at most; 0: all. Memory is kept for them
-  CacheTypes cache = {};
+  AttentionOptions attention = {};
   Arithmetic arithmetic = Arithmetic::native;
 };
 
 // A context of this size that is computed as the options say.
 inline ContextOptions context_options(int ctx_size, const ComputeOptions& compute) {
-  return {ctx_size, compute.threads, compute.batch_size, 0, compute.cache, compute.arithmetic};
+  return {ctx_size, compute.threads, compute.batch_size, 0, compute.attention, compute.arithmetic};
 }
 
 // The tokens of an evaluation whose logits are wanted, by their index in it.

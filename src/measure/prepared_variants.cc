@@ -20,13 +20,16 @@ void PreparedVariants::add_model(const std::string& name, const GgufModel& model
   variants_.push_back({name, model.paths(), {}, {}, model.path(), weight_bits(model, {}).per_value()});
 }
 
-std::optional<ApplyResult> PreparedVariants::add(const std::string& name, const Recipe& recipe) {
+std::optional<ApplyResult> PreparedVariants::add(const std::string& name, const Recipe& recipe,
+                                                 const OwnAttention& attention) {
+  const auto rules = to_string(recipe);
   Variant variant{name,
                   model_.paths(),
                   rules_of_kind(recipe, SiteKind::activation),
-                  to_string(recipe),
+                  rules + (rules.empty() || attention.text.empty() ? "" : " ") + attention.text,
                   {},
                   weight_bits(model_, recipe).per_value()};
+  variant.attention = attention.options;
   std::optional<ApplyResult> rounding;
   if (const auto rules = rules_of_kind(recipe, SiteKind::weight); !rules.empty()) {
     const auto changes = weights_ == RoundedWeights::copied ? nullptr : roundings_in_place(rules);

@@ -27,6 +27,12 @@ enum class RoundedWeights {
 // What suits models that are computed so.
 RoundedWeights suitable_for(const ComputeOptions& compute);
 
+// How a variant's attention is computed, where it is not as the baseline's.
+struct OwnAttention {
+  AttentionOptions options = {};
+  std::string text = {};  // as reports say it, after the rules
+};
+
 class PreparedVariants {
  public:
   static constexpr std::int64_t kMinStreamed = 1 << 16;  // values of a tensor; what is smaller is kept
@@ -38,7 +44,7 @@ class PreparedVariants {
 
   // Adds a variant under all the recipe's rules. Returns what rounding its weights did, where it has weight rules.
   // Throws as apply_to_files does.
-  std::optional<ApplyResult> add(const std::string& name, const Recipe& recipe);
+  std::optional<ApplyResult> add(const std::string& name, const Recipe& recipe, const OwnAttention& attention = {});
 
   // Adds another model as it is.
   void add_model(const std::string& name, const GgufModel& model);

@@ -21,6 +21,11 @@ std::string vocabulary_difference(const Model& a, const Model& b) {
   return {};
 }
 
+ContextOptions options_of(const Variant& variant, ContextOptions options) {
+  options.attention = settled(variant.attention, options.attention);
+  return options;
+}
+
 }  // namespace
 
 LoadedModels::LoadedModels(const std::vector<std::string>& baseline, const ComputeOptions& compute)
@@ -46,17 +51,19 @@ const Model& LoadedModels::model_of(const Variant& variant) {
 }
 
 std::unique_ptr<Context> LoadedModels::open(const Variant& variant, const ContextOptions& options) {
-  if (variant.taps.empty() && !variant.weights) return std::make_unique<Context>(model_of(variant), options);
-  return open_tapped(variant, options);
+  if (!variant.taps.empty() || variant.weights) return open_tapped(variant, options);
+  return std::make_unique<Context>(model_of(variant), options_of(variant, options));
 }
 
-std::unique_ptr<Context> LoadedModels::open_tapped(const Variant& variant, const ContextOptions& options) {
+std::unique_ptr<Context> LoadedModels::open_tapped(const Variant& variant, const ContextOptions& common) {
+  const auto options = options_of(variant, common);
   if (variant.weights) return std::make_unique<Context>(model_of(variant), options, variant.taps, *variant.weights);
   return std::make_unique<Context>(model_of(variant), options, variant.taps);
 }
 
 bool LoadedModels::is_baseline(const Variant& variant) {
-  return variant.taps.empty() && !variant.weights && &model_of(variant) == baseline_;
+  return variant.taps.empty() && !variant.weights && variant.attention == AttentionOptions{} &&
+         &model_of(variant) == baseline_;
 }
 
 std::vector<std::unique_ptr<Context>> LoadedModels::open(const std::vector<Variant>& variants,

@@ -24,6 +24,7 @@ struct Variant {
   std::string other_model;         // the path of a model that is measured as it is, for reports
   double bits_per_weight = 0;      // scales included, as the recipe's formats store the weights; for reports
   std::shared_ptr<const ChangedWeights> weights = {};  // that are changed in the loaded model; null for none
+  AttentionOptions attention = {};                     // of its own; what it leaves out is as in the baseline
 };
 
 // Loaded models and the contexts that run them. A file that several variants or several measurements share is loaded

@@ -18,7 +18,7 @@ class RecipeReader {
  public:
   explicit RecipeReader(std::string_view name) : name_(name) {}
 
-  Recipe read(const YAML::Node& root) const;
+  RecipeFile read(const YAML::Node& root) const;
 
  private:
   [[noreturn]] void refuse(const YAML::Node& node, const std::string& what) const {
@@ -147,32 +147,56 @@ class RecipeReader {
   std::string_view name_;
 };
 
-Recipe RecipeReader::read(const YAML::Node& root) const {
+// Where a key's value is kept; null for a key that is no setting.
+std::string RecipeSettings::*setting_of(std::string_view key) {
+  for (const auto& [name, member] :
+       {std::pair<std::string_view, std::string RecipeSettings::*>{"arithmetic", &RecipeSettings::arithmetic},
+        {"cache_type_k", &RecipeSettings::cache_type_k},
+        {"cache_type_v", &RecipeSettings::cache_type_v},
+        {"flash_attn", &RecipeSettings::flash_attn},
+        {"name", &RecipeSettings::name},
+        {"source", &RecipeSettings::source},
+        {"notes", &RecipeSettings::notes}}) {
+    if (key == name) return member;
+  }
+  return nullptr;
+}
+
+RecipeFile RecipeReader::read(const YAML::Node& root) const {
   if (root.IsNull())
     throw usage_error(fmt::format("{}: the recipe is empty: it needs rules: with a list below it", name_));
-  if (!root.IsMap() || !root["rules"]) refuse(root, "a recipe has the key rules: with a list below it");
+  if (!root.IsMap()) refuse(root, "a recipe has the key rules: with a list below it");
+  RecipeFile recipe;
   std::set<std::string> seen;
   for (const auto& entry : root) {
     const auto key = scalar(entry.first);
-    if (key != "rules" && key != "except") {
-      refuse(entry.first, fmt::format("unknown key '{}': a recipe has rules: and may have except:", key));
-    }
     if (!seen.insert(key).second) refuse(entry.first, fmt::format("key '{}' occurs twice in this recipe", key));
+    if (key == "rules" || key == "except") continue;
+    const auto setting = setting_of(key);
+    if (setting == nullptr) {
+      refuse(entry.first, fmt::format("unknown key '{}': a recipe has rules: and may have except:, arithmetic:, "
+                                      "cache_type_k:, cache_type_v:, flash_attn:, name:, source: and notes:",
+                                      key));
+    }
+    recipe.settings.*setting = scalar(entry.second);
   }
   const auto rules = root["rules"];
-  if (!rules.IsSequence() || rules.size() == 0) refuse(rules, "rules: needs a list of rules, each with a dash");
-  Recipe recipe;
-  for (const auto& node : rules) recipe.push_back(read_rule(node));
+  if (!rules && attention_text(recipe.settings).empty())
+    refuse(root, "a recipe has the key rules: with a list below it");
+  if (rules) {
+    if (!rules.IsSequence() || rules.size() == 0) refuse(rules, "rules: needs a list of rules, each with a dash");
+    for (const auto& node : rules) recipe.rules.push_back(read_rule(node));
+  }
   if (const auto except = root["except"]) {
     const auto exceptions = read_exceptions(except);
-    located(except, [&] { add_exceptions(recipe, exceptions); });
+    located(except, [&] { add_exceptions(recipe.rules, exceptions); });
   }
   return recipe;
 }
 
 }  // namespace
 
-Recipe parse_recipe(const std::string& text, std::string_view name) {
+RecipeFile parse_recipe_file(const std::string& text, std::string_view name) {
   try {
     const auto documents = YAML::LoadAll(text);
     if (documents.size() > 1) {
@@ -186,15 +210,17 @@ Recipe parse_recipe(const std::string& text, std::string_view name) {
   }
 }
 
-Recipe load_recipe(const std::string& path) {
-  auto recipe = parse_recipe(read_text(path, fmt::format("the recipe {}", path)), path);
+Recipe parse_recipe(const std::string& text, std::string_view name) { return parse_recipe_file(text, name).rules; }
+
+RecipeFile load_recipe(const std::string& path) {
+  auto recipe = parse_recipe_file(read_text(path, fmt::format("the recipe {}", path)), path);
   const auto folder = std::filesystem::path(path).parent_path();
   const auto find = [&](std::string& file) {
     std::error_code ignored;
     if (file.empty() || std::filesystem::exists(file, ignored)) return;
     if (const auto beside = folder / file; std::filesystem::exists(beside, ignored)) file = beside.string();
   };
-  for (auto& rule : recipe) {
+  for (auto& rule : recipe.rules) {
     find(rule.format.importance_file);
     find(rule.format.range.file);
   }

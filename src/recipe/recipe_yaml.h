@@ -11,20 +11,26 @@
 //       acc: e8m13               # of the product's sums
 //       every: 32
 //   except: [w:output]           # that all rules of this kind leave out
+//   arithmetic: f32              # and others of recipe_settings.h: cache_type_k, cache_type_v, flash_attn,
+//   name: W4A16                  # name, source, notes
 #pragma once
 
 #include <string>
 #include <string_view>
 
+#include "recipe/recipe_settings.h"
 #include "recipe/rule.h"
 
 namespace fakequant {
 
 // Parses the text of a recipe; `name` is the file's name for messages. Throws a usage error with line and column.
+RecipeFile parse_recipe_file(const std::string& text, std::string_view name);
+
+// Its rules only.
 Recipe parse_recipe(const std::string& text, std::string_view name);
 
-// Reads and parses a recipe file. Throws an Error if it cannot be read, and as parse_recipe does.
-Recipe load_recipe(const std::string& path);
+// Reads and parses a recipe file. Throws an Error if it cannot be read, and as parse_recipe_file does.
+RecipeFile load_recipe(const std::string& path);
 
 // The text that parse_recipe reads back to the same recipe.
 std::string to_yaml(const Recipe& recipe);

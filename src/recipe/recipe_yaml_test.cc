@@ -58,6 +58,19 @@ TEST(RecipeYaml, ReadsBackWhatItWrites) {
   EXPECT_EQ(parse_recipe(to_yaml(recipe), "r.yaml"), recipe);
 }
 
+TEST(RecipeYaml, ReadsWhatARecipeSaysBesideItsRules) {
+  const auto recipe = parse_recipe_file(
+      "name: W4A16\nsource: a paper\nnotes: none\narithmetic: f32\ncache_type_k: q8_0\ncache_type_v: q4_0\n"
+      "flash_attn: on\n",
+      "r.yaml");
+  EXPECT_EQ(recipe.settings, (RecipeSettings{"f32", "q8_0", "q4_0", "on", "W4A16", "a paper", "none"}));
+  EXPECT_EQ(attention_text(recipe.settings), "cache_type_k=q8_0 cache_type_v=q4_0 flash_attn=on");
+  EXPECT_TRUE(recipe.rules.empty());
+  EXPECT_THAT(refusal("name: nothing to do\n"), HasSubstr("a recipe has the key rules:"));
+  EXPECT_THAT(refusal("cache_type_k: [q8_0]\n"), HasSubstr("expected a single word"));
+  EXPECT_THAT(refusal("cache_type_k: q8_0\nrules: []\n"), HasSubstr("rules: needs a list"));
+}
+
 TEST(RecipeYaml, ReadsExceptionsOfARuleAndOfAllRules) {
   const auto recipe = parse_recipe(
       "except: [w:output, 'a:in(output)', 'w:ffn_down@0']\n"

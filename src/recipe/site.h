@@ -35,9 +35,9 @@ struct Site {
   std::vector<NodeName> node_names = {};  // the first of them is `name`; none where llama.cpp gave it none
   std::vector<WeightName> feeds = {};     // the weights whose matrix products read it
   bool is_logits = false;
-  std::vector<std::string> roles = {};  // those that follow from the graph, such as k_cache and q; see selector.h
-  bool is_cache_write = false;          // it is no node's result, but what is written into the cache
   std::optional<WeightName> product_of = {};  // the weight whose matrix product it is the result of
+  std::vector<std::string> roles = {};        // those that follow from the graph, such as k_cache and q; see selector.h
+  bool is_cache_write = false;                // it is no node's result, but what is written into the cache
   // Of a weight:
   std::vector<std::int64_t> shape = {};  // as GGUF has it, the row first
 };

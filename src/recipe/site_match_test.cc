@@ -164,6 +164,23 @@ TEST(MatchSites, SelectsTheLastOfANameUnlessOneIsNumbered) {
   EXPECT_EQ(nodes_of("a:*=bf16").size(), kNodes.size());
 }
 
+TEST(MatchSites, SelectsByRolesThatFollowFromTheGraph) {
+  Site cache{"k_cache-1", 1}, queries{"Qcur-1", 1, {{"Qcur-1"}}};
+  cache.roles = {"k_cache"};
+  cache.is_cache_write = true;
+  queries.roles = {"q"};
+  const auto count = [&](const std::string& rule) {
+    const auto winners = winning_rules({parse_rule(rule)}, {cache, queries}, 2);
+    return std::count_if(winners.begin(), winners.end(), [](const auto& w) { return w.has_value(); });
+  };
+  for (const auto* rule : {"a:k_cache=bf16", "a:k_cache@1=bf16", "a:k_cache-1=bf16", "a:q=bf16", "a:Qcur=bf16"}) {
+    EXPECT_EQ(count(rule), 1) << rule;
+  }
+  EXPECT_EQ(count("a:k_cache@0=bf16"), 0);
+  EXPECT_EQ(count("a:v_cache=bf16"), 0);
+  EXPECT_EQ(count("a:*=bf16"), 1) << "what is written into the cache is a node's result already";
+}
+
 TEST(MatchSites, FindsTheInputOfAWeight) {
   EXPECT_EQ(nodes_of("a:in(ffn_up)=bf16"), (Names{"ffn_norm-0"}));
   EXPECT_EQ(nodes_of("a:in(blk.0.ffn_down.weight)=bf16"), (Names{"in(blk.0.ffn_down.weight)"}));

@@ -22,7 +22,7 @@ StudySubject study_subject(const GgufModel& model, const std::vector<Text>& text
   subject.engine = environment.engine;
   subject.backends = fmt::format("{}", fmt::join(environment.backends, ", "));
   subject.arithmetic = to_string(compute.arithmetic);
-  if (const auto cache = to_string(compute.cache, compute.arithmetic); !cache.empty())
+  if (const auto cache = to_string(compute.attention, compute.arithmetic); !cache.empty())
     subject.backends += " with " + cache;
   for (const auto& text : texts) subject.texts.push_back({text.name, sha256_of_text(text)});
   return subject;

@@ -1,0 +1,101 @@
+"""What attention's cache holds, rounded by rules, against llama.cpp's own types of the cache; and values inside attention."""
+
+import json
+import os
+import unittest
+
+from program import MODEL, NATIVE, TEXT, ProgramTest, run
+
+LAYERS, HEADS, HEAD, CTX = 6, 2, 64, 128  # of the demo model: heads of keys and values
+ARGUMENTS = ("-f", TEXT, "--chunks", 2, "-c", CTX, "--details")
+FIGURES = ("ppl", "kld", "reverse_kld", "delta_p")
+# Where it quantizes keys, llama.cpp rotates keys and queries first, unless it is told not to.
+UNROTATED = {**os.environ, "LLAMA_ATTN_ROT_DISABLE": "1"}
+
+
+class KvCacheTest(ProgramTest):
+    def recipe(self, name, text):
+        with open(self.path(name), "w", encoding="utf-8") as file:
+            file.write(text)
+        return f"{name}={self.path(name)}"
+
+    def evaluate(self, *variants, **options):
+        """Variants by name, each the text of a recipe."""
+        arguments = [word for name, text in variants for word in ("--variant", self.recipe(name, text))]
+        done = run("eval", MODEL, *ARGUMENTS, *arguments, *options.pop("arguments", ()), "--json", self.path("out.json"), **options)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        with open(self.path("out.json"), encoding="utf-8") as file:
+            result = json.load(file)
+        for variant in result["variants"]:
+            variant["sites"] = [site for site in result["sites"] if site["variant"] == variant["name"]]
+        return {variant["name"]: variant for variant in result["variants"]}
+
+    def figures(self, variant):
+        return [variant[name] for name in FIGURES]
+
+    def test_a_rounded_cache_is_a_cache_of_that_type(self):
+        for kind in ("f16", "bf16"):
+            of = self.evaluate(
+                ("real", f"cache_type_k: {kind}\ncache_type_v: {kind}\n"),
+                ("fake", f"rules:\n- activations: k_cache\n  format: {kind}\n- activations: v_cache\n  format: {kind}\n"))
+            self.assertEqual(self.figures(of["real"]), self.figures(of["fake"]))
+            self.assertGreater(of["real"]["kld"]["mean"], 0)
+
+    def test_quantized_keys_are_those_of_the_cache(self):
+        for kind in ("q8_0", "q4_0", "q4_1", "q5_0", "q5_1"):
+            of = self.evaluate(("real", f"cache_type_k: {kind}\n"), ("fake", f"rules:\n- activations: k_cache\n  format: {kind}\n"),
+                               env=UNROTATED)
+            self.assertEqual(self.figures(of["real"]), self.figures(of["fake"]), kind)
+            self.assertGreater(of["real"]["kld"]["mean"], 0)
+
+    def test_each_head_of_each_token_is_rounded_once(self):
+        of = self.evaluate(("all", "rules:\n- activations: k_cache\n  format: int8\n- activations: v_cache\n  layers: 1-2\n  format: int4\n"))
+        sites = {site["site"]: site for site in of["all"]["sites"]}
+        self.assertEqual(sorted(sites), sorted([f"k_cache-{n}" for n in range(LAYERS)] + ["v_cache-1", "v_cache-2"]))
+        for site in sites.values():
+            self.assertEqual((site["rows"], site["columns"]), (2 * CTX * HEADS, HEAD))
+            self.assertEqual((site["elements"], site["evaluations"]), (2 * CTX * HEADS * HEAD, 2))
+
+    def test_tokens_one_by_one_give_what_the_text_at_once_gives(self):
+        recipe = "rules:\n- activations: k_cache\n  format: int4\n- activations: v_cache\n  format: nvfp4\n- activations: attn_probs\n  format: e4m3\n"
+        together, alone = self.evaluate(("v", recipe)), self.evaluate(("v", recipe), arguments=("-b", 1))
+        self.assertEqual(self.figures(together["v"]), self.figures(alone["v"]))
+
+    def test_values_inside_attention_have_roles(self):
+        listed = self.measure("sites", MODEL)["activations"]
+        for role, site in (("q", "Qcur-3"), ("k_cache", "k_cache-3"), ("v_cache", "v_cache-3"), ("attn_scores", "kq-3"),
+                           ("attn_probs", "kq_soft_max-3"), ("attn_result", "kqv-3")):
+            self.assertIn(site, [entry["site"] for entry in listed if role in entry["roles"]])
+            of = self.evaluate(("v", f"rules:\n- activations: {role}\n  layers: 3\n  format: bf16\n"))
+            self.assertEqual([entry["site"] for entry in of["v"]["sites"]], [site])
+            self.assertGreater(of["v"]["kld"]["mean"], 0)
+        shape = next(entry["shape"] for entry in listed if entry["site"] == "k_cache-3")
+        self.assertEqual(shape, [HEAD, HEADS, 1, 1])
+
+    def test_a_glob_means_nodes_and_not_the_cache(self):
+        of = self.evaluate(("v", "rules:\n- activations: '*'\n  format: bf16\n"))
+        self.assertFalse([site for site in of["v"]["sites"] if "cache" in site["site"]])
+
+    def test_what_cannot_be_is_refused(self):
+        eval_ = ("eval", MODEL, "-f", TEXT, "--chunks", 2, "-c", CTX)
+        self.refuse(2, "a row of scores has values of tokens that the query does not see", *eval_, "--rule", "a:attn_scores=int8")
+        self.refuse(2, "matches no activation", *eval_, *NATIVE, "--rule", "a:attn_probs=bf16")  # flash attention shows none
+        self.refuse(2, "the cache is held in q8_0, and what is rounded already", *eval_, "-ctk", "q8_0", "--rule", "a:k_cache=bf16")
+        self.refuse(2, "the recipe of variant.*no type of the cache", *eval_, "--recipe", self.recipe("r", "cache_type_k: q7\n")[2:])
+        self.refuse(2, "the recipe of variant.*take on, off or auto", *eval_, "--recipe", self.recipe("r", "flash_attn: maybe\n")[2:])
+        self.refuse(2, "flash attention, which is off", *eval_, "--recipe", self.recipe("r", "cache_type_v: q8_0\nflash_attn: off\n")[2:])
+        self.refuse(2, "one recipe wants f32 arithmetic and another native", *eval_,
+                    "--variant", self.recipe("a", "arithmetic: f32\ncache_type_k: f16\n"),
+                    "--variant", self.recipe("b", "arithmetic: native\ncache_type_k: f16\n"))
+        self.refuse(2, "the experiment measures rules", "experiment", MODEL, "-f", TEXT, "-o", self.path("dir"),
+                    "--recipe", self.recipe("r", "cache_type_k: q8_0\n")[2:])
+
+    def test_a_recipe_says_in_which_arithmetic(self):
+        recipe = self.recipe("r", "name: a\nsource: b\nnotes: c\narithmetic: native\nrules:\n- activations: ffn_norm\n  format: bf16\n")[2:]
+        evaluate = ("eval", MODEL, "-f", TEXT, "--chunks", 2, "-c", CTX, "--recipe", recipe)
+        self.assertEqual(self.measure(*evaluate)["arithmetic"], "native")
+        self.assertEqual(self.measure(*evaluate, "--arithmetic", "f32")["arithmetic"], "f32")
+
+
+if __name__ == "__main__":
+    unittest.main()
