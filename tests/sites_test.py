@@ -43,7 +43,7 @@ class SitesTest(ProgramTest):
             self.assertEqual(set(ffn["feeds"]), {f"blk.{layer}.ffn_up.weight", f"blk.{layer}.ffn_gate.weight"})
             self.assertEqual(ffn["kernels_round_to"], ["F16"])
             self.assertEqual(found[f"attn_norm-{layer}"]["roles"], ["attn_input"])
-            self.assertEqual(found[f"kqv_out-{layer}"]["roles"], ["attn_output_input"])
+            self.assertEqual(found[f"kqv_out-{layer}"]["roles"], ["attn_output_input", "attn_result"])
             self.assertEqual(found[f"ffn_swiglu-{layer}"]["roles"], ["ffn_down_input"])
             self.assertEqual(found[f"Qcur-{layer}#0"]["operation"], "MUL_MAT")
             self.assertEqual(found[f"Qcur-{layer}"]["operation"], "ROPE")

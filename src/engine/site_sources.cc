@@ -11,6 +11,7 @@ class SourceFinder {
   SourceFinder(const Graph& graph, const std::vector<ActivationSite>& sites)
       : graph_(graph), site_of_node_(graph.size(), -1) {
     for (std::size_t s = 0; s < sites.size(); ++s) {
+      if (sites[s].site.is_cache_write) continue;  // its values are those of the node that it writes
       site_of_node_[static_cast<std::size_t>(sites[s].node)] = static_cast<int>(s);
     }
     for (std::size_t i = 0; i < graph.size(); ++i) {
