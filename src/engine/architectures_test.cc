@@ -21,19 +21,26 @@ namespace {
 
 constexpr std::size_t kTokens = 24;
 
-// Of a text, which the caller has begun.
-std::vector<float> logits_of_text(Context& context, std::size_t together) {
+// Of a part of a text, which the caller has begun.
+std::vector<float> logits_of_piece(Context& context, std::size_t begin, std::size_t count) {
   const auto vocabulary = static_cast<std::size_t>(context.model().vocabulary_size());
   std::vector<Token> tokens;
-  for (std::size_t i = 0; i < kTokens; ++i) tokens.push_back(static_cast<Token>((i * 37 + 5) % vocabulary));
+  for (auto i = begin; i < begin + count; ++i) tokens.push_back(static_cast<Token>((i * 37 + 5) % vocabulary));
+  context.evaluate(tokens, {0, count});
+  std::vector<float> logits;
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto of_token = context.logits(i);
+    logits.insert(logits.end(), of_token.begin(), of_token.end());
+  }
+  return logits;
+}
+
+// Of a text, which the caller has begun.
+std::vector<float> logits_of_text(Context& context, std::size_t together) {
   std::vector<float> logits;
   for (std::size_t begin = 0; begin < kTokens; begin += together) {
-    const auto count = std::min(together, kTokens - begin);
-    context.evaluate({tokens.data() + begin, count}, {0, count});
-    for (std::size_t i = 0; i < count; ++i) {
-      const auto of_token = context.logits(i);
-      logits.insert(logits.end(), of_token.begin(), of_token.end());
-    }
+    const auto piece = logits_of_piece(context, begin, std::min(together, kTokens - begin));
+    logits.insert(logits.end(), piece.begin(), piece.end());
   }
   return logits;
 }
@@ -280,6 +287,40 @@ TEST_P(Architecture, RoundsWhatTheCacheHoldsAsACacheOfThatTypeDoes) {
   Context serial(model, {.ctx_size = 64, .threads = 1, .arithmetic = Arithmetic::f32});
   serial.set_recipe(rules_of_cache(serial, "int8"));
   EXPECT_EQ(logits_of(serial, kTokens), logits_of(rounded, kTokens));
+}
+
+TEST_P(Architecture, ComputesTheSameInASharedContext) {
+  if (!load(GetParam())) return;
+  for (const auto arithmetic : {Arithmetic::f32, Arithmetic::native}) {
+    const Model model({GetParam()}, {}, arithmetic);
+    auto options = kReference;
+    options.arithmetic = arithmetic;
+    if (model.has_recurrent_layers()) return;
+    const Recipe rules[] = {{}, {parse_rule("a:in(*)=int8")}, {parse_rule("a:logits=bf16")}};
+    const auto shared = std::make_shared<SharedContext>(3);
+    std::vector<std::unique_ptr<Context>> sharing;
+    for (const auto& recipe : rules) {
+      sharing.push_back(std::make_unique<Context>(model, options, recipe, ChangedWeights{}, shared));
+    }
+    // By turns, in the middle of their texts; twice.
+    for (int text = 0; text < 2; ++text) {
+      std::vector<std::vector<float>> logits(sharing.size());
+      for (const auto& context : sharing) context->clear();
+      for (const std::size_t begin : {0, 9}) {
+        for (std::size_t c = 0; c < sharing.size(); ++c) {
+          const auto piece = logits_of_piece(*sharing[c], begin, begin == 0 ? 9 : kTokens - 9);
+          logits[c].insert(logits[c].end(), piece.begin(), piece.end());
+        }
+      }
+      for (std::size_t c = 0; c < sharing.size(); ++c) {
+        Context alone(model, options, rules[c]);
+        auto expected = logits_of_piece(alone, 0, 9);
+        const auto rest = logits_of_piece(alone, 9, kTokens - 9);
+        expected.insert(expected.end(), rest.begin(), rest.end());
+        EXPECT_EQ(logits[c], expected) << to_string(arithmetic) << " " << to_string(rules[c]) << " " << text;
+      }
+    }
+  }
 }
 
 TEST_P(Architecture, LeavesLayersOutInReferenceArithmeticToo) {

@@ -58,24 +58,33 @@ void make_resident(ChangedWeight& weight, const ggml_tensor& tensor) {
 
 }  // namespace
 
-void Context::Free::operator()(llama_context* context) const { llama_free(context); }
-
 Context::Context(const Model& model, const ContextOptions& options)
-    : model_(&model), arithmetic_(options.arithmetic), tap_(std::make_unique<Tap>(options.threads)) {
+    : model_(&model),
+      arithmetic_(options.arithmetic),
+      shared_(std::make_shared<SharedContext>()),
+      place_(shared_->join()),
+      watch_(shared_->watch()) {
+  make_tap(options.threads);
   open(options, options.arithmetic == Arithmetic::f32);
 }
 
-Context::Context(const Model& model, const ContextOptions& options, const Recipe& recipe)
-    : model_(&model), arithmetic_(options.arithmetic), tap_(std::make_unique<Tap>(options.threads)) {
-  open(options, true);
+Context::Context(const Model& model, const ContextOptions& options, const Recipe& recipe, const ChangedWeights& weights,
+                 std::shared_ptr<SharedContext> shared)
+    : model_(&model),
+      arithmetic_(options.arithmetic),
+      shared_(std::move(shared)),
+      place_(shared_->join()),
+      watch_(shared_->watch()) {
+  make_tap(options.threads);
+  if (weights.empty()) {
+    open(options, true);
+  } else {
+    open_with(options, weights);
+  }
   set_recipe(recipe);
 }
 
-Context::Context(const Model& model, const ContextOptions& options, const Recipe& recipe, const ChangedWeights& weights)
-    : model_(&model), arithmetic_(options.arithmetic) {
-  open_with(options, weights);
-  set_recipe(recipe);
-}
+void Context::make_tap(int threads) { tap_ = std::make_unique<Tap>(*watch_, threads); }
 
 // A weight that is to be streamed may be read in a way in which it cannot be: as a view, or by another operation. That
 // shows in the graph, and then it becomes resident.
@@ -88,12 +97,13 @@ void Context::open_with(const ContextOptions& options, ChangedWeights weights) {
     const Context watched(*model_, {.ctx_size = kMaxFirstTokens, .arithmetic = options.arithmetic}, Recipe{});
   }
   for (;;) {
-    tap_ = std::make_unique<Tap>(options.threads);
+    // A kernel rounds its input to what goes with the weight's type, which is the variant's own.
+    if (arithmetic_ == Arithmetic::native) watch_ = std::make_shared<GraphWatch>();
+    make_tap(options.threads);
     tap_->change_weights(weights, model_->tensors());
     open(options, true);
     const auto misfits = tap_->not_streamable();
     if (misfits.empty()) return;
-    context_.reset();
     for (auto& weight : weights) {
       if (std::find(misfits.begin(), misfits.end(), weight.name) != misfits.end()) {
         make_resident(weight, **model_->tensors().at(weight.name).begin());
@@ -115,11 +125,24 @@ const Graph& Context::graph(const GraphShape& shape) {
 }
 
 void Context::open(const ContextOptions& options, bool is_tapped) {
-  auto parameters = llama_context_default_params();
-  parameters.n_ctx = static_cast<std::uint32_t>(options.ctx_size);
-  parameters.n_batch = parameters.n_ctx;
   const int max_together = options.batch_size > 0 ? options.batch_size : kMicroBatch;
   batch_size_ = static_cast<std::size_t>(std::min(options.ctx_size, max_together));
+  is_tapped_ = is_tapped;
+  if (options.arithmetic == Arithmetic::f32) {
+    model_->check_embeddings();
+    tap_->use_reference_arithmetic();
+  }
+  if (shared_->get() == nullptr) make_context(options, is_tapped);
+  if (!is_tapped) return;
+  for (const auto& shape : GraphWatch::first_shapes()) prepare(shape);
+}
+
+void Context::make_context(const ContextOptions& options, bool is_tapped) {
+  auto parameters = llama_context_default_params();
+  const auto places = static_cast<std::uint32_t>(shared_->places());
+  parameters.n_ctx = static_cast<std::uint32_t>(options.ctx_size) * places;
+  parameters.n_batch = static_cast<std::uint32_t>(options.ctx_size);
+  parameters.n_seq_max = places;
   parameters.n_ubatch = std::max(static_cast<std::uint32_t>(batch_size_), std::uint32_t{kMaxFirstTokens});
   if (options.max_outputs > 0) {
     parameters.n_outputs_max = static_cast<std::uint32_t>(std::max(options.max_outputs, kMaxFirstTokens));
@@ -133,28 +156,23 @@ void Context::open(const ContextOptions& options, bool is_tapped) {
   parameters.type_k = static_cast<ggml_type>(cache_type(attention.k));
   parameters.type_v = static_cast<ggml_type>(cache_type(attention.v));
   parameters.flash_attn_type = flash_attention_type(attention.flash);
-  if (options.arithmetic == Arithmetic::f32) {
-    model_->check_embeddings();
-    tap_->use_reference_arithmetic();
-  }
-  is_tapped_ = is_tapped;
   if (is_tapped) {
-    parameters.cb_eval = GraphWalk::callback;
-    parameters.cb_eval_user_data = tap_->walk();
+    parameters.cb_eval = SharedContext::callback;
+    parameters.cb_eval_user_data = shared_.get();
   }
   clear_engine_error();
-  context_.reset(llama_init_from_model(model_->get(), parameters));
-  if (!context_) {
+  shared_->begin(tap_->walk());
+  shared_->open(llama_init_from_model(model_->get(), parameters));
+  if (get() == nullptr) {
     const auto types = to_string(options.attention, options.arithmetic);
     throw Error(fmt::format("llama.cpp cannot make a context of {} tokens{} for {}: {}", options.ctx_size,
                             types.empty() ? "" : " with " + types, model_->path(), engine_error()));
   }
-  if (llama_get_memory(context_.get()) == nullptr) {
+  if (llama_get_memory(get()) == nullptr) {
+    shared_->close();
     throw Error(fmt::format("{} is {}, which does not predict the next token: fakequant measures models that do",
                             model_->path(), kind_without_memory(model_->get())));
   }
-  if (!is_tapped) return;
-  for (const auto& shape : GraphWatch::first_shapes()) watch_graph(shape);
 }
 
 void Context::clear(std::uint32_t sequence) {
@@ -163,7 +181,7 @@ void Context::clear(std::uint32_t sequence) {
 }
 
 void Context::forget(std::uint32_t sequence) {
-  llama_memory_clear(llama_get_memory(context_.get()), true);
+  shared_->forget(place_);
   position_ = 0;
   sequence_ = sequence;
 }
@@ -178,9 +196,14 @@ StartingPoint Context::begin_from(const HiddenStates& states, int unchanged) {
   auto& tap = this->tap();
   if (model_->is_offloaded()) return {0, "a device holds layers of the model"};
   for (const auto& batch : states.batches) {
-    if (const auto shape = shape_of(batch.tokens); !tap.watch().has(shape)) watch_graph(shape);
+    prepare(shape_of(batch.tokens));
   }
   return tap.begin_from(states, unchanged);
+}
+
+void Context::prepare(const GraphShape& shape) {
+  if (!tap_->watch().has(shape)) return watch_graph(shape);
+  if (!tap_->is_ready_for(shape)) tap_->plan(shape);
 }
 
 void Context::watch_graph(const GraphShape& shape) {
@@ -188,14 +211,14 @@ void Context::watch_graph(const GraphShape& shape) {
   const int position = position_;
   std::vector<std::uint8_t> kept;
   if (position > 0) {
-    kept.resize(llama_state_seq_get_size(context_.get(), 0));
-    kept.resize(llama_state_seq_get_data(context_.get(), kept.data(), kept.size(), 0));
+    kept.resize(llama_state_seq_get_size(get(), place_));
+    kept.resize(llama_state_seq_get_data(get(), kept.data(), kept.size(), place_));
   }
   forget(sequence);
   // All nodes are asked for before any is computed: where the processor computes all of them, it may stop at once.
   if (!model_->is_offloaded()) {
     llama_set_abort_callback(
-        context_.get(), [](void*) { return true; }, nullptr);
+        get(), [](void*) { return true; }, nullptr);
   }
   tap_->begin_watching();
   const std::vector<Token> tokens(shape.tokens, std::max(model_->bos(), Token{0}));
@@ -203,11 +226,11 @@ void Context::watch_graph(const GraphShape& shape) {
   tap_->install_weights();
   const int status = decode(tokens, {shape.tokens - shape.outputs, shape.outputs});
   tap_->remove_weights();
-  llama_set_abort_callback(context_.get(), nullptr, nullptr);
+  llama_set_abort_callback(get(), nullptr, nullptr);
   const auto why = engine_error();
   forget(sequence);
   if (position > 0) {
-    if (llama_state_seq_set_data(context_.get(), kept.data(), kept.size(), 0) == 0) {
+    if (llama_state_seq_set_data(get(), kept.data(), kept.size(), place_) == 0) {
       throw Error(fmt::format("llama.cpp cannot restore the {} tokens that {} had read", position, model_->path()));
     }
     position_ = position;
@@ -229,11 +252,12 @@ int Context::decode(std::span<const Token> tokens, const OutputRange& outputs) {
     b.token[i] = tokens[i];
     b.pos[i] = position_ + static_cast<llama_pos>(i);
     b.n_seq_id[i] = 1;
-    b.seq_id[i][0] = 0;
+    b.seq_id[i][0] = place_;
     b.logits[i] = outputs.contains(i);
   }
-  const int status = llama_decode(context_.get(), b);
-  llama_synchronize(context_.get());
+  shared_->begin(tap_->walk());
+  const int status = llama_decode(get(), b);
+  llama_synchronize(get());
   return status;
 }
 
@@ -260,7 +284,7 @@ void Context::evaluate_together(std::span<const Token> tokens, const OutputRange
   if (is_tapped_) {
     auto batches = batches_of(tokens, outputs);
     for (const auto& batch : batches) {
-      if (!tap_->is_ready_for(shape_of(batch))) watch_graph(shape_of(batch));
+      if (!tap_->is_ready_for(shape_of(batch))) prepare(shape_of(batch));
     }
     tap_->begin_evaluation(std::move(batches));
   }
@@ -278,7 +302,7 @@ void Context::evaluate_together(std::span<const Token> tokens, const OutputRange
 
 std::vector<TokenBatch> Context::batches_of(std::span<const Token> tokens, const OutputRange& outputs) const {
   std::vector<TokenBatch> batches;
-  const std::size_t together = llama_n_ubatch(context_.get());
+  const std::size_t together = llama_n_ubatch(get());
   for (std::size_t begin = 0; begin < tokens.size(); begin += together) {
     TokenBatch batch;
     for (std::size_t i = begin; i < std::min(tokens.size(), begin + together); ++i) {
@@ -303,7 +327,7 @@ std::span<const float> Context::logits(std::size_t index) const {
 }
 
 std::span<const float> Context::llama_logits(std::size_t index) const {
-  const auto* values = llama_get_logits_ith(context_.get(), static_cast<std::int32_t>(index));
+  const auto* values = llama_get_logits_ith(get(), static_cast<std::int32_t>(index));
   if (values == nullptr) throw Error(fmt::format("llama.cpp has no logits for token {}", index));
   return {values, static_cast<std::size_t>(model_->vocabulary_size())};
 }

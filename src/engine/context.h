@@ -9,6 +9,7 @@
 #include "engine/attention_options.h"
 #include "engine/compute_options.h"
 #include "engine/model.h"
+#include "engine/shared_context.h"
 #include "engine/tap.h"
 
 struct llama_context;
@@ -46,10 +47,11 @@ class Context {
 
   // Makes a context with a tap that rounds by the recipe's activation rules; without rules it only watches. Throws as
   // set_recipe does.
-  Context(const Model& model, const ContextOptions& options, const Recipe& recipe);
-
-  // The same, and computes with other weights than the model's. Streamed ones only in f32 arithmetic.
-  Context(const Model& model, const ContextOptions& options, const Recipe& recipe, const ChangedWeights& weights);
+  //
+  // With `weights` it computes with those in place of the model's, streamed ones only in f32 arithmetic. With `shared`
+  // it takes a place there: its logits are valid until another context there evaluates something.
+  Context(const Model& model, const ContextOptions& options, const Recipe& recipe, const ChangedWeights& weights = {},
+          std::shared_ptr<SharedContext> shared = std::make_shared<SharedContext>());
 
   // The functions down to clear() need the tap. Of a context that was made without one they throw an Error.
 
@@ -111,7 +113,7 @@ class Context {
 
   const Model& model() const { return *model_; }
   Arithmetic arithmetic() const { return arithmetic_; }
-  llama_context* get() const { return context_.get(); }
+  llama_context* get() const { return shared_->get(); }
   int position() const { return position_; }
   int batch_size() const;
 
@@ -119,12 +121,13 @@ class Context {
   std::vector<SiteCounters> counters() const;
 
  private:
-  struct Free {
-    void operator()(llama_context* context) const;
-  };
   void open(const ContextOptions& options, bool is_tapped);
+  void make_context(const ContextOptions& options, bool is_tapped);
   void open_with(const ContextOptions& options, ChangedWeights weights);
+  void make_tap(int threads);
   void forget(std::uint32_t sequence);  // all tokens
+  // Lets the tap plan what it does in graphs of this shape, which are watched where they have not been.
+  void prepare(const GraphShape& shape);
   // Lets the tap watch the graph of this shape. What the context holds stays as it is.
   void watch_graph(const GraphShape& shape);
   Tap& tap();  // throws an Error where there is none
@@ -138,9 +141,11 @@ class Context {
 
   const Model* model_;
   Arithmetic arithmetic_;
-  std::unique_ptr<Tap> tap_;  // llama.cpp holds its address; never null, and idle where is_tapped_ is false
+  std::shared_ptr<SharedContext> shared_;
+  int place_ = 0;                      // there
+  std::shared_ptr<GraphWatch> watch_;  // that of the shared context, unless weights have types of their own
+  std::unique_ptr<Tap> tap_;           // never null, and idle where is_tapped_ is false
   bool is_tapped_ = false;
-  std::unique_ptr<llama_context, Free> context_;
   int position_ = 0;
   std::uint32_t sequence_ = 0;
   // Tokens that go through the graph together. llama.cpp must take three of them, because the tap watches the graph of

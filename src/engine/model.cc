@@ -102,6 +102,10 @@ int Model::layers() const { return llama_model_n_layer(model_.get()); }
 
 int Model::vocabulary_size() const { return llama_vocab_n_tokens(vocabulary(model_.get())); }
 
+bool Model::has_recurrent_layers() const {
+  return llama_model_is_recurrent(model_.get()) || llama_model_is_hybrid(model_.get());
+}
+
 int Model::trained_context() const { return llama_model_n_ctx_train(model_.get()); }
 
 std::vector<Token> Model::tokenize(std::string_view text, bool with_bos, bool parse_special) const {

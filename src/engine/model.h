@@ -35,6 +35,9 @@ class Model {
   int vocabulary_size() const;
   int trained_context() const;  // tokens; the longest context that the model was trained for
   bool is_offloaded() const { return offload_.layers != 0; }  // a device holds layers of it
+
+  // Whether layers keep a state instead of keys and values. llama.cpp's graphs for several sequences abort for some.
+  bool has_recurrent_layers() const;
   double load_ms() const { return load_ms_; }
 
   // Throws an Error that names a tensor stored in a type that llama.cpp has no kernels for, which it would abort or

@@ -19,19 +19,23 @@ void Tap::end_watching(const GraphShape& shape, int layers) {
   try {
     walk_.finish(false);
     watch_.end(shape, layers);
-    const auto& graph = watch_.graph(shape);
-    auto jittered = jitter_.plan(graph), copied = copies_.plan(graph), observed = observing_.plan(graph),
-         rounded = rounding_.plan(graph), shown = showing_.plan(graph), computed = arithmetic_.plan(graph);
-    walk_.set_plan(Stage::compute, shape, std::move(computed));
-    walk_.set_plan(Stage::jitter, shape, std::move(jittered));
-    walk_.set_plan(Stage::copy, shape, std::move(copied));
-    walk_.set_plan(Stage::observe, shape, std::move(observed));
-    walk_.set_plan(Stage::round, shape, std::move(rounded));
-    walk_.set_plan(Stage::show, shape, std::move(shown));
+    plan(shape);
   } catch (...) {
     watch_.forget(shape);
     throw;
   }
+}
+
+void Tap::plan(const GraphShape& shape) {
+  const auto& graph = watch_.graph(shape);
+  auto jittered = jitter_.plan(graph), copied = copies_.plan(graph), observed = observing_.plan(graph),
+       rounded = rounding_.plan(graph), shown = showing_.plan(graph), computed = arithmetic_.plan(graph);
+  walk_.set_plan(Stage::compute, shape, std::move(computed));
+  walk_.set_plan(Stage::jitter, shape, std::move(jittered));
+  walk_.set_plan(Stage::copy, shape, std::move(copied));
+  walk_.set_plan(Stage::observe, shape, std::move(observed));
+  walk_.set_plan(Stage::round, shape, std::move(rounded));
+  walk_.set_plan(Stage::show, shape, std::move(shown));
 }
 
 bool Tap::is_active() const {

@@ -26,8 +26,10 @@ namespace fakequant {
 
 class Tap {
  public:
-  explicit Tap(int threads)
-      : walk_(watch_, [this] { skip_.restore_flags(); }),
+  // The watch may be that of several taps that see the same graphs. It must outlive this.
+  Tap(GraphWatch& watch, int threads)
+      : watch_(watch),
+        walk_(watch_, [this] { skip_.restore_flags(); }),
         copies_(watch_, threads),
         observing_(watch_),
         arithmetic_(watch_, threads),
@@ -41,11 +43,14 @@ class Tap {
   // Between begin_watching() and one of the others the graph of this shape is watched, and nothing else is done.
   void begin_watching() { watch_.begin(); }
   void end_watching(const GraphShape& shape, int layers);
+
+  // Plans what is to be done in graphs of this shape, which have been watched.
+  void plan(const GraphShape& shape);
   void cancel_watching();
 
   const GraphWatch& watch() const { return watch_; }
 
-  // Whether graphs of this shape have been watched, or nothing is to be done in them.
+  // Whether what is done in graphs of this shape is planned, or nothing is to be done in them.
   bool is_ready_for(const GraphShape& shape) const { return !is_active() || walk_.has_plan(Stage::round, shape); }
 
   // Before any graph is watched: products are computed in float32 (reference_arithmetic.h).
@@ -94,7 +99,7 @@ class Tap {
   template <typename Action>
   void replan(Stage stage, const Action& action);
 
-  GraphWatch watch_;
+  GraphWatch& watch_;
   GraphWalk walk_;
   CopyAction copies_;
   EmbeddingJitter jitter_;

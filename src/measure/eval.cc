@@ -78,12 +78,13 @@ Measurement prepare(LoadedModels& models, const std::vector<Variant>& variants, 
   Measurement with;
   with.plan = plan_chunks(models.baseline(), options.ctx_size, options.compute);
   with.baseline = models.open_baseline(with.plan.context);
-  for (const auto& variant : variants) {
-    const bool is_baseline = models.is_baseline(variant);
-    with.contexts.push_back(is_baseline ? nullptr : models.open(variant, with.plan.context));
+  auto contexts = models.open_shared(variants, with.plan.context, 1 + options.jitters);
+  for (std::size_t next = 0; next < contexts.size();) {
+    with.contexts.push_back(std::move(contexts[next++]));
     auto& jittered = with.jittered.emplace_back();
-    for (int seed = 0; seed < options.jitters && !is_baseline; ++seed) {
-      jittered.push_back(models.open_tapped(variant, with.plan.context));
+    for (int seed = 0; seed < options.jitters; ++seed, ++next) {
+      if (!contexts[next]) continue;
+      jittered.push_back(std::move(contexts[next]));
       jittered.back()->jitter_embeddings(static_cast<std::uint64_t>(seed));
     }
   }

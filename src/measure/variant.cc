@@ -55,10 +55,52 @@ std::unique_ptr<Context> LoadedModels::open(const Variant& variant, const Contex
   return std::make_unique<Context>(model_of(variant), options_of(variant, options));
 }
 
-std::unique_ptr<Context> LoadedModels::open_tapped(const Variant& variant, const ContextOptions& common) {
-  const auto options = options_of(variant, common);
-  if (variant.weights) return std::make_unique<Context>(model_of(variant), options, variant.taps, *variant.weights);
-  return std::make_unique<Context>(model_of(variant), options, variant.taps);
+std::unique_ptr<Context> LoadedModels::open_tapped(const Variant& variant, const ContextOptions& common,
+                                                   std::shared_ptr<SharedContext> shared) {
+  return std::make_unique<Context>(model_of(variant), options_of(variant, common), variant.taps,
+                                   variant.weights ? *variant.weights : ChangedWeights{}, std::move(shared));
+}
+
+std::vector<std::unique_ptr<Context>> LoadedModels::open_shared(const std::vector<Variant>& variants,
+                                                                const ContextOptions& common, int copies) {
+  // Those of one model, with attention alike, can share.
+  struct Group {
+    const Model* model;
+    AttentionOptions attention;
+    int left;  // contexts that are still to be opened
+    std::shared_ptr<SharedContext> shared = {};
+    int free = 0;  // places in it
+  };
+  std::vector<Group> groups;
+  const auto group_of = [&](const Variant& variant) -> Group& {
+    const auto* model = &model_of(variant);
+    const auto attention = options_of(variant, common).attention;
+    const auto found = std::find_if(groups.begin(), groups.end(), [&](const Group& group) {
+      return group.model == model && group.attention == attention;
+    });
+    return found != groups.end() ? *found : groups.emplace_back(Group{model, attention, 0});
+  };
+  for (const auto& variant : variants) {
+    if (!is_baseline(variant)) group_of(variant).left += copies;
+  }
+  std::vector<std::unique_ptr<Context>> contexts;
+  for (const auto& variant : variants) {
+    for (int copy = 0; copy < copies; ++copy) {
+      if (is_baseline(variant)) {
+        contexts.emplace_back();
+        continue;
+      }
+      auto& group = group_of(variant);
+      if (group.free == 0) {
+        group.free = group.model->has_recurrent_layers() ? 1 : std::min(group.left, SharedContext::max_places());
+        group.shared = std::make_shared<SharedContext>(group.free);
+      }
+      --group.free;
+      --group.left;
+      contexts.push_back(open_tapped(variant, common, group.shared));
+    }
+  }
+  return contexts;
 }
 
 bool LoadedModels::is_baseline(const Variant& variant) {

@@ -43,8 +43,14 @@ class LoadedModels {
   std::unique_ptr<Context> open_baseline(const ContextOptions& options) const;
   std::vector<std::unique_ptr<Context>> open(const std::vector<Variant>& variants, const ContextOptions& options);
   std::unique_ptr<Context> open(const Variant& variant, const ContextOptions& options);
-  std::unique_ptr<Context> open_tapped(const Variant& variant,
-                                       const ContextOptions& options);  // with a tap in any case
+  std::unique_ptr<Context> open_tapped(const Variant& variant, const ContextOptions& options,
+                                       std::shared_ptr<SharedContext> shared = std::make_shared<SharedContext>());
+
+  // The same contexts as open() makes, which share llama.cpp's as far as they can: they are evaluated one after the
+  // other, and the logits of each are valid until the next computes. Those of a variant that is the baseline itself are
+  // null. Each variant has `copies` of them, one after the other.
+  std::vector<std::unique_ptr<Context>> open_shared(const std::vector<Variant>& variants, const ContextOptions& options,
+                                                    int copies);
 
   // Loads a variant's model. Throws an Error when its vocabulary is not the baseline's.
   const Model& model_of(const Variant& variant);
