@@ -17,7 +17,8 @@
   COMMAND(plan)                     \
   COMMAND(drift)                    \
   COMMAND(report)                   \
-  COMMAND(formats)
+  COMMAND(formats)                  \
+  COMMAND(recipes)
 
 namespace fakequant {
 

@@ -29,8 +29,12 @@ RecipeFile parse_recipe_file(const std::string& text, std::string_view name);
 // Its rules only.
 Recipe parse_recipe(const std::string& text, std::string_view name);
 
-// Reads and parses a recipe file. Throws an Error if it cannot be read, and as parse_recipe_file does.
+// Reads and parses a recipe file, or "@NAME", one that comes with the program. Throws an Error if it cannot be read, a
+// usage error for a name that is unknown, and as parse_recipe_file does.
 RecipeFile load_recipe(const std::string& path);
+
+// The name of a recipe that comes with the program, "modelopt/nvfp4" of "@modelopt/nvfp4"; empty for a path.
+std::string_view builtin_name(std::string_view path);
 
 // The text that parse_recipe reads back to the same recipe.
 std::string to_yaml(const Recipe& recipe);

@@ -96,6 +96,7 @@ void check_matches(const SitePattern& pattern, const std::string& what, const st
                                         what, layer_count - 1));
   }
   for (const auto& exception : pattern.except) {
+    if (exception.layers.is_all() && may_select_none(exception.selector.text)) continue;
     check_matches(exception, fmt::format("the exception '{}' of {}", to_string(exception), what), sites, layer_count);
   }
   const auto is_met = [&](const SitePattern& by) {

@@ -32,6 +32,7 @@ bool contains_layer(const LayerSet& layers, std::optional<int> layer, int layer_
 
 bool selects_weight(std::string_view selector, std::string_view name, std::optional<int> layer,
                     WeightClass weight_class) {
+  if (selector == kRouters) return is_router(name);
   return selector == name || class_of_selector(selector) == weight_class ||
          (is_matched_whole(selector) ? glob_match(selector, name) : selector == weight_word(name, layer));
 }

@@ -81,6 +81,12 @@ std::optional<WeightClass> class_of_selector(std::string_view text) {
   return std::nullopt;
 }
 
+bool is_router(std::string_view name) {
+  return matches_any({"*ffn_gate_inp.weight", "*ffn_gate_inp_shexp.weight"}, name);
+}
+
+bool may_select_none(std::string_view selector) { return selector == kRouters || class_of_selector(selector); }
+
 const std::vector<std::string>& class_selectors() {
   static const std::vector<std::string> selectors = [] {
     std::vector<std::string> all;

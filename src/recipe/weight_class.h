@@ -35,6 +35,13 @@ std::string_view selector_of(WeightClass weight_class);
 // The class that a selector names; none for other words.
 std::optional<WeightClass> class_of_selector(std::string_view text);
 
+// "routers" selects a part of a class: the matrices that choose the experts of each token.
+inline constexpr std::string_view kRouters = "routers";
+bool is_router(std::string_view name);
+
+// Whether a selector names a kind of weights that a model may have none of: a class, or the routers.
+bool may_select_none(std::string_view selector);
+
 // The selectors of classes, "matrices" first.
 const std::vector<std::string>& class_selectors();
 

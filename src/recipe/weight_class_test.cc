@@ -48,6 +48,7 @@ TEST(WeightClass, HasASelector) {
     EXPECT_EQ(selector_of(*found), selector);
   }
   EXPECT_EQ(class_selectors().size(), 4U);
+  EXPECT_TRUE(may_select_none(kRouters));
   EXPECT_FALSE(class_of_selector("ffn_up"));
   EXPECT_FALSE(class_of_selector(""));
 }

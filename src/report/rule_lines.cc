@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include "report/numbers.h"
+#include "report/printable_text.h"
 
 namespace fakequant {
 
