@@ -122,6 +122,48 @@ class WeightFormatsTest(ProgramTest):
         for example, value in zip(examples["examples"], expected):
             self.assertEqual(example["rounded"], None if np.isinf(value) else value)
 
+    def test_rotations_are_numpys(self):
+        n = 128
+        matrix = np.array([[1.0]])
+        while len(matrix) < n:
+            matrix = np.block([[matrix, matrix], [matrix, -matrix]])
+        matrix /= np.sqrt(n)
+        shape = self.before.shape
+        x = self.before.astype(np.float64).reshape(-1, n) @ matrix
+        groups = x.reshape(-1, 32)
+        scale = np.abs(groups).max(axis=1, keepdims=True) / 7
+        expected = ((np.rint(groups / scale) * scale).reshape(x.shape) @ matrix).reshape(shape)
+        rounded = self.rounded(f"int4,per=block,rotate=hadamard:{n}")
+        # A value near a tie may go the other way in float32, and with it its block.
+        self.assertLess(np.count_nonzero(np.abs(rounded - expected) > 1e-5), 0.01 * expected.size)
+        undone = self.rounded("mantissa23,rotate=random:3")
+        self.assertLess(np.abs(undone - self.before).max(), 1e-6 * np.abs(self.before).max())
+        # A matrix with outliers loses less at 4 bits where they are spread.
+        q4, rotated = self.rounded("q4_0"), self.rounded("q4_0,rotate=hadamard")
+        self.assertNotEqual(np.abs(q4 - rotated).max(), 0)
+        self.refuse(2, "cannot be rotated in blocks of 1024, which does not divide them", "apply", self.model, "-o",
+                    self.path("no.gguf"), "--rule", f"w:{MATRIX}=e4m3,rotate=hadamard:1024")
+        self.refuse(2, "ranges of values that are not rotated", "formats", "int8,range=static:x,rotate=hadamard")
+
+    def test_a_rotation_is_the_same_however_weights_are_held(self):
+        rules = ("--rule", "w:ffn_down=nvfp4,rotate=random:1", "--rule", "w:attn_q=e4m3,rotate=hadamard:64")
+        text = ("-f", TEXT, "--chunks", 1, "--ctx-size", 64, "--threads", 1)
+        out = self.path("rotated.gguf")
+        self.assertEqual(run("apply", self.model, "-o", out, *rules).returncode, 0)
+        placed = self.measure("eval", self.model, *text, *rules)["variants"][0]
+        copied = self.measure("eval", self.model, *text, "--against", out)["variants"][0]
+        self.assertEqual((placed["ppl"], placed["kld"]), (copied["ppl"], copied["kld"]))
+        activations = ("--rule", "a:in(matrices)=int4,rotate=hadamard", "--rule", "a:Kcur=q4_0,rotate=hadamard:32")
+        one = self.measure("eval", self.model, *text, *activations)
+        other = self.measure("eval", self.model, *text[:-1], 2, "--batch-size", 7, *activations)
+        self.assertEqual(one["variants"], other["variants"])
+        self.assertTrue(all(site["errors"]["changed"] > 0 for site in one["sites"] if "errors" in site))
+        study = self.path("study.db")
+        swept = self.measure("sweep", self.model, *text, "-o", study, "--site", "w:ffn_down", "--format", "int4", "--format",
+                             "int4,rotate=hadamard")["variants"]
+        self.assertIn("int4,rotate=hadamard", {variant["format"] for variant in swept})
+        self.assertEqual(run("plan", study, "--bits", "8").returncode, 0)
+
     def test_integers_are_numpys(self):
         x = self.before
         for groups, options in {"row": "", "tensor": ",per=tensor", "block": ",per=block,block=100"}.items():

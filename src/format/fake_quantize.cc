@@ -114,10 +114,8 @@ void round_in_chunks(const Format& format, std::span<float> values, const Placem
   }
 }
 
-}  // namespace
-
-std::int64_t round_values(const Format& format, std::span<float> values, const Placement& placement) {
-  if (values.empty()) return 0;
+// The rounding of values that are rotated already, if they are to be.
+std::int64_t round_as_they_are(const Format& format, std::span<float> values, const Placement& placement) {
   if (const auto* type = format.block_type) {
     const auto row = placement.row == 0 ? static_cast<std::int64_t>(values.size()) : placement.row;
     check_row(format, row);
@@ -129,14 +127,62 @@ std::int64_t round_values(const Format& format, std::span<float> values, const P
   return total;
 }
 
+// Half-precision scales of block types overflow: all values were finite before.
+std::int64_t count_not_finite(std::span<const float> values) {
+  return std::count_if(values.begin(), values.end(), [](float x) { return !std::isfinite(x); });
+}
+
+// Rotates, rounds and rotates back as many rows at a time as stay in the first-level cache; all rows where they share a
+// scale that is to be found. Calls begin(rows) before and done(rows, saturated) after it.
+template <typename Begin, typename Done>
+void round_rotated(const Format& format, std::span<float> values, Placement placement, const Begin& begin,
+                   const Done& done) {
+  const auto count = static_cast<std::int64_t>(values.size());
+  if (placement.row == 0) placement.row = count;
+  check_row(format, placement.row);
+  const bool finds_scale_of_all = shares_scale_across_rows(format) && !placement.scale;
+  const auto part = finds_scale_of_all ? count : std::max<std::int64_t>(1, kChunk / placement.row) * placement.row;
+  const auto first = placement.first;
+  for (std::int64_t at = 0; at < count; at += part) {
+    const auto rows =
+        values.subspan(static_cast<std::size_t>(at), static_cast<std::size_t>(std::min(part, count - at)));
+    placement.first = first + static_cast<std::uint64_t>(at);
+    begin(rows);
+    rotate_rows(format.rotation, Turn::forward, rows, placement.row);
+    const auto saturated = round_as_they_are(format, rows, placement);
+    rotate_rows(format.rotation, Turn::back, rows, placement.row);
+    done(rows, saturated);
+  }
+}
+
+}  // namespace
+
+std::int64_t round_values(const Format& format, std::span<float> values, const Placement& placement) {
+  if (values.empty()) return 0;
+  if (!is_rotated(format)) return round_as_they_are(format, values, placement);
+  std::int64_t total = 0;
+  round_rotated(
+      format, values, placement, [](auto) {}, [&](auto, std::int64_t saturated) { total += saturated; });
+  return total;
+}
+
 RoundingErrors fake_quantize(const Format& format, std::span<float> values, const Placement& placement) {
   RoundingErrors total;
+  if (is_rotated(format)) {
+    std::vector<float> before;
+    round_rotated(
+        format, values, placement, [&](std::span<float> rows) { before.assign(rows.begin(), rows.end()); },
+        [&](std::span<float> rows, std::int64_t saturated) {
+          total.add(errors_between(before, rows));
+          total.saturated += format.block_type != nullptr ? count_not_finite(rows) : saturated;
+        });
+    return total;
+  }
   if (format.block_type != nullptr) {
     const std::vector<float> before(values.begin(), values.end());
     round_values(format, values, placement);
     total = errors_between(before, values);
-    // Half-precision scales overflow: all values were finite before.
-    total.saturated = std::count_if(values.begin(), values.end(), [](float x) { return !std::isfinite(x); });
+    total.saturated = count_not_finite(values);
     return total;
   }
   round_in_chunks<true>(format, values, placement,
@@ -148,6 +194,7 @@ RoundingErrors fake_quantize(const Format& format, std::span<float> values, cons
 }
 
 std::string row_misfit(const Format& format, std::int64_t row) {
+  if (auto misfit = rotation_misfit(format.rotation, row); !misfit.empty()) return misfit;
   const auto* type = format.block_type;
   if (type == nullptr || row % type->block == 0) return "";
   return fmt::format("rows of {} values cannot be held in {}: {} wants a multiple of {}", row, format.name,

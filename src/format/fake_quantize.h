@@ -33,7 +33,7 @@ std::int64_t round_values(const Format& format, std::span<float> values, const P
 // Rounds the values in place and returns the statistics, which depend only on the values and their order.
 RoundingErrors fake_quantize(const Format& format, std::span<float> values, const Placement& placement = {});
 
-// Why the format cannot hold rows of this many values: block types need whole blocks. Empty if it can.
+// Why the format cannot hold rows of this many values: block types and rotations need whole blocks. Empty if it can.
 std::string row_misfit(const Format& format, std::int64_t row);
 
 // Throws a usage error if the format cannot hold rows of this many values.

@@ -1,8 +1,9 @@
 // A number format: the parts that define how values are rounded, and the text that names them.
 //
 // A format is an element, the span of values that share a scale, the type of that scale and the rule that finds it, a
-// second scale outside of it, the range that the codes are fitted to, and the rounding. Options that follow a name
-// change one part each (format_options.cc), and names are short for combinations of parts (format_names.cc):
+// second scale outside of it, the range that the codes are fitted to, the rounding, and a rotation of the rows that are
+// rounded. Options that follow a name change one part each (format_options.cc), and names are short for combinations of
+// parts (format_names.cc):
 //
 //   bf16 e4m3 mantissa7     a float element, no scale
 //   e4m3,per=row            a float element, a float32 scale for each row: absmax goes to the element's largest value
@@ -24,6 +25,7 @@
 
 #include "format/block_types.h"
 #include "format/element.h"
+#include "format/rotation.h"
 #include "format/rounding.h"
 #include "format/scale_rule.h"
 #include "format/scale_type.h"
@@ -74,7 +76,8 @@ inline constexpr std::int64_t kLargestBlock = 2048;  // where more than a scale 
 struct Format {
   std::string name = "bf16";  // the shortest that says the parts: see name_by_parts()
 
-  // A type of another library, which replaces all parts but the importance file; null for other formats.
+  // A type of another library, which replaces all parts but the rotation and the importance file; null for other
+  // formats.
   const BlockType* block_type = nullptr;
 
   Element element = *element_of("bf16");      // of one value
@@ -89,6 +92,8 @@ struct Format {
   RangeRule range;
   Fit fit = Fit::absmax;                                   // of NVFP4's blocks
   ScaleArithmetic arithmetic = ScaleArithmetic::division;  // of float elements
+
+  Rotation rotation;  // of rows, before they are rounded; undone afterwards
 
   Rounding rounding = Rounding::nearest;
   std::uint64_t seed = 0;  // of random roundings

@@ -94,6 +94,17 @@ void check_scale(const Format& format, const GivenKeys& given) {
                            name_of(format.scale), kLargestBlock));
 }
 
+void check_rotation(const Format& format) {
+  if (!is_rotated(format)) return;
+  refuse_where(needs_range_file(format),
+               "rotate= does not go with range=static:FILE: the file has ranges of values that are not rotated");
+  refuse_where(!format.importance_file.empty(),
+               "rotate= does not go with imatrix=: an importance matrix weighs columns, which a rotation mixes");
+  refuse_where(needs_importance(format),
+               fmt::format("rotate= does not go with {}, which needs the importance of columns that are not mixed",
+                           format.name));
+}
+
 }  // namespace
 
 void settle_parts(Format& format, const std::vector<std::string_view>& keys) {
@@ -115,6 +126,7 @@ void settle_parts(Format& format, const std::vector<std::string_view>& keys) {
   check_fit(format);
   check_range(format);
   check_scale(format, given);
+  check_rotation(format);
   format.name = name_by_parts(format);
 }
 

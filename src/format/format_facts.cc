@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -69,6 +70,14 @@ std::string scales_of(const Format& format) {
   return text;
 }
 
+std::string rotation_of(const Rotation& rotation) {
+  if (rotation.kind == Rotation::none) return "";
+  const auto size = rotation.block == 0 ? std::string("as many values as the largest power of two that divides a row")
+                                        : fmt::format("{} values", rotation.block);
+  return fmt::format("{}Hadamard matrix of {}", rotation.kind == Rotation::random ? "random signs, then the " : "",
+                     size);
+}
+
 // The scale that a value shares with its group.
 struct ExampleScale {
   double scale = 1;
@@ -128,6 +137,7 @@ FormatFacts facts_of(const Format& format) {
   FormatFacts facts;
   facts.name = format.name;
   facts.source = source_of(format);
+  facts.rotation = rotation_of(format.rotation);
   if (format.block_type != nullptr) {
     add_block_type(facts, *format.block_type);
     return facts;
@@ -171,6 +181,11 @@ std::vector<FormatExample> examples_of(const Format& format, const std::vector<d
     const auto block = static_cast<std::size_t>(type->block);
     row.resize((row.size() + block - 1) / block * block);
   }
+  if (is_rotated(format)) {
+    const auto wanted = format.rotation.block == 0 ? std::bit_ceil(std::max<std::size_t>(row.size(), 2))
+                                                   : static_cast<std::size_t>(format.rotation.block);
+    row.resize((row.size() + wanted - 1) / wanted * wanted);
+  }
   const auto rounded_by = [&](std::optional<Rounding> rounding) {
     auto directed = format;
     if (rounding) directed.rounding = *rounding;
@@ -180,7 +195,8 @@ std::vector<FormatExample> examples_of(const Format& format, const std::vector<d
   };
   const auto rounded = rounded_by({});
   const auto scales = has_codes(format) ? scales_of_row(format, row) : std::vector<ExampleScale>();
-  if (has_integer_scale(format)) {  // under the same scale: a search with another rounding could find another
+  if (!has_codes(format)) {                // nor neighbours
+  } else if (has_integer_scale(format)) {  // under the same scale: a search with another rounding could find another
     for (std::size_t i = 0; i < row.size(); ++i) {
       below.push_back(round_to_integer(scales[i].integer, Rounding::down, row[i]).value);
       above.push_back(round_to_integer(scales[i].integer, Rounding::up, row[i]).value);
@@ -190,7 +206,7 @@ std::vector<FormatExample> examples_of(const Format& format, const std::vector<d
       below.push_back(round_to_scaled(format.element, scales[i].floating, Rounding::down, row[i]).value);
       above.push_back(round_to_scaled(format.element, scales[i].floating, Rounding::up, row[i]).value);
     }
-  } else if (has_codes(format)) {
+  } else {
     below = rounded_by(Rounding::down);
     above = rounded_by(Rounding::up);
   }

@@ -91,6 +91,49 @@ std::string text_of_scale(const Format& format) {
   return format.scale.rule == ScaleRule::floor ? "e8m0" : fmt::format("e8m0:{}", rule);
 }
 
+// The block of "hadamard[:N]" and "random:SEED[:N]".
+std::int64_t rotated_block_of(const FormatOption& option, std::string_view text) {
+  const auto block = number_of_text<std::int64_t>(text);
+  if (block && *block >= 2 && *block <= kLargestRotation && (*block & (*block - 1)) == 0) return *block;
+  throw usage_error(
+      fmt::format("bad rotate={}: blocks are a power of two from 2 to {}", option.value, kLargestRotation));
+}
+
+Rotation rotation_of_option(const FormatOption& option) {
+  const std::string_view text = option.value;
+  const auto colon = text.find(':');
+  const auto word = text.substr(0, colon);
+  const bool has_more = colon != std::string_view::npos;
+  const auto more = has_more ? text.substr(colon + 1) : std::string_view();
+  if (word == "none" && !has_more) return {};
+  if (word == "hadamard") return {Rotation::hadamard, has_more ? rotated_block_of(option, more) : 0, 0};
+  if (word == "random") {
+    const auto second = more.find(':');
+    const auto block = second == std::string_view::npos ? 0 : rotated_block_of(option, more.substr(second + 1));
+    if (const auto seed = number_of_text<std::uint64_t>(more.substr(0, second))) {
+      return {Rotation::random, block, *seed};
+    }
+  }
+  throw usage_error(fmt::format(
+      "unknown rotate={}: rotate= takes none, hadamard[:N] or random:SEED[:N], with blocks of N values and a "
+      "seed from 0 to 2^64 - 1",
+      text));
+}
+
+std::string text_of_rotation(const Format& format) {
+  const auto& rotation = format.rotation;
+  const auto block = rotation.block == 0 ? "" : fmt::format(":{}", rotation.block);
+  switch (rotation.kind) {
+    case Rotation::none:
+      return "none";
+    case Rotation::hadamard:
+      return "hadamard" + block;
+    case Rotation::random:
+      return fmt::format("random:{}{}", rotation.seed, block);
+  }
+  return {};
+}
+
 std::uint64_t seed_of_option(const FormatOption& option) {
   if (const auto seed = number_of_text<std::uint64_t>(option.value)) return *seed;
   throw usage_error(fmt::format("bad seed={}: seed= takes a whole number from 0 to 2^64 - 1", option.value));
@@ -148,6 +191,9 @@ constexpr OptionRule kOptionRules[] = {
     {"arithmetic", can_be_scaled_float,
      [](Format& format, const FormatOption& option) { format.arithmetic = value_of_option(kArithmeticWords, option); },
      [](const Format& format) { return std::string(word_of_value(kArithmeticWords, format.arithmetic)); }},
+    {"rotate", [](const Format&) { return true; },
+     [](Format& format, const FormatOption& option) { format.rotation = rotation_of_option(option); },
+     text_of_rotation},
     {"overflow",
      [](const Format& format) { return is_rounded_here(format) && !has_scale(format) && format.element.has_infinity; },
      [](Format& format, const FormatOption& option) { format.saturate = value_of_option(kOverflowWords, option); },

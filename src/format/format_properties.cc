@@ -33,13 +33,17 @@ bool has_static_range(const Format& format) {
 
 bool needs_range_file(const Format& format) { return format.range.kind == RangeRule::static_range; }
 
+bool is_rotated(const Format& format) { return format.rotation.kind != Rotation::none; }
+
 bool rounds_values_independently(const Format& format) {
-  if (format.block_type != nullptr || is_random(format.rounding)) return false;
+  if (is_rotated(format) || format.block_type != nullptr || is_random(format.rounding)) return false;
   const bool knows_scale = has_static_range(format) && format.outer_scale == ScaleType::none;
   return !has_scale(format) || knows_scale;
 }
 
-bool needs_whole_rows(const Format& format) { return format.block_type != nullptr || has_scale(format); }
+bool needs_whole_rows(const Format& format) {
+  return is_rotated(format) || format.block_type != nullptr || has_scale(format);
+}
 
 bool needs_token_layout(const Format& format) {
   return is_random(format.rounding) || (shares_scale_across_rows(format) && !has_static_range(format));
@@ -62,6 +66,6 @@ bool rounds_fast(const Format& format) {
   return format.block_type == nullptr && !is_searched;
 }
 
-bool has_codes(const Format& format) { return format.block_type == nullptr; }
+bool has_codes(const Format& format) { return format.block_type == nullptr && !is_rotated(format); }
 
 }  // namespace fakequant

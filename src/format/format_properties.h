@@ -37,6 +37,9 @@ bool has_static_range(const Format& format);
 // Whether that range is in a file.
 bool needs_range_file(const Format& format);
 
+// Whether rows are rotated before they are rounded, and rotated back.
+bool is_rotated(const Format& format);
+
 // Whether a value's result depends on nothing but the value: not on its neighbours nor on its position.
 bool rounds_values_independently(const Format& format);
 
@@ -58,7 +61,8 @@ bool needs_importance(const Format& format);
 // Whether it rounds at about the speed of memory: it searches for no scale, and is no other library's code.
 bool rounds_fast(const Format& format);
 
-// Whether the codes of values are known. Block types do not show theirs.
+// Whether the codes of values are known. Block types do not show theirs, and codes of rotated values are none of the
+// values that come of them.
 bool has_codes(const Format& format);
 
 }  // namespace fakequant

@@ -72,7 +72,11 @@ TEST(Format, ReadsAndWritesItsText) {
                            "int8,range=0.1",
                            "int8,codes=full",
                            "int4,per=block,block=128,mode=asym,scale=f16",
-                           "int8,codes=full-positive,scale=bf16"}) {
+                           "int8,codes=full-positive,scale=bf16",
+                           "nvfp4,rotate=hadamard",
+                           "int4,per=block,rotate=hadamard:64,round=zero",
+                           "bf16,rotate=random:0",
+                           "e4m3,per=token,rotate=random:18446744073709551615:128"}) {
     EXPECT_EQ(to_string(parse_format(text)), text);
   }
   EXPECT_EQ(to_string(parse_format("int4,per=block,block=32,mode=sym,range=absmax")), "int4,per=block");
@@ -134,6 +138,7 @@ const std::map<std::string, std::vector<std::string>> kTriedValues = {
     {"outer", {"none", "f32"}},
     {"fit", {"absmax", "four-over-six"}},
     {"arithmetic", {"division", "reciprocal"}},
+    {"rotate", {"none", "hadamard", "hadamard:2", "hadamard:128", "random:0", "random:7:64"}},
     {"overflow", {"infinity", "saturate"}},
     {"round", {"nearest", "away", "zero", "up", "down", "stochastic"}},
     {"seed", {"0", "7", "18446744073709551615"}}};
@@ -261,6 +266,9 @@ TEST(Format, AnswersWhatItsValuesShare) {
            {"e4m3,per=block,scale=f16", false, true, false, false, false},
            {"e4m3,range=static:r.json", true, true, false, true, true},
            {"e2m1,per=block,scale=e4m3", false, true, false, false, false},
+           {"bf16,rotate=hadamard", false, true, false, false, false},
+           {"nvfp4,rotate=random:1", false, true, true, true, true},
+           {"int8,range=6.5,rotate=hadamard", false, true, false, true, true},
        }) {
     const auto format = for_activation(parse_format(text));
     EXPECT_EQ(rounds_values_independently(format), independent) << text;
@@ -281,7 +289,7 @@ TEST(Format, RefusesWhatItDoesNotKnowAndSaysWhatItDoes) {
   EXPECT_THAT(refusal("q4_k"), HasSubstr("unknown format"));
   EXPECT_THAT(refusal("ggml:mxfp4"), HasSubstr("unknown format"));
   EXPECT_THAT(refusal("bf16,round=sideways"), HasSubstr("nearest, away, zero, up, down or stochastic"));
-  EXPECT_THAT(refusal("bf16,size=3"), HasSubstr("no option 'size': it takes overflow=, round=, seed="));
+  EXPECT_THAT(refusal("bf16,size=3"), HasSubstr("no option 'size': it takes rotate=, overflow=, round=, seed="));
   EXPECT_THAT(refusal("bf16,round=zero,round=zero"), HasSubstr("given twice"));
   EXPECT_THAT(refusal("bf16,zero"), HasSubstr("KEY=VALUE"));
   EXPECT_THAT(refusal("bf16,"), HasSubstr("last comma"));
@@ -311,10 +319,11 @@ TEST(Format, RefusesWhatItDoesNotKnowAndSaysWhatItDoes) {
   EXPECT_THAT(refusal("nvfp4,range=percentile:99"), HasSubstr("range=absmax, static:FILE or a number"));
   EXPECT_THAT(refusal("mxfp4,range=static:r.json"), HasSubstr("no option 'range'"));
   EXPECT_THAT(refusal("e4m3,mode=asym"), HasSubstr("format e4m3 has no option 'mode': it takes per=, block=, range=, "
-                                                   "scale=, outer=, fit=, arithmetic=, round=, seed="));
+                                                   "scale=, outer=, fit=, arithmetic=, rotate=, round=, seed="));
   EXPECT_THAT(refusal("e4m3,overflow=saturate"), HasSubstr("no option 'overflow'"));
   EXPECT_THAT(refusal("e5m2,overflow=wrap"), HasSubstr("infinity or saturate"));
-  EXPECT_THAT(refusal("mxfp4,per=row"), HasSubstr("it takes block=, scale=, outer=, fit=, arithmetic=, round=, seed="));
+  EXPECT_THAT(refusal("mxfp4,per=row"),
+              HasSubstr("it takes block=, scale=, outer=, fit=, arithmetic=, rotate=, round=, seed="));
   EXPECT_THAT(refusal("mxfp4,scale=up"), HasSubstr("e8m0[:RULE] with floor, ceil, nearest, rceil or even"));
   EXPECT_THAT(refusal("e4m3,scale=e8m0"), HasSubstr("scale= is for values that share a scale: add per="));
   EXPECT_THAT(refusal("e4m3,block=16"), HasSubstr("block= is for values that share a scale: add per="));
@@ -349,6 +358,13 @@ TEST(Format, RefusesWhatItDoesNotKnowAndSaysWhatItDoes) {
   EXPECT_THAT(refusal("int8,scale=e8m0,mode=asym"), HasSubstr("mode=asym does not go with scale=e8m0"));
   EXPECT_THAT(refusal("mxfp4,block=4096"), HasSubstr("at most 2048 values"));
   EXPECT_THAT(refusal("int8,range='static:a,b"), HasSubstr("not closed by a quote"));
+  for (const auto* text : {"hadamard:", "hadamard:3", "hadamard:1", "hadamard:33554432", "random:1:0", "random:1:"}) {
+    EXPECT_THAT(refusal(std::string("bf16,rotate=") + text), HasSubstr("a power of two from 2 to 16777216"));
+  }
+  for (const auto* text : {"", "none:2", "random", "random:", "random:-1", "givens"}) {
+    EXPECT_THAT(refusal(std::string("bf16,rotate=") + text), HasSubstr("none, hadamard[:N] or random:SEED[:N]"));
+  }
+  EXPECT_THAT(refusal("int8,range=static:r.json,rotate=hadamard"), HasSubstr("ranges of values that are not rotated"));
   EXPECT_THAT(refusal("bf16,seed=1"), HasSubstr("round=stochastic"));
   EXPECT_THAT(refusal("bf16,round=stochastic,seed=-1"), HasSubstr("0 to 2^64 - 1"));
 }

@@ -37,7 +37,11 @@ void TensorRounder::find_scale(int threads) {
   for (int pass = 0; pass < search.passes(); ++pass) {
     std::vector<std::vector<double>> sums(static_cast<std::size_t>(pieces.size()));
     parallel_for(pieces.size(), threads, [&](std::int64_t i) {
-      sums[static_cast<std::size_t>(i)] = search.look(read_piece_values(*model_, pieces[i]));
+      auto values = read_piece_values(*model_, pieces[i]);
+      if (is_rotated(format_)) {
+        rotate_rows(format_.rotation, Turn::forward, values, row_elements(model_->tensors()[tensor_]));
+      }
+      sums[static_cast<std::size_t>(i)] = search.look(values);
     });
     search.end_pass(sums);
   }
