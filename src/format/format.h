@@ -8,6 +8,7 @@
 //   bf16 e4m3 mantissa7     a float element, no scale
 //   e4m3,per=row            a float element, a float32 scale for each row: absmax goes to the element's largest value
 //   int2 .. int16           an integer element, a float32 scale for each tensor, token, row or block
+//   nf4  lookup:FILE        a list of values, with scales for blocks, rows or all, or without
 //   mxfp4                   e2m1,per=block,block=32,scale=e8m0: a power of two for each 32 values
 //   nvfp4                   e2m1,per=block,block=16,scale=e4m3,outer=f32: and a float32 scale over all of them
 //   q4_k ggml:mxfp4 ...     a block type of another library, whose code does it all
@@ -38,6 +39,14 @@ enum class Span {
   token,  // all values of one token, however many rows they are
   row,    // ne[0] contiguous values
   block,  // a number of contiguous values of a row; the row's end may cut the last block short
+  tile,   // rows and columns of a matrix of weights, whose ends may cut the last tiles short
+};
+
+// The size of the tiles that share a scale, for Span::tile.
+struct TileSize {
+  std::int64_t rows = 0, columns = 0;
+
+  bool operator==(const TileSize&) const = default;
 };
 
 // How the range that the outermost scale covers is found: from the values that are rounded, from a file that has a
@@ -88,6 +97,7 @@ struct Format {
   Scale scale;
   std::optional<Span> per;                  // left out: see span_of_scale()
   std::int64_t block = kDefaultBlock;       // values in a block, for per=block
+  TileSize tile;                            // for tile=
   ScaleType outer_scale = ScaleType::none;  // f32: over all values of a tensor or token, beside the scales of blocks
   RangeRule range;
   Fit fit = Fit::absmax;                                   // of NVFP4's blocks

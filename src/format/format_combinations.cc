@@ -32,7 +32,8 @@ void give_float_its_scale(Format& format, const GivenKeys& given) {
   if (is_plain_float && has_static_range(format) && format.outer_scale == ScaleType::none) format.per = Span::tensor;
   if (is_plain_float && !format.per) {
     for (const auto* key : {"block", "range", "scale", "outer", "fit", "arithmetic"}) {
-      refuse_where(given.has(key), fmt::format("{}= is for values that share a scale: add per=, or leave it out", key));
+      refuse_where(given.has(key),
+                   fmt::format("{}= is for values that share a scale: add per= or tile=, or leave it out", key));
     }
     return;
   }
@@ -76,8 +77,6 @@ void check_arithmetic(const Format& format) {
 void check_range(const Format& format) {
   if (format.range.kind == RangeRule::absmax) return;
   refuse_where(is_microscaled(format), "range= does not go with scale=e8m0 in blocks, which follows from their absmax");
-  refuse_where(format.range.kind == RangeRule::mse && has_float_scale(format),
-               "range=mse is for integers: a float element takes range=absmax, percentile:P, static:FILE or a number");
 }
 
 void check_scale(const Format& format, const GivenKeys& given) {
@@ -109,13 +108,23 @@ void check_rotation(const Format& format) {
 
 void settle_parts(Format& format, const std::vector<std::string_view>& keys) {
   const GivenKeys given(keys);
+  if (given.has("tile")) {
+    refuse_where(given.has("per") || given.has("block"),
+                 "tile= says which values share a scale: leave per= and block= out");
+    refuse_where(has_static_range(format), "a fixed range= is one for all values: leave tile= out");
+    refuse_where(is_searched(format.range),
+                 fmt::format("tile= does not go with range={}: it takes range=absmax", to_string(format.range)));
+    format.per = Span::tile;
+  }
   refuse_where(given.has("seed") && !is_random(format.rounding),
                "seed= is for random numbers: it goes with round=stochastic");
   give_float_its_scale(format, given);
   refuse_where(given.has("block") && format.per != Span::block, "block= says how long blocks are: add per=block");
   if (has_static_range(format) && format.outer_scale == ScaleType::none) {
+    const bool is_nf4_by_name = format.name == nf4().name && !given.has("per");
+    refuse_where(given.has("block"), "a fixed range= is one for all values: leave block= out");
     refuse_where(
-        format.per.value_or(Span::tensor) != Span::tensor,
+        !is_nf4_by_name && format.per.value_or(Span::tensor) != Span::tensor,
         "per= does not go with a fixed range=: that is one range for all values of a site, which is per=tensor: "
         "leave per= out");
     format.per = Span::tensor;

@@ -33,6 +33,18 @@ void add_element(FormatFacts& facts, const Element& element) {
   facts.steps = std::int64_t{1} << element.mantissa_bits;
   facts.codes = fmt::format("1 sign, {} exponent, {} mantissa", element.exponent_bits, element.mantissa_bits);
   facts.specials = specials_of(element);
+  if (const auto* codebook = element.codebook) {
+    const auto& values = codebook->values;
+    facts.codes = fmt::format("{} values, {} .. {}", values.size(), values.front(), values.back());
+    facts.smallest_normal.reset();
+    facts.steps.reset();
+    facts.smallest_subnormal = std::numeric_limits<double>::infinity();
+    for (const float value : values) {
+      if (value != 0)
+        facts.smallest_subnormal = std::min(*facts.smallest_subnormal, std::fabs(static_cast<double>(value)));
+    }
+    return;
+  }
   if (!element.is_fixed_point()) return;
   const double step = element.smallest_subnormal();  // the same everywhere
   facts.smallest_normal.reset();
@@ -57,6 +69,8 @@ std::string span_of(const Format& format) {
       return "token";
     case Span::block:
       return fmt::format("{} values", format.block);
+    case Span::tile:
+      return fmt::format("{} rows x {} columns", format.tile.rows, format.tile.columns);
     case Span::row:
       break;
   }
@@ -104,7 +118,9 @@ ExampleScale scale_of_group(const Format& format, std::span<const float> group, 
 
 // The scale of each value of a row.
 std::vector<ExampleScale> scales_of_row(const Format& format, std::span<const float> row) {
-  const auto block = format.per == Span::block ? static_cast<std::size_t>(format.block) : row.size();
+  const auto block = format.per == Span::block  ? static_cast<std::size_t>(format.block)
+                     : format.per == Span::tile ? static_cast<std::size_t>(format.tile.columns)
+                                                : row.size();
   const float outer = format.outer_scale != ScaleType::none ? scale_of(format, row).outer : 0;
   std::vector<ExampleScale> scales;
   for (std::size_t begin = 0; begin < row.size(); begin += block) {
@@ -149,6 +165,11 @@ FormatFacts facts_of(const Format& format) {
   if (format.per == Span::block) {
     const int zero_point = format.asymmetric ? format.element.bits() : 0;
     facts.bits += static_cast<double>(bits_of(format.scale) + zero_point) / static_cast<double>(format.block);
+  }
+  if (format.per == Span::tile) {
+    const int zero_point = format.asymmetric ? format.element.bits() : 0;
+    facts.bits += static_cast<double>(bits_of(format.scale) + zero_point) /
+                  (static_cast<double>(format.tile.rows) * static_cast<double>(format.tile.columns));
   }
   if (format.codes != IntegerCodes::narrow) {
     const auto codes = integer_scale(format, {});

@@ -56,6 +56,18 @@ std::int64_t block_of_option(const FormatOption& option) {
   throw usage_error(fmt::format("bad block={}: block= takes a whole number from 1", option.value));
 }
 
+// "RxC".
+TileSize tile_of_option(const FormatOption& option) {
+  const std::string_view text = option.value;
+  const auto cross = text.find('x');
+  if (cross != std::string_view::npos) {
+    const auto rows = number_of_text<std::int64_t>(text.substr(0, cross));
+    const auto columns = number_of_text<std::int64_t>(text.substr(cross + 1));
+    if (rows && columns && *rows >= 1 && *columns >= 1) return {*rows, *columns};
+  }
+  throw usage_error(fmt::format("bad tile={}: tile= takes ROWSxCOLUMNS, such as 128x128", text));
+}
+
 // "TYPE[:RULE]", or the rule alone where the scale is E8M0's already.
 Scale scale_of_option(const Format& format, const FormatOption& option) {
   const std::string_view text = option.value;
@@ -152,6 +164,27 @@ bool can_have_range(const Format& format) {
   return can_be_scaled(format) && (!is_in_blocks(format) || finds_range(format));
 }
 bool can_be_scaled_float(const Format& format) { return can_be_scaled(format) && !format.element.is_fixed_point(); }
+bool is_scaled_grid(const Format& format) { return can_be_scaled_float(format) && !is_codebook(format); }
+// Codebooks take the nearest value alone.
+bool can_be_directed(const Format& format) { return is_rounded_here(format) && !is_codebook(format); }
+
+constexpr auto kOneRange = "range= and outer=static:FILE both say what the outermost scale is found from: keep one";
+
+void set_range(Format& format, const FormatOption& option) {
+  if (needs_range_file(format)) throw usage_error(kOneRange);
+  format.range = parse_range(option.value);
+}
+
+// static:FILE is short for f32 with range=static:FILE.
+void set_outer_scale(Format& format, const FormatOption& option) {
+  if (!option.value.starts_with("static:")) {
+    format.outer_scale = value_of_option(kOuterWords, option);
+    return;
+  }
+  if (format.range != RangeRule()) throw usage_error(kOneRange);
+  format.range = parse_range(option.value);
+  format.outer_scale = ScaleType::f32;
+}
 
 struct OptionRule {
   std::string_view key;
@@ -166,8 +199,13 @@ constexpr OptionRule kOptionRules[] = {
      [](Format& format, const FormatOption& option) { format.per = value_of_option(kSpanWords, option); },
      [](const Format& format) {
        // A static range implies the span.
-       const bool is_implied = !format.per || (has_static_range(format) && format.outer_scale == ScaleType::none);
+       const bool is_implied = !format.per || format.per == Span::tile ||
+                               (has_static_range(format) && format.outer_scale == ScaleType::none);
        return std::string(is_implied ? "" : word_of_value(kSpanWords, *format.per));
+     }},
+    {"tile", can_have_span, [](Format& format, const FormatOption& option) { format.tile = tile_of_option(option); },
+     [](const Format& format) {
+       return format.tile == TileSize() ? "" : fmt::format("{}x{}", format.tile.rows, format.tile.columns);
      }},
     {"block", can_be_scaled, [](Format& format, const FormatOption& option) { format.block = block_of_option(option); },
      [](const Format& format) { return std::to_string(format.block); }},
@@ -177,18 +215,15 @@ constexpr OptionRule kOptionRules[] = {
     {"codes", is_integer,
      [](Format& format, const FormatOption& option) { format.codes = value_of_option(kCodesWords, option); },
      [](const Format& format) { return std::string(word_of_value(kCodesWords, format.codes)); }},
-    {"range", can_have_range,
-     [](Format& format, const FormatOption& option) { format.range = parse_range(option.value); },
-     [](const Format& format) { return to_string(format.range); }},
+    {"range", can_have_range, set_range, [](const Format& format) { return to_string(format.range); }},
     {"scale", can_be_scaled,
      [](Format& format, const FormatOption& option) { format.scale = scale_of_option(format, option); }, text_of_scale},
-    {"outer", can_be_scaled_float,
-     [](Format& format, const FormatOption& option) { format.outer_scale = value_of_option(kOuterWords, option); },
+    {"outer", can_be_scaled_float, set_outer_scale,
      [](const Format& format) { return std::string(word_of_value(kOuterWords, format.outer_scale)); }},
-    {"fit", can_be_scaled_float,
+    {"fit", is_scaled_grid,
      [](Format& format, const FormatOption& option) { format.fit = value_of_option(kFitWords, option); },
      [](const Format& format) { return std::string(word_of_value(kFitWords, format.fit)); }},
-    {"arithmetic", can_be_scaled_float,
+    {"arithmetic", is_scaled_grid,
      [](Format& format, const FormatOption& option) { format.arithmetic = value_of_option(kArithmeticWords, option); },
      [](const Format& format) { return std::string(word_of_value(kArithmeticWords, format.arithmetic)); }},
     {"rotate", [](const Format&) { return true; },
@@ -198,10 +233,10 @@ constexpr OptionRule kOptionRules[] = {
      [](const Format& format) { return is_rounded_here(format) && !has_scale(format) && format.element.has_infinity; },
      [](Format& format, const FormatOption& option) { format.saturate = value_of_option(kOverflowWords, option); },
      [](const Format& format) { return std::string(word_of_value(kOverflowWords, format.saturate)); }},
-    {"round", is_rounded_here,
+    {"round", can_be_directed,
      [](Format& format, const FormatOption& option) { format.rounding = value_of_option(kRoundingWords, option); },
      [](const Format& format) { return to_string(format.rounding); }},
-    {"seed", is_rounded_here, [](Format& format, const FormatOption& option) { format.seed = seed_of_option(option); },
+    {"seed", can_be_directed, [](Format& format, const FormatOption& option) { format.seed = seed_of_option(option); },
      [](const Format& format) { return std::to_string(format.seed); }},
     {"imatrix", [](const Format& format) { return !is_rounded_here(format); },
      [](Format& format, const FormatOption& option) {
@@ -231,7 +266,8 @@ std::vector<FormatOption> changed_options(const Format& format, const Format& pl
   for (const auto& rule : kOptionRules) {
     if (!rule.applies(format)) continue;
     auto value = rule.print(format);
-    if (value != rule.print(plain)) options.push_back({std::string(rule.key), std::move(value)});
+    // An empty one is implied by another option.
+    if (!value.empty() && value != rule.print(plain)) options.push_back({std::string(rule.key), std::move(value)});
   }
   return options;
 }

@@ -11,6 +11,8 @@ Format for_activation(Format format) {
   return format;
 }
 
+bool is_codebook(const Format& format) { return format.element.codebook != nullptr; }
+
 bool has_scale(const Format& format) { return format.scale.type != ScaleType::none; }
 
 bool has_integer_scale(const Format& format) {
@@ -18,7 +20,8 @@ bool has_integer_scale(const Format& format) {
 }
 
 bool is_microscaled(const Format& format) {
-  return format.scale.type == ScaleType::e8m0 && format.per == Span::block && format.outer_scale == ScaleType::none;
+  return !is_codebook(format) && format.scale.type == ScaleType::e8m0 && format.per == Span::block &&
+         format.outer_scale == ScaleType::none;
 }
 
 bool has_float_scale(const Format& format) {
@@ -52,6 +55,8 @@ bool needs_token_layout(const Format& format) {
 bool shares_scale_across_rows(const Format& format) {
   return format.outer_scale != ScaleType::none || format.per == Span::tensor || format.per == Span::token;
 }
+
+bool shares_scale_in_tiles(const Format& format) { return format.per == Span::tile; }
 
 bool shares_scale_across_tensor(const Format& format) {
   return format.outer_scale != ScaleType::none || format.per == Span::tensor;

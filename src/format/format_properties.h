@@ -16,6 +16,9 @@ Span span_of_scale(const Format& format, ScaledAs scaled);
 // The format with the span filled in for an activation.
 Format for_activation(Format format);
 
+// Whether the element is a list of values.
+bool is_codebook(const Format& format);
+
 // Whether values are divided by a scale that the format finds. Not for block types, which have their own.
 bool has_scale(const Format& format);
 
@@ -54,6 +57,9 @@ bool shares_scale_across_rows(const Format& format);
 
 // Whether one scale is shared by all values of a weight, so that it must be found before any of them is rounded.
 bool shares_scale_across_tensor(const Format& format);
+
+// Whether rows share scales in tiles: those must be found before any of their rows is rounded (TileScales).
+bool shares_scale_in_tiles(const Format& format);
 
 // Whether the format can only round with an importance matrix.
 bool needs_importance(const Format& format);
