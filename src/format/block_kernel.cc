@@ -296,10 +296,10 @@ class IntegerBlocks {
   Words saturated_;
 };
 
-// Rounds whole blocks of at most kTogether values. Returns how many values saturated in blocks that the reference
-// rounded.
+// Rounds whole blocks of at most kTogether values. Returns how many values saturated. `blocks` is passed by value, so
+// that its members can stay in registers.
 template <bool has_random, typename Blocks>
-HWY_INLINE std::int64_t round_blocks(float* values, std::size_t count, const std::uint32_t* random, Blocks& blocks) {
+HWY_INLINE std::int64_t round_blocks(float* values, std::size_t count, const std::uint32_t* random, Blocks blocks) {
   const F f;
   const I i32;
   const std::size_t size = blocks.block_size();
@@ -325,12 +325,12 @@ HWY_INLINE std::int64_t round_blocks(float* values, std::size_t count, const std
       hn::StoreU(blocks(hn::LoadU(f, block + i), words), f, block + i);
     }
   }
-  return saturated;
+  return saturated + blocks.saturated();
 }
 
 // Rounds a row. A short last block is padded with zeros.
 template <bool has_random, typename Blocks>
-std::int64_t round_row(float* row, std::size_t count, const std::uint32_t* random, Blocks blocks) {
+std::int64_t round_row(float* row, std::size_t count, const std::uint32_t* random, const Blocks& blocks) {
   const std::size_t size = blocks.block_size();
   std::int64_t saturated = 0;
   std::size_t i = 0;
@@ -348,7 +348,7 @@ std::int64_t round_row(float* row, std::size_t count, const std::uint32_t* rando
     saturated += round_blocks<has_random>(rest.data(), 1, rest_random.data(), blocks);
     std::copy_n(rest.begin(), count - i, row + i);
   }
-  return saturated + blocks.saturated();
+  return saturated;
 }
 
 // Rounds blocks of E2M1 under the scale that loses less: for 6, or for 4. A multiple of 16 values, at most kTogether.
@@ -444,15 +444,18 @@ class FourOverSix16 {
       hn::Store(four, f, fours.data() + b);
     }
     std::int64_t saturated = 0;
+    auto to_element = to_element_;  // in registers
     for (std::size_t b = 0; b < count; ++b) {
       float* const block = values + b * kBlock;
       const std::uint32_t* const words = is_random(rounding) ? random + b * kBlock : nullptr;
       if (HWY_UNLIKELY(!(is_plain_outer_ && sixes[b] > 0))) {
         saturated += round_scaled_block(format_, outer_, {block, kBlock}, words);
       } else {
-        round_block(block, hn::Set(f, sixes[b]), hn::Set(f, fours[b]), words, std::make_index_sequence<kVectors>());
+        round_block(to_element, block, hn::Set(f, sixes[b]), hn::Set(f, fours[b]), words,
+                    std::make_index_sequence<kVectors>());
       }
     }
+    to_element_ = to_element;
     return saturated;
   }
 
@@ -469,20 +472,20 @@ class FourOverSix16 {
 
   // Indexes are constants, so that arrays of vectors stay in registers.
   template <std::size_t... k>
-  HWY_INLINE void round_block(float* block, Floats six, Floats four, const std::uint32_t* random,
-                              std::index_sequence<k...>) {
+  static HWY_INLINE void round_block(ToBlockGrid<rounding>& to_element, float* block, Floats six, Floats four,
+                                     const std::uint32_t* random, std::index_sequence<k...>) {
     const F f;
     prefetch_ahead(block, kRowAhead);
     const Floats x[kVectors] = {hn::LoadU(f, block + k * kLanes)...};
     const Words words[kVectors] = {is_random(rounding) ? hn::LoadU(U(), random + k * kLanes) : hn::Zero(U())...};
-    auto to_element_of_four = to_element_;
-    const Floats of_six[kVectors] = {hn::Mul(to_element_(hn::Div(x[k], six), words[k]), six)...};
+    auto to_element_of_four = to_element;
+    const Floats of_six[kVectors] = {hn::Mul(to_element(hn::Div(x[k], six), words[k]), six)...};
     const Floats of_four[kVectors] = {hn::Mul(to_element_of_four(hn::Div(x[k], four), words[k]), four)...};
     Floats errors_of_six[kVectors] = {square(hn::Sub(of_six[k], x[k]))...};
     Floats errors_of_four[kVectors] = {square(hn::Sub(of_four[k], x[k]))...};
     const auto takes_four = hn::Lt(total(errors_of_four), total(errors_of_six));
     (hn::StoreU(hn::IfThenElse(takes_four, of_four[k], of_six[k]), f, block + k * kLanes), ...);
-    to_element_.count_where(takes_four, to_element_of_four);
+    to_element.count_where(takes_four, to_element_of_four);
   }
 
   static HWY_INLINE Floats square(Floats x) { return hn::Mul(x, x); }
