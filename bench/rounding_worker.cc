@@ -18,12 +18,13 @@
 
 #include "error.h"
 #include "format/fake_quantize.h"
+#include "format/format_properties.h"
 #include "format/ggml_types.h"
 #include "parallel.h"
 
 namespace {
 
-constexpr std::int64_t kElements = std::int64_t{1} << 25, kRow = 4096, kPiece = 16 * kRow;
+constexpr std::int64_t kElements = std::int64_t{1} << 25, kRow = 4096, kPiece = 16 * kRow, kMatrix = 128 * kRow;
 
 void run(const std::string& what, int threads, const std::string& name, std::vector<float>& values,
          std::vector<float>& target, std::vector<char>& quantized) {
@@ -46,14 +47,17 @@ void run(const std::string& what, int threads, const std::string& name, std::vec
     return;
   }
   // As activations are: a row is a token, with a scale of its own where the format shares one among all it is given.
+  // Tiles are of weights: 128 rows are a matrix.
   const auto format = fakequant::parse_format(name);
-  fakequant::parallel_for(kElements / kPiece, threads, [&](std::int64_t piece) {
-    for (auto row = piece * kPiece; row < (piece + 1) * kPiece; row += kRow) {
-      const std::span<float> span(values.data() + row, static_cast<std::size_t>(kRow));
+  const bool is_tiled = fakequant::shares_scale_in_tiles(format);
+  const auto size = is_tiled ? kMatrix : kPiece, part = is_tiled ? kMatrix : kRow;
+  fakequant::parallel_for(kElements / size, threads, [&](std::int64_t piece) {
+    for (auto row = piece * size; row < (piece + 1) * size; row += part) {
+      const std::span<float> span(values.data() + row, static_cast<std::size_t>(part));
       if (what == "measure") {
-        fakequant::fake_quantize(format, span);
+        fakequant::fake_quantize(format, span, {.row = kRow});
       } else {
-        fakequant::round_values(format, span);
+        fakequant::round_values(format, span, {.row = kRow});
       }
     }
   });

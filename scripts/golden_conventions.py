@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes tests/golden/conventions.txt: checksums of what other libraries' own code makes of the same values.
 
-Needs torch, torchao, nvidia-modelopt and compressed-tensors of PyPI (several GB), and a CPU:
+Needs torch, torchao, nvidia-modelopt, compressed-tensors and bitsandbytes of PyPI (several GB), and a CPU:
 
     python3 scripts/golden_conventions.py > tests/golden/conventions.txt
 
@@ -18,6 +18,7 @@ warnings.filterwarnings("ignore")
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
 logging.disable(logging.WARNING)
 
+import bitsandbytes.functional
 import numpy as np
 import torch
 from compressed_tensors.quantization import QuantizationArgs
@@ -96,10 +97,15 @@ def compressed_tensors(x, strategy, group=None, **arguments):
     return fake_quantize(x, scale, zero_point, arguments)
 
 
+def bitsandbytes_nf4(x, block):
+    return bitsandbytes.functional.dequantize_4bit(*bitsandbytes.functional.quantize_4bit(x, blocksize=block, quant_type="nf4"))
+
+
 def conventions():
     whole, row, blocks = (ROWS, COLUMNS), (1, COLUMNS), (1, 128)
     for span, size in (("tensor", whole), ("row", row), ("block,block=128", blocks)):
         yield f"e4m3,per={span}", "torchao", lambda x, size=size: torchao_float8(x, size)
+    yield "e4m3,tile=128x128", "torchao", lambda x: torchao_float8(x, (128, 128))
     yield "e5m2,per=row", "torchao", lambda x: torchao_float8(x, row, torch.float8_e5m2)
     elements = {"mxfp8": torch.float8_e4m3fn, "mxfp8e5m2": torch.float8_e5m2, "mxfp6": DTYPE_FP6_E3M2,
                 "mxfp6e2m3": DTYPE_FP6_E2M3, "mxfp4": torch.float4_e2m1fn_x2}
@@ -115,6 +121,8 @@ def conventions():
     yield "int8,codes=full", "compressed-tensors", lambda x: compressed_tensors(x, "channel", num_bits=8, type="int")
     yield "int4,per=block,block=32,codes=full", "compressed-tensors", lambda x: compressed_tensors(x, "group", 32, num_bits=4, type="int")
     yield "mxfp4,scale=even", "compressed-tensors", lambda x: compressed_tensors(x, "group", 32, num_bits=4, type="float", scale_dtype=torch.uint8)
+    yield "nf4", "bitsandbytes", lambda x: bitsandbytes_nf4(x, 64)
+    yield "nf4,block=128", "bitsandbytes", lambda x: bitsandbytes_nf4(x, 128)
 
 
 def main():

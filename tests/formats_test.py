@@ -8,7 +8,7 @@ import unittest
 import gguf
 import numpy as np
 
-from program import MODEL, TEXT, ProgramTest, run, run_llama
+from program import MODEL, NATIVE, TEXT, ProgramTest, run, run_llama
 
 MATRIX = "blk.2.ffn_down.weight"
 
@@ -79,7 +79,7 @@ class FormatsTest(ProgramTest):
                 "int17": "2 to 16 bits",
                 "int8,per=block,block=0": "a whole number from 1",
                 "int8,range=percentile:120": "at most 100",
-                "e4m3,mode=asym": "no option 'mode': it takes per=, block=,",
+                "e4m3,mode=asym": "no option 'mode': it takes per=, tile=, block=,",
                 "e4m3,scale=bf16": "add per=",
                 "mxfp4,per=row": "it takes block=, scale="}.items():
             self.refuse(2, pattern, "formats", format_text)
@@ -121,6 +121,91 @@ class WeightFormatsTest(ProgramTest):
             expected = wide[0, :50].astype(np.float16).astype(np.float64)
         for example, value in zip(examples["examples"], expected):
             self.assertEqual(example["rounded"], None if np.isinf(value) else value)
+
+    def test_rotations_are_numpys(self):
+        n = 128
+        matrix = np.array([[1.0]])
+        while len(matrix) < n:
+            matrix = np.block([[matrix, matrix], [matrix, -matrix]])
+        matrix /= np.sqrt(n)
+        shape = self.before.shape
+        x = self.before.astype(np.float64).reshape(-1, n) @ matrix
+        groups = x.reshape(-1, 32)
+        scale = np.abs(groups).max(axis=1, keepdims=True) / 7
+        expected = ((np.rint(groups / scale) * scale).reshape(x.shape) @ matrix).reshape(shape)
+        rounded = self.rounded(f"int4,per=block,rotate=hadamard:{n}")
+        # A value near a tie may go the other way in float32, and with it its block.
+        self.assertLess(np.count_nonzero(np.abs(rounded - expected) > 1e-5), 0.01 * expected.size)
+        undone = self.rounded("mantissa23,rotate=random:3")
+        self.assertLess(np.abs(undone - self.before).max(), 1e-6 * np.abs(self.before).max())
+        # A matrix with outliers loses less at 4 bits where they are spread.
+        q4, rotated = self.rounded("q4_0"), self.rounded("q4_0,rotate=hadamard")
+        self.assertNotEqual(np.abs(q4 - rotated).max(), 0)
+        self.refuse(2, "cannot be rotated in blocks of 1024, which does not divide them", "apply", self.model, "-o",
+                    self.path("no.gguf"), "--rule", f"w:{MATRIX}=e4m3,rotate=hadamard:1024")
+        self.refuse(2, "ranges of values that are not rotated", "formats", "int8,range=static:x,rotate=hadamard")
+
+    def test_codebooks_are_numpys(self):
+        levels = [-3, -1.5, -1, -0.5, 0, 0.25, 0.75, 2]
+        path = self.path("levels.txt")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("# a chip\n" + "\n".join(map(str, reversed(levels))) + "\n")
+        levels = np.array(levels, np.float32)
+        groups = self.before.reshape(-1, 32)
+        scale = np.abs(groups).max(axis=1, keepdims=True) / np.float32(3)
+        index = np.searchsorted((levels[1:] + levels[:-1]) / np.float32(2), groups * (np.float32(1) / scale), side="left")
+        expected = (levels[index] * scale).reshape(self.before.shape)
+        self.assert_same(self.rounded(f"lookup:{path},per=block") + 0, expected + 0)
+        self.assertEqual(self.measure("formats", f"lookup:{path},per=block")["formats"][0]["bits"], 4)
+        recipe = self.path("recipe.yaml")  # beside the file
+        with open(recipe, "w", encoding="utf-8") as file:
+            file.write(f"rules:\n  - weights: {MATRIX}\n    format: lookup:levels.txt\n    per: block\n")
+        out = self.path("by_recipe.gguf")
+        self.assertEqual(run("apply", self.model, "-o", out, "--recipe", recipe).returncode, 0)
+        self.assert_same(tensor_of(out, MATRIX) + 0, expected + 0)
+        self.refuse(2, "cannot read it", "formats", "lookup:" + self.path("none.txt"))
+        self.assertEqual(self.measure("formats", "nf4")["formats"][0]["bits"], 4.5)
+
+    def test_tiles_are_numpys(self):
+        x, (rows, columns) = self.before, (48, 100)
+        expected = np.empty_like(x)
+        for r in range(0, x.shape[0], rows):
+            for c in range(0, x.shape[1], columns):
+                tile = x[r:r + rows, c:c + columns]
+                scale = np.abs(tile).max() / np.float32(127)
+                expected[r:r + rows, c:c + columns] = np.rint(tile / scale).clip(-127, 127) * scale
+        self.assert_same(self.rounded(f"int8,tile={rows}x{columns}") + 0, expected + 0)
+        self.refuse(2, "tile= is for weights", "eval", self.model, "-f", TEXT, "--rule", "a:ffn_norm=e4m3,tile=8x8")
+        # In memory, streamed or not, as in a file.
+        rules = ("--rule", "w:ffn_down=e4m3,tile=48x100", "--rule", "w:attn_q=int4,tile=128x128,scale=f16")
+        text = ("-f", TEXT, "--chunks", 1, "--ctx-size", 64, "--threads", 1)
+        out = self.path("tiled.gguf")
+        self.assertEqual(run("apply", self.model, "-o", out, *rules).returncode, 0)
+        copied = self.measure("eval", self.model, *text, "--against", out)["variants"][0]
+        for arguments in ((), NATIVE):
+            placed = self.measure("eval", self.model, *text, *arguments, *rules)["variants"][0]
+            if arguments:
+                copied = self.measure("eval", self.model, *text, *NATIVE, "--against", out)["variants"][0]
+            self.assertEqual((placed["ppl"], placed["kld"]), (copied["ppl"], copied["kld"]))
+
+    def test_a_rotation_is_the_same_however_weights_are_held(self):
+        rules = ("--rule", "w:ffn_down=nvfp4,rotate=random:1", "--rule", "w:attn_q=e4m3,rotate=hadamard:64")
+        text = ("-f", TEXT, "--chunks", 1, "--ctx-size", 64, "--threads", 1)
+        out = self.path("rotated.gguf")
+        self.assertEqual(run("apply", self.model, "-o", out, *rules).returncode, 0)
+        placed = self.measure("eval", self.model, *text, *rules)["variants"][0]
+        copied = self.measure("eval", self.model, *text, "--against", out)["variants"][0]
+        self.assertEqual((placed["ppl"], placed["kld"]), (copied["ppl"], copied["kld"]))
+        activations = ("--rule", "a:in(matrices)=int4,rotate=hadamard", "--rule", "a:Kcur=q4_0,rotate=hadamard:32")
+        one = self.measure("eval", self.model, *text, *activations)
+        other = self.measure("eval", self.model, *text[:-1], 2, "--batch-size", 7, *activations)
+        self.assertEqual(one["variants"], other["variants"])
+        self.assertTrue(all(site["errors"]["changed"] > 0 for site in one["sites"] if "errors" in site))
+        study = self.path("study.db")
+        swept = self.measure("sweep", self.model, *text, "-o", study, "--site", "w:ffn_down", "--format", "int4", "--format",
+                             "int4,rotate=hadamard")["variants"]
+        self.assertIn("int4,rotate=hadamard", {variant["format"] for variant in swept})
+        self.assertEqual(run("plan", study, "--bits", "8").returncode, 0)
 
     def test_integers_are_numpys(self):
         x = self.before

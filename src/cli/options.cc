@@ -11,6 +11,7 @@
 
 #include "engine/processors.h"
 #include "error.h"
+#include "format/format_properties.h"
 #include "gguf/tensor_type.h"
 #include "recipe/recipe_yaml.h"
 #include "report/numbers.h"
@@ -303,6 +304,7 @@ std::vector<std::string> format_files(const Format& format) {
   for (const auto& file : {format.importance_file, format.range.file}) {
     if (!file.empty()) files.push_back(file);
   }
+  if (is_codebook(format) && !format.element.codebook->file.empty()) files.push_back(format.element.codebook->file);
   return files;
 }
 

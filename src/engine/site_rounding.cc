@@ -20,7 +20,7 @@ void check_rows_of_tokens(const TokenDimension& dimension, const Rule& rule) {
   if (dimension.kind != TokenDimension::mixed || rounds_values_independently(rule.format)) return;
   throw usage_error(
       fmt::format("its rows hold values of several tokens, so that rounding to {} would depend on which are evaluated "
-                  "together: give it a format without a scale and without chance, {}",
+                  "together: give it a format without a scale, a rotation or chance, {}",
                   to_string(rule.format), kWayOut));
 }
 

@@ -1,5 +1,6 @@
 #include "format/block_kernel.h"
 
+#include "format/format_properties.h"
 #include "format/reference.h"
 #include "format/scale.h"
 
@@ -53,6 +54,11 @@ class ToBlockGrid {
 
   std::int64_t saturated() const { return hn::GetLane(hn::SumOfLanes(U(), saturated_)); }
 
+  // Counts as the other does where the mask is true.
+  void count_where(FloatMask mask, const ToBlockGrid& other) {
+    saturated_ = hn::IfThenElse(hn::RebindMask(U(), mask), other.saturated_, saturated_);
+  }
+
   // Forgets what saturated since the other counted.
   void count_as(const ToBlockGrid& other) { saturated_ = other.saturated_; }
 
@@ -87,11 +93,8 @@ class MxBlocks {
   static constexpr std::uintptr_t kAhead = kPageAhead;
   std::size_t block_size() const { return size_(); }
 
-  explicit MxBlocks(const Format& format)
-      : element_(format.element),
-        rule_(format.scale.rule),
-        size_(static_cast<std::size_t>(format.block)),
-        to_grid_(format.element) {
+  MxBlocks(const Format& format, std::size_t block)
+      : element_(format.element), rule_(format.scale.rule), size_(block), to_grid_(format.element) {
     const auto& element = format.element;
     const I i32;
     // As the mantissa of a float32, cut off: above it are the floats whose significand is.
@@ -129,6 +132,16 @@ class MxBlocks {
   Integers largest_mantissa_kept_, largest_exponent_;
 };
 
+// What rounding to an element's values is made from.
+template <typename ToElement>
+const auto& element_argument(const Format& format) {
+  if constexpr (std::is_same_v<ToElement, ToCodebook>) {
+    return *format.element.codebook;
+  } else {
+    return format.element;
+  }
+}
+
 // Rounds the numbers of scales to the type that stores them.
 class ToScaleType {
  public:
@@ -162,7 +175,7 @@ class ToScaleType {
   UpperBitsCut cut_;
 };
 
-template <Rounding rounding, std::size_t constant_size, ScaleArithmetic arithmetic = ScaleArithmetic::division>
+template <typename ToElement, std::size_t constant_size, ScaleArithmetic arithmetic = ScaleArithmetic::division>
 class ScaledBlocks {
  public:
   static constexpr std::size_t kLargestBlock = constant_size != 0 ? constant_size : kTogether;
@@ -170,13 +183,13 @@ class ScaledBlocks {
   static constexpr std::uintptr_t kAhead = constant_size != 0 ? kRowAhead : kPageAhead;
   std::size_t block_size() const { return size_(); }
 
-  ScaledBlocks(const Format& format, float outer)
+  ScaledBlocks(const Format& format, std::size_t block, float outer)
       : format_(format),
         outer_(outer),
         has_outer_(format.outer_scale != ScaleType::none),
-        size_(static_cast<std::size_t>(format.block)),
+        size_(block),
         to_scale_type_(format.scale),
-        to_element_(format.element) {
+        to_element_(element_argument<ToElement>(format)) {
     largest_ = hn::Set(F(), static_cast<float>(format.element.largest));
     one_ = hn::Set(F(), 1.0f);
     scale_ = factor_ = hn::Zero(F());
@@ -209,10 +222,11 @@ class ScaledBlocks {
       factor_ = has_outer_ ? hn::Div(hn::Div(one_, outer), scale_) : scale_;
       scale_ = has_outer_ ? hn::Mul(scale_, outer) : hn::Div(one_, factor_);
     }
+    if constexpr (kIsCodebook) factor_ = hn::Div(one_, scale_);
   }
 
   Floats operator()(Floats x, Words random) {
-    const auto element = arithmetic == ScaleArithmetic::reciprocal ? hn::Mul(x, factor_) : hn::Div(x, scale_);
+    const auto element = kMultiplies ? hn::Mul(x, factor_) : hn::Div(x, scale_);
     return hn::Mul(to_element_(element, random), scale_);
   }
 
@@ -223,12 +237,15 @@ class ScaledBlocks {
   }
 
  private:
+  static constexpr bool kIsCodebook = std::is_same_v<ToElement, ToCodebook>;
+  static constexpr bool kMultiplies = kIsCodebook || arithmetic == ScaleArithmetic::reciprocal;
+
   const Format& format_;
   float outer_;
   bool has_outer_;
   BlockSize<constant_size> size_;
   ToScaleType to_scale_type_;
-  ToBlockGrid<rounding> to_element_;
+  ToElement to_element_;
   Floats largest_, one_, scale_, factor_;
 };
 
@@ -239,8 +256,8 @@ class IntegerBlocks {
   static constexpr std::uintptr_t kAhead = kPageAhead;
   std::size_t block_size() const { return block_size_; }
 
-  explicit IntegerBlocks(const Format& format)
-      : format_(format), block_size_(static_cast<std::size_t>(format.block)), to_scale_type_(format.scale) {
+  IntegerBlocks(const Format& format, std::size_t block)
+      : format_(format), block_size_(block), to_scale_type_(format.scale) {
     const auto codes = integer_scale(format, {});
     divisor_ = hn::Set(F(), largest_of_range(format));
     low_ = hn::Set(F(), codes.low);
@@ -279,10 +296,10 @@ class IntegerBlocks {
   Words saturated_;
 };
 
-// Rounds whole blocks of at most kTogether values. Returns how many values saturated in blocks that the reference
-// rounded.
+// Rounds whole blocks of at most kTogether values. Returns how many values saturated. `blocks` is passed by value, so
+// that its members can stay in registers.
 template <bool has_random, typename Blocks>
-HWY_INLINE std::int64_t round_blocks(float* values, std::size_t count, const std::uint32_t* random, Blocks& blocks) {
+HWY_INLINE std::int64_t round_blocks(float* values, std::size_t count, const std::uint32_t* random, Blocks blocks) {
   const F f;
   const I i32;
   const std::size_t size = blocks.block_size();
@@ -308,12 +325,12 @@ HWY_INLINE std::int64_t round_blocks(float* values, std::size_t count, const std
       hn::StoreU(blocks(hn::LoadU(f, block + i), words), f, block + i);
     }
   }
-  return saturated;
+  return saturated + blocks.saturated();
 }
 
 // Rounds a row. A short last block is padded with zeros.
 template <bool has_random, typename Blocks>
-std::int64_t round_row(float* row, std::size_t count, const std::uint32_t* random, Blocks blocks) {
+std::int64_t round_row(float* row, std::size_t count, const std::uint32_t* random, const Blocks& blocks) {
   const std::size_t size = blocks.block_size();
   std::int64_t saturated = 0;
   std::size_t i = 0;
@@ -331,7 +348,7 @@ std::int64_t round_row(float* row, std::size_t count, const std::uint32_t* rando
     saturated += round_blocks<has_random>(rest.data(), 1, rest_random.data(), blocks);
     std::copy_n(rest.begin(), count - i, row + i);
   }
-  return saturated + blocks.saturated();
+  return saturated;
 }
 
 // Rounds blocks of E2M1 under the scale that loses less: for 6, or for 4. A multiple of 16 values, at most kTogether.
@@ -399,11 +416,140 @@ class FourOverSixBlock {
   ToBlockGrid<rounding> to_element_;
 };
 
+#if HWY_TARGET != HWY_SCALAR && !HWY_HAVE_SCALABLE
+
+// The same for blocks of 16 values, which stay in registers, without branches.
 template <Rounding rounding>
-std::int64_t four_over_six_row(const Format& format, float outer, float* row, std::size_t count,
+class FourOverSix16 {
+ public:
+  static constexpr std::size_t kBlock = 16;
+
+  FourOverSix16(const Format& format, float outer)
+      : format_(format), outer_(outer), to_scale_type_(format.scale), to_element_(format.element) {
+    is_plain_outer_ = outer >= kSmallestPlain && outer <= kLargestPlain;
+  }
+
+  // At most kTogether / 16 blocks.
+  std::int64_t round(float* values, std::size_t count, const std::uint32_t* random) {
+    const F f;
+    const I i32;
+    HWY_ALIGN std::array<std::int32_t, kTogether / kBlock> absmax{};
+    HWY_ALIGN std::array<float, kTogether / kBlock> sixes, fours;
+    for (std::size_t b = 0; b < count; ++b) absmax[b] = absmax_bits(values + b * kBlock, kBlock);
+    for (std::size_t b = 0; b < count; b += hn::Lanes(f)) {
+      const auto value = hn::BitCast(f, hn::Load(i32, absmax.data() + b));
+      const auto six = scale_for(6.0f, value), four = scale_for(4.0f, value);
+      const auto plain = hn::And(is_plain(value), hn::And(is_plain(six), is_plain(four)));
+      hn::Store(hn::IfThenElseZero(plain, six), f, sixes.data() + b);
+      hn::Store(four, f, fours.data() + b);
+    }
+    std::int64_t saturated = 0;
+    auto to_element = to_element_;  // in registers
+    for (std::size_t b = 0; b < count; ++b) {
+      float* const block = values + b * kBlock;
+      const std::uint32_t* const words = is_random(rounding) ? random + b * kBlock : nullptr;
+      if (HWY_UNLIKELY(!(is_plain_outer_ && sixes[b] > 0))) {
+        saturated += round_scaled_block(format_, outer_, {block, kBlock}, words);
+      } else {
+        round_block(to_element, block, hn::Set(f, sixes[b]), hn::Set(f, fours[b]), words,
+                    std::make_index_sequence<kVectors>());
+      }
+    }
+    to_element_ = to_element;
+    return saturated;
+  }
+
+  std::int64_t saturated() const { return to_element_.saturated(); }
+
+ private:
+  static constexpr std::size_t kLanes = hn::MaxLanes(F()), kVectors = kBlock / kLanes;
+  static_assert(kVectors == 1 || kVectors == 2 || kVectors == 4);
+
+  Floats scale_for(float largest, Floats absmax) const {
+    const auto outer = hn::Set(F(), outer_);
+    return hn::Mul(to_scale_type_(hn::Div(hn::Div(absmax, hn::Set(F(), largest)), outer)), outer);
+  }
+
+  // Indexes are constants, so that arrays of vectors stay in registers.
+  template <std::size_t... k>
+  static HWY_INLINE void round_block(ToBlockGrid<rounding>& to_element, float* block, Floats six, Floats four,
+                                     const std::uint32_t* random, std::index_sequence<k...>) {
+    const F f;
+    prefetch_ahead(block, kRowAhead);
+    const Floats x[kVectors] = {hn::LoadU(f, block + k * kLanes)...};
+    const Words words[kVectors] = {is_random(rounding) ? hn::LoadU(U(), random + k * kLanes) : hn::Zero(U())...};
+    auto to_element_of_four = to_element;
+    const Floats of_six[kVectors] = {hn::Mul(to_element(hn::Div(x[k], six), words[k]), six)...};
+    const Floats of_four[kVectors] = {hn::Mul(to_element_of_four(hn::Div(x[k], four), words[k]), four)...};
+    Floats errors_of_six[kVectors] = {square(hn::Sub(of_six[k], x[k]))...};
+    Floats errors_of_four[kVectors] = {square(hn::Sub(of_four[k], x[k]))...};
+    const auto takes_four = hn::Lt(total(errors_of_four), total(errors_of_six));
+    (hn::StoreU(hn::IfThenElse(takes_four, of_four[k], of_six[k]), f, block + k * kLanes), ...);
+    to_element.count_where(takes_four, to_element_of_four);
+  }
+
+  static HWY_INLINE Floats square(Floats x) { return hn::Mul(x, x); }
+
+  // The sum of 16 values in every lane, in the order of round_scaled_block: halves are added to halves.
+  static HWY_INLINE Floats total(Floats (&sums)[kVectors]) {
+    if constexpr (kVectors > 2) {
+      sums[0] = hn::Add(sums[0], sums[2]);
+      sums[1] = hn::Add(sums[1], sums[3]);
+    }
+    if constexpr (kVectors > 1) sums[0] = hn::Add(sums[0], sums[1]);
+    return total_of_lanes(sums[0]);
+  }
+
+  template <typename V>
+  static HWY_INLINE V total_of_lanes(V x) {
+    if constexpr (kLanes > 8) x = hn::Add(x, hn::SwapAdjacentBlocks(hn::ReverseBlocks(F(), x)));
+    if constexpr (kLanes > 4) x = hn::Add(x, hn::SwapAdjacentBlocks(x));
+    if constexpr (kLanes > 2) x = hn::Add(x, hn::Shuffle1032(x));
+    if constexpr (kLanes > 1) x = hn::Add(x, hn::Shuffle2301(x));
+    return x;
+  }
+
+  const Format& format_;
+  float outer_;
+  bool is_plain_outer_ = false;
+  ToScaleType to_scale_type_;
+  ToBlockGrid<rounding> to_element_;
+};
+
+template <Rounding rounding>
+std::int64_t four_over_six_of_16(const Format& format, float outer, float* row, std::size_t count,
+                                 const std::uint32_t* random) {
+  FourOverSix16<rounding> round(format, outer);
+  constexpr std::size_t kBlock = FourOverSix16<rounding>::kBlock;
+  std::int64_t saturated = 0;
+  std::size_t i = 0;
+  while (count - i >= kBlock) {
+    const auto blocks = std::min(count - i, kTogether) / kBlock;
+    saturated += round.round(row + i, blocks, is_random(rounding) ? random + i : nullptr);
+    i += blocks * kBlock;
+  }
+  if (i < count) {  // a short last block, padded with zeros
+    std::array<float, kBlock> rest{};
+    std::array<std::uint32_t, kBlock> rest_random{};
+    std::copy(row + i, row + count, rest.begin());
+    if (is_random(rounding)) std::copy(random + i, random + count, rest_random.begin());
+    saturated += round.round(rest.data(), 1, rest_random.data());
+    std::copy_n(rest.begin(), count - i, row + i);
+  }
+  return saturated + round.saturated();
+}
+
+#endif
+
+template <Rounding rounding>
+std::int64_t four_over_six_row(const Format& format, std::size_t size, float outer, float* row, std::size_t count,
                                const std::uint32_t* random) {
+#if HWY_TARGET != HWY_SCALAR && !HWY_HAVE_SCALABLE
+  if (size == FourOverSix16<rounding>::kBlock) {
+    return four_over_six_of_16<rounding>(format, outer, row, count, random);
+  }
+#endif
   FourOverSixBlock<rounding> round(format, outer);
-  const auto size = static_cast<std::size_t>(format.block);
   std::int64_t saturated = 0;
   std::size_t i = 0;
   for (; i + size <= count; i += size) {
@@ -420,45 +566,54 @@ std::int64_t four_over_six_row(const Format& format, float outer, float* row, st
   return saturated + round.saturated();
 }
 
-constexpr std::size_t kMxBlock = 32, kNvfp4Block = 16;
+constexpr std::size_t kMxBlock = 32, kNvfp4Block = 16, kFloat8Block = 128;
 
 template <Rounding rounding>
-std::int64_t mx_row(const Format& format, float* row, std::size_t count, const std::uint32_t* random) {
-  if (format.block == kMxBlock) {
-    return round_row<is_random(rounding)>(row, count, random, MxBlocks<rounding, kMxBlock>(format));
+std::int64_t mx_row(const Format& format, std::size_t block, float* row, std::size_t count,
+                    const std::uint32_t* random) {
+  if (block == kMxBlock) {
+    return round_row<is_random(rounding)>(row, count, random, MxBlocks<rounding, kMxBlock>(format, block));
   }
-  return round_row<is_random(rounding)>(row, count, random, MxBlocks<rounding, 0>(format));
+  return round_row<is_random(rounding)>(row, count, random, MxBlocks<rounding, 0>(format, block));
 }
 
 template <Rounding rounding>
-std::int64_t scaled_row(const Format& format, float outer, float* row, std::size_t count, const std::uint32_t* random) {
-  if (format.fit == Fit::four_over_six) return four_over_six_row<rounding>(format, outer, row, count, random);
+std::int64_t scaled_row(const Format& format, std::size_t block, float outer, float* row, std::size_t count,
+                        const std::uint32_t* random) {
+  if (is_codebook(format)) {
+    return round_row<false>(row, count, nullptr, ScaledBlocks<ToCodebook, 0>(format, block, outer));
+  }
+  if (format.fit == Fit::four_over_six) return four_over_six_row<rounding>(format, block, outer, row, count, random);
+  const auto round = [&](auto blocks) { return round_row<is_random(rounding)>(row, count, random, blocks); };
+  using ToElement = ToBlockGrid<rounding>;
   if (format.arithmetic == ScaleArithmetic::reciprocal) {
-    using Blocks = ScaledBlocks<rounding, 0, ScaleArithmetic::reciprocal>;
-    return round_row<is_random(rounding)>(row, count, random, Blocks(format, outer));
+    return round(ScaledBlocks<ToElement, 0, ScaleArithmetic::reciprocal>(format, block, outer));
   }
-  if (format.block == kNvfp4Block) {
-    return round_row<is_random(rounding)>(row, count, random, ScaledBlocks<rounding, kNvfp4Block>(format, outer));
-  }
-  return round_row<is_random(rounding)>(row, count, random, ScaledBlocks<rounding, 0>(format, outer));
+  if (block == kNvfp4Block) return round(ScaledBlocks<ToElement, kNvfp4Block>(format, block, outer));
+  if (block == kFloat8Block) return round(ScaledBlocks<ToElement, kFloat8Block>(format, block, outer));
+  return round(ScaledBlocks<ToElement, 0>(format, block, outer));
 }
 
-std::int64_t mx_row_any(const Format& format, float* row, std::size_t count, const std::uint32_t* random) {
-  return with_constant(format.rounding, [&](auto r) { return mx_row<r()>(format, row, count, random); });
+std::int64_t mx_row_any(const Format& format, std::size_t block, float* row, std::size_t count,
+                        const std::uint32_t* random) {
+  return with_constant(format.rounding, [&](auto r) { return mx_row<r()>(format, block, row, count, random); });
 }
 
-std::int64_t scaled_row_any(const Format& format, float outer, float* row, std::size_t count,
+std::int64_t scaled_row_any(const Format& format, std::size_t block, float outer, float* row, std::size_t count,
                             const std::uint32_t* random) {
-  return with_constant(format.rounding, [&](auto r) { return scaled_row<r()>(format, outer, row, count, random); });
+  return with_constant(format.rounding,
+                       [&](auto r) { return scaled_row<r()>(format, block, outer, row, count, random); });
 }
 
 template <Rounding rounding>
-std::int64_t integer_row(const Format& format, float* row, std::size_t count, const std::uint32_t* random) {
-  return round_row<is_random(rounding)>(row, count, random, IntegerBlocks<rounding>(format));
+std::int64_t integer_row(const Format& format, std::size_t block, float* row, std::size_t count,
+                         const std::uint32_t* random) {
+  return round_row<is_random(rounding)>(row, count, random, IntegerBlocks<rounding>(format, block));
 }
 
-std::int64_t integer_row_any(const Format& format, float* row, std::size_t count, const std::uint32_t* random) {
-  return with_constant(format.rounding, [&](auto r) { return integer_row<r()>(format, row, count, random); });
+std::int64_t integer_row_any(const Format& format, std::size_t block, float* row, std::size_t count,
+                             const std::uint32_t* random) {
+  return with_constant(format.rounding, [&](auto r) { return integer_row<r()>(format, block, row, count, random); });
 }
 
 }  // namespace
@@ -474,21 +629,62 @@ HWY_EXPORT(scaled_row_any);
 HWY_EXPORT(integer_row_any);
 }  // namespace
 
-bool can_round_together(std::int64_t block) {
-  return block % 16 == 0 && block <= static_cast<std::int64_t>(kLargestTogether);
+bool can_round_together(std::int64_t block) { return block <= static_cast<std::int64_t>(kLargestTogether); }
+
+namespace {
+
+constexpr std::size_t kMultiple = 16;
+
+// Calls round(values, block, random) for the row, if its blocks are whole vectors. Else for some blocks of it at a
+// time, each of them padded with zeros: these change no scale, and are dropped.
+template <typename Round>
+std::int64_t round_padded(std::span<float> row, std::size_t block, const std::uint32_t* random, const Round& round) {
+  if (block % kMultiple == 0) return round(row, block, random);
+  const auto padded = (block + kMultiple - 1) / kMultiple * kMultiple;
+  const auto together = kLargestTogether / padded;
+  std::array<float, kLargestTogether> values;
+  std::array<std::uint32_t, kLargestTogether> words{};
+  std::int64_t saturated = 0;
+  for (std::size_t begin = 0; begin < row.size(); begin += together * block) {
+    const auto part = row.subspan(begin, std::min(together * block, row.size() - begin));
+    const auto blocks = (part.size() + block - 1) / block;
+    for (std::size_t b = 0; b < blocks; ++b) {
+      const auto from = part.subspan(b * block, std::min(block, part.size() - b * block));
+      const auto to = values.begin() + static_cast<std::ptrdiff_t>(b * padded);
+      std::fill(std::copy(from.begin(), from.end(), to), to + static_cast<std::ptrdiff_t>(padded), 0.0f);
+      if (random != nullptr) std::copy_n(random + begin + b * block, from.size(), words.data() + b * padded);
+    }
+    saturated += round(std::span(values).first(blocks * padded), padded, random == nullptr ? nullptr : words.data());
+    for (std::size_t b = 0; b < blocks; ++b) {
+      const auto to = part.subspan(b * block, std::min(block, part.size() - b * block));
+      std::copy_n(values.data() + b * padded, to.size(), to.begin());
+    }
+  }
+  return saturated;
 }
 
+}  // namespace
+
 std::int64_t round_to_mx(const Format& format, std::span<float> row, const std::uint32_t* random) {
-  return HWY_DYNAMIC_DISPATCH(mx_row_any)(format, row.data(), row.size(), random);
+  const auto block = static_cast<std::size_t>(format.block);
+  return round_padded(row, block, random, [&](std::span<float> values, std::size_t size, const std::uint32_t* words) {
+    return HWY_DYNAMIC_DISPATCH(mx_row_any)(format, size, values.data(), values.size(), words);
+  });
 }
 
 std::int64_t round_to_scaled_blocks(const Format& format, float outer, std::span<float> row,
                                     const std::uint32_t* random) {
-  return HWY_DYNAMIC_DISPATCH(scaled_row_any)(format, outer, row.data(), row.size(), random);
+  const auto block = static_cast<std::size_t>(format.block);
+  return round_padded(row, block, random, [&](std::span<float> values, std::size_t size, const std::uint32_t* words) {
+    return HWY_DYNAMIC_DISPATCH(scaled_row_any)(format, size, outer, values.data(), values.size(), words);
+  });
 }
 
 std::int64_t round_to_integer_blocks(const Format& format, std::span<float> row, const std::uint32_t* random) {
-  return HWY_DYNAMIC_DISPATCH(integer_row_any)(format, row.data(), row.size(), random);
+  const auto block = static_cast<std::size_t>(format.block);
+  return round_padded(row, block, random, [&](std::span<float> values, std::size_t size, const std::uint32_t* words) {
+    return HWY_DYNAMIC_DISPATCH(integer_row_any)(format, size, values.data(), values.size(), words);
+  });
 }
 
 }  // namespace fakequant

@@ -12,7 +12,8 @@
 
 namespace fakequant {
 
-// Whether the functions below take blocks of this size: multiples of 16, up to kLargestTogether.
+// Whether the functions below take blocks of this size: those up to kLargestTogether. They are fastest for multiples of
+// 16; others are padded.
 inline constexpr std::size_t kLargestTogether = 1024;
 bool can_round_together(std::int64_t block);
 

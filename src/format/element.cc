@@ -117,7 +117,17 @@ Element integer_element(int bits) {
   return {"int" + std::to_string(bits), 0, bits - 1, bits - 1, largest, false, false, false, "scale x integer"};
 }
 
+Element codebook_element(const Codebook& codebook) {
+  Element element{codebook.name, 1, 0, 0, codebook.largest(), false, false, false, codebook.source};
+  element.codebook = &codebook;
+  return element;
+}
+
 std::optional<std::uint32_t> encode(const Element& element, double value) {
+  if (const auto* codebook = element.codebook) {
+    if (std::isnan(value)) return std::nullopt;
+    return static_cast<std::uint32_t>(index_in(*codebook, static_cast<float>(value)));
+  }
   const int mantissa_bits = element.mantissa_bits;
   if (std::isnan(value)) {
     if (!element.has_nan) return std::nullopt;
@@ -147,6 +157,9 @@ std::optional<std::uint32_t> encode(const Element& element, double value) {
 }
 
 double decode(const Element& element, std::uint32_t code) {
+  if (const auto* codebook = element.codebook) {
+    return code < codebook->values.size() ? static_cast<double>(codebook->values[code]) : kNan;
+  }
   const int mantissa_bits = element.mantissa_bits;
   const std::uint32_t sign_bit = 1u << (element.bits() - 1);
   if (element.is_fixed_point()) {

@@ -3,7 +3,8 @@
 // Every element is a grid. Between 2^e and 2^(e+1) its values are 2^(e - mantissa_bits) apart; below 2^min_exponent the
 // step stays the same (the subnormals); nothing is above `largest` but infinity, in some. "bf16", "e4m3" and
 // "mantissa5" differ only in these numbers, so a new element is one entry in the table of element.cc. An element
-// without exponent bits is a fixed-point number: its step is the same everywhere.
+// without exponent bits is a fixed-point number: its step is the same everywhere. A codebook is no grid: its values are
+// in a list (codebook.h).
 #pragma once
 
 #include <cstdint>
@@ -11,6 +12,8 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "format/codebook.h"
 
 namespace fakequant {
 
@@ -23,11 +26,12 @@ struct Element {
   bool has_infinity = false;
   bool has_nan = false;
   bool has_negative_zero = true;
-  std::string source;  // the specification that defines it
+  std::string source;                  // the specification that defines it
+  const Codebook* codebook = nullptr;  // the values, where they are a list and not a grid
 
   bool operator==(const Element&) const = default;
 
-  int bits() const { return 1 + exponent_bits + mantissa_bits; }
+  int bits() const { return codebook != nullptr ? codebook->bits() : 1 + exponent_bits + mantissa_bits; }
   bool is_fixed_point() const { return exponent_bits == 0; }
   double smallest_normal() const;
   double smallest_subnormal() const;  // the step below the smallest normal
@@ -46,8 +50,11 @@ const Element& mxint8_element();
 // The element of intN: whole numbers from -(2^(N-1)-1) to 2^(N-1)-1.
 Element integer_element(int bits);
 
+// The values of a codebook as an element.
+Element codebook_element(const Codebook& codebook);
+
 // The code of a value of the grid, in the lowest bits: sign, exponent, mantissa; two's complement for a fixed-point
-// element. No value for NaN if the element has no code for it.
+// element, the index in a codebook. No value for NaN if the element has no code for it.
 std::optional<std::uint32_t> encode(const Element& element, double value);
 
 // The value of a code; NaN for codes that are not numbers, and for codes above the largest value (e8mY has some beyond

@@ -132,6 +132,37 @@ class ToScaledGrid {
   Floats scale_, factor_;
 };
 
+// Rounds to a scale times a value of a codebook.
+template <bool has_factor>
+class ToScaledCodebook {
+ public:
+  ToScaledCodebook(const Codebook& codebook, const FloatScale& scale) : to_codebook_(codebook) {
+    scale_ = hn::Set(F(), scale.scale);
+    factor_ = hn::Set(F(), scale.factor);
+  }
+
+  Floats operator()(Floats x, Words random) {
+    const auto element = has_factor ? hn::Mul(x, factor_) : hn::Div(x, scale_);
+    return hn::Mul(to_codebook_(element, random), scale_);
+  }
+
+  std::int64_t saturated() const { return to_codebook_.saturated(); }
+
+ private:
+  ToCodebook to_codebook_;
+  Floats scale_, factor_;
+};
+
+std::int64_t round_to_list(const Codebook& codebook, float* values, std::size_t count) {
+  return round_each<false>(values, count, nullptr, ToCodebook(codebook));
+}
+
+std::int64_t round_to_scaled_list(const Codebook& codebook, const FloatScale& scale, float* values, std::size_t count) {
+  return scale.factor == 0
+             ? round_each<false, kRowAhead>(values, count, nullptr, ToScaledCodebook<false>(codebook, scale))
+             : round_each<false, kRowAhead>(values, count, nullptr, ToScaledCodebook<true>(codebook, scale));
+}
+
 template <Rounding rounding>
 std::int64_t round_values(const Element& element, bool saturate, float* values, std::size_t count,
                           const std::uint32_t* random) {
@@ -173,10 +204,15 @@ namespace fakequant {
 namespace {
 HWY_EXPORT(round_any);
 HWY_EXPORT(round_scaled_any);
+HWY_EXPORT(round_to_list);
+HWY_EXPORT(round_to_scaled_list);
 }  // namespace
 
 std::int64_t round_to_element(const Element& element, Rounding rounding, bool saturate, std::span<float> values,
                               const std::uint32_t* random) {
+  if (element.codebook != nullptr) {
+    return HWY_DYNAMIC_DISPATCH(round_to_list)(*element.codebook, values.data(), values.size());
+  }
   if (element.exponent_bits == 8 && element.mantissa_bits == 23) {  // float32 itself
     if (!saturate) return 0;
     std::int64_t saturated = 0;
@@ -201,6 +237,9 @@ std::int64_t round_to_scaled_element(const Element& element, const FloatScale& s
       saturated += rounded.saturated;
     }
     return saturated;
+  }
+  if (element.codebook != nullptr) {
+    return HWY_DYNAMIC_DISPATCH(round_to_scaled_list)(*element.codebook, scale, values.data(), values.size());
   }
   return HWY_DYNAMIC_DISPATCH(round_scaled_any)(element, scale, rounding, values.data(), values.size(), random);
 }

@@ -69,6 +69,9 @@ std::int64_t round_blocks(const Format& format, std::span<float> values, const S
   if (format.range.kind != RangeRule::absmax || format.asymmetric) {
     return round_each_block(format, values, scale, random);
   }
+  if (is_codebook(format) && format.scale.type == ScaleType::e8m0) {
+    return round_each_block(format, values, scale, random);
+  }
   if (has_float_scale(format)) return round_to_scaled_blocks(format, 1, values, random);
   return round_to_integer_blocks(format, values, random);
 }
@@ -79,9 +82,50 @@ std::int64_t round_chunk(const Format& format, std::span<float> values, const Sh
   return block == 0 ? round_group(format, values, scale, random) : round_blocks(format, values, scale, random);
 }
 
-// Calls done(before, after, saturated) after each chunk. `before` is valid only with keeps_before.
+// Both functions below call done(before, after, saturated) after each chunk. `before` is valid only with keeps_before.
+//
+// Rounds whole rows under the scales of their tiles.
+template <bool keeps_before, typename Done>
+void round_tiles(const Format& format, std::span<float> values, const Placement& placement, const Done& done) {
+  const auto row = placement.row == 0 ? values.size() : static_cast<std::size_t>(placement.row);
+  const auto rows = static_cast<std::int64_t>(values.size() / row);
+  auto first = static_cast<std::int64_t>(placement.first) / static_cast<std::int64_t>(row);
+  const auto* scales = placement.tiles;
+  std::optional<TileScales> found;  // without those of a larger tensor, these rows are a matrix
+  if (scales == nullptr) {
+    first = 0;
+    found.emplace(format, row, rows, rows);
+    found->look(values, 0);
+    found->end(format);
+    scales = &*found;
+  }
+  const auto columns = std::min<std::size_t>(static_cast<std::size_t>(format.tile.columns), row);
+  const bool takes_words = is_random(format.rounding);
+  std::array<float, kChunk> before;
+  std::array<std::uint32_t, kChunk> words;
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const auto begin = static_cast<std::size_t>(r) * row;
+    const auto of_row = scales->of_row(first + r);
+    for (std::size_t at = 0; at < row; at += kChunk) {
+      const auto chunk = values.subspan(begin + at, std::min<std::size_t>(kChunk, row - at));
+      if (takes_words) fill_random_words(placement.random, placement.first + begin + at, {words.data(), chunk.size()});
+      if (keeps_before) std::copy(chunk.begin(), chunk.end(), before.begin());
+      std::int64_t saturated = 0;
+      for (std::size_t i = 0; i < chunk.size();) {
+        const auto tile = (at + i) / columns;
+        const auto count = std::min(chunk.size() - i, (tile + 1) * columns - at - i);
+        saturated +=
+            round_group(format, chunk.subspan(i, count), of_row[tile], takes_words ? words.data() + i : nullptr);
+        i += count;
+      }
+      done(std::span<const float>(before.data(), chunk.size()), std::span<const float>(chunk), saturated);
+    }
+  }
+}
+
 template <bool keeps_before, typename Done>
 void round_in_chunks(const Format& format, std::span<float> values, const Placement& placement, const Done& done) {
+  if (shares_scale_in_tiles(format)) return round_tiles<keeps_before>(format, values, placement, done);
   const auto count = static_cast<std::int64_t>(values.size());
   const auto cuts = cuts_of(format, count, placement.row == 0 ? count : placement.row);
   const bool takes_words = is_random(format.rounding);
@@ -114,10 +158,8 @@ void round_in_chunks(const Format& format, std::span<float> values, const Placem
   }
 }
 
-}  // namespace
-
-std::int64_t round_values(const Format& format, std::span<float> values, const Placement& placement) {
-  if (values.empty()) return 0;
+// The rounding of values that are rotated already, if they are to be.
+std::int64_t round_as_they_are(const Format& format, std::span<float> values, const Placement& placement) {
   if (const auto* type = format.block_type) {
     const auto row = placement.row == 0 ? static_cast<std::int64_t>(values.size()) : placement.row;
     check_row(format, row);
@@ -129,14 +171,63 @@ std::int64_t round_values(const Format& format, std::span<float> values, const P
   return total;
 }
 
+// Half-precision scales of block types overflow: all values were finite before.
+std::int64_t count_not_finite(std::span<const float> values) {
+  return std::count_if(values.begin(), values.end(), [](float x) { return !std::isfinite(x); });
+}
+
+// Rotates, rounds and rotates back as many rows at a time as stay in the first-level cache; all rows where they share a
+// scale that is to be found. Calls begin(rows) before and done(rows, saturated) after it.
+template <typename Begin, typename Done>
+void round_rotated(const Format& format, std::span<float> values, Placement placement, const Begin& begin,
+                   const Done& done) {
+  const auto count = static_cast<std::int64_t>(values.size());
+  if (placement.row == 0) placement.row = count;
+  check_row(format, placement.row);
+  const bool finds_scale_of_all = (shares_scale_across_rows(format) && !placement.scale) ||
+                                  (shares_scale_in_tiles(format) && placement.tiles == nullptr);
+  const auto part = finds_scale_of_all ? count : std::max<std::int64_t>(1, kChunk / placement.row) * placement.row;
+  const auto first = placement.first;
+  for (std::int64_t at = 0; at < count; at += part) {
+    const auto rows =
+        values.subspan(static_cast<std::size_t>(at), static_cast<std::size_t>(std::min(part, count - at)));
+    placement.first = first + static_cast<std::uint64_t>(at);
+    begin(rows);
+    rotate_rows(format.rotation, Turn::forward, rows, placement.row);
+    const auto saturated = round_as_they_are(format, rows, placement);
+    rotate_rows(format.rotation, Turn::back, rows, placement.row);
+    done(rows, saturated);
+  }
+}
+
+}  // namespace
+
+std::int64_t round_values(const Format& format, std::span<float> values, const Placement& placement) {
+  if (values.empty()) return 0;
+  if (!is_rotated(format)) return round_as_they_are(format, values, placement);
+  std::int64_t total = 0;
+  round_rotated(
+      format, values, placement, [](auto) {}, [&](auto, std::int64_t saturated) { total += saturated; });
+  return total;
+}
+
 RoundingErrors fake_quantize(const Format& format, std::span<float> values, const Placement& placement) {
   RoundingErrors total;
+  if (is_rotated(format)) {
+    std::vector<float> before;
+    round_rotated(
+        format, values, placement, [&](std::span<float> rows) { before.assign(rows.begin(), rows.end()); },
+        [&](std::span<float> rows, std::int64_t saturated) {
+          total.add(errors_between(before, rows));
+          total.saturated += format.block_type != nullptr ? count_not_finite(rows) : saturated;
+        });
+    return total;
+  }
   if (format.block_type != nullptr) {
     const std::vector<float> before(values.begin(), values.end());
     round_values(format, values, placement);
     total = errors_between(before, values);
-    // Half-precision scales overflow: all values were finite before.
-    total.saturated = std::count_if(values.begin(), values.end(), [](float x) { return !std::isfinite(x); });
+    total.saturated = count_not_finite(values);
     return total;
   }
   round_in_chunks<true>(format, values, placement,
@@ -148,6 +239,7 @@ RoundingErrors fake_quantize(const Format& format, std::span<float> values, cons
 }
 
 std::string row_misfit(const Format& format, std::int64_t row) {
+  if (auto misfit = rotation_misfit(format.rotation, row); !misfit.empty()) return misfit;
   const auto* type = format.block_type;
   if (type == nullptr || row % type->block == 0) return "";
   return fmt::format("rows of {} values cannot be held in {}: {} wants a multiple of {}", row, format.name,

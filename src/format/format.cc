@@ -53,7 +53,9 @@ Format parse_format(std::string_view text) {
   auto pieces = pieces_of(text);
   const bool ends_in_comma = pieces.size() > 1 && pieces.back().empty();
   if (ends_in_comma) pieces.pop_back();
-  const auto name = pieces.front();
+  auto name = std::string(pieces.front());
+  if (name.starts_with("lookup:'") && name.ends_with('\'') && name.size() > 8)
+    name = "lookup:" + name.substr(8, name.size() - 9);
   std::vector<FormatOption> options;
   for (const auto piece : std::span(pieces).subspan(1)) {
     const auto equals = piece.find('=');
@@ -81,7 +83,8 @@ std::vector<FormatOption> options_of(const Format& format) {
 }
 
 std::string to_string(const Format& format) {
-  std::string text = format.name;
+  auto text = format.name;
+  if (text.find(',') != std::string::npos) text = fmt::format("lookup:'{}'", text.substr(text.find(':') + 1));
   for (const auto& [key, value] : options_of(format)) {
     const bool quoted = value.find(',') != std::string::npos;
     text += quoted ? fmt::format(",{}='{}'", key, value) : fmt::format(",{}={}", key, value);

@@ -1,12 +1,14 @@
 // A number format: the parts that define how values are rounded, and the text that names them.
 //
 // A format is an element, the span of values that share a scale, the type of that scale and the rule that finds it, a
-// second scale outside of it, the range that the codes are fitted to, and the rounding. Options that follow a name
-// change one part each (format_options.cc), and names are short for combinations of parts (format_names.cc):
+// second scale outside of it, the range that the codes are fitted to, the rounding, and a rotation of the rows that are
+// rounded. Options that follow a name change one part each (format_options.cc), and names are short for combinations of
+// parts (format_names.cc):
 //
 //   bf16 e4m3 mantissa7     a float element, no scale
 //   e4m3,per=row            a float element, a float32 scale for each row: absmax goes to the element's largest value
 //   int2 .. int16           an integer element, a float32 scale for each tensor, token, row or block
+//   nf4  lookup:FILE        a list of values, with scales for blocks, rows or all, or without
 //   mxfp4                   e2m1,per=block,block=32,scale=e8m0: a power of two for each 32 values
 //   nvfp4                   e2m1,per=block,block=16,scale=e4m3,outer=f32: and a float32 scale over all of them
 //   q4_k ggml:mxfp4 ...     a block type of another library, whose code does it all
@@ -24,6 +26,7 @@
 
 #include "format/block_types.h"
 #include "format/element.h"
+#include "format/rotation.h"
 #include "format/rounding.h"
 #include "format/scale_rule.h"
 #include "format/scale_type.h"
@@ -36,6 +39,14 @@ enum class Span {
   token,  // all values of one token, however many rows they are
   row,    // ne[0] contiguous values
   block,  // a number of contiguous values of a row; the row's end may cut the last block short
+  tile,   // rows and columns of a matrix of weights, whose ends may cut the last tiles short
+};
+
+// The size of the tiles that share a scale, for Span::tile.
+struct TileSize {
+  std::int64_t rows = 0, columns = 0;
+
+  bool operator==(const TileSize&) const = default;
 };
 
 // How the range that the outermost scale covers is found: from the values that are rounded, from a file that has a
@@ -74,7 +85,8 @@ inline constexpr std::int64_t kLargestBlock = 2048;  // where more than a scale 
 struct Format {
   std::string name = "bf16";  // the shortest that says the parts: see name_by_parts()
 
-  // A type of another library, which replaces all parts but the importance file; null for other formats.
+  // A type of another library, which replaces all parts but the rotation and the importance file; null for other
+  // formats.
   const BlockType* block_type = nullptr;
 
   Element element = *element_of("bf16");      // of one value
@@ -85,10 +97,13 @@ struct Format {
   Scale scale;
   std::optional<Span> per;                  // left out: see span_of_scale()
   std::int64_t block = kDefaultBlock;       // values in a block, for per=block
+  TileSize tile;                            // for tile=
   ScaleType outer_scale = ScaleType::none;  // f32: over all values of a tensor or token, beside the scales of blocks
   RangeRule range;
   Fit fit = Fit::absmax;                                   // of NVFP4's blocks
   ScaleArithmetic arithmetic = ScaleArithmetic::division;  // of float elements
+
+  Rotation rotation;  // of rows, before they are rounded; undone afterwards
 
   Rounding rounding = Rounding::nearest;
   std::uint64_t seed = 0;  // of random roundings

@@ -32,7 +32,8 @@ void give_float_its_scale(Format& format, const GivenKeys& given) {
   if (is_plain_float && has_static_range(format) && format.outer_scale == ScaleType::none) format.per = Span::tensor;
   if (is_plain_float && !format.per) {
     for (const auto* key : {"block", "range", "scale", "outer", "fit", "arithmetic"}) {
-      refuse_where(given.has(key), fmt::format("{}= is for values that share a scale: add per=, or leave it out", key));
+      refuse_where(given.has(key),
+                   fmt::format("{}= is for values that share a scale: add per= or tile=, or leave it out", key));
     }
     return;
   }
@@ -76,8 +77,6 @@ void check_arithmetic(const Format& format) {
 void check_range(const Format& format) {
   if (format.range.kind == RangeRule::absmax) return;
   refuse_where(is_microscaled(format), "range= does not go with scale=e8m0 in blocks, which follows from their absmax");
-  refuse_where(format.range.kind == RangeRule::mse && has_float_scale(format),
-               "range=mse is for integers: a float element takes range=absmax, percentile:P, static:FILE or a number");
 }
 
 void check_scale(const Format& format, const GivenKeys& given) {
@@ -94,17 +93,38 @@ void check_scale(const Format& format, const GivenKeys& given) {
                            name_of(format.scale), kLargestBlock));
 }
 
+void check_rotation(const Format& format) {
+  if (!is_rotated(format)) return;
+  refuse_where(needs_range_file(format),
+               "rotate= does not go with range=static:FILE: the file has ranges of values that are not rotated");
+  refuse_where(!format.importance_file.empty(),
+               "rotate= does not go with imatrix=: an importance matrix weighs columns, which a rotation mixes");
+  refuse_where(needs_importance(format),
+               fmt::format("rotate= does not go with {}, which needs the importance of columns that are not mixed",
+                           format.name));
+}
+
 }  // namespace
 
 void settle_parts(Format& format, const std::vector<std::string_view>& keys) {
   const GivenKeys given(keys);
+  if (given.has("tile")) {
+    refuse_where(given.has("per") || given.has("block"),
+                 "tile= says which values share a scale: leave per= and block= out");
+    refuse_where(has_static_range(format), "a fixed range= is one for all values: leave tile= out");
+    refuse_where(is_searched(format.range),
+                 fmt::format("tile= does not go with range={}: it takes range=absmax", to_string(format.range)));
+    format.per = Span::tile;
+  }
   refuse_where(given.has("seed") && !is_random(format.rounding),
                "seed= is for random numbers: it goes with round=stochastic");
   give_float_its_scale(format, given);
   refuse_where(given.has("block") && format.per != Span::block, "block= says how long blocks are: add per=block");
   if (has_static_range(format) && format.outer_scale == ScaleType::none) {
+    const bool is_nf4_by_name = format.name == nf4().name && !given.has("per");
+    refuse_where(given.has("block"), "a fixed range= is one for all values: leave block= out");
     refuse_where(
-        format.per.value_or(Span::tensor) != Span::tensor,
+        !is_nf4_by_name && format.per.value_or(Span::tensor) != Span::tensor,
         "per= does not go with a fixed range=: that is one range for all values of a site, which is per=tensor: "
         "leave per= out");
     format.per = Span::tensor;
@@ -115,6 +135,7 @@ void settle_parts(Format& format, const std::vector<std::string_view>& keys) {
   check_fit(format);
   check_range(format);
   check_scale(format, given);
+  check_rotation(format);
   format.name = name_by_parts(format);
 }
 

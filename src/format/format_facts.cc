@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -32,6 +33,18 @@ void add_element(FormatFacts& facts, const Element& element) {
   facts.steps = std::int64_t{1} << element.mantissa_bits;
   facts.codes = fmt::format("1 sign, {} exponent, {} mantissa", element.exponent_bits, element.mantissa_bits);
   facts.specials = specials_of(element);
+  if (const auto* codebook = element.codebook) {
+    const auto& values = codebook->values;
+    facts.codes = fmt::format("{} values, {} .. {}", values.size(), values.front(), values.back());
+    facts.smallest_normal.reset();
+    facts.steps.reset();
+    facts.smallest_subnormal = std::numeric_limits<double>::infinity();
+    for (const float value : values) {
+      if (value != 0)
+        facts.smallest_subnormal = std::min(*facts.smallest_subnormal, std::fabs(static_cast<double>(value)));
+    }
+    return;
+  }
   if (!element.is_fixed_point()) return;
   const double step = element.smallest_subnormal();  // the same everywhere
   facts.smallest_normal.reset();
@@ -56,6 +69,8 @@ std::string span_of(const Format& format) {
       return "token";
     case Span::block:
       return fmt::format("{} values", format.block);
+    case Span::tile:
+      return fmt::format("{} rows x {} columns", format.tile.rows, format.tile.columns);
     case Span::row:
       break;
   }
@@ -67,6 +82,14 @@ std::string scales_of(const Format& format) {
   auto text = fmt::format("{}: {}", span_of(format), title_of(format.scale));
   if (format.outer_scale != ScaleType::none) text += fmt::format("; all: {}", title_of(Scale{format.outer_scale}));
   return text;
+}
+
+std::string rotation_of(const Rotation& rotation) {
+  if (rotation.kind == Rotation::none) return "";
+  const auto size = rotation.block == 0 ? std::string("as many values as the largest power of two that divides a row")
+                                        : fmt::format("{} values", rotation.block);
+  return fmt::format("{}Hadamard matrix of {}", rotation.kind == Rotation::random ? "random signs, then the " : "",
+                     size);
 }
 
 // The scale that a value shares with its group.
@@ -95,7 +118,9 @@ ExampleScale scale_of_group(const Format& format, std::span<const float> group, 
 
 // The scale of each value of a row.
 std::vector<ExampleScale> scales_of_row(const Format& format, std::span<const float> row) {
-  const auto block = format.per == Span::block ? static_cast<std::size_t>(format.block) : row.size();
+  const auto block = format.per == Span::block  ? static_cast<std::size_t>(format.block)
+                     : format.per == Span::tile ? static_cast<std::size_t>(format.tile.columns)
+                                                : row.size();
   const float outer = format.outer_scale != ScaleType::none ? scale_of(format, row).outer : 0;
   std::vector<ExampleScale> scales;
   for (std::size_t begin = 0; begin < row.size(); begin += block) {
@@ -128,6 +153,7 @@ FormatFacts facts_of(const Format& format) {
   FormatFacts facts;
   facts.name = format.name;
   facts.source = source_of(format);
+  facts.rotation = rotation_of(format.rotation);
   if (format.block_type != nullptr) {
     add_block_type(facts, *format.block_type);
     return facts;
@@ -139,6 +165,11 @@ FormatFacts facts_of(const Format& format) {
   if (format.per == Span::block) {
     const int zero_point = format.asymmetric ? format.element.bits() : 0;
     facts.bits += static_cast<double>(bits_of(format.scale) + zero_point) / static_cast<double>(format.block);
+  }
+  if (format.per == Span::tile) {
+    const int zero_point = format.asymmetric ? format.element.bits() : 0;
+    facts.bits += static_cast<double>(bits_of(format.scale) + zero_point) /
+                  (static_cast<double>(format.tile.rows) * static_cast<double>(format.tile.columns));
   }
   if (format.codes != IntegerCodes::narrow) {
     const auto codes = integer_scale(format, {});
@@ -171,6 +202,11 @@ std::vector<FormatExample> examples_of(const Format& format, const std::vector<d
     const auto block = static_cast<std::size_t>(type->block);
     row.resize((row.size() + block - 1) / block * block);
   }
+  if (is_rotated(format)) {
+    const auto wanted = format.rotation.block == 0 ? std::bit_ceil(std::max<std::size_t>(row.size(), 2))
+                                                   : static_cast<std::size_t>(format.rotation.block);
+    row.resize((row.size() + wanted - 1) / wanted * wanted);
+  }
   const auto rounded_by = [&](std::optional<Rounding> rounding) {
     auto directed = format;
     if (rounding) directed.rounding = *rounding;
@@ -180,7 +216,8 @@ std::vector<FormatExample> examples_of(const Format& format, const std::vector<d
   };
   const auto rounded = rounded_by({});
   const auto scales = has_codes(format) ? scales_of_row(format, row) : std::vector<ExampleScale>();
-  if (has_integer_scale(format)) {  // under the same scale: a search with another rounding could find another
+  if (!has_codes(format)) {                // nor neighbours
+  } else if (has_integer_scale(format)) {  // under the same scale: a search with another rounding could find another
     for (std::size_t i = 0; i < row.size(); ++i) {
       below.push_back(round_to_integer(scales[i].integer, Rounding::down, row[i]).value);
       above.push_back(round_to_integer(scales[i].integer, Rounding::up, row[i]).value);
@@ -190,7 +227,7 @@ std::vector<FormatExample> examples_of(const Format& format, const std::vector<d
       below.push_back(round_to_scaled(format.element, scales[i].floating, Rounding::down, row[i]).value);
       above.push_back(round_to_scaled(format.element, scales[i].floating, Rounding::up, row[i]).value);
     }
-  } else if (has_codes(format)) {
+  } else {
     below = rounded_by(Rounding::down);
     above = rounded_by(Rounding::up);
   }

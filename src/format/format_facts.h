@@ -20,6 +20,7 @@ struct FormatFacts {
   std::optional<std::int64_t> steps;  // from 1 to 2; no value for whole numbers
   std::string specials;               // infinity, NaN, -0: those with codes
   std::string scale;                  // the values that share it, and its type; empty if there is no scale
+  std::string rotation;               // the matrix that rows are multiplied by; empty if there is none
   std::string source;                 // the specification
 };
 
@@ -36,16 +37,16 @@ struct FormatExample {
   double given = 0;
   double value = 0;  // the float32 that is rounded: the one nearest to what was given
   double rounded = 0;
-  std::optional<std::int64_t> code;  // as it would be stored; none for block types, and for NaN without a code
+  std::optional<std::int64_t> code;  // as it would be stored; none for block types, rotated values, NaN without a code
   std::optional<double> scale;       // that the value shares
   // The format's nearest values around it, under the same scale; both are the value itself if the format holds it. None
-  // for block types.
+  // for block types and rotated values.
   std::optional<double> below;
   std::optional<double> above;
 };
 
 // Rounds a row of values, which share their scales as a row does. The row is padded with zeros to whole blocks of a
-// block type.
+// block type or a rotation.
 std::vector<FormatExample> examples_of(const Format& format, const std::vector<double>& values);
 
 }  // namespace fakequant

@@ -47,6 +47,9 @@ const BlockFormat* find_block_format(std::string_view name) {
   return found == formats.end() ? nullptr : &*found;
 }
 
+constexpr std::string_view kLookup = "lookup:";
+constexpr std::int64_t kNf4Block = 64;  // bitsandbytes' default
+
 // The bits of "intN"; no value for any other name.
 std::optional<int> integer_bits_of(std::string_view name) {
   constexpr std::string_view kInteger = "int";
@@ -61,7 +64,7 @@ std::optional<int> integer_bits_of(std::string_view name) {
   return bits;
 }
 
-// Names with a number in them, as they are listed, and examples.
+// Names with a number or a file in them, as they are listed, and examples.
 struct NumberedNames {
   const char* listed;
   std::vector<std::string> examples;
@@ -70,7 +73,8 @@ struct NumberedNames {
 const std::vector<NumberedNames>& numbered_names() {
   static const std::vector<NumberedNames> names = {{"eXmY", {"e5m10", "e8m3"}},
                                                    {"mantissaN", {"mantissa7", "mantissa10"}},
-                                                   {"int2..int16", {"int2", "int3", "int4", "int8", "int16"}}};
+                                                   {"int2..int16", {"int2", "int3", "int4", "int8", "int16"}},
+                                                   {"lookup:FILE", {}}};
   return names;
 }
 
@@ -80,6 +84,7 @@ std::vector<std::string> format_names() {
   std::vector<std::string> names;
   for (const auto& element : named_elements()) names.push_back(element.name);
   for (const auto& numbered : numbered_names()) names.emplace_back(numbered.listed);
+  names.emplace_back(nf4().name);
   for (const auto& format : block_formats()) names.emplace_back(format.name);
   for (const auto* type : block_types()) {
     const bool is_taken = std::find(names.begin(), names.end(), type->name) != names.end();
@@ -112,6 +117,22 @@ std::optional<Format> named_format(std::string_view name) {
   if (const auto bits = integer_bits_of(name)) {
     format.element = integer_element(*bits);
     format.scale.type = ScaleType::f32;
+    return format;
+  }
+  if (name == nf4().name) {
+    format.element = codebook_element(nf4());
+    format.scale.type = ScaleType::f32;
+    format.per = Span::block;
+    format.block = kNf4Block;
+    return format;
+  }
+  if (name.starts_with(kLookup)) {
+    const auto path = name.substr(kLookup.size());
+    if (path.empty()) throw usage_error("lookup: names no file: write lookup:FILE, of one value on each line");
+    if (path.find('\'') != std::string_view::npos) {
+      throw usage_error(fmt::format("{} has a quote in it, which no rule can hold: rename the file", name));
+    }
+    format.element = codebook_element(codebook_of_file(std::string(path)));
     return format;
   }
   if (const auto* blocks = find_block_format(name)) {

@@ -10,10 +10,12 @@
 
 namespace fakequant {
 
-// The names to list. Names with a number in them are listed once: "eXmY", "mantissaN", "int2..int16".
+// The names to list. Names with a number or a file in them are listed once: "eXmY",
+// "mantissaN", "int2..int16", "lookup:FILE".
 std::vector<std::string> format_names();
 
-// A name for each that format_names() lists; for those with a number in them a few that are in use.
+// A name for each that format_names() lists; for those with a number in them a few that are in use, for those
+// with a file none.
 std::vector<std::string> example_names();
 
 // The format of this name with every option at its default; no value for an unknown name. Throws a usage error where

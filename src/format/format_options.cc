@@ -56,6 +56,18 @@ std::int64_t block_of_option(const FormatOption& option) {
   throw usage_error(fmt::format("bad block={}: block= takes a whole number from 1", option.value));
 }
 
+// "RxC".
+TileSize tile_of_option(const FormatOption& option) {
+  const std::string_view text = option.value;
+  const auto cross = text.find('x');
+  if (cross != std::string_view::npos) {
+    const auto rows = number_of_text<std::int64_t>(text.substr(0, cross));
+    const auto columns = number_of_text<std::int64_t>(text.substr(cross + 1));
+    if (rows && columns && *rows >= 1 && *columns >= 1) return {*rows, *columns};
+  }
+  throw usage_error(fmt::format("bad tile={}: tile= takes ROWSxCOLUMNS, such as 128x128", text));
+}
+
 // "TYPE[:RULE]", or the rule alone where the scale is E8M0's already.
 Scale scale_of_option(const Format& format, const FormatOption& option) {
   const std::string_view text = option.value;
@@ -91,6 +103,49 @@ std::string text_of_scale(const Format& format) {
   return format.scale.rule == ScaleRule::floor ? "e8m0" : fmt::format("e8m0:{}", rule);
 }
 
+// The block of "hadamard[:N]" and "random:SEED[:N]".
+std::int64_t rotated_block_of(const FormatOption& option, std::string_view text) {
+  const auto block = number_of_text<std::int64_t>(text);
+  if (block && *block >= 2 && *block <= kLargestRotation && (*block & (*block - 1)) == 0) return *block;
+  throw usage_error(
+      fmt::format("bad rotate={}: blocks are a power of two from 2 to {}", option.value, kLargestRotation));
+}
+
+Rotation rotation_of_option(const FormatOption& option) {
+  const std::string_view text = option.value;
+  const auto colon = text.find(':');
+  const auto word = text.substr(0, colon);
+  const bool has_more = colon != std::string_view::npos;
+  const auto more = has_more ? text.substr(colon + 1) : std::string_view();
+  if (word == "none" && !has_more) return {};
+  if (word == "hadamard") return {Rotation::hadamard, has_more ? rotated_block_of(option, more) : 0, 0};
+  if (word == "random") {
+    const auto second = more.find(':');
+    const auto block = second == std::string_view::npos ? 0 : rotated_block_of(option, more.substr(second + 1));
+    if (const auto seed = number_of_text<std::uint64_t>(more.substr(0, second))) {
+      return {Rotation::random, block, *seed};
+    }
+  }
+  throw usage_error(fmt::format(
+      "unknown rotate={}: rotate= takes none, hadamard[:N] or random:SEED[:N], with blocks of N values and a "
+      "seed from 0 to 2^64 - 1",
+      text));
+}
+
+std::string text_of_rotation(const Format& format) {
+  const auto& rotation = format.rotation;
+  const auto block = rotation.block == 0 ? "" : fmt::format(":{}", rotation.block);
+  switch (rotation.kind) {
+    case Rotation::none:
+      return "none";
+    case Rotation::hadamard:
+      return "hadamard" + block;
+    case Rotation::random:
+      return fmt::format("random:{}{}", rotation.seed, block);
+  }
+  return {};
+}
+
 std::uint64_t seed_of_option(const FormatOption& option) {
   if (const auto seed = number_of_text<std::uint64_t>(option.value)) return *seed;
   throw usage_error(fmt::format("bad seed={}: seed= takes a whole number from 0 to 2^64 - 1", option.value));
@@ -109,6 +164,27 @@ bool can_have_range(const Format& format) {
   return can_be_scaled(format) && (!is_in_blocks(format) || finds_range(format));
 }
 bool can_be_scaled_float(const Format& format) { return can_be_scaled(format) && !format.element.is_fixed_point(); }
+bool is_scaled_grid(const Format& format) { return can_be_scaled_float(format) && !is_codebook(format); }
+// Codebooks take the nearest value alone.
+bool can_be_directed(const Format& format) { return is_rounded_here(format) && !is_codebook(format); }
+
+constexpr auto kOneRange = "range= and outer=static:FILE both say what the outermost scale is found from: keep one";
+
+void set_range(Format& format, const FormatOption& option) {
+  if (needs_range_file(format)) throw usage_error(kOneRange);
+  format.range = parse_range(option.value);
+}
+
+// static:FILE is short for f32 with range=static:FILE.
+void set_outer_scale(Format& format, const FormatOption& option) {
+  if (!option.value.starts_with("static:")) {
+    format.outer_scale = value_of_option(kOuterWords, option);
+    return;
+  }
+  if (format.range != RangeRule()) throw usage_error(kOneRange);
+  format.range = parse_range(option.value);
+  format.outer_scale = ScaleType::f32;
+}
 
 struct OptionRule {
   std::string_view key;
@@ -123,8 +199,13 @@ constexpr OptionRule kOptionRules[] = {
      [](Format& format, const FormatOption& option) { format.per = value_of_option(kSpanWords, option); },
      [](const Format& format) {
        // A static range implies the span.
-       const bool is_implied = !format.per || (has_static_range(format) && format.outer_scale == ScaleType::none);
+       const bool is_implied = !format.per || format.per == Span::tile ||
+                               (has_static_range(format) && format.outer_scale == ScaleType::none);
        return std::string(is_implied ? "" : word_of_value(kSpanWords, *format.per));
+     }},
+    {"tile", can_have_span, [](Format& format, const FormatOption& option) { format.tile = tile_of_option(option); },
+     [](const Format& format) {
+       return format.tile == TileSize() ? "" : fmt::format("{}x{}", format.tile.rows, format.tile.columns);
      }},
     {"block", can_be_scaled, [](Format& format, const FormatOption& option) { format.block = block_of_option(option); },
      [](const Format& format) { return std::to_string(format.block); }},
@@ -134,28 +215,28 @@ constexpr OptionRule kOptionRules[] = {
     {"codes", is_integer,
      [](Format& format, const FormatOption& option) { format.codes = value_of_option(kCodesWords, option); },
      [](const Format& format) { return std::string(word_of_value(kCodesWords, format.codes)); }},
-    {"range", can_have_range,
-     [](Format& format, const FormatOption& option) { format.range = parse_range(option.value); },
-     [](const Format& format) { return to_string(format.range); }},
+    {"range", can_have_range, set_range, [](const Format& format) { return to_string(format.range); }},
     {"scale", can_be_scaled,
      [](Format& format, const FormatOption& option) { format.scale = scale_of_option(format, option); }, text_of_scale},
-    {"outer", can_be_scaled_float,
-     [](Format& format, const FormatOption& option) { format.outer_scale = value_of_option(kOuterWords, option); },
+    {"outer", can_be_scaled_float, set_outer_scale,
      [](const Format& format) { return std::string(word_of_value(kOuterWords, format.outer_scale)); }},
-    {"fit", can_be_scaled_float,
+    {"fit", is_scaled_grid,
      [](Format& format, const FormatOption& option) { format.fit = value_of_option(kFitWords, option); },
      [](const Format& format) { return std::string(word_of_value(kFitWords, format.fit)); }},
-    {"arithmetic", can_be_scaled_float,
+    {"arithmetic", is_scaled_grid,
      [](Format& format, const FormatOption& option) { format.arithmetic = value_of_option(kArithmeticWords, option); },
      [](const Format& format) { return std::string(word_of_value(kArithmeticWords, format.arithmetic)); }},
+    {"rotate", [](const Format&) { return true; },
+     [](Format& format, const FormatOption& option) { format.rotation = rotation_of_option(option); },
+     text_of_rotation},
     {"overflow",
      [](const Format& format) { return is_rounded_here(format) && !has_scale(format) && format.element.has_infinity; },
      [](Format& format, const FormatOption& option) { format.saturate = value_of_option(kOverflowWords, option); },
      [](const Format& format) { return std::string(word_of_value(kOverflowWords, format.saturate)); }},
-    {"round", is_rounded_here,
+    {"round", can_be_directed,
      [](Format& format, const FormatOption& option) { format.rounding = value_of_option(kRoundingWords, option); },
      [](const Format& format) { return to_string(format.rounding); }},
-    {"seed", is_rounded_here, [](Format& format, const FormatOption& option) { format.seed = seed_of_option(option); },
+    {"seed", can_be_directed, [](Format& format, const FormatOption& option) { format.seed = seed_of_option(option); },
      [](const Format& format) { return std::to_string(format.seed); }},
     {"imatrix", [](const Format& format) { return !is_rounded_here(format); },
      [](Format& format, const FormatOption& option) {
@@ -185,7 +266,8 @@ std::vector<FormatOption> changed_options(const Format& format, const Format& pl
   for (const auto& rule : kOptionRules) {
     if (!rule.applies(format)) continue;
     auto value = rule.print(format);
-    if (value != rule.print(plain)) options.push_back({std::string(rule.key), std::move(value)});
+    // An empty one is implied by another option.
+    if (!value.empty() && value != rule.print(plain)) options.push_back({std::string(rule.key), std::move(value)});
   }
   return options;
 }

@@ -11,6 +11,8 @@ Format for_activation(Format format) {
   return format;
 }
 
+bool is_codebook(const Format& format) { return format.element.codebook != nullptr; }
+
 bool has_scale(const Format& format) { return format.scale.type != ScaleType::none; }
 
 bool has_integer_scale(const Format& format) {
@@ -18,7 +20,8 @@ bool has_integer_scale(const Format& format) {
 }
 
 bool is_microscaled(const Format& format) {
-  return format.scale.type == ScaleType::e8m0 && format.per == Span::block && format.outer_scale == ScaleType::none;
+  return !is_codebook(format) && format.scale.type == ScaleType::e8m0 && format.per == Span::block &&
+         format.outer_scale == ScaleType::none;
 }
 
 bool has_float_scale(const Format& format) {
@@ -33,13 +36,17 @@ bool has_static_range(const Format& format) {
 
 bool needs_range_file(const Format& format) { return format.range.kind == RangeRule::static_range; }
 
+bool is_rotated(const Format& format) { return format.rotation.kind != Rotation::none; }
+
 bool rounds_values_independently(const Format& format) {
-  if (format.block_type != nullptr || is_random(format.rounding)) return false;
+  if (is_rotated(format) || format.block_type != nullptr || is_random(format.rounding)) return false;
   const bool knows_scale = has_static_range(format) && format.outer_scale == ScaleType::none;
   return !has_scale(format) || knows_scale;
 }
 
-bool needs_whole_rows(const Format& format) { return format.block_type != nullptr || has_scale(format); }
+bool needs_whole_rows(const Format& format) {
+  return is_rotated(format) || format.block_type != nullptr || has_scale(format);
+}
 
 bool needs_token_layout(const Format& format) {
   return is_random(format.rounding) || (shares_scale_across_rows(format) && !has_static_range(format));
@@ -48,6 +55,8 @@ bool needs_token_layout(const Format& format) {
 bool shares_scale_across_rows(const Format& format) {
   return format.outer_scale != ScaleType::none || format.per == Span::tensor || format.per == Span::token;
 }
+
+bool shares_scale_in_tiles(const Format& format) { return format.per == Span::tile; }
 
 bool shares_scale_across_tensor(const Format& format) {
   return format.outer_scale != ScaleType::none || format.per == Span::tensor;
@@ -62,6 +71,6 @@ bool rounds_fast(const Format& format) {
   return format.block_type == nullptr && !is_searched;
 }
 
-bool has_codes(const Format& format) { return format.block_type == nullptr; }
+bool has_codes(const Format& format) { return format.block_type == nullptr && !is_rotated(format); }
 
 }  // namespace fakequant

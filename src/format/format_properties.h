@@ -16,6 +16,9 @@ Span span_of_scale(const Format& format, ScaledAs scaled);
 // The format with the span filled in for an activation.
 Format for_activation(Format format);
 
+// Whether the element is a list of values.
+bool is_codebook(const Format& format);
+
 // Whether values are divided by a scale that the format finds. Not for block types, which have their own.
 bool has_scale(const Format& format);
 
@@ -37,6 +40,9 @@ bool has_static_range(const Format& format);
 // Whether that range is in a file.
 bool needs_range_file(const Format& format);
 
+// Whether rows are rotated before they are rounded, and rotated back.
+bool is_rotated(const Format& format);
+
 // Whether a value's result depends on nothing but the value: not on its neighbours nor on its position.
 bool rounds_values_independently(const Format& format);
 
@@ -52,13 +58,17 @@ bool shares_scale_across_rows(const Format& format);
 // Whether one scale is shared by all values of a weight, so that it must be found before any of them is rounded.
 bool shares_scale_across_tensor(const Format& format);
 
+// Whether rows share scales in tiles: those must be found before any of their rows is rounded (TileScales).
+bool shares_scale_in_tiles(const Format& format);
+
 // Whether the format can only round with an importance matrix.
 bool needs_importance(const Format& format);
 
 // Whether it rounds at about the speed of memory: it searches for no scale, and is no other library's code.
 bool rounds_fast(const Format& format);
 
-// Whether the codes of values are known. Block types do not show theirs.
+// Whether the codes of values are known. Block types do not show theirs, and codes of rotated values are none of the
+// values that come of them.
 bool has_codes(const Format& format);
 
 }  // namespace fakequant

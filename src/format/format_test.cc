@@ -72,7 +72,20 @@ TEST(Format, ReadsAndWritesItsText) {
                            "int8,range=0.1",
                            "int8,codes=full",
                            "int4,per=block,block=128,mode=asym,scale=f16",
-                           "int8,codes=full-positive,scale=bf16"}) {
+                           "int8,codes=full-positive,scale=bf16",
+                           "nf4",
+                           "nf4,per=row,scale=f16",
+                           "nf4,block=128,scale=e8m0:ceil",
+                           "nf4,tile=4x64",
+                           "e4m3,per=row,range=mse",
+                           "nf4,range=mse",
+                           "nf4,range=6.5",
+                           "e4m3,tile=128x128",
+                           "int8,tile=64x32,mode=asym,scale=f16",
+                           "nvfp4,rotate=hadamard",
+                           "int4,per=block,rotate=hadamard:64,round=zero",
+                           "bf16,rotate=random:0",
+                           "e4m3,per=token,rotate=random:18446744073709551615:128"}) {
     EXPECT_EQ(to_string(parse_format(text)), text);
   }
   EXPECT_EQ(to_string(parse_format("int4,per=block,block=32,mode=sym,range=absmax")), "int4,per=block");
@@ -98,6 +111,8 @@ TEST(Format, IsTheSameByItsNameAndByItsParts) {
   expect_same("nvfp4,outer=none", "e2m1,per=block,block=16,scale=e4m3");
   expect_same("nvfp4,block=32,range=static:r", "e2m1,per=block,range=static:r,scale=e4m3,outer=f32");
   expect_same("mxfp4,scale=e4m3,block=16,outer=f32", "nvfp4");
+  expect_same("nvfp4,outer=static:r.json", "nvfp4,range=static:r.json");
+  expect_same("e2m1,per=block,scale=ue5m3,outer=static:r", "e2m1,per=block,range=static:r,scale=ue5m3,outer=f32");
   expect_same("int8,per=row,scale=f32", "int8,per=row");
   expect_same("e4m3,per=row,scale=f32", "e4m3,per=row");
 }
@@ -115,7 +130,7 @@ TEST(Format, SpansTheTensorUnderAStaticRange) {
 
 TEST(Format, KnowsEveryNameItLists) {
   for (const auto& name : format_names()) {
-    if (name == "eXmY" || name == "mantissaN" || name == "int2..int16") continue;
+    if (name == "eXmY" || name == "mantissaN" || name == "int2..int16" || name == "lookup:FILE") continue;
     EXPECT_EQ(parse_format(name).name, name);
   }
 }
@@ -123,7 +138,8 @@ TEST(Format, KnowsEveryNameItLists) {
 // Values to try for each option. An option that is not listed here fails the test.
 const std::map<std::string, std::vector<std::string>> kTriedValues = {
     {"per", {"tensor", "token", "row", "block"}},
-    {"block", {"1", "32", "48"}},
+    {"block", {"1", "32", "48", "64"}},
+    {"tile", {"1x1", "128x128", "3x4096"}},
     {"mode", {"sym", "asym"}},
     {"codes", {"narrow", "full", "full-positive"}},
     {"range",
@@ -131,9 +147,10 @@ const std::map<std::string, std::vector<std::string>> kTriedValues = {
     {"scale",
      {"floor", "ceil", "nearest", "rceil", "even", "f32", "f16", "bf16", "e8m0", "e8m0:rceil", "e4m3", "ue5m3", "ue4m1",
       "e8m3"}},
-    {"outer", {"none", "f32"}},
+    {"outer", {"none", "f32", "static:o.json"}},
     {"fit", {"absmax", "four-over-six"}},
     {"arithmetic", {"division", "reciprocal"}},
+    {"rotate", {"none", "hadamard", "hadamard:2", "hadamard:128", "random:0", "random:7:64"}},
     {"overflow", {"infinity", "saturate"}},
     {"round", {"nearest", "away", "zero", "up", "down", "stochastic"}},
     {"seed", {"0", "7", "18446744073709551615"}}};
@@ -261,6 +278,10 @@ TEST(Format, AnswersWhatItsValuesShare) {
            {"e4m3,per=block,scale=f16", false, true, false, false, false},
            {"e4m3,range=static:r.json", true, true, false, true, true},
            {"e2m1,per=block,scale=e4m3", false, true, false, false, false},
+           {"nf4", false, true, false, false, false},
+           {"bf16,rotate=hadamard", false, true, false, false, false},
+           {"nvfp4,rotate=random:1", false, true, true, true, true},
+           {"int8,range=6.5,rotate=hadamard", false, true, false, true, true},
        }) {
     const auto format = for_activation(parse_format(text));
     EXPECT_EQ(rounds_values_independently(format), independent) << text;
@@ -281,7 +302,7 @@ TEST(Format, RefusesWhatItDoesNotKnowAndSaysWhatItDoes) {
   EXPECT_THAT(refusal("q4_k"), HasSubstr("unknown format"));
   EXPECT_THAT(refusal("ggml:mxfp4"), HasSubstr("unknown format"));
   EXPECT_THAT(refusal("bf16,round=sideways"), HasSubstr("nearest, away, zero, up, down or stochastic"));
-  EXPECT_THAT(refusal("bf16,size=3"), HasSubstr("no option 'size': it takes overflow=, round=, seed="));
+  EXPECT_THAT(refusal("bf16,size=3"), HasSubstr("no option 'size': it takes rotate=, overflow=, round=, seed="));
   EXPECT_THAT(refusal("bf16,round=zero,round=zero"), HasSubstr("given twice"));
   EXPECT_THAT(refusal("bf16,zero"), HasSubstr("KEY=VALUE"));
   EXPECT_THAT(refusal("bf16,"), HasSubstr("last comma"));
@@ -310,11 +331,13 @@ TEST(Format, RefusesWhatItDoesNotKnowAndSaysWhatItDoes) {
   EXPECT_THAT(refusal("nvfp4,range=mse"), HasSubstr("range=absmax, static:FILE or a number"));
   EXPECT_THAT(refusal("nvfp4,range=percentile:99"), HasSubstr("range=absmax, static:FILE or a number"));
   EXPECT_THAT(refusal("mxfp4,range=static:r.json"), HasSubstr("no option 'range'"));
-  EXPECT_THAT(refusal("e4m3,mode=asym"), HasSubstr("format e4m3 has no option 'mode': it takes per=, block=, range=, "
-                                                   "scale=, outer=, fit=, arithmetic=, round=, seed="));
+  EXPECT_THAT(refusal("e4m3,mode=asym"),
+              HasSubstr("format e4m3 has no option 'mode': it takes per=, tile=, block=, range=, "
+                        "scale=, outer=, fit=, arithmetic=, rotate=, round=, seed="));
   EXPECT_THAT(refusal("e4m3,overflow=saturate"), HasSubstr("no option 'overflow'"));
   EXPECT_THAT(refusal("e5m2,overflow=wrap"), HasSubstr("infinity or saturate"));
-  EXPECT_THAT(refusal("mxfp4,per=row"), HasSubstr("it takes block=, scale=, outer=, fit=, arithmetic=, round=, seed="));
+  EXPECT_THAT(refusal("mxfp4,per=row"),
+              HasSubstr("it takes block=, scale=, outer=, fit=, arithmetic=, rotate=, round=, seed="));
   EXPECT_THAT(refusal("mxfp4,scale=up"), HasSubstr("e8m0[:RULE] with floor, ceil, nearest, rceil or even"));
   EXPECT_THAT(refusal("e4m3,scale=e8m0"), HasSubstr("scale= is for values that share a scale: add per="));
   EXPECT_THAT(refusal("e4m3,block=16"), HasSubstr("block= is for values that share a scale: add per="));
@@ -329,7 +352,6 @@ TEST(Format, RefusesWhatItDoesNotKnowAndSaysWhatItDoes) {
   EXPECT_THAT(refusal("mxfp4,outer=f32"), HasSubstr("those in e8m0 need none"));
   EXPECT_THAT(refusal("e4m3,per=block,scale=e8m0,range=percentile:99"),
               HasSubstr("range= does not go with scale=e8m0"));
-  EXPECT_THAT(refusal("e4m3,per=row,range=mse"), HasSubstr("range=mse is for integers"));
   EXPECT_THAT(refusal("e5m2,per=row,overflow=saturate"), HasSubstr("under a scale all saturate"));
   EXPECT_THAT(refusal("bf16,per=row"), HasSubstr("no option 'per'"));
   EXPECT_THAT(refusal("e4m3,arithmetic=reciprocal"), HasSubstr("add per="));
@@ -349,6 +371,24 @@ TEST(Format, RefusesWhatItDoesNotKnowAndSaysWhatItDoes) {
   EXPECT_THAT(refusal("int8,scale=e8m0,mode=asym"), HasSubstr("mode=asym does not go with scale=e8m0"));
   EXPECT_THAT(refusal("mxfp4,block=4096"), HasSubstr("at most 2048 values"));
   EXPECT_THAT(refusal("int8,range='static:a,b"), HasSubstr("not closed by a quote"));
+  for (const auto* text : {"hadamard:", "hadamard:3", "hadamard:1", "hadamard:33554432", "random:1:0", "random:1:"}) {
+    EXPECT_THAT(refusal(std::string("bf16,rotate=") + text), HasSubstr("a power of two from 2 to 16777216"));
+  }
+  for (const auto* text : {"", "none:2", "random", "random:", "random:-1", "givens"}) {
+    EXPECT_THAT(refusal(std::string("bf16,rotate=") + text), HasSubstr("none, hadamard[:N] or random:SEED[:N]"));
+  }
+  EXPECT_THAT(refusal("int8,range=static:r.json,rotate=hadamard"), HasSubstr("ranges of values that are not rotated"));
+  for (const auto* tile : {"", "128", "x", "0x4", "4x0", "4x-1", "4x4x4"}) {
+    EXPECT_THAT(refusal(std::string("e4m3,tile=") + tile), HasSubstr("ROWSxCOLUMNS, such as 128x128"));
+  }
+  EXPECT_THAT(refusal("e4m3,tile=8x8,per=block"), HasSubstr("leave per= and block= out"));
+  EXPECT_THAT(refusal("e4m3,tile=8x8,range=6.5"), HasSubstr("leave tile= out"));
+  EXPECT_THAT(refusal("int8,tile=8x8,range=mse"), HasSubstr("tile= does not go with range=mse"));
+  EXPECT_THAT(refusal("mxfp4,tile=8x8"), HasSubstr("no option 'tile'"));
+  EXPECT_THAT(refusal("nvfp4,outer=static:a,range=6.5"), HasSubstr("keep one"));
+  EXPECT_THAT(refusal("nvfp4,range=static:a,outer=static:a"), HasSubstr("keep one"));
+  EXPECT_THAT(refusal("nf4,round=zero"), HasSubstr("no option 'round'"));
+  EXPECT_THAT(refusal("lookup:"), HasSubstr("names no file"));
   EXPECT_THAT(refusal("bf16,seed=1"), HasSubstr("round=stochastic"));
   EXPECT_THAT(refusal("bf16,round=stochastic,seed=-1"), HasSubstr("0 to 2^64 - 1"));
 }

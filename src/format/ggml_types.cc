@@ -10,6 +10,7 @@
 #include <limits>
 
 #include "error.h"
+#include "format/q8_k_kernel.h"
 
 // ggml exports these, in no public header.
 extern "C" {
@@ -101,8 +102,18 @@ void ggml_round_trip(const BlockType& type, std::span<float> values, std::int64_
             [&](std::span<float> held) { decode(type, quantize_rows(type, held, row, importance), held); });
 }
 
-void input_round_trip(const BlockType& type, std::span<float> values, std::int64_t, std::span<const float>) {
-  by_blocks(type, values, type.id == GGML_TYPE_Q8_1 ? q8_1_round_trip : q8_k_round_trip);
+// By a kernel of the same bits, and by ggml's own code those blocks that it does not take.
+void q8_k_input_round_trip(const BlockType& type, std::span<float> values, std::int64_t, std::span<const float>) {
+  while (true) {
+    values = values.subspan(round_to_q8_k(values));
+    if (values.empty()) return;
+    by_blocks(type, values.first(kQ8KBlock), q8_k_round_trip);
+    values = values.subspan(kQ8KBlock);
+  }
+}
+
+void q8_1_input_round_trip(const BlockType& type, std::span<float> values, std::int64_t, std::span<const float>) {
+  by_blocks(type, values, q8_1_round_trip);
 }
 
 }  // namespace
@@ -128,12 +139,12 @@ const std::vector<BlockType>& ggml_types() {
 const std::vector<BlockType>& ggml_input_types() {
   static const std::vector<BlockType> types = [] {
     std::vector<BlockType> found;
-    const auto add = [&](const char* name, ggml_type type) {
+    const auto add = [&](const char* name, ggml_type type, auto round_trip) {
       const auto bytes = static_cast<std::int64_t>(ggml_type_size(type));
-      found.push_back({"ggml", name, type, ggml_blck_size(type), bytes, false, input_round_trip});
+      found.push_back({"ggml", name, type, ggml_blck_size(type), bytes, false, round_trip});
     };
-    add("q8_1", GGML_TYPE_Q8_1);
-    add("q8_k", GGML_TYPE_Q8_K);
+    add("q8_1", GGML_TYPE_Q8_1, q8_1_input_round_trip);
+    add("q8_k", GGML_TYPE_Q8_K, q8_k_input_round_trip);
     return found;
   }();
   return types;

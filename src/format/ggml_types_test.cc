@@ -7,13 +7,21 @@
 
 #include <algorithm>
 #include <cmath>
+#include <random>
 #include <string>
 
 #include "error.h"
 #include "format/fake_quantize.h"
 #include "format/format_facts.h"
+#include "format/on_every_target.h"
 #include "format/storage_bits.h"
 #include "format/test_values.h"
+
+// ggml exports these, in no public header.
+extern "C" {
+void quantize_row_q8_K_ref(const float* values, void* quantized, std::int64_t count);
+void dequantize_row_q8_K(const void* quantized, float* values, std::int64_t count);
+}
 
 namespace fakequant {
 namespace {
@@ -42,7 +50,7 @@ TEST_F(GgmlTypes, AreFormats) {
   EXPECT_NE(parse_format("q4_k").block_type, nullptr);
   EXPECT_THAT(refusal("ggml:q9"), testing::HasSubstr("unknown format"));
   EXPECT_THAT(refusal("ggml:f32"), testing::HasSubstr("unknown format"));
-  EXPECT_THAT(refusal("q4_k,round=zero"), testing::HasSubstr("it takes imatrix="));
+  EXPECT_THAT(refusal("q4_k,round=zero"), testing::HasSubstr("it takes rotate=, imatrix="));
   EXPECT_THAT(refusal("q4_k,imatrix="), testing::HasSubstr("imatrix=FILE"));
   EXPECT_THAT(refusal("q4_k,imatrix='a,b"), testing::HasSubstr("not closed by a quote"));
 }
@@ -107,6 +115,49 @@ TEST_F(GgmlTypes, GiveWhatGgmlGives) {
       EXPECT_EQ(errors.elements, kRow * kRows);
       EXPECT_GT(errors.sum_error2, 0) << type.name;
     }
+  }
+}
+
+// The vector kernel against ggml's own code.
+TEST_F(GgmlTypes, HaveTheBitsOfGgmlInQ8K) {
+  auto values = normal_floats(256 * 400, 6);
+  std::mt19937 random(7);
+  for (std::size_t b = 0; b < 400; ++b) {
+    const auto block = std::span(values).subspan(256 * b, 256);
+    const int exponent = b < 100 ? 0 : static_cast<int>(random() % 270) - 140;
+    for (auto& x : block) x = std::ldexp(x, exponent);
+    if (b % 7 == 0) block[random() % 256] *= 50;
+    if (b % 11 == 0) {  // two of the largest magnitude, of different signs
+      const auto [low, high] = std::minmax_element(block.begin(), block.end());
+      block[random() % 256] = -*(random() % 2 == 0 ? low : high);
+    }
+    if (b % 13 == 0) {  // ties
+      for (auto& x : block) x = std::ldexp(std::round(x * 8), exponent);
+      block[random() % 256] = 63.5F;
+    }
+    if (b % 50 == 0) std::fill(block.begin(), block.end(), b % 100 == 0 ? 0.0F : -0.0F);
+    for (auto& x : block) {
+      if (!std::isfinite(x)) x = 1;
+    }
+  }
+  std::vector<char> bytes(values.size() / 256 * ggml_type_size(GGML_TYPE_Q8_K));
+  auto expected = values;
+  quantize_row_q8_K_ref(values.data(), bytes.data(), static_cast<std::int64_t>(values.size()));
+  dequantize_row_q8_K(bytes.data(), expected.data(), static_cast<std::int64_t>(values.size()));
+  on_every_target([&] {
+    auto rounded = values;
+    round_values(parse_format("q8_k"), rounded);
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      ASSERT_TRUE(same(rounded[i], expected[i]))
+          << i << ": " << values[i] << " is " << rounded[i] << ", not " << expected[i];
+    }
+  });
+  values[256 * 3 + 5] = NAN;
+  values[256 * 9 + 7] = INFINITY;
+  round_values(parse_format("q8_k"), values);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    EXPECT_EQ(std::isnan(values[i]), i / 256 == 3 || i / 256 == 9);
+    EXPECT_TRUE(std::isnan(values[i]) || same(values[i], expected[i])) << i;
   }
 }
 

@@ -67,6 +67,8 @@ inline bool is_odd_code(const Element& element, double steps, int exponent) {
 // rounding points there, else the largest value. NaN: a quiet NaN of the same sign. -0 stays where the element has it.
 inline Rounded round_reference(const Element& element, Rounding rounding, bool saturate, float x,
                                std::uint32_t random = 0, int shared_exponent = 0) {
+  if (const auto* codebook = element.codebook)
+    return {round_to_codebook(*codebook, rounding, x), is_beyond(*codebook, x)};
   const auto bits = std::bit_cast<std::uint32_t>(x);
   const bool negative = (bits >> 31) != 0;
   const double magnitude = std::bit_cast<float>(bits & 0x7FFFFFFFu);

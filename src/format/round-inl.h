@@ -19,6 +19,7 @@
 #include <limits>
 #include <type_traits>
 
+#include "format/codebook.h"
 #include "format/rounding.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -226,6 +227,117 @@ class Grid {
  private:
   Words mantissa_;
   Floats smallest_normal_;
+};
+
+// Rounds to the nearest value of a codebook, as round_to_codebook does.
+class ToCodebook {
+ public:
+  explicit ToCodebook(const Codebook& codebook)
+      : count_(codebook.values.size()), values_(codebook.values.data()), thresholds_(codebook.thresholds.data()) {
+    low_ = hn::Set(F(), codebook.low);
+    high_ = hn::Set(F(), codebook.high);
+    saturated_ = hn::Zero(U());
+    for (half_ = 1; 2 * half_ < count_;) half_ *= 2;
+#if HWY_TARGET != HWY_SCALAR && !HWY_HAVE_SCALABLE
+    if (count_ <= kFew) fill_tables();
+#endif
+  }
+
+  Floats operator()(Floats x, Words) {
+    const auto rounded = count_ <= kFew ? of_few(x) : of_many(x);
+    saturated_ = counted(saturated_, hn::Or(hn::Lt(x, low_), hn::Gt(x, high_)));
+    return hn::IfThenElse(hn::Eq(x, x), rounded, quiet(x));
+  }
+
+  std::int64_t saturated() const { return hn::GetLane(hn::SumOfLanes(U(), saturated_)); }
+
+ private:
+  static constexpr std::size_t kFew = 16;
+
+  // Where 8 lanes or more can look up, by a binary search in registers: node n of a tree has the children 2n and 2n +
+  // 1, thresholds at nodes 1 to 15, values at 16 to 31.
+  Floats of_few(Floats x) const {
+    const F f;
+#if HWY_TARGET != HWY_SCALAR && !HWY_HAVE_SCALABLE
+    if constexpr (hn::MaxLanes(F()) >= 8) {
+      const hn::RebindToSigned<F> i32;
+      auto node = below(x, tree_low_, hn::Set(i32, 1), hn::Set(i32, 1));
+      node = below(x, tree_low_, node, node);
+      node = below(x, tree_low_, node, node);
+      node = below(x, tree_high_, hn::Sub(node, hn::Set(i32, kHigh)), node);
+      // Nodes from 16 on: the value is in the lower or the upper half of the list.
+      if constexpr (hn::MaxLanes(F()) > 8) {
+        return hn::TableLookupLanes(list_low_, hn::IndicesFromVec(f, hn::Sub(node, hn::Set(i32, 16))));
+      }
+      const auto place = hn::IndicesFromVec(f, hn::And(node, hn::Set(i32, 7)));
+      const auto is_upper = hn::RebindMask(f, hn::Gt(node, hn::Set(i32, 23)));
+      return hn::IfThenElse(is_upper, hn::TableLookupLanes(list_high_, place), hn::TableLookupLanes(list_low_, place));
+    }
+#endif
+    auto value = hn::Set(f, values_[0]);
+    for (std::size_t i = 0; i + 1 < count_; ++i) {
+      value = hn::IfThenElse(hn::Gt(x, hn::Set(f, thresholds_[i])), hn::Set(f, values_[i + 1]), value);
+    }
+    return value;
+  }
+
+#if HWY_TARGET != HWY_SCALAR && !HWY_HAVE_SCALABLE
+  using Nodes = hn::Vec<hn::RebindToSigned<F>>;
+  static constexpr std::int32_t kHigh = hn::MaxLanes(F()) == 8 ? 8 : 0;  // the node that tree_high_ begins with
+
+  // The child of a node that x belongs to.
+  HWY_INLINE Nodes below(Floats x, Floats thresholds, Nodes place, Nodes node) const {
+    const hn::RebindToSigned<F> i32;
+    const auto threshold = hn::TableLookupLanes(thresholds, hn::IndicesFromVec(F(), place));
+    const auto is_above = hn::VecFromMask(i32, hn::RebindMask(i32, hn::Gt(x, threshold)));
+    return hn::Sub(hn::Add(node, node), is_above);
+  }
+
+  void fill_tables() {
+    const F f;
+    HWY_ALIGN std::array<float, 16> tree, list;
+    tree.fill(std::numeric_limits<float>::infinity());
+    list.fill(values_[count_ - 1]);
+    std::copy_n(values_, count_, list.begin());
+    for (std::size_t level = 0, node = 1; level < 4; ++level) {
+      for (std::size_t i = 0; i < std::size_t{1} << level; ++i, ++node) {
+        const auto rank = ((2 * i + 1) << (3 - level)) - 1;  // of its threshold among all
+        if (rank + 1 < count_) tree[node] = thresholds_[rank];
+      }
+    }
+    constexpr std::size_t kUpper = hn::MaxLanes(F()) == 8 ? 8 : 0;
+    tree_low_ = hn::Load(f, tree.data());
+    tree_high_ = hn::Load(f, tree.data() + kUpper);
+    list_low_ = hn::Load(f, list.data());
+    list_high_ = hn::Load(f, list.data() + kUpper);
+  }
+#endif
+
+  // By a binary search: the index is the number of thresholds below x.
+  Floats of_many(Floats x) const {
+    const F f;
+    const hn::RebindToSigned<F> i32;
+    const auto last = hn::Set(i32, static_cast<std::int32_t>(count_ - 2));
+    auto index = hn::Zero(i32);
+    for (auto step = half_; step > 0; step /= 2) {
+      // Past the last threshold there is none that a value could be above.
+      const auto at = hn::Add(index, hn::Set(i32, static_cast<std::int32_t>(step - 1)));
+      const auto is_one = hn::RebindMask(f, hn::Not(hn::Gt(at, last)));
+      const auto above = hn::And(is_one, hn::Gt(x, hn::GatherIndex(f, thresholds_, hn::Min(at, last))));
+      index =
+          hn::Add(index, hn::IfThenElseZero(hn::RebindMask(i32, above), hn::Set(i32, static_cast<std::int32_t>(step))));
+    }
+    return hn::GatherIndex(f, values_, index);
+  }
+
+  std::size_t count_, half_ = 1;
+  const float* values_;
+  const float* thresholds_;
+  Floats low_, high_;
+#if HWY_TARGET != HWY_SCALAR && !HWY_HAVE_SCALABLE
+  Floats tree_low_ = hn::Zero(F()), tree_high_ = hn::Zero(F()), list_low_ = hn::Zero(F()), list_high_ = hn::Zero(F());
+#endif
+  Words saturated_;
 };
 
 // Replaces -0 by 0.

@@ -7,6 +7,8 @@
 #include <limits>
 #include <vector>
 
+#include "format/format_properties.h"
+
 namespace fakequant {
 namespace {
 
@@ -16,6 +18,11 @@ float absmax_of_finite(std::span<const float> values) {
     if (std::isfinite(x)) absmax = std::max(absmax, std::fabs(x));
   }
   return absmax;
+}
+
+FloatScale by_division(const Format& format, float scale) {
+  const float factor = is_codebook(format) ? 1.0f / scale : 0.0f;
+  return {scale, std::isfinite(factor) ? factor : 0.0f};
 }
 
 }  // namespace
@@ -76,10 +83,12 @@ Rounded round_to_integer(const IntegerScale& scale, Rounding rounding, float x, 
 FloatScale float_scale(const Format& format, float absmax) {
   if (absmax == 0) return {};
   if (format.scale.type == ScaleType::e8m0) {
-    return {static_cast<float>(power_of_two(mx_shared_exponent(absmax, format.element, format.scale.rule)))};
+    return by_division(format,
+                       static_cast<float>(power_of_two(mx_shared_exponent(absmax, format.element, format.scale.rule))));
   }
   const auto largest = static_cast<float>(format.element.largest);
-  if (format.arithmetic == ScaleArithmetic::division) return {stored_in(format.scale, absmax / largest)};
+  if (format.arithmetic == ScaleArithmetic::division)
+    return by_division(format, stored_in(format.scale, absmax / largest));
   const float factor = 1.0f / absmax * largest;
   if (std::isinf(factor)) return {};
   return {1.0f / factor, factor};
@@ -152,7 +161,8 @@ FloatScale block_scale(const Format& format, float block_absmax, float outer) {
   if (is_reciprocal && format.outer_scale == ScaleType::none) return float_scale(format, block_absmax);
   const float stored = stored_in(format.scale, block_absmax / static_cast<float>(format.element.largest) / outer);
   if (stored == 0) return {};
-  return {stored * outer, is_reciprocal ? 1.0f / outer / stored : 0.0f};
+  if (is_reciprocal) return {stored * outer, 1.0f / outer / stored};
+  return by_division(format, stored * outer);
 }
 
 namespace {

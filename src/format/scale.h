@@ -46,7 +46,8 @@ float largest_of_range(const Format& format);
 // Under a scale of 0 every value becomes 0, and those that were not 0 saturated.
 Rounded round_to_integer(const IntegerScale& scale, Rounding rounding, float x, std::uint32_t random = 0);
 
-// value = scale x element; element = x / scale, or x * factor where there is a factor.
+// value = scale x element; element = x / scale, or x * factor where there is a factor. Codebooks have factor = 1 /
+// scale (source: bitsandbytes), unless that is infinite.
 struct FloatScale {
   float scale = 0;
   float factor = 0;

@@ -8,7 +8,9 @@
 #include <limits>
 
 #include "error.h"
+#include "format/element_kernel.h"
 #include "format/integer_kernel.h"
+#include "format/rounding_errors.h"
 
 namespace fakequant {
 namespace {
@@ -23,22 +25,41 @@ ValueRange clipped(const ValueRange& range, float magnitude) {
   return {std::max(range.low, -magnitude), std::min(range.high, magnitude)};
 }
 
+bool loses_all(const Format& format, const SharedScale& scale) {
+  return (has_integer_scale(format) ? scale.integer.scale : scale.floating.scale) == 0;
+}
+
+double squared_error(const Format& format, const SharedScale& scale, Rounding rounding, std::span<const float> values) {
+  if (has_integer_scale(format)) return integer_squared_error(scale.integer, rounding, values);
+  constexpr std::size_t kPart = 1024;  // values that stay in the first-level cache
+  std::array<float, kPart> rounded;
+  double sum = 0;
+  for (std::size_t begin = 0; begin < values.size(); begin += kPart) {
+    const auto part = values.subspan(begin, std::min(kPart, values.size() - begin));
+    const std::span after(rounded.data(), part.size());
+    std::copy(part.begin(), part.end(), after.begin());
+    round_to_scaled_element(format.element, scale.floating, rounding, after, nullptr);
+    sum += errors_between(part, after).sum_error2;
+  }
+  return sum;
+}
+
 // The squared errors of every range tried, the narrowest first.
 std::vector<double> errors_of_ranges(const Format& format, const ValueRange& range, std::span<const float> values) {
   const auto rounding = is_random(format.rounding) ? Rounding::nearest : format.rounding;
   std::vector<double> errors;
   for (int percent = 1; percent <= kRangesTried; ++percent) {
-    const auto scale = integer_scale(format, part_of(range, percent));
+    const auto scale = static_scale(format, part_of(range, percent));
     // A scale that underflows to 0 loses every value.
-    errors.push_back(scale.scale == 0 ? std::numeric_limits<double>::infinity()
-                                      : integer_squared_error(scale, rounding, values));
+    errors.push_back(loses_all(format, scale) ? std::numeric_limits<double>::infinity()
+                                              : squared_error(format, scale, rounding, values));
   }
   return errors;
 }
 
-IntegerScale best_scale(const Format& format, const ValueRange& range, const std::vector<double>& errors) {
+SharedScale best_scale(const Format& format, const ValueRange& range, const std::vector<double>& errors) {
   const auto best = std::min_element(errors.rbegin(), errors.rend());
-  return integer_scale(format, part_of(range, static_cast<int>(errors.rend() - best)));
+  return static_scale(format, part_of(range, static_cast<int>(errors.rend() - best)));
 }
 
 // The two ranks next to a percentile of `count` values, and the fraction of the way from the first to the second.
@@ -109,7 +130,7 @@ SharedScale scale_of(const Format& format, std::span<const float> group) {
     case RangeRule::percentile:
       return static_scale(format, clipped(range, percentile_of_magnitudes(format.range.percent, group)));
     case RangeRule::mse:
-      return {.integer = best_scale(format, range, errors_of_ranges(format, range, group))};
+      return best_scale(format, range, errors_of_ranges(format, range, group));
     case RangeRule::absmax:
     case RangeRule::static_range:
     case RangeRule::number:
@@ -166,7 +187,7 @@ void TensorScaleSearch::end_pass(const std::vector<std::vector<double>>& sums) {
     for (const auto& piece : sums) {
       for (std::size_t i = 0; i < errors.size(); ++i) errors[i] += piece[i];
     }
-    scale_.integer = best_scale(format_, range_, errors);
+    scale_ = best_scale(format_, range_, errors);
   }
   if (format_.range.kind != RangeRule::percentile) return;
   std::int64_t count = 0;

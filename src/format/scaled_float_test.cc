@@ -73,6 +73,49 @@ std::string text_of(const std::string& element, const std::string& span, const s
   return element + ",per=" + span + ",scale=" + (scale == "rceil" ? "e8m0:rceil" : scale);
 }
 
+// range=mse: no other part of the range has a smaller error, and a wider one of equals is taken.
+TEST(ScaledFloats, AreScaledToTheRangeThatLosesLeast) {
+  const auto values = rows_with_outliers();
+  for (const char* text : {"e2m1,per=row", "e4m3,per=tensor,scale=bf16", "e2m1,per=block,block=50", "nf4,per=row"}) {
+    const auto format = parse_format(std::string(text) + ",range=mse");
+    const auto size = format.per == Span::tensor ? values.size()
+                      : format.per == Span::row  ? kRow
+                                                 : static_cast<std::size_t>(format.block);
+    auto expected = values;
+    for (std::size_t begin = 0; begin < values.size(); begin += size) {
+      const std::span group(expected.data() + begin, size);
+      const float absmax = range_of(group).absmax();
+      double least = INFINITY;
+      std::vector<float> best(size, 0.0f);
+      for (int percent = 100; percent >= 1; --percent) {
+        const auto part = static_cast<float>(static_cast<double>(absmax) * percent / 100);
+        const auto scale = float_scale(format, part);
+        if (scale.scale == 0) continue;
+        std::vector<float> rounded(group.begin(), group.end());
+        double error = 0;
+        for (auto& x : rounded) {
+          const float before = x;
+          x = round_to_scaled(format.element, scale, Rounding::nearest, x).value;
+          error += (static_cast<double>(x) - before) * (static_cast<double>(x) - before);
+        }
+        if (error < least * (1 - 1e-9)) {
+          least = error;
+          best = rounded;
+        }
+      }
+      std::copy(best.begin(), best.end(), group.begin());
+    }
+    auto rounded = values;
+    round_values(format, rounded, {.row = kRow});
+    double error = 0, expected_error = 0;
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      error += std::pow(static_cast<double>(rounded[i]) - values[i], 2);
+      expected_error += std::pow(static_cast<double>(expected[i]) - values[i], 2);
+    }
+    EXPECT_NEAR(error, expected_error, 1e-6 * expected_error) << text;
+  }
+}
+
 TEST(ScaledFloats, AreWhatTheirDefinitionSays) {
   const auto values = rows_with_outliers();
   for (const std::string element : {"e4m3", "e5m2", "e2m1", "e3m4", "f16"}) {

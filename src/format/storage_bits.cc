@@ -16,6 +16,12 @@ std::int64_t scale_count(const Format& format, const ValueRows& values, ScaledAs
       return values.rows;
     case Span::block:
       return block_count(values, format.block);
+    case Span::tile: {
+      const auto matrix_rows = values.matrix_rows == 0 ? values.rows : values.matrix_rows;
+      const auto bands = (matrix_rows + format.tile.rows - 1) / format.tile.rows;
+      return block_count({matrix_rows == 0 ? 0 : values.rows / matrix_rows * bands, values.length},
+                         format.tile.columns);
+    }
   }
   return 0;
 }

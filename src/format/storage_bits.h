@@ -10,7 +10,8 @@ namespace fakequant {
 // The values of a weight, or of an activation for one token.
 struct ValueRows {
   std::int64_t rows = 0;
-  std::int64_t length = 0;  // values in a row
+  std::int64_t length = 0;       // values in a row
+  std::int64_t matrix_rows = 0;  // rows of each matrix in it; 0: it is one
 
   std::int64_t values() const { return rows * length; }
   bool operator==(const ValueRows&) const = default;

@@ -64,7 +64,7 @@ TEST(StorageBits, OfABlockAreInTheFormatsFacts) {
 TEST(StorageBits, AreThoseOfTheFormatsFacts) {
   for (const auto& facts : all_format_facts()) {
     const auto format = parse_format(facts.name);
-    const bool has_row_scale = format.scale.type == ScaleType::f32;
+    const bool has_row_scale = format.scale.type == ScaleType::f32 && format.per != Span::block;
     const std::int64_t outer = has_row_scale ? 10 * 32 : bits_of(Scale{format.outer_scale});
     EXPECT_EQ(static_cast<double>(storage_bits(format, kMatrix, ScaledAs::weight) - outer), 2560 * facts.bits)
         << facts.name;

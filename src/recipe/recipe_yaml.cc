@@ -70,12 +70,24 @@ class RecipeReader {
     return exceptions;
   }
 
+  // A codebook is read while the recipe is: its file may lie beside it.
+  std::string format_name(const std::string& name) const {
+    constexpr std::string_view kLookup = "lookup:";
+    if (!name.starts_with(kLookup)) return name;
+    std::error_code ignored;
+    const auto file = name.substr(kLookup.size());
+    const auto beside = std::filesystem::path(name_).parent_path() / file;
+    if (std::filesystem::exists(file, ignored) || !std::filesystem::exists(beside, ignored)) return name;
+    return std::string(kLookup) + beside.string();
+  }
+
   // An error is located at the first option that causes it, or at the format.
   Format read_format(const YAML::Node& format, const std::vector<FormatOption>& options,
                      const std::vector<YAML::Node>& option_nodes) const {
+    const auto name = format_name(format.Scalar());
     const auto refusal = [&](std::size_t count) -> std::string {
       try {
-        make_format(format.Scalar(), {options.begin(), options.begin() + static_cast<std::ptrdiff_t>(count)});
+        make_format(name, {options.begin(), options.begin() + static_cast<std::ptrdiff_t>(count)});
       } catch (const Error& error) {
         return error.what();
       }
@@ -86,7 +98,7 @@ class RecipeReader {
       while (culprit < options.size() && refusal(culprit) != why) ++culprit;
       refuse(culprit == 0 ? format : option_nodes[culprit - 1], why);
     }
-    return make_format(format.Scalar(), options);
+    return make_format(name, options);
   }
 
   Rule read_rule(const YAML::Node& node) const {

@@ -75,6 +75,9 @@ void check_rule(const Rule& rule) {
   if (is_weight && format.per == Span::token) {
     throw usage_error("per=token is for activations: a weight's scale spans a row, a block or the tensor");
   }
+  if (!is_weight && format.per == Span::tile) {
+    throw usage_error("tile= is for weights: the rows of an activation are those of different tokens; take per=block");
+  }
   const bool is_static = has_static_range(format);
   if (!is_weight && format.per == Span::tensor && !is_static) {
     throw usage_error(

@@ -54,6 +54,7 @@ std::string to_text(const std::vector<FormatFacts>& formats) {
     line("steps from 1 to 2", facts.steps ? count_text(*facts.steps) : "");
     line("special values", facts.specials);
     line("scale", facts.scale);
+    line("rotation", facts.rotation);
     line("source", facts.source);
     return text;
   }
@@ -71,7 +72,7 @@ std::string to_text(const std::vector<FormatFacts>& formats) {
 }
 
 std::string examples_text(const Format& format, const std::vector<FormatExample>& examples) {
-  const bool shows_codes = has_codes(format), shows_scale = has_scale(format);
+  const bool shows_codes = has_codes(format), shows_scale = shows_codes && has_scale(format);
   std::vector<std::string> headers = {"value", "becomes", "error"};
   if (shows_codes) headers.insert(headers.end(), {"code", "below", "above"});
   if (shows_scale) headers.emplace_back("scale");
@@ -112,6 +113,7 @@ Json formats_json(const std::vector<FormatFacts>& formats, const std::vector<For
     entry["steps"] = optional_json(facts.steps);
     entry["specials"] = facts.specials;
     entry["scale"] = facts.scale;
+    entry["rotation"] = facts.rotation;
     entry["source"] = facts.source;
     json["formats"].push_back(std::move(entry));
   }

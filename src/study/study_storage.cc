@@ -2,6 +2,7 @@
 
 #include <cctype>
 
+#include "format/format_properties.h"
 #include "gguf/sha256.h"
 #include "gguf/tensor_type.h"
 
@@ -29,7 +30,8 @@ ApplySettings storage_of_text(const std::string& text) {
 }
 
 std::string files_hash(const Format& format) {
-  const auto& file = format.importance_file.empty() ? format.range.file : format.importance_file;
+  auto file = format.importance_file.empty() ? format.range.file : format.importance_file;
+  if (file.empty() && is_codebook(format)) file = format.element.codebook->file;
   return file.empty() ? "" : sha256_of_file(file);
 }
 

@@ -30,18 +30,38 @@ TensorRounder::TensorRounder(const GgufModel& model, std::size_t tensor, const F
 PieceCut TensorRounder::cut() const { return needs_whole_rows(format_) ? PieceCut::rows : PieceCut::anywhere; }
 
 void TensorRounder::find_scale(int threads) {
+  if (shares_scale_in_tiles(format_)) return find_tile_scales(threads);
   if (!shares_scale_across_tensor(format_)) return;
   TensorScaleSearch search(format_);
   TensorPieces pieces;
   pieces.add(tensor_, model_->tensors()[tensor_], cut());
   for (int pass = 0; pass < search.passes(); ++pass) {
     std::vector<std::vector<double>> sums(static_cast<std::size_t>(pieces.size()));
-    parallel_for(pieces.size(), threads, [&](std::int64_t i) {
-      sums[static_cast<std::size_t>(i)] = search.look(read_piece_values(*model_, pieces[i]));
-    });
+    parallel_for(pieces.size(), threads,
+                 [&](std::int64_t i) { sums[static_cast<std::size_t>(i)] = search.look(values_to_scale(pieces[i])); });
     search.end_pass(sums);
   }
   scale_ = search.scale();
+}
+
+Buffer<float> TensorRounder::values_to_scale(const TensorPiece& piece) const {
+  auto values = read_piece_values(*model_, piece);
+  if (is_rotated(format_)) {
+    rotate_rows(format_.rotation, Turn::forward, values, row_elements(model_->tensors()[tensor_]));
+  }
+  return values;
+}
+
+void TensorRounder::find_tile_scales(int threads) {
+  const auto& info = model_->tensors()[tensor_];
+  const auto row = row_elements(info);
+  if (info.elements == 0) return;
+  tiles_ = std::make_shared<TileScales>(format_, row, info.shape.size() > 1 ? info.shape[1] : 1, info.elements / row);
+  TensorPieces pieces;
+  pieces.add(tensor_, info, cut());
+  parallel_for(pieces.size(), threads,
+               [&](std::int64_t i) { tiles_->look(values_to_scale(pieces[i]), pieces[i].first_element / row); });
+  tiles_->end(format_);
 }
 
 template <typename Work>
@@ -50,6 +70,7 @@ void TensorRounder::for_each_part(const TensorPiece& piece, std::span<float> val
   Placement placement;
   placement.row = row_elements(info);
   placement.scale = scale_;
+  placement.tiles = tiles_.get();
   placement.random = {random_key_, 0};
   placement.first = static_cast<std::uint64_t>(piece.first_element);
   if (importance_.empty()) return work(values, placement);

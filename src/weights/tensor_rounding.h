@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 
@@ -20,8 +21,8 @@ class TensorRounder {
   // the tensor if the format does not fit its rows, or needs an importance matrix that is missing.
   TensorRounder(const GgufModel& model, std::size_t tensor, const Format& format, const ImportanceMatrix* importance);
 
-  // Computes the scale that the whole tensor shares, if any, in one or two passes over its data. Call it before
-  // round().
+  // Computes the scale that the whole tensor shares, or those of its tiles, if any, in one or two passes over its data.
+  // Call it before round().
   void find_scale(int threads);
 
   // Where the tensor may be cut into pieces: between rows if the format works on rows.
@@ -41,11 +42,17 @@ class TensorRounder {
   template <typename Work>
   void for_each_part(const TensorPiece& piece, std::span<float> values, const Work& work) const;
 
+  void find_tile_scales(int threads);
+
+  // The values of a piece that scales are found for: rotated, if they are rounded so.
+  Buffer<float> values_to_scale(const TensorPiece& piece) const;
+
   const GgufModel* model_;
   std::size_t tensor_;
   Format format_;
   std::span<const float> importance_;
   std::optional<SharedScale> scale_;
+  std::shared_ptr<TileScales> tiles_;
   std::uint64_t random_key_;
 };
 

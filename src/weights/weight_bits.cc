@@ -20,7 +20,9 @@ WeightBits weight_bits(const GgufModel& model, const Recipe& recipe) {
       continue;
     }
     const auto length = std::max<std::int64_t>(1, row_elements(tensor));
-    total.bits += storage_bits(rules[*winners[t]].format, {tensor.elements / length, length}, ScaledAs::weight);
+    total.bits += storage_bits(rules[*winners[t]].format,
+                               {tensor.elements / length, length, tensor.shape.size() > 1 ? tensor.shape[1] : 0},
+                               ScaledAs::weight);
   }
   return total;
 }
