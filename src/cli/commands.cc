@@ -17,6 +17,7 @@
   COMMAND(plan)                     \
   COMMAND(drift)                    \
   COMMAND(report)                   \
+  COMMAND(serve)                    \
   COMMAND(formats)
 
 namespace fakequant {
