@@ -70,7 +70,7 @@ Command serve_command() {
               "--variant.\n"
               "Paths: /v1/models /v1/completions /v1/chat/completions /tokenize /detokenize /tokenizer_info /health "
               "/metrics.",
-          .example = "serve model.gguf --variant w4a4=w4a4.yaml --port 8080",
+          .example = "serve model.gguf --rule w:matrices=int4",
           .add = command_of(add_serve_options, run_serve)};
 }
 
