@@ -19,6 +19,8 @@ class ExamplesTest(ProgramTest):
         os.symlink(MODEL, self.path("model.gguf"))
         with open(TEXT, encoding="utf-8") as file, open(self.path("text.txt"), "w", encoding="utf-8") as part:
             part.write(file.read(3000))
+        with open(self.path("winogrande.csv"), "w", encoding="utf-8") as tasks:
+            tasks.write("0,The dog saw the robot and the _ was happy to see it.,dog,cup,1\n")
         os.mkdir(self.path("bin"))
         os.symlink(PROGRAM, self.path("bin/fakequant"))
         for shard in (1, 2):

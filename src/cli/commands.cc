@@ -18,6 +18,7 @@
   COMMAND(drift)                    \
   COMMAND(report)                   \
   COMMAND(serve)                    \
+  COMMAND(tasks)                    \
   COMMAND(formats)
 
 namespace fakequant {
