@@ -13,8 +13,7 @@ namespace fakequant {
 // What a model answered to a task.
 struct ChoiceAnswer {
   std::vector<double> scores;  // of each answer: the mean logarithm of the probability of a token of it
-  std::optional<int>
-      choice;  // the answer with the highest score, of equals the first; unset where a score is no number
+  std::optional<int> choice;   // the answer with the highest score; unset where a score is no number
   bool is_right = false;
 };
 

@@ -43,8 +43,13 @@ ChoiceAnswer answer(Context& context, const TokenizedTask& task) {
     result.scores.push_back(sum / static_cast<double>(choice.end - choice.first));
   }
   if (std::none_of(result.scores.begin(), result.scores.end(), [](double score) { return std::isnan(score); })) {
-    result.choice =
-        static_cast<int>(std::max_element(result.scores.begin(), result.scores.end()) - result.scores.begin());
+    int choice = 0;
+    for (int i = 1; i < static_cast<int>(result.scores.size()); ++i) {
+      const auto score = result.scores[static_cast<std::size_t>(i)];
+      const auto best = result.scores[static_cast<std::size_t>(choice)];
+      if (score > best || (task.last_wins_ties && score == best)) choice = i;
+    }
+    result.choice = choice;
   }
   return result;
 }

@@ -243,6 +243,7 @@ std::vector<ChoiceTask> read_tasks(TaskKind kind, const std::string& path, int m
 TokenizedTask tokenize(const ChoiceTask& task, const Model& model) {
   TokenizedTask tokenized;
   for (const auto& text : task.texts) tokenized.answers.push_back({model.tokenize(text, true, false)});
+  tokenized.last_wins_ties = !task.before.empty();
   const auto& first = tokenized.answers.front().tokens;
   const auto is_shared = [&](std::size_t at) {
     return std::all_of(tokenized.answers.begin(), tokenized.answers.end(), [&](const ChoiceTokens& answer) {

@@ -42,6 +42,7 @@ struct ChoiceTokens {
 struct TokenizedTask {
   std::vector<ChoiceTokens> answers;
   std::size_t shared = 0;
+  bool last_wins_ties = false;  // of equal scores the last counts, not the first
 };
 
 // As llama-perplexity scores: HellaSwag and multiple choice all tokens from the first that differs; Winogrande what
