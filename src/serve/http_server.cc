@@ -168,6 +168,11 @@ void HttpServer::Connection::route() {
                                              : fmt::format("the request is not valid HTTP ({})", response.status);
     response.set_content(error_body(response.status, what), "application/json");
   });
+  // What no request should cause: memory is short, or there is a fault here. The client is told no more.
+  server.set_exception_handler([](const httplib::Request&, httplib::Response& response, std::exception_ptr) {
+    response.status = 500;
+    response.set_content(error_body(500, "the server failed to answer"), "application/json");
+  });
   server.set_logger([this](const httplib::Request&, const httplib::Response& response) {
     endpoints.metrics().add_response(response.status);
   });
