@@ -19,6 +19,8 @@ class ExamplesTest(ProgramTest):
         os.symlink(MODEL, self.path("model.gguf"))
         with open(TEXT, encoding="utf-8") as file, open(self.path("text.txt"), "w", encoding="utf-8") as part:
             part.write(file.read(3000))
+        with open(self.path("winogrande.csv"), "w", encoding="utf-8") as tasks:
+            tasks.write("0,The dog saw the robot and the _ was happy to see it.,dog,cup,1\n")
         os.mkdir(self.path("bin"))
         os.symlink(PROGRAM, self.path("bin/fakequant"))
         for shard in (1, 2):
@@ -30,6 +32,9 @@ class ExamplesTest(ProgramTest):
             self.assertIsNotNone(example, shown)
             with self.subTest(example[1]):
                 self.assertEqual(shlex.split(example[1])[1], command)
+                if command == "serve":  # it goes on until it is told to end
+                    self.serve(example[1] + " --port 0")
+                    continue
                 done = subprocess.run(["sh", "-c", example[1]], cwd=self.folder, stdin=subprocess.DEVNULL, capture_output=True,
                                       text=True, timeout=600, check=False,
                                       env={**os.environ, "PATH": self.path("bin") + ":" + os.environ["PATH"]})
@@ -38,6 +43,13 @@ class ExamplesTest(ProgramTest):
                 self.assertEqual(done.returncode, 0, done.stderr)
                 self.assertIn(SAYS.get(command, ""), done.stdout)
                 self.assertNotIn("fakequant: ", done.stderr)
+
+    def serve(self, command):
+        with subprocess.Popen([PROGRAM, *shlex.split(command)[1:]], cwd=self.folder, stdout=subprocess.PIPE,
+                              text=True) as server:
+            self.assertIn(" serves baseline, variant", server.stdout.readline())
+            server.terminate()
+        self.assertEqual(server.returncode, 0)
 
 
 if __name__ == "__main__":

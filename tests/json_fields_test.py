@@ -39,6 +39,7 @@ COMMANDS = {
     "calibrate": ("calibrate", MODEL, *MEASURED, "--chunks", 1, "-o", "ranges.json", "--rule", "a:ffn_input=int8"),
     "drift": ("drift", MODEL, *MEASURED, "--chunks", 1, "--rule", "a:ffn_norm@1=int4"),
     "drift --against": ("drift", MODEL, *MEASURED, "--chunks", 1, "--against", "q4.gguf"),
+    "tasks": ("tasks", MODEL, "--winogrande", "winogrande.csv", "--threads", 1, "--rule", "a:ffn_norm=int4"),
     "sweep": (*SWEEP, "--chunks", 2, "-o", "study.db"),
     "sweep --precision": (*SWEEP, "--chunks", 3, "-o", "race.db", "--precision", "50%"),
     "sweep --predict": (*SWEEP, "--site", "w:ffn_down", "--format", "int8", "--chunks", 2, "-o", "predict.db", "--predict", "--budget", 3),
@@ -88,6 +89,8 @@ def all_fields(folder):
     run_llama("llama-quantize", MODEL, os.path.join(folder, "q4.gguf"), "Q4_0")
     with open(os.path.join(folder, "one.yaml"), "w", encoding="utf-8") as file:
         file.write("rules:\n  - {activations: ffn_norm, format: int8}\n")
+    with open(os.path.join(folder, "winogrande.csv"), "w", encoding="utf-8") as file:
+        file.write("0,The dog saw the robot and the _ was happy to see it.,dog,cup,1\n")
     written = {}
     for name, arguments in COMMANDS.items():
         run_in(folder, *arguments, "--json", "result.json")

@@ -17,6 +17,8 @@
   COMMAND(plan)                     \
   COMMAND(drift)                    \
   COMMAND(report)                   \
+  COMMAND(serve)                    \
+  COMMAND(tasks)                    \
   COMMAND(formats)                  \
   COMMAND(recipes)
 

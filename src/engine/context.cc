@@ -186,6 +186,19 @@ void Context::forget(std::uint32_t sequence) {
   sequence_ = sequence;
 }
 
+bool Context::forget_from(int position) {
+  if (is_tapped_) tap_->end_text();
+  auto* memory = llama_get_memory(get());
+  // Recurrent layers hold one state, and attention windows may have dropped the first tokens.
+  const bool has_all = llama_memory_seq_pos_min(memory, place_) == 0;
+  if (position <= 0 || !has_all || !llama_memory_seq_rm(memory, place_, position, -1)) {
+    forget(sequence_);
+    return position <= 0;
+  }
+  position_ = std::min(position_, position);
+  return true;
+}
+
 void Context::keep_hidden_states(HiddenStates& states) {
   auto& tap = this->tap();
   states.batches.clear();

@@ -100,6 +100,10 @@ class Context {
   // at.
   void clear(std::uint32_t sequence = 0);
 
+  // Forgets the tokens from this position on, so that others can follow those before it. Returns false where the
+  // model's memory cannot forget a part: then all are forgotten.
+  bool forget_from(int position);
+
   // Evaluates tokens that follow those evaluated since clear(), and keeps the logits of `outputs`. Throws an Error when
   // llama.cpp fails, and where begin_from() was told of other tokens.
   void evaluate(std::span<const Token> tokens, const OutputRange& outputs);

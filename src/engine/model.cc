@@ -133,18 +133,26 @@ std::vector<Token> Model::tokenize(std::string_view text, bool with_bos, bool pa
 
 bool Model::has_chat_template() const { return llama_model_chat_template(model_.get(), nullptr) != nullptr; }
 
-std::string Model::chat_prompt(const std::string& system, const std::string& user) const {
+std::string Model::chat_template() const {
+  const char* text = llama_model_chat_template(model_.get(), nullptr);
+  return text == nullptr ? std::string() : text;
+}
+
+std::string Model::chat_prompt(const std::vector<ChatMessage>& messages) const {
   const char* chat_template = llama_model_chat_template(model_.get(), nullptr);
   if (chat_template == nullptr) {
     throw Error(
         fmt::format("{} has no chat template: give the whole prompt as the model expects it instead of a chat", path_));
   }
-  std::vector<llama_chat_message> messages;
-  if (!system.empty()) messages.push_back({"system", system.c_str()});
-  messages.push_back({"user", user.c_str()});
-  std::string text(2 * (system.size() + user.size()) + 256, '\0');
+  std::vector<llama_chat_message> parts;
+  std::size_t size = 256;
+  for (const auto& message : messages) {
+    parts.push_back({message.role.c_str(), message.content.c_str()});
+    size += 2 * (message.role.size() + message.content.size());
+  }
+  std::string text(size, '\0');
   const auto apply = [&] {
-    return llama_chat_apply_template(chat_template, messages.data(), messages.size(), true, text.data(),
+    return llama_chat_apply_template(chat_template, parts.data(), parts.size(), true, text.data(),
                                      static_cast<std::int32_t>(text.size()));
   };
   auto length = apply();
@@ -160,6 +168,13 @@ std::string Model::chat_prompt(const std::string& system, const std::string& use
   }
   text.resize(static_cast<std::size_t>(length));
   return text;
+}
+
+std::string Model::chat_prompt(const std::string& system, const std::string& user) const {
+  std::vector<ChatMessage> messages;
+  if (!system.empty()) messages.push_back({"system", system});
+  messages.push_back({"user", user});
+  return chat_prompt(messages);
 }
 
 std::string Model::text(const std::vector<Token>& tokens) const {
@@ -178,6 +193,21 @@ std::string Model::text(const std::vector<Token>& tokens) const {
   return text;
 }
 
+std::string Model::detokenize(const std::vector<Token>& tokens) const {
+  std::string text(8 * tokens.size() + 32, '\0');
+  const auto write = [&] {
+    return llama_detokenize(vocabulary(model_.get()), tokens.data(), static_cast<std::int32_t>(tokens.size()),
+                            text.data(), static_cast<std::int32_t>(text.size()), false, true);
+  };
+  auto length = write();
+  if (length < 0) {
+    text.resize(static_cast<std::size_t>(-length));
+    length = write();
+  }
+  text.resize(static_cast<std::size_t>(std::max(length, 0)));
+  return text;
+}
+
 std::string_view Model::vocabulary_entry(Token token) const {
   const char* text = llama_vocab_get_text(vocabulary(model_.get()), token);
   return text == nullptr ? std::string_view() : text;
@@ -186,6 +216,10 @@ std::string_view Model::vocabulary_entry(Token token) const {
 bool Model::adds_bos() const { return llama_vocab_get_add_bos(vocabulary(model_.get())); }
 
 Token Model::bos() const { return llama_vocab_bos(vocabulary(model_.get())); }
+
+Token Model::eos() const { return llama_vocab_eos(vocabulary(model_.get())); }
+
+Token Model::pad() const { return llama_vocab_pad(vocabulary(model_.get())); }
 
 bool Model::ends_generation(Token token) const { return llama_vocab_is_eog(vocabulary(model_.get()), token); }
 

@@ -17,6 +17,12 @@ namespace fakequant {
 
 using Token = std::int32_t;
 
+// A message of a chat.
+struct ChatMessage {
+  std::string role;  // "system", "user", "assistant", or another that the template knows
+  std::string content;
+};
+
 class Model {
  public:
   // Loads a GGUF file, or the parts of a split model. Throws an Error when one is no sound GGUF file, when the header
@@ -52,20 +58,30 @@ class Model {
   std::vector<Token> tokenize(std::string_view text, bool with_bos, bool parse_special) const;
 
   bool has_chat_template() const;
+  std::string chat_template() const;  // as the file has it; empty where it has none
 
-  // A user's message, after a system's where that is not empty, as the model's own chat template writes it, up to where
-  // the answer begins; the template's special tokens are text, for tokenize() to parse. Throws an Error when the model
-  // has no template, or one that llama.cpp does not know.
+  // The messages as the model's own chat template writes them, up to where the answer begins; the template's special
+  // tokens are text, for tokenize() to parse. Throws an Error when the model has no template, or one that llama.cpp
+  // does not know.
+  std::string chat_prompt(const std::vector<ChatMessage>& messages) const;
+
+  // A user's message, after a system's where that is not empty.
   std::string chat_prompt(const std::string& system, const std::string& user) const;
 
   // The text of tokens; special tokens are written out.
   std::string text(const std::vector<Token>& tokens) const;
+
+  // The text that tokenize() makes these tokens of, as far as there is one: without the space that some tokenizers put
+  // before a text. Special tokens are written out.
+  std::string detokenize(const std::vector<Token>& tokens) const;
 
   // A token as the vocabulary has it, "▁word".
   std::string_view vocabulary_entry(Token token) const;
 
   bool adds_bos() const;
   Token bos() const;
+  Token eos() const;  // this and the next: negative where there is none
+  Token pad() const;
   bool ends_generation(Token token) const;
 
  private:

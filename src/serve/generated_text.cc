@@ -1,0 +1,41 @@
+#include "serve/generated_text.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace fakequant {
+
+std::size_t incomplete_bytes(std::string_view text) {
+  for (std::size_t back = 1; back <= std::min<std::size_t>(3, text.size()); ++back) {
+    const auto byte = static_cast<unsigned char>(text[text.size() - back]);
+    if ((byte & 0xC0) == 0x80) continue;
+    const std::size_t length = byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : byte >= 0xC0 ? 2 : 1;
+    return length > back ? back : 0;
+  }
+  return 0;
+}
+
+std::string GeneratedText::add(std::string_view piece) {
+  if (has_stopped_) return {};
+  held_ += piece;
+  auto first = std::string::npos;
+  for (const auto& stop : stops_) first = std::min(first, held_.find(stop));
+  if (first != std::string::npos) {
+    has_stopped_ = true;
+    held_.resize(first);
+    return std::exchange(held_, {});
+  }
+  std::size_t kept = incomplete_bytes(held_);
+  for (const auto& stop : stops_) {
+    for (auto length = std::min(stop.size() - 1, held_.size()); length > kept; --length) {
+      if (held_.ends_with(std::string_view(stop).substr(0, length))) kept = length;
+    }
+  }
+  auto sent = held_.substr(0, held_.size() - kept);
+  held_.erase(0, sent.size());
+  return sent;
+}
+
+std::string GeneratedText::finish() { return std::exchange(held_, {}); }
+
+}  // namespace fakequant

@@ -1,0 +1,33 @@
+#include "serve/serve.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <thread>
+
+#include "error.h"
+#include "serve/request_origin.h"
+
+namespace fakequant {
+
+void serve(const std::vector<std::string>& model_files, const std::vector<Variant>& variants,
+           const ServeOptions& options) {
+  if (!is_loopback(options.http.host) && options.http.api_key.empty()) {
+    throw usage_error(
+        fmt::format("others could use the server at {}: give an API key that requests must have", options.http.host));
+  }
+  LoadedModels models(model_files, options.compute);
+  models.baseline().check_types();
+  const ServedModels served(models, variants, options.ctx_size, options.compute);
+  Endpoints endpoints(served);
+  HttpServer server(endpoints, options.http);
+  std::thread connections([&] { server.run(); });
+  if (options.ready) options.ready(server.port());
+  constexpr std::chrono::milliseconds kPoll{50};
+  while (!options.is_stopped()) std::this_thread::sleep_for(kPoll);
+  endpoints.stop();
+  server.stop();
+  connections.join();
+}
+
+}  // namespace fakequant
