@@ -15,7 +15,13 @@ struct llama_model;
 
 namespace fakequant {
 
+class GgufModel;
+
 using Token = std::int32_t;
+
+// Throws an Error when the header's number of layers is not the file's: llama.cpp aborts then, or asks for absurd
+// memory.
+void check_layers(const GgufModel& model);
 
 class Model {
  public:

@@ -78,6 +78,8 @@ Json chosen_json(const PlanResult& result) {
         own == result.kinds.end() ? Json(nullptr) : Json(*own->chosen_bits);
   }
   json["recipe"] = to_string(result.recipe);
+  json["rules"] = Json::array();
+  for (const auto& rule : result.recipe) json["rules"].push_back(to_string(rule));
   json["assignments"] = Json::array();
   for (const auto& assignment : result.assignments) json["assignments"].push_back(assignment_json(assignment));
   return json;
