@@ -9,13 +9,17 @@ import numpy as np
 from program import MODEL, NATIVE, TEXT, ProgramTest, run, run_llama
 
 # llama-quantize's names, except those that need an importance matrix, and q1_0, which it does not make of narrow rows.
-MIXES = ("q2_0", "q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q2_k", "q3_k_s", "q3_k_m", "q3_k_l", "q4_k_s", "q4_k_m", "q5_k_s", "q5_k_m",
-         "q6_k", "iq3_s", "iq3_m", "iq4_nl", "iq4_xs", "tq1_0", "tq2_0", "mxfp4_moe", "f16", "bf16", "f32")
-IMPORTANCE_MIXES = ("q2_k_s", "iq1_s", "iq1_m", "iq2_xxs", "iq2_xs", "iq2_s", "iq2_m", "iq3_xxs", "iq3_xs", "q3_k_l", "q4_k_m", "iq4_xs")
+MIXES = ("q2_0", "q4_0", "q5_1", "q8_0", "q2_k", "q3_k_s", "q3_k_m", "q4_k_m", "q5_k_m", "q6_k", "tq2_0", "mxfp4_moe", "f16", "bf16", "f32")
+IMPORTANCE_MIXES = ("q2_k_s", "q3_k_l", "q4_k_m")
 # The types of ggml that weights are stored in, and those that llama-quantize makes only with an importance matrix.
 TYPES = ("q1_0", "q2_0", "q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q2_k", "q3_k", "q4_k", "q5_k", "q6_k", "iq3_s", "iq4_nl", "iq4_xs",
          "tq1_0", "tq2_0", "ggml:mxfp4", "ggml:nvfp4", "bf16")
-IMPORTANCE_TYPES = ("iq2_xxs", "iq2_xs", "iq2_s", "iq3_xxs", "iq1_s", "iq1_m")
+IMPORTANCE_TYPES = ("iq3_xxs", "iq2_xxs")
+if os.environ.get("EXHAUSTIVE"):
+    # Some are slow, and for some ggml computes tables in each process, for up to ten seconds.
+    MIXES += ("q4_1", "q5_0", "q3_k_l", "q4_k_s", "q5_k_s", "iq3_s", "iq3_m", "iq4_nl", "iq4_xs", "tq1_0")
+    IMPORTANCE_MIXES += ("iq3_xxs", "iq3_xs", "iq4_xs", "iq1_s", "iq1_m", "iq2_xxs", "iq2_xs", "iq2_s", "iq2_m")
+    IMPORTANCE_TYPES += ("iq2_xs", "iq2_s", "iq1_s", "iq1_m")
 NARROW = 32  # columns that no block of 256 divides
 
 

@@ -165,7 +165,7 @@ QuantizationMix quantization_mix(const GgufModel& model, const std::string& name
   DryRunLines lines;
   lines.read(log);
   if (lines.needs_importance() && importance.empty()) {
-    throw usage_error(fmt::format("llama.cpp quantizes {} to {} only with an importance matrix: add --imatrix FILE",
+    throw usage_error(fmt::format("llama.cpp quantizes {} to {} only with an importance matrix: give one (imatrix)",
                                   model.path(), name));
   }
   mix.types = lines.types();

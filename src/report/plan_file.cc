@@ -10,8 +10,7 @@ namespace fakequant {
 
 Recipe read_plan(const std::string& path) {
   const auto refuse = [&](const std::string& why) {
-    return Error(fmt::format("{} is not a plan: {}: make one with `fakequant plan STUDY.db --bits B --json {}`", path,
-                             why, path));
+    return Error(fmt::format("{} is not a plan: {}: take the JSON of fakequant plan", path, why));
   };
   const auto json = Json::parse(read_text(path), nullptr, false);
   if (json.is_discarded() || !json.is_object()) throw refuse("it is not a JSON object");
@@ -19,7 +18,7 @@ Recipe read_plan(const std::string& path) {
   const auto chosen = json.find("chosen");
   if (chosen == json.end()) throw refuse("it has no field 'chosen'");
   if (chosen->is_null()) {
-    throw usage_error(fmt::format("{} is a plan without a budget, so no mix was chosen: plan with --bits", path));
+    throw usage_error(fmt::format("{} is a plan without a budget, so no mix was chosen: plan with one", path));
   }
   const auto rules = chosen->is_object() ? chosen->find("rules") : chosen->end();
   if (rules == chosen->end() || !rules->is_array()) throw refuse("it has no list 'rules'");

@@ -55,7 +55,7 @@ std::string no_type(const Rule& rule, const TensorInfo& tensor) {
   const auto advice = name == "mxfp4" || name == "nvfp4"
                           ? fmt::format("ggml's type of this name has other values: take ggml:{}", name)
                           : std::string("take one of ggml's types, such as q4_k, or f16, bf16 or mantissa23 (F32)");
-  return fmt::format("rule '{}' matches {}, and no file can store {}: {}, or --allow-fake to keep it rounded in {}",
+  return fmt::format("rule '{}' matches {}, and no file can store {}: {}, or allow fakes, to keep it rounded in {}",
                      to_string(rule), tensor.name, to_string(rule.format), advice, type_name(tensor.type));
 }
 
@@ -129,9 +129,7 @@ void Quantization::take_rule(std::size_t t, const Rule& rule) {
   auto type = type_of_format(rule.format);
   const bool is_vector = stays_float32(tensor) && type && !is_float32(*type);
   if (is_vector && !settings_.allow_fake) {
-    throw refuse(
-        "which llama.cpp computes with in F32 only: leave it out with --except, or --allow-fake to keep it "
-        "rounded in F32");
+    throw refuse("which llama.cpp computes with in F32 only: leave it out, or allow fakes, to keep it rounded in F32");
   }
   if (!type && !settings_.allow_fake) throw usage_error(no_type(rule, tensor));
   if (!type || is_vector) {
@@ -171,10 +169,10 @@ void Quantization::take(std::size_t t, int type, const std::string& importance_f
   info.format = asked.empty() ? (format ? to_string(*format) : "f32") : asked;
   if (type == tensor.type) return;  // it is what it shall be
   if (is_quantized(tensor.type) && !settings_.allow_requantize) {
-    throw usage_error(fmt::format(
-        "{} is quantized already: {} is stored as {}; quantize the original, of F16, BF16 or F32, or, at a loss, "
-        "--allow-requantize",
-        model_.path(), tensor.name, type_name(tensor.type)));
+    throw usage_error(
+        fmt::format("{} is quantized already: {} is stored as {}; quantize the original, of F16, BF16 or F32, or allow "
+                    "to quantize again, at a loss",
+                    model_.path(), tensor.name, type_name(tensor.type)));
   }
   const auto* matrix = format ? matrix_of(format->importance_file) : nullptr;
   info.lacks_importance = matrix != nullptr && matrix->of(tensor).empty();
