@@ -61,7 +61,7 @@ void add_mix(const GgufModel& model, const QuantizeCommandOptions& options, Quan
 
 void run_quantize(QuantizeCommandOptions& options) {
   const auto recipe = rules_of(options);
-  if (recipe.empty() && options.mix.empty()) {
+  if (recipe.empty() && options.mix.empty() && options.plan.empty()) {
     throw usage_error("nothing says which types the weights get: give --type, --rule, --recipe or --plan");
   }
   const GgufModel model(options.model);
@@ -117,7 +117,7 @@ Command quantize_command() {
           "Rules whose formats are types of ggml are stored in them: w:matrices=q4_k. The values are those that eval\n"
           "measures with the same rules. Tensors that nothing names stay as they are. Given the same types and\n"
           "importance matrix, the tensors are those of llama-quantize, byte for byte.",
-      .example = "quantize model-f16.gguf -o model-q4.gguf --type q4_k_m --imatrix imatrix.gguf",
+      .example = "quantize model.gguf -o model-q4.gguf --type q4_k_m",
       .add = command_of(add_quantize_options, run_quantize)};
 }
 

@@ -59,6 +59,17 @@ std::string no_type(const Rule& rule, const TensorInfo& tensor) {
                      to_string(rule), tensor.name, to_string(rule.format), advice, type_name(tensor.type));
 }
 
+// The type that a tensor gets instead of one whose block does not divide its rows: as llama-quantize does, which takes
+// F16 where that does not fit either.
+int fitting_type(int type, const TensorInfo& tensor) {
+  const auto fits = [&](int candidate) { return row_elements(tensor) % block_elements(candidate) == 0; };
+  if (fits(type)) return type;
+  auto name = type_name(type);
+  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
+  const auto other = find_tensor_type(quantize_fallback(name));
+  return other && fits(*other) ? *other : plain_float_type("f16");
+}
+
 // What is done with one tensor.
 struct Step {
   std::size_t tensor = 0;
@@ -126,7 +137,7 @@ void Quantization::take_rule(std::size_t t, const Rule& rule) {
     throw refuse(fmt::format("which is stored as {}: only floats and quantized tensors can be quantized",
                              type_name(tensor.type)));
   }
-  auto type = type_of_format(rule.format);
+  const auto type = type_of_format(rule.format);
   const bool is_vector = stays_float32(tensor) && type && !is_float32(*type);
   if (is_vector && !settings_.allow_fake) {
     throw refuse("which llama.cpp computes with in F32 only: leave it out, or allow fakes, to keep it rounded in F32");
@@ -151,14 +162,9 @@ void Quantization::take_rule(std::size_t t, const Rule& rule) {
   if (format.block_type != nullptr && format.importance_file.empty())
     format.importance_file = settings_.importance_file;
   const auto asked = to_string(format);
-  if (tensor.type != *type && !row_misfit(rule.format, row_elements(tensor)).empty()) {
-    // As llama-quantize does, which takes F16 where the other type does not fit either.
-    const auto other = quantize_fallback(rule.format.name.substr(rule.format.name.find(':') + 1));
-    type = find_tensor_type(other.empty() ? "f16" : other);
-    if (row_elements(tensor) % block_elements(*type) != 0) type = plain_float_type("f16");
-    tensors_[t].is_fallback = true;
-  }
-  take(t, *type, format.importance_file, asked);
+  const auto fitting = fitting_type(*type, tensor);
+  tensors_[t].is_fallback = fitting != *type;
+  take(t, fitting, format.importance_file, asked);
 }
 
 void Quantization::take(std::size_t t, int type, const std::string& importance_file, const std::string& asked) {
@@ -208,8 +214,9 @@ KeyChanges Quantization::keys() const {
   keys.keeps_page_offset = false;  // the data moves as the types change
   keys.numbers["general.file_type"] = file_type();
   keys.numbers["general.quantization_version"] = kQuantizationVersion;
-  if (const auto used = matrices_.find(settings_.importance_file); used != matrices_.end()) {
-    const auto& matrix = used->second;
+  // There are keys for one matrix.
+  if (matrices_.size() == 1) {
+    const auto& matrix = matrices_.begin()->second;
     keys.strings.push_back({"quantize.imatrix.file", matrix.path()});
     if (!matrix.texts().empty()) keys.strings.push_back({"quantize.imatrix.dataset", matrix.texts().front()});
     keys.numbers["quantize.imatrix.entries_count"] = static_cast<std::uint32_t>(matrix.columns().size());
@@ -290,6 +297,20 @@ QuantizeResult foretell_quantize(const GgufModel& model, const Recipe& recipe, c
   auto result = quantization.result(paths);
   result.output_size = Rewrite(model, targets, quantization.types(), quantization.keys()).size();
   return result;
+}
+
+std::uint64_t padded_bytes(const GgufModel& model, const TensorInfo& tensor) {
+  const std::uint64_t alignment = model.parts()[tensor.part].alignment();
+  return (tensor.size + alignment - 1) / alignment * alignment;
+}
+
+std::optional<std::uint64_t> padded_bytes(const GgufModel& model, const TensorInfo& tensor, const Format& format) {
+  const auto type = type_of_format(format);
+  if (!type || (stays_float32(tensor) && !is_float32(*type))) return std::nullopt;
+  if (is_quantized(tensor.type) && tensor.type != *type) return std::nullopt;
+  const std::uint64_t alignment = model.parts()[tensor.part].alignment();
+  const auto size = stored_bytes(fitting_type(*type, tensor), tensor.elements);
+  return (size + alignment - 1) / alignment * alignment;
 }
 
 }  // namespace fakequant
