@@ -214,7 +214,7 @@ class QuantizeTest(ProgramTest):
                     divergences.append(planned["chosen"]["kld"])
                 self.assertNotIn("int4", planned["chosen"]["recipe"])
         self.assertEqual(divergences, sorted(divergences, reverse=True))
-        self.assertIn("12 variants are in formats that no file can store", run("plan", study, "--size", "5MB").stdout)
+        self.assertIn("12 variants are in formats that no file can store", run("plan", study, "--size", "6MB").stdout)
         self.refuse(2, "no plan makes a file of 1000000 bytes: the smallest takes [0-9]+", "plan", study, "--size", "1MB")
         self.refuse(2, "no plan makes a file of 2 bits per weight: the fewest are", "plan", study, "--bpw", 2)
         self.refuse(2, "--size 3 elephants is invalid", "plan", study, "--size", "3 elephants")
