@@ -60,8 +60,8 @@ class Planner {
     auto costs = plan_costs(study, request.sites, request.storage);
     result_.notes = std::move(costs.notes);
     result_.storage = costs.storage;
-    result_.suggestions = suggestions(costs.parts, request.negligible_kld);
     if (request.file) count_as_stored(costs.parts);
+    result_.suggestions = suggestions(costs.parts, request.negligible_kld);
     keep(costs.parts);
     for (const auto kind : {SiteKind::weight, SiteKind::activation}) add_kind(kind, costs.parts);
   }
