@@ -4,6 +4,7 @@
 #include <ggml.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cctype>
 #include <cmath>
@@ -29,11 +30,20 @@ constexpr float kMaxOfHalfScales = 1e9F;
 bool has_half_scale(int type) { return type != GGML_TYPE_Q8_K && type != GGML_TYPE_MXFP4; }
 
 // The largest magnitude of the values: NaN if one is NaN, infinity if one is infinite. As integers, the bits of
-// magnitudes are in the order of the magnitudes, with NaN above all, and compilers turn this into a fast loop.
+// magnitudes are in the order of the magnitudes, with NaN above all. Lanes of a fixed number become vector
+// instructions.
 float largest_magnitude(std::span<const float> values) {
-  std::uint32_t largest = 0;
-  for (const float x : values) largest = std::max(largest, std::bit_cast<std::uint32_t>(x) & 0x7FFFFFFFU);
-  return std::bit_cast<float>(largest);
+  constexpr std::size_t kLanes = 16;
+  std::array<std::int32_t, kLanes> largest{};
+  const auto bits_of = [](float x) { return std::bit_cast<std::int32_t>(x) & 0x7FFFFFFF; };
+  std::size_t i = 0;
+  for (; i + kLanes <= values.size(); i += kLanes) {
+    for (std::size_t lane = 0; lane < kLanes; ++lane) {
+      largest[lane] = std::max(largest[lane], bits_of(values[i + lane]));
+    }
+  }
+  for (; i < values.size(); ++i) largest[0] = std::max(largest[0], bits_of(values[i]));
+  return std::bit_cast<float>(*std::max_element(largest.begin(), largest.end()));
 }
 
 // Whether ggml can quantize values of this magnitude: they are not NaN, infinite, or far beyond what the type holds.
