@@ -30,7 +30,7 @@ class ConditionsTest(ProgramTest):
         self.conditions(sweep, (("kld.mean>0", CONDITION), ("a:ffn_input@1=int4: kld.mean>0", CONDITION), ("kld.mean>1", 0)))
         self.assertEqual(run(*sweep, "--dry-run", "--fail-if", "kld.mean>0").returncode, 0)
         self.conditions(("plan", study, "--bits", 6), (("chosen.kld>0", CONDITION), ("chosen.bits>6", 0), ("chosen.bits<6.1", CONDITION)))
-        self.refuse(USAGE, "add --bits or --max-kld", "plan", study, "--fail-if", "chosen.kld>0")
+        self.refuse(USAGE, "add --bits, --size or --max-kld", "plan", study, "--fail-if", "chosen.kld>0")
 
     def test_a_dry_run_lists_several_variants(self):
         variants = ("--variant", self.recipe("w8", "weights: matrices", "int8"), "--rule", "a:ffn_input@0=bf16")

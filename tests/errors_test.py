@@ -215,7 +215,7 @@ class ErrorsTest(ProgramTest):
         self.refuse(USAGE, "no tensor of .* matches 'blk.7.*': its first is token_embd", "inspect", MODEL, "--select", "blk.7.*")
 
     def test_commands_and_options(self):
-        self.refuse(USAGE, "unknown command 'evil': the commands are inspect apply compare", "evil")
+        self.refuse(USAGE, "unknown command 'evil': the commands are inspect apply quantize compare", "evil")
         self.refuse(USAGE, "fakequant --help")
         self.refuse(USAGE, "MODEL is required: see fakequant eval --help", "eval")
         self.refuse(USAGE, "--file is required", "eval", MODEL)

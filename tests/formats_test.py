@@ -354,7 +354,7 @@ class WeightFormatsTest(ProgramTest):
         out = self.path("x.gguf")
         self.refuse(2, "blk.0.ffn_up.weight: rows of 100 values.*multiple of 256", "apply", odd, "-o", out, "--rule",
                     "w:ffn_up=q4_k")
-        for name, fallback in (("q4_k", "q5_0"), ("q5_k", "q5_1"), ("q6_k", "q8_0"), ("q3_k", "iq4_nl")):
+        for name, fallback in (("q4_k", "q5_0"), ("q5_k", "q5_1"), ("q6_k", "q8_0"), ("q3_k", "q4_0"), ("iq3_s", "iq4_nl")):
             self.refuse(2, rf"rule 'w:\*={name}': .*multiple of 256; 1 of 2 do not fit: blk.\*.ffn_up.weight: leave them out, "
                         f"or give them {fallback}, as llama-quantize does", "apply", odd, "-o", out, "--rule", f"w:*={name}")
         self.assertFalse(os.path.exists(out))

@@ -172,7 +172,7 @@ class PlanTest(ProgramTest):
                 ("--bits five is invalid", "--bits", "five"),
                 ("--max-kld -1 is invalid", "--max-kld=-1"),
                 ("for the same values: give one of them", "--bits", 9, "--max-kld", 1),
-                ("add --bits or --max-kld", "-o", self.path("r.yaml")),
+                ("add --bits, --size or --max-kld", "-o", self.path("r.yaml")),
                 ("no recipe to write", "--bits", 32, "-o", self.path("r.yaml")),
                 ("add --verify", "--bits", 9, "--model", MODEL),
                 ("is also an input", "--bits", 9, "-o", self.study)):

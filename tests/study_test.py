@@ -78,7 +78,7 @@ class StudyTest(ProgramTest):
         self.measure(*self.sweep_arguments, "--site", "w:ffn_down@0", "--format", "int4", "-o", self.path("int4.db"))
         self.refuse(2, "int4 is not a type that llama-quantize knows", "plan", self.path("int4.db"), "--bits", 5, "--tensor-type-file", types)
         self.refuse(2, "gives no weight a format", "plan", self.study, "--site", "a:ffn_norm", "--bits", 9, "--tensor-type-file", types)
-        self.refuse(2, "add --bits or --max-kld", "plan", self.study, "--tensor-type-file", types)
+        self.refuse(2, "add --bits, --size or --max-kld", "plan", self.study, "--tensor-type-file", types)
 
 
 if __name__ == "__main__":

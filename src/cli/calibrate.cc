@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <optional>
 #include <utility>
 
 #include "cli/command.h"
@@ -18,6 +19,7 @@ struct CalibrateCommandOptions : CommonOptions {
   std::string model;
   std::string text;
   std::string output;
+  std::string importance;
   std::string range = "absmax";
   RuleOptions rules;
   StorageOptions storage;
@@ -27,11 +29,14 @@ struct CalibrateCommandOptions : CommonOptions {
 void run_calibrate(CalibrateCommandOptions& options) {
   settle_by_recipes(options, {{"variant", {}, {}, recipe_settings_of(options.rules)}});
   settle_compute(options);
+  if (options.output.empty() && options.importance.empty()) {
+    throw usage_error("nothing is to be written: give -o for ranges, or --imatrix for an importance matrix");
+  }
   // What is excepted may be the inputs that are recorded without rules.
   auto exceptions = std::exchange(options.rules.exceptions, {});
   auto recipe = recipe_of(options.rules);
   const auto storage = settings_of(options.storage, options.compute);
-  if (rules_of_kind(recipe, SiteKind::activation).empty()) {
+  if (!options.output.empty() && rules_of_kind(recipe, SiteKind::activation).empty()) {
     for (const auto& rule : default_calibration_recipe()) recipe.push_back(rule);
   }
   about("--except", [&] { add_exceptions(recipe, exceptions_of(exceptions)); });
@@ -44,8 +49,11 @@ void run_calibrate(CalibrateCommandOptions& options) {
   auto inputs = model.paths();
   inputs.insert(inputs.end(), {options.text, options.rules.recipe_file});
   for (const auto& rule : recipe) inputs.push_back(rule.format.importance_file);
-  ResultOutput output(options, inputs, {{"-o", options.output}});
-  OutputFile ranges(options.output);
+  ResultOutput output(options, inputs, {{"-o", options.output}, {"--imatrix", options.importance}});
+  std::optional<OutputFile> ranges, importance;
+  if (!options.output.empty()) ranges.emplace(options.output);
+  if (!options.importance.empty()) importance.emplace(options.importance);
+  options.calibrate.importance = importance.has_value();
   prepare_threads(options);
   show_rules(options, model, recipe);
   PreparedVariants prepared(model, storage, options.compute.threads);
@@ -57,15 +65,19 @@ void run_calibrate(CalibrateCommandOptions& options) {
     return calibrate(variant.model, variant.taps, text, options.calibrate, progress.callback());
   }();
   result.model = model.path();
-  write_text(ranges, ranges_text(result, provenance));
-  ranges.commit();
+  if (ranges) write_text(*ranges, ranges_text(result, provenance));
+  if (importance) write_text(*importance, importance_file(*result.importance));
+  if (ranges) ranges->commit();
+  if (importance) importance->commit();
   output.write(to_text(result), options.json.empty() ? Json() : to_json(result, provenance));
 }
 
 void add_calibrate_options(Arguments& arguments, CalibrateCommandOptions& options) {
   arguments.positional("-m,--model,MODEL", options.model, "A GGUF file");
   arguments.text("-f,--file", "FILE", options.text, "The text to read", Required::yes);
-  arguments.text("-o,--output", "RANGES", options.output, "The file to write, as JSON", Required::yes);
+  arguments.text("-o,--output", "RANGES", options.output, "The file of ranges to write, as JSON");
+  arguments.text("--imatrix", "OUT.gguf", options.importance,
+                 "Write an importance matrix, as llama-imatrix does, beside the ranges or alone");
   arguments.text("--range", "RANGE", options.range, "The range to use: absmax, or percentile:P of the magnitudes");
   arguments.number("-c,--ctx-size", options.calibrate.ctx_size, 4, 1 << 24,
                    "Tokens of a chunk [512, or the model's training context if shorter]");
@@ -79,10 +91,12 @@ void add_calibrate_options(Arguments& arguments, CalibrateCommandOptions& option
 
 Command calibrate_command() {
   return {.name = "calibrate",
-          .summary = "Record the ranges of activations, for range=static:FILE",
+          .summary = "Record the ranges of activations, for range=static:FILE, and importance matrices",
           .notes =
               "Activation rules select the values that are recorded, whatever their format; none is rounded. Without\n"
-              "them: a:in(*), the input of every weight's product. Weight rules round the weights first.",
+              "them: a:in(*), the input of every weight's product. Weight rules round the weights first. --imatrix "
+              "collects\n"
+              "what quantize --imatrix and llama-quantize read; llama-imatrix computes in native arithmetic.",
           .example = "calibrate model.gguf -f text.txt -o ranges.json --rule a:ffn_input=int8",
           .add = command_of(add_calibrate_options, run_calibrate)};
 }

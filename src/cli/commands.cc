@@ -5,6 +5,7 @@
 #define FAKEQUANT_COMMANDS(COMMAND) \
   COMMAND(inspect)                  \
   COMMAND(apply)                    \
+  COMMAND(quantize)                 \
   COMMAND(compare)                  \
   COMMAND(sites)                    \
   COMMAND(eval)                     \

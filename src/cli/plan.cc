@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <cstdint>
+#include <utility>
 
 #include "cli/command.h"
 #include "cli/interruption.h"
@@ -20,7 +22,7 @@ namespace {
 struct PlanCommandOptions : CommonOptions {
   PlanRequest request;
   std::vector<std::string> sites, keep, bits, texts;
-  std::string max_kld, output, tensor_types;
+  std::string max_kld, size, bits_per_weight, output, tensor_types;
   StorageOptions storage;
   bool verify = false;
   FailConditions conditions;
@@ -52,6 +54,51 @@ BitBudget parse_bits(const std::string& text) {
   return budget;
 }
 
+// "105MB", in units of 1000, or "100MiB", in units of 1024.
+std::uint64_t parse_size(const std::string& text) {
+  double value = 0;
+  const auto* end = text.data() + text.size();
+  const auto [stop, fault] = std::from_chars(text.data(), end, value);
+  const std::string unit(stop, end);
+  constexpr std::pair<const char*, double> kUnits[] = {{"", 1},
+                                                       {"B", 1},
+                                                       {"kB", 1e3},
+                                                       {"KB", 1e3},
+                                                       {"MB", 1e6},
+                                                       {"GB", 1e9},
+                                                       {"KiB", 1024.0},
+                                                       {"MiB", 1024.0 * 1024},
+                                                       {"GiB", 1024.0 * 1024 * 1024}};
+  for (const auto& [name, factor] : kUnits) {
+    if (fault == std::errc{} && unit == name && value > 0 && value * factor < 1e18) {
+      return static_cast<std::uint64_t>(value * factor);
+    }
+  }
+  throw usage_error(fmt::format("--size {} is invalid: write bytes, or a number with kB, MB, GB, MiB or GiB", text));
+}
+
+// The budget of --size or --bpw, where one was given.
+std::optional<FileBudget> file_budget(const PlanCommandOptions& options, const std::string& model) {
+  if (options.size.empty() && options.bits_per_weight.empty()) return std::nullopt;
+  if (!options.size.empty() && !options.bits_per_weight.empty()) {
+    throw usage_error("--size and --bpw are budgets of the same file: give one of them");
+  }
+  FileBudget budget{model, std::nullopt, std::nullopt};
+  if (!options.size.empty()) {
+    budget.size = parse_size(options.size);
+    return budget;
+  }
+  double bits = 0;
+  const auto& text = options.bits_per_weight;
+  const auto* end = text.data() + text.size();
+  const auto [stop, fault] = std::from_chars(text.data(), end, bits);
+  if (fault != std::errc{} || stop != end || !(bits > 0) || !(bits < 64)) {
+    throw usage_error(fmt::format("--bpw {} is invalid: write a number of bits per weight, such as 4.5", text));
+  }
+  budget.bits_per_weight = bits;
+  return budget;
+}
+
 // "w:ffn_down@0=bf16", or "w:ffn_down@0=none".
 KeptFormat parse_kept_format(const std::string& text) {
   const auto equals = text.find('=');
@@ -68,15 +115,16 @@ KeptFormat parse_kept_format(const std::string& text) {
 }
 
 void check_options(const PlanCommandOptions& options) {
-  const bool has_budget = !options.bits.empty() || !options.max_kld.empty();
+  const bool has_file = !options.size.empty() || !options.bits_per_weight.empty();
+  const bool has_budget = !options.bits.empty() || !options.max_kld.empty() || has_file;
   if ((!options.output.empty() || !options.tensor_types.empty()) && !has_budget) {
-    throw usage_error("-o and --tensor-type-file write the plan under a budget: add --bits or --max-kld");
+    throw usage_error("-o and --tensor-type-file write the plan under a budget: add --bits, --size or --max-kld");
   }
   if (!options.conditions.empty() && !has_budget) {
-    throw usage_error("--fail-if is about the plan under a budget: add --bits or --max-kld");
+    throw usage_error("--fail-if is about the plan under a budget: add --bits, --size or --max-kld");
   }
   const auto& verification = options.verification;
-  if (!options.verify && (!verification.model.empty() || !options.texts.empty())) {
+  if (!options.verify && ((!verification.model.empty() && !has_file) || !options.texts.empty())) {
     throw usage_error("--model and -f are used by --verify only: add --verify");
   }
 }
@@ -97,6 +145,9 @@ std::vector<std::string> files_of(const StudyDatabase& study, const StudySubject
   for (const auto& kept : options.request.keep) {
     if (!kept.format) continue;
     for (auto& file : format_files(*kept.format)) inputs.push_back(std::move(file));
+  }
+  if (options.request.file) {
+    for (const auto& path : GgufModel(options.request.file->model).paths()) inputs.push_back(path);
   }
   if (!options.verify) return inputs;
   for (const auto& [id, variant] : study.variants()) {
@@ -119,6 +170,7 @@ void run_plan(PlanCommandOptions& options) {
   const StudyDatabase study(request.study, StudyAccess::read);
   const auto subject = study.subject();
   if (!subject) throw Error(fmt::format("{} is empty: it holds no study", request.study));
+  request.file = file_budget(options, options.verification.model.empty() ? subject->model : options.verification.model);
   settle_compute(options, parse_arithmetic(subject->arithmetic));
   options.verification.texts = verified_texts(*subject, options);
   const auto inputs = files_of(study, *subject, options);
@@ -158,6 +210,10 @@ void add_plan_options(Arguments& arguments, PlanCommandOptions& options) {
   arguments.texts(
       "--bits", "BITS", options.bits,
       "The maximum of bits per value, on average: 5.0, or w:4.5 (weights) and a:8 (activations); repeatable");
+  arguments.text("--size", "SIZE", options.size,
+                 "The maximum size of the file that quantize writes: 105MB; metadata, norms and padding count");
+  arguments.text("--bpw", "BITS", options.bits_per_weight,
+                 "Instead, its maximum of bits per weight, over the data of all tensors");
   arguments.text("--max-kld", "NATS", options.max_kld, "The maximum divergence; the plan has the fewest bits then");
   arguments.texts("--site", "SITE", options.sites, "Plan these sites of the study; repeatable [all]");
   arguments.texts("--keep", "SITE=FORMAT", options.keep,
@@ -169,7 +225,7 @@ void add_plan_options(Arguments& arguments, PlanCommandOptions& options) {
   arguments.flag("--verify", options.verify,
                  "Measure the plan and single formats; without a budget, the mixes of the table");
   arguments.text("-m,--model", "MODEL", options.verification.model,
-                 "With --verify: where the model is [the study's path]");
+                 "With --verify, --size and --bpw: where the model is [the study's path]");
   arguments.texts("-f,--file", "FILE", options.texts,
                   "With --verify: where the texts are, in their order [the study's paths]");
   options.conditions.add_option(

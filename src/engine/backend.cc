@@ -30,6 +30,12 @@ void keep_error(ggml_log_level level, const char* text, void*) {
   if (first_error.empty()) first_error = one_line(text);
 }
 
+void keep_log(ggml_log_level level, const char* text, void* log) {
+  keep_error(level, text, nullptr);
+  const std::lock_guard lock(log_mutex);
+  *static_cast<std::string*>(log) += text;
+}
+
 AbortHandler abort_handler;
 
 void report_abort(const char* message) {
@@ -82,6 +88,14 @@ std::string engine_error() {
 void clear_engine_error() {
   const std::lock_guard lock(log_mutex);
   first_error.clear();
+}
+
+std::string engine_log_of(const std::function<void()>& work) {
+  std::string log;
+  llama_log_set(keep_log, &log);
+  work();
+  llama_log_set(keep_error, nullptr);
+  return log;
 }
 
 }  // namespace fakequant

@@ -25,4 +25,7 @@ std::string engine_version();
 std::string engine_error();
 void clear_engine_error();
 
+// What llama.cpp logs on all levels while `work` runs, which no other thread may log meanwhile.
+std::string engine_log_of(const std::function<void()>& work);
+
 }  // namespace fakequant

@@ -71,6 +71,10 @@ class Context {
   // model computes stays as it is. Without rules nothing is copied.
   void round_copies(const Recipe& rules, CopyViewer viewer) { tap().round_copies(rules, std::move(viewer)); }
 
+  // Likewise shows `viewer` the rows that the products with the model's weights read (product_inputs.h), as the
+  // products find them: after all rounding. Without a viewer nothing is shown.
+  void show_inputs(InputViewer viewer) { tap().show_inputs(std::move(viewer)); }
+
   // Changes the embeddings of the tokens a little from the next evaluation on, by this seed (embedding_jitter.h).
   void jitter_embeddings(std::uint64_t seed) { tap().jitter_embeddings(seed); }
 

@@ -26,11 +26,12 @@ enum class Stage {
   jitter,   // changes the embeddings a little
   copy,     // values as they were computed
   observe,  // likewise
+  inputs,   // what a product with a weight has read
   round,    // changes them
   show,     // values as the nodes that read them find them
   skip,     // likewise; puts hidden states back and leaves nodes out
 };
-inline constexpr std::size_t kStages = 7;
+inline constexpr std::size_t kStages = 8;
 
 class GraphWalk {
  public:

@@ -16,23 +16,6 @@
 namespace fakequant {
 namespace {
 
-// llama.cpp aborts, or asks for absurd memory, when the header's number of layers is not the file's.
-void check_layers(const GgufModel& model) {
-  const auto& file = model.first();
-  const auto architecture = file.find_string("general.architecture");
-  if (!architecture) throw Error(fmt::format("{} is not a model: it has no general.architecture", file.path()));
-  const auto key = *architecture + ".block_count";
-  const auto layers = file.find_integer(key);
-  if (!layers) throw Error(fmt::format("{} is not a model: it has no {}", file.path(), key));
-  const int found = layer_count(model.tensors());
-  // Layers for predicting further tokens are counted, and may have been left out of the file.
-  const auto further = file.find_integer(*architecture + ".nextn_predict_layers").value_or(0);
-  if (*layers <= 0 || *layers > found + std::clamp<std::int64_t>(further, 0, 16)) {
-    throw Error(fmt::format("{} is damaged: its {} is {}, and its tensors belong to {} layers", file.path(), key,
-                            *layers, found));
-  }
-}
-
 // "blk.0.ffn_up.weight is stored as F64", of the first tensor that llama.cpp cannot compute with; empty if there is
 // none.
 std::string find_uncomputed(const GgufModel& model, std::string_view only = {}) {
@@ -49,6 +32,22 @@ std::string find_uncomputed(const GgufModel& model, std::string_view only = {}) 
 const llama_vocab* vocabulary(const llama_model* model) { return llama_model_get_vocab(model); }
 
 }  // namespace
+
+void check_layers(const GgufModel& model) {
+  const auto& file = model.first();
+  const auto architecture = file.find_string("general.architecture");
+  if (!architecture) throw Error(fmt::format("{} is not a model: it has no general.architecture", file.path()));
+  const auto key = *architecture + ".block_count";
+  const auto layers = file.find_integer(key);
+  if (!layers) throw Error(fmt::format("{} is not a model: it has no {}", file.path(), key));
+  const int found = layer_count(model.tensors());
+  // Layers for predicting further tokens are counted, and may have been left out of the file.
+  const auto further = file.find_integer(*architecture + ".nextn_predict_layers").value_or(0);
+  if (*layers <= 0 || *layers > found + std::clamp<std::int64_t>(further, 0, 16)) {
+    throw Error(fmt::format("{} is damaged: its {} is {}, and its tensors belong to {} layers", file.path(), key,
+                            *layers, found));
+  }
+}
 
 void Model::Free::operator()(llama_model* model) const { llama_model_free(model); }
 

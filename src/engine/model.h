@@ -15,6 +15,8 @@ struct llama_model;
 
 namespace fakequant {
 
+class GgufModel;
+
 using Token = std::int32_t;
 
 // A message of a chat.
@@ -22,6 +24,10 @@ struct ChatMessage {
   std::string role;  // "system", "user", "assistant", or another that the template knows
   std::string content;
 };
+
+// Throws an Error when the header's number of layers is not the file's: llama.cpp aborts then, or asks for absurd
+// memory.
+void check_layers(const GgufModel& model);
 
 class Model {
  public:

@@ -29,18 +29,20 @@ void Tap::end_watching(const GraphShape& shape, int layers) {
 void Tap::plan(const GraphShape& shape) {
   const auto& graph = watch_.graph(shape);
   auto jittered = jitter_.plan(graph), copied = copies_.plan(graph), observed = observing_.plan(graph),
-       rounded = rounding_.plan(graph), shown = showing_.plan(graph), computed = arithmetic_.plan(graph);
+       inputs = inputs_.plan(graph), rounded = rounding_.plan(graph), shown = showing_.plan(graph),
+       computed = arithmetic_.plan(graph);
   walk_.set_plan(Stage::compute, shape, std::move(computed));
   walk_.set_plan(Stage::jitter, shape, std::move(jittered));
   walk_.set_plan(Stage::copy, shape, std::move(copied));
   walk_.set_plan(Stage::observe, shape, std::move(observed));
+  walk_.set_plan(Stage::inputs, shape, std::move(inputs));
   walk_.set_plan(Stage::round, shape, std::move(rounded));
   walk_.set_plan(Stage::show, shape, std::move(shown));
 }
 
 bool Tap::is_active() const {
   return arithmetic_.is_active() || jitter_.is_active() || copies_.is_active() || observing_.is_active() ||
-         rounding_.is_active() || showing_.is_active() || skip_.is_active();
+         inputs_.is_active() || rounding_.is_active() || showing_.is_active() || skip_.is_active();
 }
 
 template <typename Action>
@@ -69,6 +71,11 @@ void Tap::show_values(SiteChoice choose, Observer viewer) {
 void Tap::round_copies(const Recipe& rules, CopyViewer viewer) {
   copies_.set_rules(rules, std::move(viewer));
   replan(Stage::copy, copies_);
+}
+
+void Tap::show_inputs(InputViewer viewer) {
+  inputs_.set_viewer(std::move(viewer));
+  replan(Stage::inputs, inputs_);
 }
 
 void Tap::use_reference_arithmetic() {

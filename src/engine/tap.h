@@ -2,7 +2,8 @@
 //
 // - GraphWatch learns the graphs (graph_watch.h);
 // - actions say what is to be done at which nodes (round_action.h, observe_action.h, show_action.h, copy_action.h,
-//   layer_skip.h, reference_arithmetic.h, embedding_jitter.h), as plans for each shape of graph (node_action.h);
+//   product_inputs.h, layer_skip.h, reference_arithmetic.h, embedding_jitter.h), as plans for each shape of graph
+//   (node_action.h);
 // - GraphWalk walks the plans while llama.cpp computes (graph_walk.h).
 //
 // Only this file knows all of them, and it holds nothing but them.
@@ -18,6 +19,7 @@
 #include "engine/graph_watch.h"
 #include "engine/layer_skip.h"
 #include "engine/observe_action.h"
+#include "engine/product_inputs.h"
 #include "engine/reference_arithmetic.h"
 #include "engine/round_action.h"
 #include "engine/show_action.h"
@@ -69,12 +71,13 @@ class Tap {
   // Changes the embeddings a little from now on (embedding_jitter.h). Throws as EmbeddingJitter::plan does.
   void jitter_embeddings(std::uint64_t seed);
 
-  // What is done from now on, in all graphs. The four do not touch each other; the headers of the actions say what each
+  // What is done from now on, in all graphs. The five do not touch each other; the headers of the actions say what each
   // does and throws.
   void set_recipe(const Recipe& recipe);
   void observe(const Recipe& rules, Observer observer);
   void show_values(SiteChoice choose, Observer viewer);
   void round_copies(const Recipe& rules, CopyViewer viewer);
+  void show_inputs(InputViewer viewer);
 
   // At the beginning of a text, whose first batch comes next: keeps the hidden states of its evaluations, or begins
   // from those that were kept of the same batches, whose graphs have been watched. What the layers below `unchanged`
@@ -104,6 +107,7 @@ class Tap {
   CopyAction copies_;
   EmbeddingJitter jitter_;
   ObserveAction observing_;
+  ProductInputs inputs_;
   ReferenceArithmetic arithmetic_;
   ResidentWeights resident_;
   RoundAction rounding_;

@@ -4,6 +4,8 @@
 #include <ggml.h>
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cctype>
 #include <cmath>
 #include <cstring>
@@ -28,11 +30,27 @@ constexpr float kMaxOfHalfScales = 1e9F;
 // Scales of q8_K are F32, those of mxfp4 powers of two.
 bool has_half_scale(int type) { return type != GGML_TYPE_Q8_K && type != GGML_TYPE_MXFP4; }
 
-// Whether ggml can quantize a block: no value is NaN, infinite, or far beyond what the type holds.
-bool is_in_range(const BlockType& type, std::span<const float> block) {
+// The largest magnitude of the values: NaN if one is NaN, infinity if one is infinite. As integers, the bits of
+// magnitudes are in the order of the magnitudes, with NaN above all. Lanes of a fixed number become vector
+// instructions.
+float largest_magnitude(std::span<const float> values) {
+  constexpr std::size_t kLanes = 16;
+  std::array<std::int32_t, kLanes> largest{};
+  const auto bits_of = [](float x) { return std::bit_cast<std::int32_t>(x) & 0x7FFFFFFF; };
+  std::size_t i = 0;
+  for (; i + kLanes <= values.size(); i += kLanes) {
+    for (std::size_t lane = 0; lane < kLanes; ++lane) {
+      largest[lane] = std::max(largest[lane], bits_of(values[i + lane]));
+    }
+  }
+  for (; i < values.size(); ++i) largest[0] = std::max(largest[0], bits_of(values[i]));
+  return std::bit_cast<float>(*std::max_element(largest.begin(), largest.end()));
+}
+
+// Whether ggml can quantize values of this magnitude: they are not NaN, infinite, or far beyond what the type holds.
+bool is_in_range(const BlockType& type, float magnitude) {
   if (type.id == GGML_TYPE_F16 || type.id == GGML_TYPE_BF16) return true;
-  const float limit = has_half_scale(type.id) ? kMaxOfHalfScales : std::numeric_limits<float>::max();
-  return std::all_of(block.begin(), block.end(), [&](float x) { return std::fabs(x) <= limit; });
+  return magnitude <= (has_half_scale(type.id) ? kMaxOfHalfScales : std::numeric_limits<float>::max());
 }
 
 // Rows that ggml can quantize, in its bytes.
@@ -85,7 +103,7 @@ void by_blocks(const BlockType& type, std::span<float> values, const RoundTrip& 
   std::vector<std::size_t> lost;  // where the blocks begin
   for (std::size_t begin = 0; begin < values.size(); begin += block) {
     const auto of_block = values.subspan(begin, block);
-    if (is_in_range(type, of_block)) continue;
+    if (is_in_range(type, largest_magnitude(of_block))) continue;
     lost.push_back(begin);
     std::fill(of_block.begin(), of_block.end(), 0.0F);
   }
@@ -158,19 +176,19 @@ void register_ggml_types() {
 Buffer<std::byte> ggml_quantize(const BlockType& type, std::span<const float> values, std::int64_t row,
                                 std::span<const float> importance) {
   if (values.empty()) return {};
-  if (!std::all_of(values.begin(), values.end(), [](float x) { return std::isfinite(x); })) {
+  const auto magnitude = largest_magnitude(values);
+  if (!std::isfinite(magnitude)) {
     throw Error(
         fmt::format("a value is NaN or infinite: ggml's quantizers take neither, so {} cannot hold it", type.name));
   }
   const auto too_large = [&] {
-    const auto [low, high] = std::minmax_element(values.begin(), values.end());
-    return Error(fmt::format("values reach {:g}: {} cannot hold them", std::max(-*low, *high), type.name));
+    return Error(fmt::format("values reach {:g}: {} cannot hold them", magnitude, type.name));
   };
-  if (!is_in_range(type, values)) throw too_large();
+  if (!is_in_range(type, magnitude)) throw too_large();
   auto quantized = quantize_rows(type, values, row, importance);
   Buffer<float> stored(values.size());
   decode(type, quantized, stored);
-  if (!std::all_of(stored.begin(), stored.end(), [](float x) { return std::isfinite(x); })) throw too_large();
+  if (!std::isfinite(largest_magnitude(stored))) throw too_large();
   return quantized;
 }
 

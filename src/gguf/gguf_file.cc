@@ -300,6 +300,26 @@ const MetadataEntry* GgufFile::find_key(const std::string& key) const {
   return found == keys_.end() ? nullptr : &metadata_[found->second];
 }
 
+std::vector<std::string> GgufFile::find_strings(const std::string& key) const {
+  const auto* entry = find_key(key);
+  if (entry == nullptr || entry->type != GGUF_TYPE_ARRAY) return {};
+  const auto bytes = value_bytes(*entry);  // the elements' type, their number, and each with its length before it
+  std::size_t at = 0;
+  const auto next = [&](auto value) {
+    std::memcpy(&value, bytes.data() + at, sizeof(value));
+    at += sizeof(value);
+    return value;
+  };
+  if (next(std::uint32_t{}) != GGUF_TYPE_STRING) return {};
+  std::vector<std::string> strings(next(std::uint64_t{}));
+  for (auto& text : strings) {
+    text.resize(next(std::uint64_t{}));
+    std::memcpy(text.data(), bytes.data() + at, text.size());
+    at += text.size();
+  }
+  return strings;
+}
+
 std::vector<std::byte> GgufFile::value_bytes(const MetadataEntry& entry) const {
   std::vector<std::byte> bytes(entry.end - entry.value_begin);
   read(entry.value_begin, bytes);

@@ -66,6 +66,9 @@ class GgufFile {
   std::optional<std::string> find_string(const std::string& key) const;
   std::optional<std::int64_t> find_integer(const std::string& key) const;
 
+  // The strings of a key whose value is an array of them; none for any other key.
+  std::vector<std::string> find_strings(const std::string& key) const;
+
   // The stored bytes of an entry's value.
   std::vector<std::byte> value_bytes(const MetadataEntry& entry) const;
 

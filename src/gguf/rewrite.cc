@@ -37,18 +37,31 @@ struct Header {
   std::uint64_t infos_begin;
 };
 
-Header header_of(const GgufFile& file, const std::vector<StringKey>& keys, const NumberKeys& numbers) {
+void append_key(std::string& bytes, const std::string& key, std::uint32_t type) {
+  append_text(bytes, key);
+  append(bytes, type);
+}
+
+Header header_of(const GgufFile& file, const KeyChanges& keys) {
   std::string old(file.infos_end(), '\0');
   file.read(0, std::as_writable_bytes(std::span(old)));
+  auto numbers = keys.replaced;
+  auto added = keys.numbers;
   std::vector<const MetadataEntry*> kept;
   for (const auto& entry : file.metadata()) {
     const auto is_replaced = [&](const StringKey& k) { return k.key == entry.key; };
-    if (std::none_of(keys.begin(), keys.end(), is_replaced)) kept.push_back(&entry);
+    if (std::any_of(keys.strings.begin(), keys.strings.end(), is_replaced)) continue;
+    if (const auto number = added.find(entry.key); number != added.end()) {
+      if (entry.type != GGUF_TYPE_UINT32) continue;
+      numbers[entry.key] = number->second;
+      added.erase(number);
+    }
+    kept.push_back(&entry);
   }
   std::string bytes = GGUF_MAGIC;
   append(bytes, file.version());
   append(bytes, static_cast<std::uint64_t>(file.tensors().size()));
-  append(bytes, static_cast<std::uint64_t>(kept.size() + keys.size()));
+  append(bytes, static_cast<std::uint64_t>(kept.size() + added.size() + keys.strings.size()));
   for (const auto* entry : kept) {
     bytes.append(old, entry->begin, entry->end - entry->begin);
     const auto number = numbers.find(entry->key);
@@ -56,9 +69,12 @@ Header header_of(const GgufFile& file, const std::vector<StringKey>& keys, const
       put(bytes, bytes.size() - sizeof(std::uint32_t), number->second);
     }
   }
-  for (const auto& [key, value] : keys) {
-    append_text(bytes, key);
-    append(bytes, static_cast<std::uint32_t>(GGUF_TYPE_STRING));
+  for (const auto& [key, value] : added) {
+    append_key(bytes, key, GGUF_TYPE_UINT32);
+    append(bytes, value);
+  }
+  for (const auto& [key, value] : keys.strings) {
+    append_key(bytes, key, GGUF_TYPE_STRING);
     append_text(bytes, value);
   }
   const auto infos_begin = bytes.size();
@@ -66,35 +82,33 @@ Header header_of(const GgufFile& file, const std::vector<StringKey>& keys, const
   return {std::move(bytes), infos_begin};
 }
 
-// A header whose last value is padded with spaces so that the data keeps its offset within a page: whole pages are
+// A header whose last string may be padded with spaces so that the data keeps its offset within a page: whole pages are
 // copied faster, and file systems that share blocks can share them.
-Header paged_header_of(const GgufFile& file, std::vector<StringKey> keys, const NumberKeys& numbers,
-                       std::uint64_t alignment) {
-  auto header = header_of(file, keys, numbers);
-  if (keys.empty() || file.tensors().empty()) return header;
+Header paged_header_of(const GgufFile& file, KeyChanges keys, std::uint64_t alignment) {
+  auto header = header_of(file, keys);
+  if (!keys.keeps_page_offset || keys.strings.empty() || file.tensors().empty()) return header;
   const auto data_begin = (header.bytes.size() + alignment - 1) / alignment * alignment;
   const auto missing = (file.data_begin() - data_begin) % kPage;
   if (missing == 0) return header;
-  keys.back().value.append(missing, ' ');
-  return header_of(file, keys, numbers);
+  keys.strings.back().value.append(missing, ' ');
+  return header_of(file, keys);
 }
 
 }  // namespace
 
 Rewrite::Rewrite(const GgufModel& model, std::vector<RewriteTarget> targets, const std::map<std::size_t, int>& replaced,
-                 const std::vector<StringKey>& keys, const NumberKeys& numbers)
+                 const KeyChanges& keys)
     : model_(model), targets_(std::move(targets)) {
   for (std::size_t part = 0; part < model.parts().size(); ++part) {
-    lay_out(part, replaced, part == 0 ? keys : std::vector<StringKey>{}, numbers);
+    lay_out(part, replaced, part == 0 ? keys : KeyChanges{.replaced = keys.replaced});
   }
 }
 
-void Rewrite::lay_out(std::size_t part, const std::map<std::size_t, int>& replaced, const std::vector<StringKey>& keys,
-                      const NumberKeys& numbers) {
+void Rewrite::lay_out(std::size_t part, const std::map<std::size_t, int>& replaced, const KeyChanges& keys) {
   const auto& file = model_.parts()[part];
   const std::uint64_t alignment = file.alignment();
   const auto aligned = [&](std::uint64_t size) { return (size + alignment - 1) / alignment * alignment; };
-  auto [header, infos_begin] = paged_header_of(file, keys, numbers, alignment);
+  auto [header, infos_begin] = paged_header_of(file, keys, alignment);
   const auto data_begin = file.tensors().empty() ? header.size() : aligned(header.size());
 
   std::vector<std::size_t> order;  // the part's tensors in the order of their data

@@ -25,6 +25,15 @@ struct StringKey {
 
 using NumberKeys = std::map<std::string, std::uint32_t>;
 
+// What becomes of the metadata.
+struct KeyChanges {
+  std::vector<StringKey> strings = {};  // follow the keys of the first part, or replace those of the same name
+  NumberKeys replaced = {};             // new values of keys of type uint32, where they are; none is added
+  NumberKeys numbers = {};              // keys of type uint32 that the first part gets, or that replace those it has
+  // Pad the last string with spaces, so that the data keeps its offset within a page.
+  bool keeps_page_offset = true;
+};
+
 // An empty, readable file for a part of the copy, and its name in messages.
 struct RewriteTarget {
   int fd;
@@ -33,12 +42,10 @@ struct RewriteTarget {
 
 class Rewrite {
  public:
-  // `replaced`: the tensors that get new data, by index, and their new types. `keys` follow those of the first part, or
-  // replace those of the same name; the last value may be padded with spaces, so that the data keeps its offset within
-  // a page. `numbers` replaces the values of keys of type uint32 where they are, and adds none. `targets` has one for
-  // each part of the model. The model must outlive this.
+  // `replaced`: the tensors that get new data, by index, and their new types. `targets` has one for each part of the
+  // model. The model must outlive this.
   Rewrite(const GgufModel& model, std::vector<RewriteTarget> targets, const std::map<std::size_t, int>& replaced,
-          const std::vector<StringKey>& keys, const NumberKeys& numbers = {});
+          const KeyChanges& keys = {});
 
   void write_headers() const;
 
@@ -65,8 +72,7 @@ class Rewrite {
     int type;
   };
 
-  void lay_out(std::size_t part, const std::map<std::size_t, int>& replaced, const std::vector<StringKey>& keys,
-               const NumberKeys& numbers);
+  void lay_out(std::size_t part, const std::map<std::size_t, int>& replaced, const KeyChanges& keys);
   void copy_later(std::size_t part, std::uint64_t from, std::uint64_t to, std::uint64_t size);
 
   const GgufModel& model_;

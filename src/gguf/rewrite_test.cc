@@ -26,7 +26,7 @@ std::string rewritten_file(const std::string& path, const std::vector<StringKey>
                            const std::map<std::size_t, int>& tensors) {
   const GgufModel model(path);
   const MemoryFile out("test");
-  const Rewrite rewrite(model, {{out.fd(), out.path()}}, tensors, keys);
+  const Rewrite rewrite(model, {{out.fd(), out.path()}}, tensors, {.strings = keys});
   rewrite.write_headers();
   for (std::int64_t i = 0; i < rewrite.copies(); ++i) rewrite.copy(i);
   for (const auto& [tensor, type] : tensors) {
@@ -61,8 +61,8 @@ TEST(Rewrite, ReplacesNumbersWhereTheyAre) {
   const TestFolder folder;
   const GgufModel before(folder.write("in.gguf", model().bytes()));
   const MemoryFile out("test");
-  const Rewrite rewrite(before, {{out.fd(), out.path()}}, {}, {},
-                        {{"some.number", 9}, {"no.such", 1}, {"unknown.key", 2}});
+  const Rewrite rewrite(before, {{out.fd(), out.path()}}, {},
+                        {.replaced = {{"some.number", 9}, {"no.such", 1}, {"unknown.key", 2}}});
   rewrite.write_headers();
   for (std::int64_t i = 0; i < rewrite.copies(); ++i) rewrite.copy(i);
   const GgufFile after(out.path());
@@ -70,6 +70,25 @@ TEST(Rewrite, ReplacesNumbersWhereTheyAre) {
   EXPECT_EQ(after.find_string("unknown.key"), "stays");
   EXPECT_EQ(after.find_key("no.such"), nullptr);
   EXPECT_EQ(after.size(), before.size());
+}
+
+TEST(Rewrite, SetsNumbersWhetherTheModelHasThemOrNot) {
+  const TestFolder folder;
+  const GgufModel before(folder.write("in.gguf", model().bytes()));
+  const MemoryFile out("test");
+  const Rewrite rewrite(before, {{out.fd(), out.path()}}, {},
+                        {.strings = {{"a.string", "x"}},
+                         .numbers = {{"some.number", 9}, {"no.such", 1}, {"unknown.key", 2}},
+                         .keeps_page_offset = false});
+  rewrite.write_headers();
+  for (std::int64_t i = 0; i < rewrite.copies(); ++i) rewrite.copy(i);
+  const GgufFile after(out.path());
+  EXPECT_EQ(after.find_integer("some.number"), 9);
+  EXPECT_EQ(after.find_integer("unknown.key"), 2);
+  EXPECT_EQ(after.find_integer("no.such"), 1);
+  EXPECT_EQ(after.find_string("a.string"), "x");
+  EXPECT_EQ(after.metadata().size(), before.first().metadata().size() + 2);
+  EXPECT_EQ(after.size(), rewrite.size());
 }
 
 TEST(Rewrite, ChangesOnlyTheTensorsNamed) {
@@ -142,7 +161,7 @@ TEST(Rewrite, KeepsASplitModelSplit) {
   const GgufModel model(first);
   const MemoryFile out0("0"), out1("1");
   const Rewrite rewrite(model, {{out0.fd(), out0.path()}, {out1.fd(), out1.path()}}, {{1, GGML_TYPE_F32}},
-                        {{"key", "value"}});
+                        {.strings = {{"key", "value"}}});
   rewrite.write_headers();
   for (std::int64_t i = 0; i < rewrite.copies(); ++i) rewrite.copy(i);
   const Buffer<float> values = {4, 5, 6};
@@ -158,7 +177,7 @@ TEST(Rewrite, FailsWhereTheFileShrankMeanwhile) {
   const TestFolder folder;
   const GgufModel file(folder.write("m.gguf", model().bytes()));
   const MemoryFile out("test");
-  const Rewrite rewrite(file, {{out.fd(), out.path()}}, {}, {});
+  const Rewrite rewrite(file, {{out.fd(), out.path()}}, {});
   std::filesystem::resize_file(folder.path("m.gguf"), file.first().data_begin() + 8);
   rewrite.write_headers();
   const auto copy_all = [&] {

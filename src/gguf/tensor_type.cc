@@ -73,6 +73,16 @@ int plain_float_type(const std::string& name) {
   throw usage_error(fmt::format("'{}' is not a float type: take f32, f16 or bf16", name));
 }
 
+std::optional<int> find_tensor_type(std::string_view name) {
+  const auto is_same = [](unsigned char a, unsigned char b) { return std::toupper(a) == std::toupper(b); };
+  for (int type = 0; type < GGML_TYPE_COUNT; ++type) {
+    if (!is_tensor_type(static_cast<std::uint32_t>(type))) continue;
+    const std::string_view known = traits(type).type_name;
+    if (std::equal(known.begin(), known.end(), name.begin(), name.end(), is_same)) return type;
+  }
+  return std::nullopt;
+}
+
 void decode_values(int type, std::span<const std::byte> bytes, std::span<float> values) {
   switch (type) {
     case GGML_TYPE_F32:

@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "buffer.h"
 #include "format/half_precision.h"
@@ -36,6 +37,9 @@ bool can_quantize_again(int type);
 
 // The type that "f32", "f16" or "bf16" names. Throws a usage error for any other word.
 int plain_float_type(const std::string& name);
+
+// The type of that name, in any case: "q4_k", "F16"; no value if there is none.
+std::optional<int> find_tensor_type(std::string_view name);
 
 // Widens stored values to float, quantized ones by ggml's own dequantization. `bytes` holds whole blocks for
 // values.size() values.

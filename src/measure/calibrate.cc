@@ -5,6 +5,7 @@
 
 #include "engine/context.h"
 #include "error.h"
+#include "measure/importance_collector.h"
 #include "measure/text_chunks.h"
 #include "measure/value_recorder.h"
 
@@ -33,6 +34,9 @@ CalibrationResult calibrate(const std::vector<std::string>& model_files, const R
     found->second.values.record(values, columns);
   });
 
+  ImportanceCollector importance;
+  if (options.importance) context.show_inputs([&](const ProductInput& input) { importance.add(input); });
+
   CalibrationResult result;
   result.model = model.path();
   result.text = text.name;
@@ -60,7 +64,13 @@ CalibrationResult calibrate(const std::vector<std::string>& model_files, const R
     recorded.erase(found);
   }
   for (const auto& [name, of_site] : recorded) add_result(name, of_site);
-  if (result.sites.empty()) {
+  if (options.importance) {
+    result.importance = ImportanceSums{text.name, result.chunks, ctx_size, importance.weights()};
+    if (result.importance->weights.empty()) {
+      throw Error("no importances were collected: the model multiplies with no weights of layers");
+    }
+  }
+  if (result.sites.empty() && !taps.empty()) {
     throw Error("nothing was recorded: the text has none of the tokens that the rules name");
   }
   return result;

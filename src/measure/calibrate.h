@@ -14,9 +14,10 @@
 namespace fakequant {
 
 struct CalibrateOptions {
-  int ctx_size = 0;  // 0: min(512, what the model was trained for)
-  int chunks = 0;    // 0: all that the text has
-  RangeRule range;   // how the range to use is chosen
+  int ctx_size = 0;         // 0: min(512, what the model was trained for)
+  int chunks = 0;           // 0: all that the text has
+  RangeRule range;          // how the range to use is chosen
+  bool importance = false;  // collect an importance matrix, too
   ComputeOptions compute;
 };
 
@@ -24,7 +25,8 @@ struct CalibrateOptions {
 Recipe default_calibration_recipe();
 
 // Evaluates the text with the model and rounds nothing: `taps`, activation rules, select the values to record, whatever
-// their formats. Throws as evaluate does, and a usage error for a range that cannot be recorded.
+// their formats; none may be given where an importance matrix is collected. Throws as evaluate does, and a usage error
+// for a range that cannot be recorded.
 CalibrationResult calibrate(const std::vector<std::string>& model_files, const Recipe& taps, const Text& text,
                             const CalibrateOptions& options, const Progress& progress);
 

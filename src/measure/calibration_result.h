@@ -5,8 +5,11 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
+
+#include "weights/importance_sums.h"
 
 namespace fakequant {
 
@@ -62,6 +65,7 @@ struct CalibrationResult {
   std::int64_t tokens = 0;  // that were evaluated
   std::string range;        // how low and high were chosen: "absmax", "percentile:99.9"
   std::vector<CalibratedSite> sites;
+  std::optional<ImportanceSums> importance;  // where it was asked for
 };
 
 }  // namespace fakequant

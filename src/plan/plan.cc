@@ -10,6 +10,7 @@
 #include "plan/format_choice.h"
 #include "plan/plan_recipe.h"
 #include "plan/suggestions.h"
+#include "weights/quantize.h"
 
 namespace fakequant {
 namespace {
@@ -22,13 +23,14 @@ std::string letter_of(SiteKind kind) { return kind == SiteKind::weight ? "w" : "
 
 // The working state for one kind.
 struct Kind {
-  SiteKind kind;
+  SiteKind kind = SiteKind::weight;
   std::vector<PlanPart> parts;
   std::vector<std::vector<std::size_t>> allowed;  // by part: indices of the options that the plan may choose
   std::vector<bool> is_kept;
   std::int64_t values = 0;
   std::optional<FormatChoice> choice;
   std::optional<double> budget;  // bits
+  bool has_file = false;         // the budget is that of the file
   std::optional<FormatMix> chosen;
 
   double mean(std::int64_t bits) const { return static_cast<double>(bits) / static_cast<double>(values); }
@@ -58,6 +60,7 @@ class Planner {
     auto costs = plan_costs(study, request.sites, request.storage);
     result_.notes = std::move(costs.notes);
     result_.storage = costs.storage;
+    if (request.file) count_as_stored(costs.parts);
     result_.suggestions = suggestions(costs.parts, request.negligible_kld);
     keep(costs.parts);
     for (const auto kind : {SiteKind::weight, SiteKind::activation}) add_kind(kind, costs.parts);
@@ -72,12 +75,15 @@ class Planner {
   }
 
  private:
+  void count_as_stored(std::vector<PlanPart>& parts);
   void keep(const std::vector<PlanPart>& parts);
   void add_kind(SiteKind kind, const std::vector<PlanPart>& parts);
   void set_budgets();
   void choose();
   void choose_under_bits(Kind& kind) const;
   void choose_under_kld(Kind& kind, double max_kld) const;
+  void choose_for_file(Kind& kind);
+  std::uint64_t budgeted_bytes(const QuantizeResult& file) const;
   KindPlan kind_plan(const Kind& kind) const;
   std::vector<PlanPoint> uniform_plans(const Kind& kind) const;
   void add_uniform_pair();
@@ -86,10 +92,46 @@ class Planner {
 
   const PlanRequest& request_;
   StudySubject subject_;
+  std::optional<GgufModel> model_;                // where the budget is that of a file
   std::vector<std::optional<std::size_t>> kept_;  // by part of the study: the index of the required option
   std::vector<Kind> kinds_;
   PlanResult result_;
 };
+
+// Counts the bits of weights as a file stores them, and leaves out the formats that no file can store.
+void Planner::count_as_stored(std::vector<PlanPart>& parts) {
+  model_.emplace(request_.file->model);
+  const auto refuse_other = [&] {
+    return Error(
+        fmt::format("{} is not the model of the study, {}: say where that is", request_.file->model, subject_.model));
+  };
+  if (model_->size() != subject_.model_size) throw refuse_other();
+  std::size_t left_out = 0;
+  for (auto& part : parts) {
+    if (part.kind != SiteKind::weight) continue;
+    const auto bits_of = [&](const PlanOption& option) -> std::optional<std::int64_t> {
+      std::uint64_t bytes = 0;
+      for (const auto& name : part.names) {
+        const auto* tensor = model_->find_tensor(name);
+        if (tensor == nullptr) throw refuse_other();
+        const auto stored = option.rule ? padded_bytes(*model_, *tensor, option.rule->format)
+                                        : std::optional(padded_bytes(*model_, *tensor));
+        if (!stored) return std::nullopt;
+        bytes += *stored;
+      }
+      return static_cast<std::int64_t>(bytes) * 8;
+    };
+    left_out += std::erase_if(part.options, [&](PlanOption& option) {
+      const auto bits = bits_of(option);
+      option.bits = bits.value_or(0);
+      return !bits;
+    });
+  }
+  if (left_out > 0) {
+    result_.notes.push_back(
+        fmt::format("{} variants are in formats that no file can store, and are left out.", left_out));
+  }
+}
 
 void Planner::keep(const std::vector<PlanPart>& parts) {
   kept_.resize(parts.size());
@@ -99,7 +141,8 @@ void Planner::keep(const std::vector<PlanPart>& parts) {
 }
 
 void Planner::add_kind(SiteKind which, const std::vector<PlanPart>& parts) {
-  Kind kind{which, {}, {}, {}, 0, {}, {}, {}};
+  Kind kind;
+  kind.kind = which;
   std::vector<std::vector<FormatCost>> costs;
   for (std::size_t p = 0; p < parts.size(); ++p) {
     const auto& part = parts[p];
@@ -135,9 +178,16 @@ void Planner::set_budgets() {
           fmt::format("no {} are planned, the study has {} only", word_of(*given.kind), word_of(kinds_.front().kind)));
     }
   }
-  const auto has_none = [](const Kind& kind) { return !kind.budget; };
+  if (request_.file) {
+    const auto weights =
+        std::find_if(kinds_.begin(), kinds_.end(), [](const Kind& kind) { return kind.kind == SiteKind::weight; });
+    if (weights == kinds_.end()) throw usage_error("a file holds weights, and none are planned: the study has none");
+    if (weights->budget) throw usage_error("weights have two budgets, one of bits and one of a file: give one");
+    weights->has_file = true;
+  }
+  const auto has_none = [](const Kind& kind) { return !kind.budget && !kind.has_file; };
   const auto without = std::count_if(kinds_.begin(), kinds_.end(), has_none);
-  result_.is_chosen = request_.max_kld || !request_.bits.empty();
+  result_.is_chosen = request_.max_kld || request_.file || !request_.bits.empty();
   if (!result_.is_chosen) return;
   if (request_.max_kld) {
     if (without == 0)
@@ -164,6 +214,46 @@ void Planner::choose_under_bits(Kind& kind) const {
                   kind.mean(kind.choice->max_bits())));
 }
 
+std::uint64_t Planner::budgeted_bytes(const QuantizeResult& file) const {
+  if (request_.file->size) return file.output_size;
+  std::uint64_t data = 0;
+  for (const auto& tensor : file.tensors) data += tensor.bytes;
+  return data;
+}
+
+// The best mix whose file takes no more bytes than the budget. The metadata has the recipe, so its size is known only
+// of a mix that was chosen: where that is too much, the next mix is chosen in so many bytes less.
+void Planner::choose_for_file(Kind& kind) {
+  const auto file_of = [&](const Recipe& recipe) { return foretell_quantize(*model_, recipe, {}, "plan.gguf"); };
+  const auto file_of_mix = [&](const FormatMix& mix) {
+    return file_of(plan_recipe(kind.parts, kind.options_of(mix), subject_.layers));
+  };
+  const auto untouched = file_of({});
+  const auto budget =
+      request_.file->size
+          ? *request_.file->size
+          : static_cast<std::uint64_t>(*request_.file->bits_per_weight * static_cast<double>(untouched.elements()) / 8);
+  std::int64_t planned = 0;
+  for (const auto& part : kind.parts) planned += part.options.front().bits;
+  auto limit = (static_cast<std::int64_t>(budget) - static_cast<std::int64_t>(budgeted_bytes(untouched))) * 8 + planned;
+  while ((kind.chosen = kind.choice->under_bits(limit))) {
+    const auto file = file_of_mix(*kind.chosen);
+    if (budgeted_bytes(file) <= budget) {
+      result_.file_size = file.output_size;
+      result_.bits_per_weight = file.bits_per_weight();
+      return;
+    }
+    limit = std::min(limit, kind.chosen->bits) - static_cast<std::int64_t>(budgeted_bytes(file) - budget) * 8;
+  }
+  const auto smallest = file_of_mix(*kind.choice->under_bits(kind.choice->min_bits()));
+  if (request_.file->size) {
+    throw usage_error(fmt::format("no plan makes a file of {} bytes: the smallest{} takes {}", budget, kept_note(),
+                                  smallest.output_size));
+  }
+  throw usage_error(fmt::format("no plan makes a file of {} bits per weight: the fewest{} are {:.4f}",
+                                *request_.file->bits_per_weight, kept_note(), smallest.bits_per_weight()));
+}
+
 void Planner::choose_under_kld(Kind& kind, double max_kld) const {
   kind.chosen = kind.choice->under_kld(max_kld);
   if (kind.chosen) return;
@@ -176,12 +266,12 @@ void Planner::choose_under_kld(Kind& kind, double max_kld) const {
 void Planner::choose() {
   if (!result_.is_chosen) return;
   for (auto& kind : kinds_) {
-    if (!kind.budget) continue;
-    choose_under_bits(kind);
+    if (!kind.budget && !kind.has_file) continue;
+    kind.has_file ? choose_for_file(kind) : choose_under_bits(kind);
     result_.kld += kind.chosen->kld;
   }
   for (auto& kind : kinds_) {
-    if (kind.budget) continue;
+    if (kind.budget || kind.has_file) continue;
     choose_under_kld(kind, *request_.max_kld - result_.kld);
     result_.kld += kind.chosen->kld;
   }

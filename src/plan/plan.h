@@ -8,6 +8,7 @@
 // kind is planned independently.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -29,11 +30,20 @@ struct BitBudget {
   double bits = 0;
 };
 
+// The maximum size of the file that `quantize` writes by the plan, or its maximum of bits per weight. One of them is
+// set.
+struct FileBudget {
+  std::string model;                      // the study's, whose other tensors and metadata the file has, too
+  std::optional<std::uint64_t> size;      // bytes, all that is in the file
+  std::optional<double> bits_per_weight;  // of the data of all tensors, as llama.cpp counts it
+};
+
 struct PlanRequest {
   std::string study;
   std::vector<SitePattern> sites;      // to plan; empty: all sites of the study
   std::vector<KeptFormat> keep;        // the last that matches a site wins
   std::vector<BitBudget> bits;         // at most one for each kind
+  std::optional<FileBudget> file;      // of weights, instead of a bit budget
   std::optional<double> max_kld;       // of the whole plan; replaces the bit budget of one kind
   std::optional<std::string> storage;  // of quantized weights; required if the study has several
   double negligible_kld = 1e-5;        // nats; counts as no loss. By Pinsker's inequality it changes the probability of
@@ -41,7 +51,8 @@ struct PlanRequest {
 };
 
 // Throws what plan_costs() throws, and a usage error that states the smallest possible budget if a budget cannot be
-// met.
+// met. With a budget of a file, formats that are no types of ggml are left out, and bits are those of the file's
+// tensors with their padding; throws an Error if the model is not the study's.
 PlanResult make_plan(const StudyDatabase& study, const PlanRequest& request);
 
 }  // namespace fakequant

@@ -90,6 +90,9 @@ struct PlanResult {
   double kld = 0;          // of the plan, predicted
   std::vector<PlanAssignment> assignments;
   Recipe recipe;
+  // With a budget of a file: the file that `quantize` writes by the recipe.
+  std::optional<std::uint64_t> file_size;
+  std::optional<double> bits_per_weight;
   // Set if both kinds are planned: for each kind the best uniform format that takes at most the plan's bits.
   std::optional<PlanPoint> uniform_pair;
   double negligible_kld = 0;

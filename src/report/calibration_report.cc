@@ -85,6 +85,9 @@ Json head_json(const CalibrationResult& result, const Provenance& provenance) {
   json["chunks"] = result.chunks;
   json["tokens"] = result.tokens;
   json["range"] = result.range;
+  if (result.importance) {
+    json["importance"] = {{"weights", result.importance->weights.size()}, {"chunks", result.importance->chunks}};
+  }
   json["sites"] = Json::array();
   return json;
 }
@@ -148,7 +151,30 @@ Table ranges_table(const CalibrationResult& result) {
   return table;
 }
 
+namespace {
+
+// What an importance matrix was collected of; empty where none was.
+std::string importance_text(const CalibrationResult& result) {
+  if (!result.importance) return {};
+  std::int64_t unseen = 0, matrices = 0;
+  for (const auto& [name, weight] : result.importance->weights) {
+    matrices += static_cast<std::int64_t>(weight.counts.size());
+    unseen += std::count(weight.counts.begin(), weight.counts.end(), 0);
+  }
+  auto text = fmt::format("Importances of {}, on {} in {} of {}.\n",
+                          plural(static_cast<std::int64_t>(result.importance->weights.size()), "weight"),
+                          plural(result.tokens, "token"), plural(result.chunks, "chunk"), result.ctx_size);
+  if (unseen > 0) {
+    text += fmt::format("{} of {} matrices got no token: all their columns count alike when they are quantized.\n",
+                        count_text(unseen), count_text(matrices));
+  }
+  return text;
+}
+
+}  // namespace
+
 std::string to_text(const CalibrationResult& result) {
+  if (result.sites.empty()) return importance_text(result);
   auto text =
       fmt::format("{}: {}, {} in {} of {}, range={}\n\n{}", result.model,
                   plural(static_cast<std::int64_t>(result.sites.size()), "site"), plural(result.tokens, "token"),
@@ -159,7 +185,8 @@ std::string to_text(const CalibrationResult& result) {
     not_finite += fmt::format("{} had {} and {}, which are left out.\n", printable(site.site), plural(site.nans, "NaN"),
                               plural(site.infs, "infinite value"));
   }
-  return not_finite.empty() ? text : text + "\n" + not_finite;
+  if (!not_finite.empty()) text += "\n" + not_finite;
+  return result.importance ? text + "\n" + importance_text(result) : text;
 }
 
 }  // namespace fakequant

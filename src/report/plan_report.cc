@@ -77,7 +77,11 @@ Json chosen_json(const PlanResult& result) {
     json[kind == SiteKind::weight ? "weight_bits" : "activation_bits"] =
         own == result.kinds.end() ? Json(nullptr) : Json(*own->chosen_bits);
   }
+  json["file_size"] = result.file_size ? Json(*result.file_size) : Json(nullptr);
+  json["bits_per_weight"] = result.bits_per_weight ? Json(*result.bits_per_weight) : Json(nullptr);
   json["recipe"] = to_string(result.recipe);
+  json["rules"] = Json::array();
+  for (const auto& rule : result.recipe) json["rules"].push_back(to_string(rule));
   json["assignments"] = Json::array();
   for (const auto& assignment : result.assignments) json["assignments"].push_back(assignment_json(assignment));
   return json;
@@ -160,6 +164,11 @@ std::string chosen_text(const PlanResult& result) {
     const auto& measured = *result.verification->kld;
     text += fmt::format(", {} measured", estimate_text(measured));
     if (measured.value > 0) text += fmt::format("; predicted / measured {:.2f}", result.kld / measured.value);
+  }
+  if (result.file_size) {
+    text += fmt::format("\nThe file of quantize: {} bytes ({}), {:.4f} bits per weight",
+                        count_text(static_cast<std::int64_t>(*result.file_size)), bytes_text(*result.file_size),
+                        *result.bits_per_weight);
   }
   text += "\n\n" + assignment_table(result).to_text();
   if (result.uniform_pair) {

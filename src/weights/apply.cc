@@ -1,36 +1,16 @@
 #include "weights/apply.h"
 
-#include <fmt/format.h>
-#include <fmt/ranges.h>
-
 #include <algorithm>
-#include <filesystem>
 #include <map>
 
-#include "error.h"
-#include "gguf/file_lock.h"
-#include "gguf/model_hash.h"
-#include "gguf/output_file.h"
 #include "gguf/tensor_pieces.h"
-#include "gguf/tensor_type.h"
 #include "parallel.h"
-#include "version.h"
 #include "weights/file_type.h"
+#include "weights/model_output.h"
+#include "weights/provenance_keys.h"
 #include "weights/weight_rounding.h"
 
 namespace fakequant {
-namespace {
-
-std::vector<StringKey> provenance_keys(const GgufModel& model, const std::string& recipe,
-                                       const ApplySettings& settings) {
-  if (!settings.provenance) return {};
-  auto source = fmt::format("{}, {} bytes, header sha256 {}", std::filesystem::path(model.path()).filename().string(),
-                            model.size(), sha256_of(model, Hashed::headers));
-  if (settings.hash_everything) source += fmt::format(", sha256 {}", sha256_of(model, Hashed::files));
-  return {{"fakequant.recipe", recipe}, {"fakequant.version", version()}, {"fakequant.source", source}};
-}
-
-}  // namespace
 
 std::vector<PlannedRounding> plan_rounding(const GgufModel& model, const Recipe& recipe,
                                            const ApplySettings& settings) {
@@ -73,9 +53,12 @@ ApplyResult apply_to_targets(const GgufModel& model, const Recipe& recipe, const
     result.tensors.push_back(rounding.description(t));
   }
 
-  NumberKeys numbers;
-  if (const auto number = changed_file_type(model, types)) numbers["general.file_type"] = *number;
-  const Rewrite rewrite(model, targets, types, provenance_keys(model, result.recipe, settings), numbers);
+  KeyChanges keys;
+  if (settings.provenance) {
+    keys.strings = provenance_keys(model, result.recipe, settings.hash_everything ? Hashed::files : Hashed::headers);
+  }
+  if (const auto number = changed_file_type(model, types)) keys.replaced["general.file_type"] = *number;
+  const Rewrite rewrite(model, targets, types, keys);
   rewrite.write_headers();
   // Progress counts the bytes that both loops write.
   const auto copied = rewrite.copied_bytes();
@@ -103,33 +86,9 @@ ApplyResult apply_to_targets(const GgufModel& model, const Recipe& recipe, const
 
 ApplyResult apply_to_files(const GgufModel& model, const Recipe& recipe, const ApplySettings& settings,
                            const std::string& output, int threads, const Progress& progress) {
-  std::error_code ignored;
-  const auto status = std::filesystem::status(output, ignored);
-  if (std::filesystem::exists(status) && std::filesystem::is_other(status)) {
-    throw usage_error(fmt::format("cannot write a model to {}, which is not a file: name a file", output));
-  }
-  // Two programs that write the same parts at once would mix them.
-  std::optional<FileLock> lock;
-  if (model.parts().size() > 1) lock.emplace(part_paths(output, model.parts().size()).front());
-  std::vector<std::unique_ptr<OutputFile>> files;
-  std::vector<RewriteTarget> targets;
-  for (const auto& path : part_paths(output, model.parts().size())) {
-    for (const auto& part : model.parts()) {
-      if (is_same_file(part.path(), path)) {
-        throw usage_error(
-            fmt::format("the output {} is the model itself, which is only read: name another file", path));
-      }
-    }
-    files.push_back(std::make_unique<OutputFile>(path));
-    if (!files.back()->is_file()) {
-      throw usage_error(fmt::format("cannot write a model to {}, where writes cannot seek: name a file", path));
-    }
-    targets.push_back({files.back()->fd(), path});
-  }
-  auto result = apply_to_targets(model, recipe, settings, targets, threads, progress);
-  // A split model is opened through its first part: without it, the output does not look complete.
-  if (files.size() > 1) files.front()->remove_target();
-  for (auto file = files.rbegin(); file != files.rend(); ++file) (*file)->commit();
+  ModelOutput files(model, output);
+  auto result = apply_to_targets(model, recipe, settings, files.targets(), threads, progress);
+  files.commit();
   return result;
 }
 

@@ -47,6 +47,8 @@ ImportanceMatrix::ImportanceMatrix(const std::string& path) : path_(path) {
                     path, command, path));
   }
   const GgufFile file(path);
+  texts_ = file.find_strings("imatrix.datasets");
+  if (const auto chunks = file.find_integer("imatrix.chunk_count")) chunks_ = static_cast<std::uint32_t>(*chunks);
   for (const auto& tensor : file.tensors()) {
     if (!tensor.name.ends_with(kSums)) continue;
     const auto name = tensor.name.substr(0, tensor.name.size() - kSums.size());

@@ -5,7 +5,10 @@
 // is the mean, or 1 for all columns of an expert that no token was routed to, as in llama-quantize.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -25,8 +28,18 @@ class ImportanceMatrix {
 
   const std::string& path() const { return path_; }
 
+  // The importances of all weights, by name.
+  const std::map<std::string, std::vector<float>, std::less<>>& columns() const { return columns_; }
+
+  // What the file says of itself: the texts that it was measured on, and how many chunks of them. None where it does
+  // not say.
+  const std::vector<std::string>& texts() const { return texts_; }
+  std::optional<std::uint32_t> chunks() const { return chunks_; }
+
  private:
   std::string path_;
+  std::vector<std::string> texts_;
+  std::optional<std::uint32_t> chunks_;
   std::map<std::string, std::vector<float>, std::less<>> columns_;
 };
 

@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "error.h"
 #include "format/format_properties.h"
+#include "format/ggml_types.h"
 #include "parallel.h"
 
 namespace fakequant {
@@ -104,6 +106,21 @@ void TensorRounder::round_values(const TensorPiece& piece, std::span<float> valu
       fakequant::round_values(format_, part, placement);
     });
   });
+}
+
+Buffer<std::byte> TensorRounder::pack(const TensorPiece& piece, std::span<float> values) const {
+  Buffer<std::byte> bytes;
+  about(model_->tensors()[tensor_].name, [&] {
+    for_each_part(piece, values, [&](std::span<float> part, const Placement& placement) {
+      auto packed = ggml_quantize(*format_.block_type, part, placement.row, placement.importance);
+      if (bytes.empty()) {
+        bytes = std::move(packed);
+      } else {
+        bytes.insert(bytes.end(), packed.begin(), packed.end());
+      }
+    });
+  });
+  return bytes;
 }
 
 }  // namespace fakequant

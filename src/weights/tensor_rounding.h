@@ -3,11 +3,13 @@
 // The pieces share a scale over the whole tensor, the importance of its columns, and its stream of random numbers.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
 
+#include "buffer.h"
 #include "format/fake_quantize.h"
 #include "gguf/gguf_model.h"
 #include "gguf/tensor_pieces.h"
@@ -34,6 +36,10 @@ class TensorRounder {
 
   // The same without statistics, which is faster.
   void round_values(const TensorPiece& piece, std::span<float> values) const;
+
+  // The bytes in which the format's block type, one of ggml's, stores the values of a piece of whole rows. Thread-safe;
+  // throws as round() does.
+  Buffer<std::byte> pack(const TensorPiece& piece, std::span<float> values) const;
 
   const Format& format() const { return format_; }
 

@@ -4,7 +4,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstring>
 
@@ -13,6 +12,7 @@
 #include "format/format_properties.h"
 #include "gguf/tensor_type.h"
 #include "recipe/site_match.h"
+#include "weights/kept_float32.h"
 #include "weights/quantize_fallback.h"
 #include "weights/weight_sites.h"
 
@@ -43,17 +43,6 @@ std::int64_t count_became_infinite(std::span<const float> before, std::span<cons
   std::int64_t count = 0;
   for (std::size_t i = 0; i < before.size(); ++i) count += std::isfinite(before[i]) && std::isinf(after[i]);
   return count;
-}
-
-// True for the F32 tensors that llama.cpp's converter keeps as F32 in files of 16-bit floats
-// (convert_hf_to_gguf.py, prepare_tensors): its kernels take no other.
-bool stays_float32(const TensorInfo& tensor) {
-  if (!is_float32(tensor.type)) return false;
-  if (tensor.shape.size() < 2 || tensor.name.ends_with("_norm.weight")) return true;
-  constexpr std::array words = {"ffn_gate_inp", "position_embd", "token_types", "ssm_conv1d",
-                                "shortconv",    "time_mix_",     "posnet",      "rope_factors"};
-  return std::any_of(words.begin(), words.end(),
-                     [&](const char* word) { return tensor.name.find(word) != std::string::npos; });
 }
 
 // The other type that the settings want for a tensor, whether a rule selects it or not.

@@ -7,13 +7,13 @@
 namespace fakequant {
 namespace {
 
-constexpr const char* kTypes[] = {"q8_0", "q6_k", "q4_k"};
+constexpr const char* kYardstickTypes[] = {"q8_0", "q6_k", "q4_k"};
 
 }  // namespace
 
 std::vector<Yardstick> yardsticks(const GgufModel& model) {
   std::vector<Yardstick> found;
-  for (const std::string type : kTypes) {
+  for (const std::string type : kYardstickTypes) {
     Yardstick yardstick{"yardstick " + type, {parse_rule("w:matrices=" + type)}};
     const auto& format = yardstick.recipe.front().format;
     const auto fallback = quantize_fallback(type);

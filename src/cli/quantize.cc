@@ -1,0 +1,124 @@
+// fakequant quantize: a GGUF whose weights are stored in real types.
+#include "weights/quantize.h"
+
+#include <fmt/format.h>
+
+#include <optional>
+#include <utility>
+
+#include "cli/command.h"
+#include "engine/quantization_mix.h"
+#include "error.h"
+#include "report/plan_file.h"
+#include "report/quantize_report.h"
+#include "weights/importance_matrix.h"
+
+namespace fakequant {
+namespace {
+
+struct QuantizeCommandOptions : CommonOptions {
+  std::string model;
+  std::string output;
+  std::string plan;
+  std::string mix;
+  std::string importance;
+  RuleOptions rules;
+  bool allow_fake = false;
+  bool allow_requantize = false;
+  bool no_provenance = false;
+  bool dry_run = false;
+};
+
+// The plan's rules, then those of the other options.
+Recipe rules_of(const QuantizeCommandOptions& options) {
+  Recipe recipe;
+  if (!options.plan.empty()) recipe = read_plan(options.plan);
+  auto own = options.rules;
+  const auto exceptions = exceptions_of(std::exchange(own.exceptions, {}));
+  for (auto& rule : recipe_of(own)) recipe.push_back(std::move(rule));
+  about("--except", [&] { add_exceptions(recipe, exceptions); });
+  if (const auto taps = rules_of_kind(recipe, SiteKind::activation); !taps.empty()) {
+    throw usage_error(fmt::format("rule '{}' names activations, which no file holds: quantize takes rules of weights",
+                                  to_string(taps.front())));
+  }
+  return recipe;
+}
+
+// The types of --type.
+void add_mix(const GgufModel& model, const QuantizeCommandOptions& options, QuantizeSettings& settings) {
+  if (options.mix.empty()) return;
+  std::vector<WeightImportance> importance;
+  std::optional<ImportanceMatrix> matrix;
+  if (!options.importance.empty()) {
+    matrix.emplace(options.importance);
+    for (const auto& [name, values] : matrix->columns()) importance.push_back({name, values});
+  }
+  const auto mix = quantization_mix(model, options.mix, importance);
+  settings.mix = options.mix;
+  settings.file_type = mix.file_type;
+  for (const auto& [name, wanted] : mix.types) settings.types[name] = {wanted.type, wanted.instead_of};
+}
+
+void run_quantize(QuantizeCommandOptions& options) {
+  const auto recipe = rules_of(options);
+  if (recipe.empty() && options.mix.empty() && options.plan.empty()) {
+    throw usage_error("nothing says which types the weights get: give --type, --rule, --recipe or --plan");
+  }
+  const GgufModel model(options.model);
+  auto inputs = inputs_of(model, options.rules, recipe, {options.plan, options.importance});
+  std::vector<NamedOutput> outputs;
+  for (const auto& path : part_paths(options.output, model.parts().size())) outputs.push_back({"-o", path});
+  refuse_overwriting(inputs, outputs);
+  if (!options.json.empty()) outputs.push_back({"--json", options.json});
+  refuse_overwriting({}, outputs);
+  ResultOutput output(options, inputs);
+  QuantizeSettings settings;
+  settings.importance_file = options.importance;
+  settings.allow_fake = options.allow_fake;
+  settings.allow_requantize = options.allow_requantize;
+  settings.provenance = !options.no_provenance;
+  add_mix(model, options, settings);
+  if (!recipe.empty()) show_rules(options, model, recipe);
+  const auto written = options.dry_run ? Written::no : Written::yes;
+  const auto result = [&] {
+    if (options.dry_run) return foretell_quantize(model, recipe, settings, options.output);
+    ProgressLine progress(options, "quantize");
+    return quantize_to_files(model, recipe, settings, options.output, options.compute.threads, progress.callback());
+  }();
+  output.write(to_text(result, written), to_json(result, written, provenance_of(options)));
+}
+
+void add_quantize_options(Arguments& arguments, QuantizeCommandOptions& options) {
+  arguments.positional("-m,--model,MODEL", options.model, "A GGUF file, of F16, BF16 or F32; it is only read");
+  arguments.text("-o,--output", "OUT", options.output, "The GGUF file to write", Required::yes);
+  arguments.text("--type", "NAME", options.mix,
+                 "A mix of types by llama-quantize's name and rules: q4_k_m, iq4_xs, q8_0, f16; rules come after it");
+  arguments.text("--plan", "PLAN.json", options.plan, "The rules of a plan, as plan --json writes it");
+  arguments.text("--imatrix", "FILE", options.importance,
+                 "The importance matrix to quantize with, of calibrate --imatrix or llama-imatrix");
+  add_rule_options(arguments, options.rules, RuleKinds::weights, DryRun::no);
+  arguments.group("Types");
+  arguments.flag("--allow-fake", options.allow_fake,
+                 "Round to formats that are no types, and keep these tensors in their own float type");
+  arguments.flag("--allow-requantize", options.allow_requantize,
+                 "Take tensors that are quantized already, which loses more");
+  arguments.flag("--dry-run", options.dry_run, "Only print the types and the size, to the byte");
+  arguments.flag("--no-provenance", options.no_provenance,
+                 "Do not write the keys fakequant.recipe, version and source");
+}
+
+}  // namespace
+
+Command quantize_command() {
+  return {
+      .name = "quantize",
+      .summary = "Write a model with weights in ggml's types",
+      .notes =
+          "Rules whose formats are types of ggml are stored in them: w:matrices=q4_k. The values are those that eval\n"
+          "measures with the same rules. Tensors that nothing names stay as they are. Given the same types and\n"
+          "importance matrix, the tensors are those of llama-quantize, byte for byte.",
+      .example = "quantize model.gguf -o model-q4.gguf --type q4_k_m",
+      .add = command_of(add_quantize_options, run_quantize)};
+}
+
+}  // namespace fakequant
