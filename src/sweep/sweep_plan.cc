@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <set>
 
+#include "format/fake_quantize.h"
+
 namespace fakequant {
 namespace {
 
@@ -95,6 +97,27 @@ SweepPlan plan_sweep(const SweepQuestion& question, const ModelSites& model) {
     plan.notes.insert(plan.notes.end(), notes.begin(), notes.end());
   }
   return plan;
+}
+
+void leave_out_misfits(SweepPlan& plan, const ModelSites& model) {
+  const auto is_misfit = [&](const PlannedVariant& variant) {
+    if (variant.rule.pattern.kind != SiteKind::weight) return false;
+    return std::any_of(variant.sites.begin(), variant.sites.end(), [&](std::size_t site) {
+      const auto& shape = model.weights[site].shape;
+      return !shape.empty() && !row_misfit(variant.rule.format, shape[0]).empty();
+    });
+  };
+  if (std::all_of(plan.variants.begin(), plan.variants.end(), is_misfit)) return;
+  std::vector<std::string> misfits;
+  std::erase_if(plan.variants, [&](const PlannedVariant& variant) {
+    if (!is_misfit(variant)) return false;
+    auto name = fmt::format("{}={}", variant.site, variant.format);
+    if (misfits.empty() || misfits.back() != name) misfits.push_back(std::move(name));
+    return true;
+  });
+  for (const auto& name : misfits) {
+    plan.notes.push_back(fmt::format("{} is left out where rows are no whole blocks of the format.", name));
+  }
 }
 
 void take_shard(SweepPlan& plan, int shard, int count) {

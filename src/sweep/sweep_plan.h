@@ -33,11 +33,16 @@ struct PlannedVariant {
 
 struct SweepPlan {
   std::vector<PlannedVariant> variants;  // by site, format and layer, in the order of the question; no duplicates
-  std::vector<std::string> notes;        // layers in which a site matches nothing
+  std::vector<std::string> notes;        // what was left out: layers in which a site matches nothing, formats that do
+                                         // not fit
 };
 
 // Throws a usage error if a format cannot be applied to a site, or a site matches nothing.
 SweepPlan plan_sweep(const SweepQuestion& question, const ModelSites& model);
+
+// Leaves out the variants in which a weight's rows cannot be held in the format, such as rows of 576 values in blocks
+// of 256, and notes them. Where no variant would be left, all stay: measuring them says why it cannot be done.
+void leave_out_misfits(SweepPlan& plan, const ModelSites& model);
 
 // Keeps every `count`th variant, starting with the `shard`th (counted from 1).
 void take_shard(SweepPlan& plan, int shard, int count);

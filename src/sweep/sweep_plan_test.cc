@@ -84,6 +84,23 @@ TEST(SweepPlan, ShardsPartitionThePlan) {
   EXPECT_THAT(all, testing::UnorderedElementsAreArray(whole));
 }
 
+TEST(SweepPlan, LeavesOutFormatsThatRowsCannotBeHeldIn) {
+  auto sites = model();
+  for (auto& weight : sites.weights) weight.shape = {96, 4};
+  sites.weights[1].shape = {128, 4};
+  auto plan = plan_sweep(question({"w:ffn_down"}, {"int4,rotate=hadamard:64", "int8"}, true), sites);
+  leave_out_misfits(plan, sites);
+  EXPECT_THAT(names(plan), ElementsAre("w:ffn_down@1=int4,rotate=hadamard:64", "w:ffn_down@0=int8", "w:ffn_down@1=int8",
+                                       "w:ffn_down@2=int8"));
+  EXPECT_THAT(
+      plan.notes,
+      ElementsAre("w:ffn_down=int4,rotate=hadamard:64 is left out where rows are no whole blocks of the format."));
+  // What leaves nothing is an error, which says more.
+  plan = plan_sweep(question({"w:ffn_down@0"}, {"int4,rotate=hadamard:64"}), sites);
+  leave_out_misfits(plan, sites);
+  EXPECT_EQ(plan.variants.size(), 1u);
+}
+
 TEST(SweepPlan, RefusesInvalidFormatsAndUnmatchedSites) {
   EXPECT_THROW(plan_sweep(question({"a:ffn_nrm"}, {"bf16"}, true), model()), Error);
   EXPECT_THROW(plan_sweep(question({"a:ffn_out@7"}, {"bf16"}, true), model()), Error);

@@ -35,6 +35,7 @@ void SweepSession::plan_variants() {
   sites.weight_layers = layer_count(file_.tensors());
   sites.activation_layers = model_.layers();
   auto plan = plan_sweep(request_.question, sites);
+  leave_out_misfits(plan, sites);
   take_shard(plan, request_.shard, request_.shards);
   notes_ = std::move(plan.notes);
   for (auto& planned : plan.variants) {
