@@ -42,6 +42,16 @@ class EvalTest(ProgramTest):
         self.assertEqual(itself["top1_agreement"], 1)
         self.assertEqual(itself["worst_tokens"], [])
 
+    def test_scores_only_what_is_read_from_a_long_cache(self):
+        rules = ("--rule", "a:k_cache=int4", "-c", 128)
+        of = {start: self.evaluate(*rules, "--kv-from", start) for start in (1, 64, 100)}
+        self.assertEqual([result["tokens_scored"] for result in of.values()], [CHUNKS * 126, CHUNKS * 63, CHUNKS * 27])
+        self.assertEqual([result["scored_from"] for result in of.values()], [1, 64, 100])
+        for field in ("ppl", "kld", "delta_p"):
+            self.assertEqual(of[64]["variants"][0][field], self.evaluate(*rules)["variants"][0][field])
+        self.assertNotEqual(of[100]["variants"][0]["kld"]["mean"], of[64]["variants"][0]["kld"]["mean"])
+        self.refuse(2, "a chunk of 128 tokens has no prediction with 127 tokens before it", "eval", MODEL, "-f", TEXT, "-c", 128, "--kv-from", 127)
+
     def test_llama_perplexity_says_nearly_the_same_by_default(self):
         """By default it evaluates several chunks at once. On some processors that changes the last digits."""
         printed = self.llama_perplexity(MODEL, TEXT, 256, "--chunks", CHUNKS)

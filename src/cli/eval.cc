@@ -110,6 +110,8 @@ void add_eval_options(Arguments& arguments, EvalCommandOptions& options) {
                    "Tokens of a chunk [512, or the model's training context if shorter]");
   arguments.number("-b,--batch-size,--ubatch-size", options.compute.batch_size, 1, 1 << 24,
                    "Evaluate at most N tokens together [512]");
+  arguments.number("--kv-from", options.eval.kv_from, 1, 1 << 24,
+                   "Score only predictions with N tokens before them, as a long cache gives them [half of a chunk]");
   arguments.number("--chunks", options.eval.chunks, 1, 1 << 30, "Evaluate at most N chunks of each text [all]");
   arguments.number("--jitter", options.eval.jitters, 0, 100,
                    "Measure each variant also under N jitters of the embeddings by 1e-6: how much of a figure is "

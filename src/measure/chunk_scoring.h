@@ -24,7 +24,7 @@ struct ChunkPlan {
 };
 
 // Sizes are in tokens; 0 means the default. Throws as choose_chunk_size does.
-ChunkPlan plan_chunks(const Model& model, int ctx_size, const ComputeOptions& compute);
+ChunkPlan plan_chunks(const Model& model, int ctx_size, const ComputeOptions& compute, int kv_from = 0);
 
 // The tokens of a chunk and its number in its text, which stochastic rounding and messages use.
 struct Chunk {

@@ -76,7 +76,7 @@ std::optional<ChunkScores> score(const Measurement& with, const Chunk& chunk, co
 
 Measurement prepare(LoadedModels& models, const std::vector<Variant>& variants, const EvalOptions& options) {
   Measurement with;
-  with.plan = plan_chunks(models.baseline(), options.ctx_size, options.compute);
+  with.plan = plan_chunks(models.baseline(), options.ctx_size, options.compute, options.kv_from);
   with.baseline = models.open_baseline(with.plan.context);
   auto contexts = models.open_shared(variants, with.plan.context, 1 + options.jitters);
   for (std::size_t next = 0; next < contexts.size();) {
@@ -264,6 +264,7 @@ EvalResult evaluate(LoadedModels& models, const std::vector<Variant>& variants, 
   result.arithmetic = with.plan.context.arithmetic;
   result.ctx_size = static_cast<int>(with.plan.shape.ctx_size);
   result.batch_size = with.baseline->batch_size();
+  result.scored_from = static_cast<int>(with.plan.shape.first_scored());
   for (const auto& variant : variants) {
     auto& row = result.variants.emplace_back();
     row.name = variant.name;

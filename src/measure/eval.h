@@ -26,6 +26,7 @@ struct EvalProgress {
 struct EvalOptions {
   int ctx_size = 0;  // 0: min(512, what the model was trained for)
   int chunks = 0;    // of each text, at most; 0: all that it has
+  int kv_from = 0;   // tokens before the first prediction that is scored; 0: half of the chunk
   int jitters = 0;   // seeds of a jitter of the embeddings under which each variant is measured as well
   ComputeOptions compute;
   std::function<void(const EvalProgress&)> progress;  // told after each chunk; may be empty

@@ -74,6 +74,7 @@ struct EvalResult {
   int threads = 0;
   Arithmetic arithmetic = Arithmetic::native;
   int ctx_size = 0;
+  int scored_from = 0;  // tokens before the first scored prediction of a chunk
   int batch_size = 0;
   int chunks = 0;
   std::int64_t tokens_evaluated = 0;

@@ -37,10 +37,11 @@ struct ChunkSlice {
 // The scored predictions of a chunk, and the slices of its evaluation.
 struct ChunkShape {
   std::size_t ctx_size = 0;
+  std::size_t kv_from = 0;  // tokens that a scored prediction has before it, at least; 0: half of the chunk
 
   // The first token whose prediction of the next token is scored, and the number of scored predictions. The last token
   // of the chunk has no next token.
-  std::size_t first_scored() const { return ctx_size / 2; }
+  std::size_t first_scored() const { return kv_from > 0 ? kv_from : ctx_size / 2; }
   std::size_t scored() const { return ctx_size - 1 - first_scored(); }
 
   // The slices, in order. A slice has at most about 32 MiB of logits, but no fewer than 64 tokens if the chunk allows,

@@ -201,6 +201,7 @@ Json to_json(const EvalResult& result, const Provenance& provenance) {
   json["chunks"] = result.chunks;
   json["ctx_size"] = result.ctx_size;
   json["batch_size"] = result.batch_size;
+  json["scored_from"] = result.scored_from;
   json["baseline"] = {{"ppl", result.baseline_ppl.value},
                       {"ppl_error", result.baseline_ppl.error},
                       {"bits_per_weight", result.baseline_bits > 0 ? Json(result.baseline_bits) : Json(nullptr)},
