@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "cli/command.h"
+#include "cli/file_budget.h"
 #include "cli/interruption.h"
 #include "error.h"
 #include "plan/verify_plan.h"
@@ -51,51 +52,6 @@ BitBudget parse_bits(const std::string& text) {
     throw usage_error(
         fmt::format("--bits {} is invalid: write a number of bits for each value, such as 5.0, w:4.5 or a:8", text));
   }
-  return budget;
-}
-
-// "105MB", in units of 1000, or "100MiB", in units of 1024.
-std::uint64_t parse_size(const std::string& text) {
-  double value = 0;
-  const auto* end = text.data() + text.size();
-  const auto [stop, fault] = std::from_chars(text.data(), end, value);
-  const std::string unit(stop, end);
-  constexpr std::pair<const char*, double> kUnits[] = {{"", 1},
-                                                       {"B", 1},
-                                                       {"kB", 1e3},
-                                                       {"KB", 1e3},
-                                                       {"MB", 1e6},
-                                                       {"GB", 1e9},
-                                                       {"KiB", 1024.0},
-                                                       {"MiB", 1024.0 * 1024},
-                                                       {"GiB", 1024.0 * 1024 * 1024}};
-  for (const auto& [name, factor] : kUnits) {
-    if (fault == std::errc{} && unit == name && value > 0 && value * factor < 1e18) {
-      return static_cast<std::uint64_t>(value * factor);
-    }
-  }
-  throw usage_error(fmt::format("--size {} is invalid: write bytes, or a number with kB, MB, GB, MiB or GiB", text));
-}
-
-// The budget of --size or --bpw, where one was given.
-std::optional<FileBudget> file_budget(const PlanCommandOptions& options, const std::string& model) {
-  if (options.size.empty() && options.bits_per_weight.empty()) return std::nullopt;
-  if (!options.size.empty() && !options.bits_per_weight.empty()) {
-    throw usage_error("--size and --bpw are budgets of the same file: give one of them");
-  }
-  FileBudget budget{model, std::nullopt, std::nullopt};
-  if (!options.size.empty()) {
-    budget.size = parse_size(options.size);
-    return budget;
-  }
-  double bits = 0;
-  const auto& text = options.bits_per_weight;
-  const auto* end = text.data() + text.size();
-  const auto [stop, fault] = std::from_chars(text.data(), end, bits);
-  if (fault != std::errc{} || stop != end || !(bits > 0) || !(bits < 64)) {
-    throw usage_error(fmt::format("--bpw {} is invalid: write a number of bits per weight, such as 4.5", text));
-  }
-  budget.bits_per_weight = bits;
   return budget;
 }
 
@@ -170,7 +126,8 @@ void run_plan(PlanCommandOptions& options) {
   const StudyDatabase study(request.study, StudyAccess::read);
   const auto subject = study.subject();
   if (!subject) throw Error(fmt::format("{} is empty: it holds no study", request.study));
-  request.file = file_budget(options, options.verification.model.empty() ? subject->model : options.verification.model);
+  request.file = file_budget(options.size, options.bits_per_weight,
+                             options.verification.model.empty() ? subject->model : options.verification.model);
   settle_compute(options, parse_arithmetic(subject->arithmetic));
   options.verification.texts = verified_texts(*subject, options);
   const auto inputs = files_of(study, *subject, options);

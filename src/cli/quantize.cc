@@ -3,10 +3,15 @@
 
 #include <fmt/format.h>
 
+#include <cstdio>
+#include <memory>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "cli/command.h"
+#include "cli/file_budget.h"
+#include "cli/file_plan.h"
 #include "engine/quantization_mix.h"
 #include "error.h"
 #include "report/plan_file.h"
@@ -22,6 +27,9 @@ struct QuantizeCommandOptions : CommonOptions {
   std::string plan;
   std::string mix;
   std::string importance;
+  std::string size, bits_per_weight, work;  // of a file whose types are planned here
+  std::vector<std::string> texts, types;
+  int chunks = 4, ctx_size = 0;
   RuleOptions rules;
   bool allow_fake = false;
   bool allow_requantize = false;
@@ -44,6 +52,47 @@ Recipe rules_of(const QuantizeCommandOptions& options) {
   return recipe;
 }
 
+// The rules of the plan that is made for --size or --bpw. Without those there are none.
+Recipe planned_rules(QuantizeCommandOptions& options) {
+  const auto budget = file_budget(options.size, options.bits_per_weight, options.model);
+  if (!budget) {
+    if (options.texts.empty() && options.types.empty()) return {};
+    throw usage_error("-f and --types are for types that are chosen here: add --size or --bpw");
+  }
+  if (options.texts.empty()) throw usage_error("types are chosen by what they lose on a text: add -f TEXT");
+  if (!options.mix.empty() || !options.plan.empty() || !options.rules.rules.empty() ||
+      !options.rules.recipe_file.empty() || !options.importance.empty() || options.dry_run) {
+    throw usage_error(
+        "--size and --bpw choose the types and collect an importance matrix: leave out --type, --plan, --rule, "
+        "--recipe, --imatrix and --dry-run");
+  }
+  settle_compute(options);
+  prepare_threads(options);
+  FilePlanRequest request;
+  request.model = options.model;
+  request.texts = options.texts;
+  request.types = options.types;
+  request.budget = *budget;
+  request.folder = options.work.empty() ? options.output + ".work" : options.work;
+  request.chunks = options.chunks;
+  request.ctx_size = options.ctx_size;
+  request.compute = options.compute;
+  std::unique_ptr<ProgressLine> line;
+  std::string current;
+  request.progress = [&](const std::string& step, double done) {
+    const auto name = step.substr(0, step.find(','));
+    if (name != current) line = std::make_unique<ProgressLine>(options, current = name);
+    line->show(done, step == name ? "" : step.substr(name.size() + 2));
+  };
+  auto result = plan_file(request);
+  line.reset();
+  if (!options.quiet && options.json != "-") {
+    fmt::print(stderr, "planned: a divergence of {:.3g} nats in {} bytes; what was measured is in {}\n", result.kld,
+               result.file_size.value_or(0), request.folder);
+  }
+  return result.recipe;
+}
+
 // The types of --type.
 void add_mix(const GgufModel& model, const QuantizeCommandOptions& options, QuantizeSettings& settings) {
   if (options.mix.empty()) return;
@@ -60,12 +109,15 @@ void add_mix(const GgufModel& model, const QuantizeCommandOptions& options, Quan
 }
 
 void run_quantize(QuantizeCommandOptions& options) {
-  const auto recipe = rules_of(options);
-  if (recipe.empty() && options.mix.empty() && options.plan.empty()) {
-    throw usage_error("nothing says which types the weights get: give --type, --rule, --recipe or --plan");
+  auto recipe = rules_of(options);
+  const bool is_planned = !options.size.empty() || !options.bits_per_weight.empty();
+  if (recipe.empty() && options.mix.empty() && options.plan.empty() && !is_planned) {
+    throw usage_error("nothing says which types the weights get: give --type, --rule, --recipe, --plan or --size");
   }
   const GgufModel model(options.model);
-  auto inputs = inputs_of(model, options.rules, recipe, {options.plan, options.importance});
+  auto others = options.texts;
+  others.insert(others.end(), {options.plan, options.importance});
+  auto inputs = inputs_of(model, options.rules, recipe, others);
   std::vector<NamedOutput> outputs;
   for (const auto& path : part_paths(options.output, model.parts().size())) outputs.push_back({"-o", path});
   refuse_overwriting(inputs, outputs);
@@ -78,7 +130,8 @@ void run_quantize(QuantizeCommandOptions& options) {
   settings.allow_requantize = options.allow_requantize;
   settings.provenance = !options.no_provenance;
   add_mix(model, options, settings);
-  if (!recipe.empty()) show_rules(options, model, recipe);
+  for (auto& rule : planned_rules(options)) recipe.push_back(std::move(rule));
+  if (!recipe.empty() && !is_planned) show_rules(options, model, recipe);
   const auto written = options.dry_run ? Written::no : Written::yes;
   const auto result = [&] {
     if (options.dry_run) return foretell_quantize(model, recipe, settings, options.output);
@@ -94,9 +147,22 @@ void add_quantize_options(Arguments& arguments, QuantizeCommandOptions& options)
   arguments.text("--type", "NAME", options.mix,
                  "A mix of types by llama-quantize's name and rules: q4_k_m, iq4_xs, q8_0, f16; rules come after it");
   arguments.text("--plan", "PLAN.json", options.plan, "The rules of a plan, as plan --json writes it");
+  arguments.text("--size", "SIZE", options.size,
+                 "Choose the types that lose least on a text in a file of this size: 105MB, 4GB");
+  arguments.text("--bpw", "BITS", options.bits_per_weight, "The same for so many bits per weight");
   arguments.text("--imatrix", "FILE", options.importance,
                  "The importance matrix to quantize with, of calibrate --imatrix or llama-imatrix");
   add_rule_options(arguments, options.rules, RuleKinds::weights, DryRun::no);
+  arguments.group("Choosing types by --size or --bpw");
+  arguments.texts("-f,--file", "FILE", options.texts, "A text to measure types on; repeatable");
+  arguments.list("--types", "TYPE", options.types,
+                 "Types to choose from, comma-separated [q3_k,q4_k,q5_k,q6_k,iq4_nl,q5_0,q8_0]");
+  arguments.number("--chunks", options.chunks, 2, 1 << 30, "Measure on at most N chunks of each text");
+  arguments.number("-c,--ctx-size", options.ctx_size, 4, 1 << 24,
+                   "Tokens of a chunk [512, or the model's training context if shorter]");
+  arguments.text("--work", "DIR", options.work,
+                 "The folder of what is measured, from which another run goes on [OUT.work]");
+  add_compute_options(arguments, options);
   arguments.group("Types");
   arguments.flag("--allow-fake", options.allow_fake,
                  "Round to formats that are no types, and keep these tensors in their own float type");

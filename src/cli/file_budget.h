@@ -1,0 +1,16 @@
+// --size and --bpw: how large a planned file may be.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "plan/plan.h"
+
+namespace fakequant {
+
+// Of the texts of both options; none where both are empty. Throws a usage error for both, and for a text that is
+// invalid.
+std::optional<FileBudget> file_budget(const std::string& size, const std::string& bits_per_weight,
+                                      const std::string& model);
+
+}  // namespace fakequant

@@ -1,0 +1,115 @@
+#include "cli/file_plan.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <set>
+
+#include "cli/interruption.h"
+#include "error.h"
+#include "gguf/output_file.h"
+#include "measure/calibrate.h"
+#include "recipe/site.h"
+#include "recipe/weight_class.h"
+#include "report/calibration_report.h"
+#include "study/study_database.h"
+#include "sweep/sweep.h"
+#include "weights/weight_sites.h"
+
+namespace fakequant {
+namespace {
+
+namespace fs = std::filesystem;
+
+void make_work_folder(const std::string& folder) {
+  std::error_code fault;
+  fs::create_directories(folder, fault);
+  if (!fs::is_directory(folder)) {
+    throw Error(fmt::format("cannot make the folder {}: {}", folder, fault ? fault.message() : "it is a file"));
+  }
+}
+
+void collect_importances(const FilePlanRequest& request) {
+  const auto path = importance_path(request.folder);
+  if (fs::exists(path)) return;
+  const GgufModel model(request.model);
+  OutputFile file(path);
+  CalibrateOptions options{
+      .ctx_size = request.ctx_size, .chunks = 0, .range = {}, .importance = true, .compute = request.compute};
+  const auto result = calibrate(model.paths(), {}, text_file(request.texts.front()), options, [&](double done) {
+    if (request.progress) request.progress("importance matrix", done);
+  });
+  write_text(file, importance_file(*result.importance));
+  file.commit();
+}
+
+// A site for each kind of matrix of the layers, and one for each matrix outside of them.
+std::vector<SitePattern> sites_of(const std::vector<Site>& weights, bool in_layers) {
+  std::set<std::string> words;
+  for (const auto& site : weights) {
+    const auto weight_class = class_of_weight(site.name, site.shape);
+    const bool is_outside = weight_class == WeightClass::embedding || weight_class == WeightClass::output;
+    const bool is_wanted = in_layers ? weight_class == WeightClass::matrix && !is_router(site.name) : is_outside;
+    const auto word = weight_word(site.name, site.layer);
+    if (is_wanted && site.shape.size() > 1 && !word.empty()) words.insert(word);
+  }
+  std::vector<SitePattern> sites;
+  for (const auto& word : words) sites.push_back(parse_site_pattern("w:" + word));
+  return sites;
+}
+
+void measure_types(const FilePlanRequest& request, const std::string& study) {
+  const GgufModel model(request.model);
+  const auto weights = weight_sites(model);
+  SweepRequest sweep_request;
+  sweep_request.model = request.model;
+  sweep_request.study = study;
+  for (const auto& text : request.texts) sweep_request.texts.push_back(text_file(text));
+  sweep_request.compute = request.compute;
+  sweep_request.ctx_size = request.ctx_size;
+  sweep_request.chunks = request.chunks;
+  sweep_request.question.by_layer = true;
+  sweep_request.is_stopped = Interruption::is_asked_for;
+  sweep_request.progress = [&](const SweepProgress& progress) {
+    if (request.progress) request.progress(fmt::format("sweep, {}", progress.variant), progress.done);
+  };
+  const auto& types = request.types.empty() ? default_planned_types() : request.types;
+  // The importance matrix has the weights of the layers. The others are few: all are measured.
+  for (const bool in_layers : {true, false}) {
+    sweep_request.question.sites = sites_of(weights, in_layers);
+    if (sweep_request.question.sites.empty()) continue;
+    sweep_request.predicts = in_layers;
+    sweep_request.question.formats.clear();
+    for (const auto& type : types) {
+      const auto importance = in_layers ? fmt::format(",imatrix='{}'", importance_path(request.folder)) : "";
+      sweep_request.question.formats.push_back(parse_format(type + importance));
+    }
+    if (sweep(sweep_request).is_interrupted) {
+      throw Error(
+          fmt::format("interrupted: what was measured is in {}, and the same command goes on from there", study));
+    }
+  }
+}
+
+}  // namespace
+
+const std::vector<std::string>& default_planned_types() {
+  static const std::vector<std::string> types = {"q3_k", "q4_k", "q5_k", "q6_k", "iq4_nl", "q5_0", "q8_0"};
+  return types;
+}
+
+std::string importance_path(const std::string& folder) { return (fs::path(folder) / "imatrix.gguf").string(); }
+
+PlanResult plan_file(const FilePlanRequest& request) {
+  make_work_folder(request.folder);
+  const Interruption interruption;
+  collect_importances(request);
+  const auto study = (fs::path(request.folder) / "study.db").string();
+  measure_types(request, study);
+  PlanRequest plan;
+  plan.study = study;
+  plan.file = request.budget;
+  return make_plan(StudyDatabase(study, StudyAccess::read), plan);
+}
+
+}  // namespace fakequant

@@ -1,0 +1,37 @@
+// Finds the types of a file of a size: an importance matrix, the sensitivity of each matrix to each type, and a plan,
+// one after the other. These are the steps of calibrate, sweep and plan, with what they need for this.
+//
+// What was measured stays in a folder, so that another size, or what was interrupted, goes on from there.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "engine/compute_options.h"
+#include "gguf/gguf_model.h"
+#include "plan/plan.h"
+
+namespace fakequant {
+
+struct FilePlanRequest {
+  std::string model;
+  std::vector<std::string> texts;  // that types are measured on; the first also gives the importances
+  std::vector<std::string> types;  // to choose from; empty: default_planned_types()
+  std::string folder;              // of the importance matrix and the study
+  FileBudget budget;
+  int ctx_size = 0, chunks = 4;  // as in SweepRequest
+  ComputeOptions compute;
+  std::function<void(const std::string& step, double done)> progress;  // may be empty
+};
+
+// K-quants, and types whose blocks of 32 divide any matrix.
+const std::vector<std::string>& default_planned_types();
+
+// The file of the importance matrix in the folder.
+std::string importance_path(const std::string& folder);
+
+// Throws as calibrate(), sweep() and make_plan() do, and an Error where it is interrupted.
+PlanResult plan_file(const FilePlanRequest& request);
+
+}  // namespace fakequant
