@@ -306,6 +306,29 @@ class QuantizeTest(ProgramTest):
         self.assertEqual({t["changed"] for t in compared["tensors"]}, {0})
         self.assertEqual({(t["type_a"] == t["type_b"]) for t in compared["tensors"]}, {True})
 
+    def test_types_for_a_size_in_one_command(self):
+        text = self.path("text.txt")
+        with open(TEXT, encoding="utf-8") as file, open(text, "w", encoding="utf-8") as part:
+            part.write(file.read(4000))
+        command = ("quantize", MODEL, "-f", text, "-c", 64, "--chunks", 2, "--types", "q4_0,q8_0", "--work", self.path("work"))
+        for size, out in ((3200000, "a.gguf"), (4000000, "b.gguf")):
+            result = self.measure(*command, "-o", self.path(out), "--size", size)
+            self.assertEqual(os.path.getsize(self.path(out)), result["output_size"])
+            self.assertLessEqual(result["output_size"], size)
+            self.assertGreater(result["output_size"], 0.97 * size)
+            self.assertLessEqual({"Q4_0", "Q8_0", "F32"}, {tensor["stored_as"] for tensor in result["tensors"]})
+        # The second run measured nothing anew, and the importance matrix is that of calibrate.
+        self.measure("calibrate", MODEL, "-f", text, "-c", 64, "--imatrix", self.path("im.gguf"))
+        compared = self.measure("compare", self.path("im.gguf"), self.path("work/imatrix.gguf"))
+        self.assertTrue(compared["tensors_identical"])
+        of = self.measure("eval", MODEL, "-f", TEXT, "-c", 64, "--chunks", 2, "--against", self.path("a.gguf"), "--against", self.path("b.gguf"))
+        small, large = (variant["kld"]["mean"] for variant in of["variants"])
+        self.assertGreater(small, large)
+        self.refuse(2, "add -f TEXT", "quantize", MODEL, "-o", self.path("c.gguf"), "--size", "4MB")
+        self.refuse(2, "leave out --type", *command, "-o", self.path("c.gguf"), "--size", "4MB", "--type", "q4_k_m")
+        self.refuse(2, "add --size or --bpw", "quantize", MODEL, "-o", self.path("c.gguf"), "-f", TEXT, "--type", "q8_0")
+        self.refuse(2, "the smallest", *command, "-o", self.path("c.gguf"), "--size", "1MB")
+        self.assertFalse(os.path.exists(self.path("c.gguf")))
 
 if __name__ == "__main__":
     unittest.main()
