@@ -145,7 +145,9 @@ void Context::make_context(const ContextOptions& options, bool is_tapped) {
   parameters.n_seq_max = places;
   parameters.n_ubatch = std::max(static_cast<std::uint32_t>(batch_size_), std::uint32_t{kMaxFirstTokens});
   if (options.max_outputs > 0) {
-    parameters.n_outputs_max = static_cast<std::uint32_t>(std::max(options.max_outputs, kMaxFirstTokens));
+    // llama.cpp lays out a graph with an output of each sequence.
+    parameters.n_outputs_max =
+        std::max(static_cast<std::uint32_t>(std::max(options.max_outputs, kMaxFirstTokens)), places);
   }
   parameters.n_threads = options.threads;
   parameters.n_threads_batch = options.threads;

@@ -24,10 +24,13 @@ void check_rows_of_tokens(const TokenDimension& dimension, const Rule& rule) {
                   to_string(rule.format), kWayOut));
 }
 
-// A row of scores has a value for each token in the cache, also for those that the query does not see.
-void check_scores(const Site& site, const Format& format) {
-  const bool has_scores = std::find(site.roles.begin(), site.roles.end(), kAttentionScoresRole) != site.roles.end();
-  if (!has_scores || rounds_values_independently(format)) return;
+// A row of scores has a value for each token in the cache, also for those that the query does not see. Who names the
+// scores wants to know; a glob over all nodes rounds them as they are.
+void check_scores(const Rule& rule) {
+  const auto& format = rule.format;
+  const auto& selector = rule.pattern.selector;
+  const bool names_scores = selector.form == Selector::role && selector.text == kAttentionScoresRole;
+  if (!names_scores || rounds_values_independently(format)) return;
   throw usage_error(
       fmt::format("a row of scores has values of tokens that the query does not see, so that rounding to {} would "
                   "depend on those: give it a format without a scale and without chance, or range=NUMBER, {}",
@@ -120,7 +123,7 @@ SiteRounding make_site_rounding(const ActivationSite& site, const Rule& rule, co
     check_token_choice(dimension, rule);
     check_rows_of_tokens(dimension, rule);
     check_row(rule.format, site.shape[0]);
-    check_scores(site.site, rule.format);
+    check_scores(rule);
   });
   if (needs_range_file(rule.format)) {
     const auto& file = rule.format.range.file;
