@@ -8,9 +8,10 @@ import pickle
 import sys
 import unittest
 
+import gguf
 import numpy as np
 
-from program import SOURCE, ProgramTest, run
+from program import MODEL, SOURCE, ProgramTest, run
 
 sys.path.insert(0, os.path.join(SOURCE, "python"))
 import fakequant as fq  # noqa: E402  (the library is named in FAKEQUANT_LIBRARY)
@@ -57,6 +58,17 @@ class RoundTest(ProgramTest):
                      "nvfp4,rotate=hadamard", "e4m3,per=row", "nf4", "int8,range=mse", "e4m3,round=stochastic,seed=3",
                      "mxint8,round=stochastic", "int8,range=2.5"):
             self.assert_same(fq.round(row, text), self.by_program(text, map(float, row)))
+
+    def test_equals_the_weights_that_the_program_rounds(self):
+        def tensors(path):
+            return {tensor.name: np.array(tensor.data) for tensor in gguf.GGUFReader(path).tensors}
+        before, name = tensors(MODEL), "blk.1.ffn_up.weight"
+        self.assertEqual(before[name].dtype, np.float16)
+        for i, text in enumerate(("nvfp4,rotate=hadamard", "int4,per=tensor,range=percentile:99", "e4m3,tile=32x32",
+                                  "mxfp4,round=stochastic,seed=7")):
+            rounded = self.path(f"{i}.gguf")
+            self.measure("apply", MODEL, "-o", rounded, "--rule", f"w:{name}={text}")
+            self.assert_same(fq.round(before[name], text, site=name), tensors(rounded)[name])
 
     def test_equals_numpy(self):
         values = np.arange(0, 1 << 32, 65521, dtype=np.uint32).view(np.float32)

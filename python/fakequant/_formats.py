@@ -45,7 +45,7 @@ class Format:
     steps: Optional[int]  #: from 1 to 2; None for whole numbers and lists
     layout: str  #: of a code: "1 sign, 4 exponent, 3 mantissa", "-127 .. 127"
     specials: str  #: those of inf, NaN, -0 that have codes: "NaN -0"
-    scale: str  #: the values that share it, and its type: "16 values: e4m3; all: f32"; empty without one
+    scale: str  #: the values that share it, and its type: "16 values: E4M3; all: float32"; empty without one
     rotation: str  #: the matrix that rows are multiplied by; empty without one
     source: str  #: the specification
 
@@ -172,7 +172,8 @@ def round(x: Array, format: Union[str, Format], *, axis: int = -1, out: Optional
 _TYPES = ("float32", "float16", "bfloat16", "float64")
 
 
-def _check_type(name: str) -> None:
+def _check_type(dtype: Any) -> None:
+    name = str(dtype).replace("torch.", "") if not isinstance(dtype, np.dtype) else dtype.name
     if name not in _TYPES:
         raise TypeError(f"values of type {name} are not rounded: give {', '.join(_TYPES)}")
 
@@ -204,12 +205,14 @@ def _round_array(x: Any, out: Any, rounding: Any) -> Any:
     if out is not None and not isinstance(out, np.ndarray):
         raise TypeError("out is no numpy array, as x is")
     given, x = x, np.asarray(x)
-    _check_type(x.dtype.name)
+    if x.dtype != np.float32:  # finding the name takes longer than all else
+        _check_type(x.dtype)
     if out is None:
         values = np.array(x, np.float32, order="C")
         rounding(values)
         return values if x.dtype == np.float32 else values.astype(x.dtype)
-    _check_type(out.dtype.name)
+    if out.dtype != np.float32:
+        _check_type(out.dtype)
     _check_out(out, x)
     if not out.flags.writeable:
         raise ValueError("out is read-only")
@@ -233,7 +236,7 @@ def _round_tensor(x: Any, out: Any, rounding: Any) -> Any:
             raise TypeError(f"{name} is no torch tensor, as the other is")
         if tensor.device.type != "cpu":
             raise ValueError(f"{name} is on {tensor.device}: move it to the CPU")
-        _check_type(str(tensor.dtype).replace("torch.", ""))
+        _check_type(tensor.dtype)
     source = x.detach()
     if out is None:
         values = _own_float32(source)
