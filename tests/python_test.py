@@ -206,7 +206,11 @@ class RoundTest(ProgramTest):
             for result in pool.map(lambda _: fq.round(X, fq.Format("nvfp4,rotate=hadamard")), range(400)):
                 self.assert_same(result, expected)
 
-    def test_examples_in_docstrings(self):
+    def test_examples(self):
+        with open(os.path.join(SOURCE, "docs", "python.md"), encoding="utf-8") as file:
+            text = file.read().replace("```", "")  # what ends an example, and is no output of it
+        guide = doctest.DocTestParser().get_doctest(text, {}, "python.md", "docs/python.md", 0)
+        self.assertEqual(doctest.DocTestRunner().run(guide).failed, 0)
         for module in (fq, _formats):
             failed, tried = doctest.testmod(module)
             self.assertEqual(failed, 0)
