@@ -9,14 +9,19 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LES
   target_compile_options(fakequant_options INTERFACE -Wno-restrict)
 endif()
 target_include_directories(fakequant_options INTERFACE ${PROJECT_SOURCE_DIR}/src)
-target_link_libraries(fakequant_options INTERFACE fmt::fmt nlohmann_json::nlohmann_json OpenMP::OpenMP_CXX)
+target_link_libraries(fakequant_options INTERFACE fmt::fmt)
+if(FAKEQUANT_PROGRAM)
+  target_link_libraries(fakequant_options INTERFACE nlohmann_json::nlohmann_json OpenMP::OpenMP_CXX)
+endif()
 
 # Headers that most files read, compiled once: this halves the time of a build from nothing.
 file(WRITE ${PROJECT_BINARY_DIR}/precompiled.cc "")
-add_library(fakequant_precompiled STATIC ${PROJECT_BINARY_DIR}/precompiled.cc)
-target_link_libraries(fakequant_precompiled PUBLIC fakequant_options)
-target_precompile_headers(fakequant_precompiled PRIVATE <algorithm> <cmath> <filesystem> <functional> <map> <memory> <string>
-                          <vector> <fmt/format.h> <fmt/ranges.h> <nlohmann/json.hpp>)
+if(FAKEQUANT_PROGRAM)
+  add_library(fakequant_precompiled STATIC ${PROJECT_BINARY_DIR}/precompiled.cc)
+  target_link_libraries(fakequant_precompiled PUBLIC fakequant_options)
+  target_precompile_headers(fakequant_precompiled PRIVATE <algorithm> <cmath> <filesystem> <functional> <map> <memory> <string>
+                            <vector> <fmt/format.h> <fmt/ranges.h> <nlohmann/json.hpp>)
+endif()
 if(FAKEQUANT_TESTS)
   add_library(fakequant_precompiled_test STATIC ${PROJECT_BINARY_DIR}/precompiled.cc)
   target_link_libraries(fakequant_precompiled_test PUBLIC fakequant_options GTest::gmock)
@@ -28,8 +33,9 @@ function(fakequant_unity target)
   set_target_properties(${target} PROPERTIES UNITY_BUILD ${FAKEQUANT_UNITY} UNITY_BUILD_BATCH_SIZE 12)
 endfunction()
 
-# fakequant_library(NAME SOURCES ... HOT ... KERNELS ... TESTS ... DEPENDS ...): a library of a folder, and a test program
-# of its unit tests.
+# fakequant_library(NAME [SHAREABLE] SOURCES ... HOT ... KERNELS ... TESTS ... DEPENDS ...): a library of a folder, and a
+# test program of its unit tests. SHAREABLE: its objects can also be linked into a shared library, which does not show them
+# (they are without the precompiled headers, which are not for position-independent code).
 #
 # SOURCES are compiled together (a unity build) and with -Og (CMakeLists.txt), which takes half the time: names in unnamed
 # namespaces must differ within a folder. FAKEQUANT_UNITY=OFF compiles each by itself. HOT are sources in which the
@@ -37,10 +43,15 @@ endfunction()
 # alone, and without the precompiled headers: GCC 12 crashes where these were compiled with -Og, and of kernels an inline
 # function of a header would be compiled for one instruction set and linked into code for another.
 function(fakequant_library name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;HOT;KERNELS;TESTS;DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "SHAREABLE" "" "SOURCES;HOT;KERNELS;TESTS;DEPENDS" ${ARGN})
   add_library(fakequant_${name} STATIC ${ARG_KERNELS} ${ARG_HOT} ${ARG_SOURCES})
   target_link_libraries(fakequant_${name} PUBLIC fakequant_options ${ARG_DEPENDS})
-  target_precompile_headers(fakequant_${name} REUSE_FROM fakequant_precompiled)
+  if(ARG_SHAREABLE)
+    set_target_properties(fakequant_${name} PROPERTIES
+      POSITION_INDEPENDENT_CODE ON CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
+  else()
+    target_precompile_headers(fakequant_${name} REUSE_FROM fakequant_precompiled)
+  endif()
   fakequant_unity(fakequant_${name})
   foreach(source ${ARG_HOT} ${ARG_KERNELS})
     set_source_files_properties(${source} PROPERTIES
