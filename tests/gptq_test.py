@@ -179,7 +179,7 @@ class GptqTest(ProgramTest):
 
     def test_the_recipe_finds_the_file(self):
         rules = self.measure("apply", MODEL, "-o", self.path("a.gguf"), "--rule",
-                             "w:matrices=" + self.rule("int4,codes=full,per=block,block=128,scale=f16"))
+                             "w:matrices=" + self.rule("int4,codes=full,per=block,block=128,scale=f16,order=activation"))
         done = run("apply", os.path.abspath(MODEL), "-o", self.path("b.gguf"), "--recipe", "@gptq/w4a16-g128", cwd=self.shared)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertGreater(len(rules["tensors"]), 40)
