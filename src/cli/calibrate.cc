@@ -20,6 +20,7 @@ struct CalibrateCommandOptions : CommonOptions {
   std::string text;
   std::string output;
   std::string importance;
+  std::string hessians;
   std::string range = "absmax";
   RuleOptions rules;
   StorageOptions storage;
@@ -29,8 +30,9 @@ struct CalibrateCommandOptions : CommonOptions {
 void run_calibrate(CalibrateCommandOptions& options) {
   settle_by_recipes(options, {{"variant", {}, {}, recipe_settings_of(options.rules)}});
   settle_compute(options);
-  if (options.output.empty() && options.importance.empty()) {
-    throw usage_error("nothing is to be written: give -o for ranges, or --imatrix for an importance matrix");
+  if (options.output.empty() && options.importance.empty() && options.hessians.empty()) {
+    throw usage_error(
+        "nothing is to be written: give -o for ranges, --imatrix for an importance matrix, or --hessian for Hessians");
   }
   // What is excepted may be the inputs that are recorded without rules.
   auto exceptions = std::exchange(options.rules.exceptions, {});
@@ -48,12 +50,18 @@ void run_calibrate(CalibrateCommandOptions& options) {
   // The rules may name the file of ranges that is written here: calibration does not read it.
   auto inputs = model.paths();
   inputs.insert(inputs.end(), {options.text, options.rules.recipe_file});
-  for (const auto& rule : recipe) inputs.push_back(rule.format.importance_file);
-  ResultOutput output(options, inputs, {{"-o", options.output}, {"--imatrix", options.importance}});
-  std::optional<OutputFile> ranges, importance;
+  for (const auto& rule : recipe) {
+    inputs.push_back(rule.format.importance_file);
+    inputs.push_back(rule.format.gptq.hessian_file);
+  }
+  ResultOutput output(options, inputs,
+                      {{"-o", options.output}, {"--imatrix", options.importance}, {"--hessian", options.hessians}});
+  std::optional<OutputFile> ranges, importance, hessians;
   if (!options.output.empty()) ranges.emplace(options.output);
   if (!options.importance.empty()) importance.emplace(options.importance);
+  if (!options.hessians.empty()) hessians.emplace(options.hessians);
   options.calibrate.importance = importance.has_value();
+  options.calibrate.hessians = hessians.has_value();
   prepare_threads(options);
   show_rules(options, model, recipe);
   PreparedVariants prepared(model, storage, options.compute.threads);
@@ -67,8 +75,10 @@ void run_calibrate(CalibrateCommandOptions& options) {
   result.model = model.path();
   if (ranges) write_text(*ranges, ranges_text(result, provenance));
   if (importance) write_text(*importance, importance_file(*result.importance));
+  if (hessians) write_hessians(*hessians, *result.hessians);
   if (ranges) ranges->commit();
   if (importance) importance->commit();
+  if (hessians) hessians->commit();
   output.write(to_text(result), options.json.empty() ? Json() : to_json(result, provenance));
 }
 
@@ -78,6 +88,7 @@ void add_calibrate_options(Arguments& arguments, CalibrateCommandOptions& option
   arguments.text("-o,--output", "RANGES", options.output, "The file of ranges to write, as JSON");
   arguments.text("--imatrix", "OUT.gguf", options.importance,
                  "Write an importance matrix, as llama-imatrix does, beside the ranges or alone");
+  arguments.text("--hessian", "FILE", options.hessians, "Write the Hessians of products' inputs, which fit=gptq reads");
   arguments.text("--range", "RANGE", options.range, "The range to use: absmax, or percentile:P of the magnitudes");
   arguments.number("-c,--ctx-size", options.calibrate.ctx_size, 4, 1 << 24,
                    "Tokens of a chunk [512, or the model's training context if shorter]");
@@ -91,7 +102,7 @@ void add_calibrate_options(Arguments& arguments, CalibrateCommandOptions& option
 
 Command calibrate_command() {
   return {.name = "calibrate",
-          .summary = "Record the ranges of activations, for range=static:FILE, and importance matrices",
+          .summary = "Record the ranges of activations, for range=static:FILE, importance matrices, and Hessians",
           .notes =
               "Activation rules select the values that are recorded, whatever their format; none is rounded. Without\n"
               "them: a:in(*), the input of every weight's product. Weight rules round the weights first. --imatrix "

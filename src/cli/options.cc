@@ -301,7 +301,7 @@ std::vector<std::string> prompts_of(const PromptOptions& options) {
 
 std::vector<std::string> format_files(const Format& format) {
   std::vector<std::string> files;
-  for (const auto& file : {format.importance_file, format.range.file}) {
+  for (const auto& file : {format.importance_file, format.range.file, format.gptq.hessian_file}) {
     if (!file.empty()) files.push_back(file);
   }
   if (is_codebook(format) && !format.element.codebook->file.empty()) files.push_back(format.element.codebook->file);

@@ -52,10 +52,10 @@ class ShownInputs : public NodeAction {
   }
 
  private:
-  void show(const ggml_tensor& input, const HostBytes& bytes, std::size_t offset, std::int64_t matrices,
-            std::int64_t matrix) const {
+  void show(const ggml_tensor& input, const ggml_tensor* routes, const HostBytes& bytes, std::size_t offset,
+            std::int64_t matrices, std::int64_t matrix) const {
     const auto* row = reinterpret_cast<const float*>(bytes.at(offset));
-    (*viewer_)({weight_, matrices, matrix, {row, static_cast<std::size_t>(input.ne[0])}});
+    (*viewer_)({weight_, matrices, matrix, {row, static_cast<std::size_t>(input.ne[0])}, {&input, routes}});
   }
 
   // The input [columns, rows, ...]: the matrices of the weight are repeated over the higher dimensions.
@@ -67,7 +67,7 @@ class ShownInputs : public NodeAction {
         for (std::int64_t i1 = 0; i1 < input.ne[1]; ++i1) {
           const auto offset = static_cast<std::size_t>(i1) * input.nb[1] + static_cast<std::size_t>(i2) * input.nb[2] +
                               static_cast<std::size_t>(i3) * input.nb[3];
-          show(input, bytes, offset, matrices, matrix);
+          show(input, nullptr, bytes, offset, matrices, matrix);
         }
       }
     }
@@ -89,7 +89,7 @@ class ShownInputs : public NodeAction {
         }
         const auto offset = static_cast<std::size_t>(choice % input.ne[1]) * input.nb[1] +
                             static_cast<std::size_t>(token) * input.nb[2];
-        show(input, bytes, offset, experts, expert);
+        show(input, &routes, bytes, offset, experts, expert);
       }
     }
   }

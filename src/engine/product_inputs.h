@@ -10,6 +10,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "engine/graph_watch.h"
 #include "engine/node_action.h"
@@ -22,6 +23,8 @@ struct ProductInput {
   std::int64_t matrices = 1;   // that the weight holds
   std::int64_t matrix = 0;     // the one that is multiplied with the row
   std::span<const float> row;  // as many values as the weight has columns
+  // Products of the same evaluation of a graph read the same rows where this is the same.
+  std::pair<const void*, const void*> source = {};
 };
 
 using InputViewer = std::function<void(const ProductInput& input)>;

@@ -67,10 +67,26 @@ enum class IntegerCodes {
   full_positive,  // -2^(N-1) to 2^(N-1)-1; absmax goes to the largest
 };
 
-// Which of an element's values the absmax of a block goes to.
+// How codes are fitted to the values of a group.
 enum class Fit {
-  absmax,         // the largest
-  four_over_six,  // of E2M1 6 or 4, whichever loses less
+  absmax,         // each value becomes the nearest code, and the absmax the largest
+  four_over_six,  // in E2M1 the absmax becomes 6 or 4, whichever loses less
+  gptq,           // of a matrix: later columns make up for the errors of those before them (weights/gptq.h)
+};
+
+// The order in which fit=gptq rounds the columns of a matrix.
+enum class ColumnOrder {
+  natural,     // from left to right
+  activation,  // those with the largest inputs first
+};
+
+// What fit=gptq takes.
+struct GptqOptions {
+  std::string hessian_file;  // of `calibrate --hessian`
+  ColumnOrder order = ColumnOrder::natural;
+  double damping = 0.01;  // what is added to the Hessian's diagonal, in parts of its mean
+
+  bool operator==(const GptqOptions&) const = default;
 };
 
 // How a value is divided by a float scale. Results differ in last bits, and where those decide a tie.
@@ -100,7 +116,8 @@ struct Format {
   TileSize tile;                            // for tile=
   ScaleType outer_scale = ScaleType::none;  // f32: over all values of a tensor or token, beside the scales of blocks
   RangeRule range;
-  Fit fit = Fit::absmax;                                   // of NVFP4's blocks
+  Fit fit = Fit::absmax;
+  GptqOptions gptq;                                        // for fit=gptq
   ScaleArithmetic arithmetic = ScaleArithmetic::division;  // of float elements
 
   Rotation rotation;  // of rows, before they are rounded; undone afterwards

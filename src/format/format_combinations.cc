@@ -32,6 +32,7 @@ void give_float_its_scale(Format& format, const GivenKeys& given) {
   if (is_plain_float && has_static_range(format) && format.outer_scale == ScaleType::none) format.per = Span::tensor;
   if (is_plain_float && !format.per) {
     for (const auto* key : {"block", "range", "scale", "outer", "fit", "arithmetic"}) {
+      if (uses_hessian(format) && std::string_view(key) == "fit") continue;
       refuse_where(given.has(key),
                    fmt::format("{}= is for values that share a scale: add per= or tile=, or leave it out", key));
     }
@@ -59,8 +60,22 @@ void check_codes(const Format& format) {
                "codes= does not go with scale=e8m0: a power of two does not fit the range to the codes");
 }
 
+void check_gptq(const Format& format, const GivenKeys& given) {
+  for (const auto* key : {"hessian", "order", "damping"}) {
+    refuse_where(given.has(key) && !uses_hessian(format), fmt::format("{}= is for fit=gptq: add it", key));
+  }
+  if (!uses_hessian(format)) return;
+  refuse_where(format.gptq.hessian_file.empty(),
+               "fit=gptq needs the Hessians of the products' inputs: add hessian=FILE, which calibrate writes");
+  refuse_where(is_random(format.rounding), "fit=gptq does not go with round=stochastic");
+  refuse_where(is_rotated(format),
+               "fit=gptq does not go with rotate=: Hessians are those of inputs that are not rotated");
+  refuse_where(shares_scale_in_tiles(format),
+               "fit=gptq does not go with tile=: it finds the scales of a row at a time");
+}
+
 void check_fit(const Format& format) {
-  if (format.fit == Fit::absmax) return;
+  if (format.fit != Fit::four_over_six) return;
   const bool is_nvfp4 = format.element.name == "e2m1" && format.outer_scale != ScaleType::none &&
                         (format.scale.number.name == "e4m3" || format.scale.number.name == "ue4m3");
   refuse_where(!is_nvfp4, "fit=four-over-six is for nvfp4: e2m1 with scale=e4m3 and outer=f32");
@@ -133,6 +148,7 @@ void settle_parts(Format& format, const std::vector<std::string_view>& keys) {
   check_codes(format);
   check_arithmetic(format);
   check_fit(format);
+  check_gptq(format, given);
   check_range(format);
   check_scale(format, given);
   check_rotation(format);

@@ -19,7 +19,10 @@ constexpr auto kModeWords = std::to_array<Word<bool>>({{"sym", false}, {"asym", 
 constexpr auto kCodesWords = std::to_array<Word<IntegerCodes>>(
     {{"narrow", IntegerCodes::narrow}, {"full", IntegerCodes::full}, {"full-positive", IntegerCodes::full_positive}});
 constexpr auto kOuterWords = std::to_array<Word<ScaleType>>({{"none", ScaleType::none}, {"f32", ScaleType::f32}});
-constexpr auto kFitWords = std::to_array<Word<Fit>>({{"absmax", Fit::absmax}, {"four-over-six", Fit::four_over_six}});
+constexpr auto kFitWords =
+    std::to_array<Word<Fit>>({{"absmax", Fit::absmax}, {"four-over-six", Fit::four_over_six}, {"gptq", Fit::gptq}});
+constexpr auto kOrderWords =
+    std::to_array<Word<ColumnOrder>>({{"natural", ColumnOrder::natural}, {"activation", ColumnOrder::activation}});
 constexpr auto kArithmeticWords = std::to_array<Word<ScaleArithmetic>>(
     {{"division", ScaleArithmetic::division}, {"reciprocal", ScaleArithmetic::reciprocal}});
 constexpr auto kOverflowWords = std::to_array<Word<bool>>({{"infinity", false}, {"saturate", true}});
@@ -151,6 +154,12 @@ std::uint64_t seed_of_option(const FormatOption& option) {
   throw usage_error(fmt::format("bad seed={}: seed= takes a whole number from 0 to 2^64 - 1", option.value));
 }
 
+double damping_of_option(const FormatOption& option) {
+  const auto damping = number_of_text<double>(option.value);
+  if (damping && *damping > 0 && *damping <= 1) return *damping;
+  throw usage_error(fmt::format("bad damping={}: damping= takes a number above 0 and at most 1", option.value));
+}
+
 bool is_rounded_here(const Format& format) { return format.block_type == nullptr; }
 bool is_integer(const Format& format) {
   return is_rounded_here(format) && format.element.is_fixed_point() && format.element != mxint8_element();
@@ -220,9 +229,20 @@ constexpr OptionRule kOptionRules[] = {
      [](Format& format, const FormatOption& option) { format.scale = scale_of_option(format, option); }, text_of_scale},
     {"outer", can_be_scaled_float, set_outer_scale,
      [](const Format& format) { return std::string(word_of_value(kOuterWords, format.outer_scale)); }},
-    {"fit", is_scaled_grid,
+    {"fit", is_rounded_here,
      [](Format& format, const FormatOption& option) { format.fit = value_of_option(kFitWords, option); },
      [](const Format& format) { return std::string(word_of_value(kFitWords, format.fit)); }},
+    {"hessian", is_rounded_here,
+     [](Format& format, const FormatOption& option) {
+       format.gptq.hessian_file = file_of_option(option.key, option.value, option.value);
+     },
+     [](const Format& format) { return format.gptq.hessian_file; }},
+    {"order", is_rounded_here,
+     [](Format& format, const FormatOption& option) { format.gptq.order = value_of_option(kOrderWords, option); },
+     [](const Format& format) { return std::string(word_of_value(kOrderWords, format.gptq.order)); }},
+    {"damping", is_rounded_here,
+     [](Format& format, const FormatOption& option) { format.gptq.damping = damping_of_option(option); },
+     [](const Format& format) { return fmt::format("{}", format.gptq.damping); }},
     {"arithmetic", is_scaled_grid,
      [](Format& format, const FormatOption& option) { format.arithmetic = value_of_option(kArithmeticWords, option); },
      [](const Format& format) { return std::string(word_of_value(kArithmeticWords, format.arithmetic)); }},

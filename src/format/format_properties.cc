@@ -38,14 +38,22 @@ bool needs_range_file(const Format& format) { return format.range.kind == RangeR
 
 bool is_rotated(const Format& format) { return format.rotation.kind != Rotation::none; }
 
+namespace {
+
+bool needs_more_than_values(const Format& format) {
+  return is_rotated(format) || format.block_type != nullptr || is_random(format.rounding) || uses_hessian(format);
+}
+
+}  // namespace
+
 bool rounds_values_independently(const Format& format) {
-  if (is_rotated(format) || format.block_type != nullptr || is_random(format.rounding)) return false;
+  if (needs_more_than_values(format)) return false;
   const bool knows_scale = has_static_range(format) && format.outer_scale == ScaleType::none;
   return !has_scale(format) || knows_scale;
 }
 
 bool needs_whole_rows(const Format& format) {
-  return is_rotated(format) || format.block_type != nullptr || has_scale(format);
+  return is_rotated(format) || format.block_type != nullptr || has_scale(format) || uses_hessian(format);
 }
 
 bool needs_token_layout(const Format& format) {
@@ -62,13 +70,15 @@ bool shares_scale_across_tensor(const Format& format) {
   return format.outer_scale != ScaleType::none || format.per == Span::tensor;
 }
 
+bool uses_hessian(const Format& format) { return format.fit == Fit::gptq; }
+
 bool needs_importance(const Format& format) {
   return format.block_type != nullptr && format.block_type->needs_importance;
 }
 
 bool rounds_fast(const Format& format) {
   const bool is_searched = format.range.kind == RangeRule::percentile || format.range.kind == RangeRule::mse;
-  return format.block_type == nullptr && !is_searched;
+  return format.block_type == nullptr && !is_searched && !uses_hessian(format);
 }
 
 bool has_codes(const Format& format) { return format.block_type == nullptr && !is_rotated(format); }

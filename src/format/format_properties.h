@@ -61,10 +61,15 @@ bool shares_scale_across_tensor(const Format& format);
 // Whether rows share scales in tiles: those must be found before any of their rows is rounded (TileScales).
 bool shares_scale_in_tiles(const Format& format);
 
+// Whether a matrix is rounded by the Hessian of its inputs, fit=gptq. What rounds values without their matrix rounds
+// them to the nearest.
+bool uses_hessian(const Format& format);
+
 // Whether the format can only round with an importance matrix.
 bool needs_importance(const Format& format);
 
-// Whether it rounds at about the speed of memory: it searches for no scale, and is no other library's code.
+// Whether it rounds at about the speed of memory: it searches for no scale, needs no Hessian, and is no other library's
+// code.
 bool rounds_fast(const Format& format);
 
 // Whether the codes of values are known. Block types do not show theirs, and codes of rotated values are none of the

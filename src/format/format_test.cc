@@ -67,6 +67,10 @@ TEST(Format, ReadsAndWritesItsText) {
                            "e4m3,per=tensor,arithmetic=reciprocal",
                            "nvfp4,arithmetic=reciprocal",
                            "nvfp4,fit=four-over-six",
+                           "nvfp4,fit=gptq,hessian=h.bin",
+                           "bf16,fit=gptq,hessian=h.bin",
+                           "int4,per=block,block=128,fit=gptq,hessian=h.bin,order=activation,damping=0.1",
+                           "nf4,fit=gptq,hessian='a,b.bin'",
                            "nvfp4,range=6.5",
                            "e4m3,range=6.5",
                            "int8,range=0.1",
@@ -148,7 +152,10 @@ const std::map<std::string, std::vector<std::string>> kTriedValues = {
      {"floor", "ceil", "nearest", "rceil", "even", "f32", "f16", "bf16", "e8m0", "e8m0:rceil", "e4m3", "ue5m3", "ue4m1",
       "e8m3"}},
     {"outer", {"none", "f32", "static:o.json"}},
-    {"fit", {"absmax", "four-over-six"}},
+    {"fit", {"absmax", "four-over-six", "gptq"}},
+    {"hessian", {"h.bin", "a,b.bin"}},
+    {"order", {"natural", "activation"}},
+    {"damping", {"0.01", "0.1", "1"}},
     {"arithmetic", {"division", "reciprocal"}},
     {"rotate", {"none", "hadamard", "hadamard:2", "hadamard:128", "random:0", "random:7:64"}},
     {"overflow", {"infinity", "saturate"}},
@@ -163,6 +170,13 @@ std::vector<FormatOption> some_options(std::vector<std::string> keys, std::mt199
     const auto& values = kTriedValues.at(key);
     if (random() % 3 == 0) options.push_back({key, values[random() % values.size()]});
   }
+  // What else fit=gptq needs, and what goes with it alone.
+  const auto is_fit = [](const FormatOption& option) { return option.key == "fit" && option.value == "gptq"; };
+  const bool is_gptq = std::any_of(options.begin(), options.end(), is_fit);
+  std::erase_if(options, [&](const FormatOption& option) {
+    return option.key == "hessian" || (!is_gptq && (option.key == "order" || option.key == "damping"));
+  });
+  if (is_gptq) options.push_back({"hessian", random() % 2 == 0 ? "h.bin" : "a,b.bin"});
   return options;
 }
 
@@ -198,7 +212,7 @@ TEST(Format, TakesAMutatedTextOrRefusesItInOneLine) {
                                 "seed=",    "mode=asym",   "nvfp4", "mxfp4"};
   std::mt19937 random(2);
   int accepted = 0;
-  for (int i = 0; i < 100000; ++i) {
+  for (int i = 0; i < 125000; ++i) {
     const auto names = std::vector<std::string>{"e4m3", "int4", "nvfp4", "mxfp8", "mxint8", "e2m1", "bf16", "e3m4"};
     auto text = names[random() % names.size()];
     for (const auto& option : some_options(option_keys(parse_format(text)), random)) {
@@ -302,7 +316,9 @@ TEST(Format, RefusesWhatItDoesNotKnowAndSaysWhatItDoes) {
   EXPECT_THAT(refusal("q4_k"), HasSubstr("unknown format"));
   EXPECT_THAT(refusal("ggml:mxfp4"), HasSubstr("unknown format"));
   EXPECT_THAT(refusal("bf16,round=sideways"), HasSubstr("nearest, away, zero, up, down or stochastic"));
-  EXPECT_THAT(refusal("bf16,size=3"), HasSubstr("no option 'size': it takes rotate=, overflow=, round=, seed="));
+  EXPECT_THAT(
+      refusal("bf16,size=3"),
+      HasSubstr("no option 'size': it takes fit=, hessian=, order=, damping=, rotate=, overflow=, round=, seed="));
   EXPECT_THAT(refusal("bf16,round=zero,round=zero"), HasSubstr("given twice"));
   EXPECT_THAT(refusal("bf16,zero"), HasSubstr("KEY=VALUE"));
   EXPECT_THAT(refusal("bf16,"), HasSubstr("last comma"));
@@ -333,11 +349,13 @@ TEST(Format, RefusesWhatItDoesNotKnowAndSaysWhatItDoes) {
   EXPECT_THAT(refusal("mxfp4,range=static:r.json"), HasSubstr("no option 'range'"));
   EXPECT_THAT(refusal("e4m3,mode=asym"),
               HasSubstr("format e4m3 has no option 'mode': it takes per=, tile=, block=, range=, "
-                        "scale=, outer=, fit=, arithmetic=, rotate=, round=, seed="));
+                        "scale=, outer=, fit=, hessian=, order=, damping=, arithmetic=, rotate=, round=, seed="));
   EXPECT_THAT(refusal("e4m3,overflow=saturate"), HasSubstr("no option 'overflow'"));
   EXPECT_THAT(refusal("e5m2,overflow=wrap"), HasSubstr("infinity or saturate"));
-  EXPECT_THAT(refusal("mxfp4,per=row"),
-              HasSubstr("it takes block=, scale=, outer=, fit=, arithmetic=, rotate=, round=, seed="));
+  EXPECT_THAT(
+      refusal("mxfp4,per=row"),
+      HasSubstr(
+          "it takes block=, scale=, outer=, fit=, hessian=, order=, damping=, arithmetic=, rotate=, round=, seed="));
   EXPECT_THAT(refusal("mxfp4,scale=up"), HasSubstr("e8m0[:RULE] with floor, ceil, nearest, rceil or even"));
   EXPECT_THAT(refusal("e4m3,scale=e8m0"), HasSubstr("scale= is for values that share a scale: add per="));
   EXPECT_THAT(refusal("e4m3,block=16"), HasSubstr("block= is for values that share a scale: add per="));
@@ -367,6 +385,13 @@ TEST(Format, RefusesWhatItDoesNotKnowAndSaysWhatItDoes) {
   EXPECT_THAT(refusal("int8,per=row,range=6.5"), HasSubstr("one range for all values"));
   EXPECT_THAT(refusal("mxfp4,fit=four-over-six"), HasSubstr("fit=four-over-six is for nvfp4"));
   EXPECT_THAT(refusal("nvfp4,fit=four-over-six,arithmetic=reciprocal"), HasSubstr("does not go with"));
+  EXPECT_THAT(refusal("int4,fit=gptq"), HasSubstr("add hessian=FILE"));
+  EXPECT_THAT(refusal("int4,hessian=h.bin"), HasSubstr("hessian= is for fit=gptq"));
+  EXPECT_THAT(refusal("int4,fit=gptq,hessian=h.bin,damping=0"), HasSubstr("above 0 and at most 1"));
+  EXPECT_THAT(refusal("int4,fit=gptq,hessian=h.bin,order=random"), HasSubstr("natural or activation"));
+  EXPECT_THAT(refusal("int4,fit=gptq,hessian=h.bin,round=stochastic"), HasSubstr("does not go with round=stochastic"));
+  EXPECT_THAT(refusal("int4,fit=gptq,hessian=h.bin,rotate=hadamard"), HasSubstr("does not go with rotate="));
+  EXPECT_THAT(refusal("int4,fit=gptq,hessian=h.bin,tile=4x4"), HasSubstr("does not go with tile="));
   EXPECT_THAT(refusal("mxint8,scale=f32"), HasSubstr("take int8,per=block"));
   EXPECT_THAT(refusal("int8,scale=e8m0,mode=asym"), HasSubstr("mode=asym does not go with scale=e8m0"));
   EXPECT_THAT(refusal("mxfp4,block=4096"), HasSubstr("at most 2048 values"));

@@ -197,7 +197,7 @@ FloatScale scale_of_block(const Format& format, float outer, std::span<const flo
                           const std::uint32_t* random) {
   const float absmax = absmax_of_finite(block);
   const auto to_six = block_scale(format, absmax, outer);
-  if (format.fit == Fit::absmax || outer == 0) return to_six;
+  if (format.fit != Fit::four_over_six || outer == 0) return to_six;
   const FloatScale to_four{stored_in(format.scale, absmax / 4.0f / outer) * outer};
   const auto error_under = [&](const FloatScale& scale) {
     std::vector<float> rounded(block.begin(), block.end());

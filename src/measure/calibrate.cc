@@ -5,6 +5,7 @@
 
 #include "engine/context.h"
 #include "error.h"
+#include "measure/hessian_collector.h"
 #include "measure/importance_collector.h"
 #include "measure/text_chunks.h"
 #include "measure/value_recorder.h"
@@ -35,7 +36,13 @@ CalibrationResult calibrate(const std::vector<std::string>& model_files, const R
   });
 
   ImportanceCollector importance;
-  if (options.importance) context.show_inputs([&](const ProductInput& input) { importance.add(input); });
+  HessianCollector hessians(options.compute.threads);
+  if (options.importance || options.hessians) {
+    context.show_inputs([&](const ProductInput& input) {
+      if (options.importance) importance.add(input);
+      if (options.hessians) hessians.add(input);
+    });
+  }
 
   CalibrationResult result;
   result.model = model.path();
@@ -44,6 +51,7 @@ CalibrationResult calibrate(const std::vector<std::string>& model_files, const R
   result.range = to_string(options.range);
   while (const auto tokens = chunks.next()) {
     context.clear(static_cast<std::uint32_t>(result.chunks));
+    hessians.begin_evaluation();
     // All logits are asked for: else the last layer would be computed for some tokens only.
     context.evaluate(*tokens, {0, tokens->size()});
     result.chunks = chunks.taken();
@@ -69,6 +77,11 @@ CalibrationResult calibrate(const std::vector<std::string>& model_files, const R
     if (result.importance->weights.empty()) {
       throw Error("no importances were collected: the model multiplies with no weights of layers");
     }
+  }
+  if (options.hessians) {
+    result.hessians = HessianSums{text.name, result.chunks, ctx_size, hessians.take()};
+    if (result.hessians->inputs.empty())
+      throw Error("no Hessians were collected: the model multiplies with no weights");
   }
   if (result.sites.empty() && !taps.empty()) {
     throw Error("nothing was recorded: the text has none of the tokens that the rules name");

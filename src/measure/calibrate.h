@@ -18,6 +18,7 @@ struct CalibrateOptions {
   int chunks = 0;           // 0: all that the text has
   RangeRule range;          // how the range to use is chosen
   bool importance = false;  // collect an importance matrix, too
+  bool hessians = false;    // and the Hessians of products' inputs
   ComputeOptions compute;
 };
 

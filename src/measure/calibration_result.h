@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "weights/hessian_file.h"
 #include "weights/importance_sums.h"
 
 namespace fakequant {
@@ -66,6 +67,7 @@ struct CalibrationResult {
   std::string range;        // how low and high were chosen: "absmax", "percentile:99.9"
   std::vector<CalibratedSite> sites;
   std::optional<ImportanceSums> importance;  // where it was asked for
+  std::optional<HessianSums> hessians;       // likewise
 };
 
 }  // namespace fakequant

@@ -250,6 +250,7 @@ RecipeFile load_recipe(const std::string& path) {
   };
   for (auto& rule : recipe.rules) {
     find(rule.format.importance_file);
+    find(rule.format.gptq.hessian_file);
     find(rule.format.range.file);
   }
   return recipe;

@@ -97,6 +97,7 @@ void check_rule(const Rule& rule) {
   if (!is_weight && !format.importance_file.empty()) {
     throw usage_error("imatrix= is for weights: an importance matrix weighs a weight's columns");
   }
+  if (!is_weight && uses_hessian(format)) throw usage_error("fit=gptq is for weights: it rounds a matrix as a whole");
 }
 
 std::string format_text(const Rule& rule) {

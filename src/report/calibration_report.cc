@@ -88,6 +88,12 @@ Json head_json(const CalibrationResult& result, const Provenance& provenance) {
   if (result.importance) {
     json["importance"] = {{"weights", result.importance->weights.size()}, {"chunks", result.importance->chunks}};
   }
+  if (result.hessians) {
+    std::size_t weights = 0;
+    for (const auto& input : result.hessians->inputs) weights += input.weights.size();
+    json["hessians"] = {
+        {"inputs", result.hessians->inputs.size()}, {"weights", weights}, {"chunks", result.hessians->chunks}};
+  }
   json["sites"] = Json::array();
   return json;
 }
@@ -171,10 +177,30 @@ std::string importance_text(const CalibrationResult& result) {
   return text;
 }
 
+// Likewise of Hessians.
+std::string hessian_text(const CalibrationResult& result) {
+  if (!result.hessians) return {};
+  std::int64_t unseen = 0, matrices = 0, weights = 0;
+  for (const auto& input : result.hessians->inputs) {
+    weights += static_cast<std::int64_t>(input.weights.size());
+    matrices += static_cast<std::int64_t>(input.matrices.size());
+    for (const auto& matrix : input.matrices) unseen += matrix.rows() == 0 ? 1 : 0;
+  }
+  auto text =
+      fmt::format("Hessians of {}, which {} read, on {} in {} of {}.\n",
+                  plural(static_cast<std::int64_t>(result.hessians->inputs.size()), "input"), plural(weights, "weight"),
+                  plural(result.tokens, "token"), plural(result.chunks, "chunk"), result.ctx_size);
+  if (unseen > 0) {
+    text += fmt::format("{} of {} matrices got no token: fit=gptq rounds their weights to the nearest.\n",
+                        count_text(unseen), count_text(matrices));
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string to_text(const CalibrationResult& result) {
-  if (result.sites.empty()) return importance_text(result);
+  if (result.sites.empty()) return importance_text(result) + hessian_text(result);
   auto text =
       fmt::format("{}: {}, {} in {} of {}, range={}\n\n{}", result.model,
                   plural(static_cast<std::int64_t>(result.sites.size()), "site"), plural(result.tokens, "token"),
@@ -186,7 +212,8 @@ std::string to_text(const CalibrationResult& result) {
                               plural(site.infs, "infinite value"));
   }
   if (!not_finite.empty()) text += "\n" + not_finite;
-  return result.importance ? text + "\n" + importance_text(result) : text;
+  const auto more = importance_text(result) + hessian_text(result);
+  return more.empty() ? text : text + "\n" + more;
 }
 
 }  // namespace fakequant

@@ -1,8 +1,10 @@
 #include "sweep/weight_errors.h"
 
 #include <cmath>
+#include <memory>
 #include <optional>
 
+#include "format/format_properties.h"
 #include "gguf/tensor_pieces.h"
 #include "gguf/tensor_type.h"
 #include "parallel.h"
@@ -47,7 +49,8 @@ ColumnErrors column_errors(const GgufModel& model, std::size_t tensor, const For
   const auto& path = format.importance_file;
   std::optional<ImportanceMatrix> importance;
   if (!path.empty()) importance.emplace(path);
-  TensorRounder rounder(model, tensor, format, importance ? &*importance : nullptr);
+  const auto hessians = uses_hessian(format) ? std::make_shared<HessianFactors>(format.gptq) : nullptr;
+  TensorRounder rounder(model, tensor, format, importance ? &*importance : nullptr, hessians);
   rounder.find_scale(threads);
   const auto columns = static_cast<std::size_t>(row_elements(model.tensors()[tensor]));
   const auto both = add_pieces(model, tensor, threads, [&](const TensorPiece& piece) {

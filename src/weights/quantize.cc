@@ -137,6 +137,9 @@ void Quantization::take_rule(std::size_t t, const Rule& rule) {
     throw refuse(fmt::format("which is stored as {}: only floats and quantized tensors can be quantized",
                              type_name(tensor.type)));
   }
+  if (uses_hessian(rule.format)) {
+    throw refuse("and fit=gptq is not for packed types: apply rounds so, and keeps the tensor's float type");
+  }
   const auto type = type_of_format(rule.format);
   const bool is_vector = stays_float32(tensor) && type && !is_float32(*type);
   if (is_vector && !settings_.allow_fake) {

@@ -13,10 +13,11 @@
 namespace fakequant {
 
 TensorRounder::TensorRounder(const GgufModel& model, std::size_t tensor, const Format& format,
-                             const ImportanceMatrix* importance)
+                             const ImportanceMatrix* importance, std::shared_ptr<HessianFactors> hessians)
     : model_(&model),
       tensor_(tensor),
       format_(format),
+      hessians_(std::move(hessians)),
       random_key_(random_key(format.seed, model.tensors()[tensor].name)) {
   const auto& info = model.tensors()[tensor];
   about(info.name, [&] { check_row(format, row_elements(info)); });
@@ -90,9 +91,32 @@ void TensorRounder::for_each_part(const TensorPiece& piece, std::span<float> val
   }
 }
 
+std::int64_t TensorRounder::round_by_hessian(const TensorPiece& piece, std::span<float> values) const {
+  const auto& info = model_->tensors()[tensor_];
+  const auto matrix = row_elements(info) * (info.shape.size() > 1 ? info.shape[1] : 1);
+  std::int64_t saturated = 0;
+  for (std::int64_t begin = 0; begin < piece.elements;) {
+    const auto number = (piece.first_element + begin) / matrix;
+    const auto end = std::min(piece.elements, (number + 1) * matrix - piece.first_element);
+    const auto factor = hessians_->of(info, number);
+    saturated +=
+        gptq_round_rows(format_, scale_.value_or(SharedScale()), *factor,
+                        values.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin)));
+    begin = end;
+  }
+  return saturated;
+}
+
 RoundingErrors TensorRounder::round(const TensorPiece& piece, std::span<float> values) const {
   RoundingErrors total;
   about(model_->tensors()[tensor_].name, [&] {
+    if (hessians_) {
+      const std::vector<float> before(values.begin(), values.end());
+      const auto saturated = round_by_hessian(piece, values);
+      total = errors_between(before, values);
+      total.saturated = saturated;
+      return;
+    }
     for_each_part(piece, values, [&](std::span<float> part, const Placement& placement) {
       total.add(fake_quantize(format_, part, placement));
     });
@@ -102,6 +126,10 @@ RoundingErrors TensorRounder::round(const TensorPiece& piece, std::span<float> v
 
 void TensorRounder::round_values(const TensorPiece& piece, std::span<float> values) const {
   about(model_->tensors()[tensor_].name, [&] {
+    if (hessians_) {
+      round_by_hessian(piece, values);
+      return;
+    }
     for_each_part(piece, values, [&](std::span<float> part, const Placement& placement) {
       fakequant::round_values(format_, part, placement);
     });

@@ -13,6 +13,7 @@
 #include "format/fake_quantize.h"
 #include "gguf/gguf_model.h"
 #include "gguf/tensor_pieces.h"
+#include "weights/hessian_factors.h"
 #include "weights/importance_matrix.h"
 
 namespace fakequant {
@@ -20,8 +21,10 @@ namespace fakequant {
 class TensorRounder {
  public:
   // `importance` is for formats with an importance matrix, else null; it must outlive this. Throws an Error that names
-  // the tensor if the format does not fit its rows, or needs an importance matrix that is missing.
-  TensorRounder(const GgufModel& model, std::size_t tensor, const Format& format, const ImportanceMatrix* importance);
+  // the tensor if the format does not fit its rows, or needs an importance matrix that is missing. `hessians` is for
+  // fit=gptq, else null; it must have the tensor.
+  TensorRounder(const GgufModel& model, std::size_t tensor, const Format& format, const ImportanceMatrix* importance,
+                std::shared_ptr<HessianFactors> hessians = nullptr);
 
   // Computes the scale that the whole tensor shares, or those of its tiles, if any, in one or two passes over its data.
   // Call it before round().
@@ -48,6 +51,9 @@ class TensorRounder {
   template <typename Work>
   void for_each_part(const TensorPiece& piece, std::span<float> values, const Work& work) const;
 
+  // fit=gptq of a piece of whole rows. Returns how many values saturated.
+  std::int64_t round_by_hessian(const TensorPiece& piece, std::span<float> values) const;
+
   void find_tile_scales(int threads);
 
   // The values of a piece that scales are found for: rotated, if they are rounded so.
@@ -57,6 +63,7 @@ class TensorRounder {
   std::size_t tensor_;
   Format format_;
   std::span<const float> importance_;
+  std::shared_ptr<HessianFactors> hessians_;
   std::optional<SharedScale> scale_;
   std::shared_ptr<TileScales> tiles_;
   std::uint64_t random_key_;

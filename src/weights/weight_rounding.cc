@@ -133,6 +133,17 @@ void refuse_missing_importance(const Unfit& missing) {
       to_string(*missing.rule), format.name, kinds_of(missing.names)));
 }
 
+// Throws a usage error that names the tensors whose Hessians a file lacks.
+void refuse_missing_hessians(const Unfit& missing) {
+  if (missing.names.empty()) return;
+  throw usage_error(fmt::format(
+      "{} lacks the Hessians of {} that the rule '{}' selects: {}: leave them out; only inputs of matrix products have "
+      "Hessians",
+      missing.rule->format.gptq.hessian_file,
+      missing.names.size() == 1 ? "a tensor" : fmt::format("{} tensors", missing.names.size()),
+      to_string(*missing.rule), kinds_of(missing.names)));
+}
+
 }  // namespace
 
 void add_piece(TensorRounding& total, const TensorRounding& piece) {
@@ -147,7 +158,7 @@ WeightRounding::WeightRounding(const GgufModel& model, const Recipe& recipe, con
     : model_(&model) {
   const auto winners = match_sites(recipe, weight_sites(model), layer_count(model.tensors()));
   std::map<std::size_t, std::size_t> selected;  // how many tensors each rule selects
-  Unfit rows, missing;
+  Unfit rows, missing, missing_hessians;
   for (std::size_t t = 0; t < winners.size(); ++t) {
     const auto& tensor = model.tensors()[t];
     if (!winners[t]) {
@@ -164,6 +175,13 @@ WeightRounding::WeightRounding(const GgufModel& model, const Recipe& recipe, con
       rows.add(tensor, rule);
     } else if (matrix != nullptr && matrix->of(tensor).empty() && needs_importance(rule.format)) {
       missing.add(tensor, rule);
+    } else if (uses_hessian(rule.format)) {
+      const auto hessians = hessians_of(rule.format);
+      if (hessians->has(tensor)) {
+        rounders_.try_emplace(t, model, t, rule.format, nullptr, hessians);
+      } else {
+        missing_hessians.add(tensor, rule);
+      }
     } else {
       if (matrix != nullptr && matrix->of(tensor).empty()) without_importance_.insert(t);
       rounders_.try_emplace(t, model, t, rule.format, matrix);
@@ -172,6 +190,15 @@ WeightRounding::WeightRounding(const GgufModel& model, const Recipe& recipe, con
   if (rows.rule != nullptr) rows.selected = selected.at(static_cast<std::size_t>(rows.rule - recipe.data()));
   refuse_rows(rows);
   refuse_missing_importance(missing);
+  refuse_missing_hessians(missing_hessians);
+}
+
+// Rules with the same options share their factors.
+std::shared_ptr<HessianFactors> WeightRounding::hessians_of(const Format& format) {
+  for (const auto& [options, hessians] : hessians_) {
+    if (options == format.gptq) return hessians;
+  }
+  return hessians_.emplace_back(format.gptq, std::make_shared<HessianFactors>(format.gptq)).second;
 }
 
 void WeightRounding::find_scales(int threads) {

@@ -1,0 +1,43 @@
+// The factors of Hessians, which fit=gptq needs of a tensor while its pieces are rounded.
+//
+// A factor has eight bytes for each pair of columns, and weights that read the same input share one: the last few are
+// kept, and others are made when they are wanted.
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+
+#include "weights/gptq.h"
+#include "weights/hessian_file.h"
+
+namespace fakequant {
+
+class HessianFactors {
+ public:
+  // Throws as HessianFile does.
+  explicit HessianFactors(const GptqOptions& options) : options_(options), file_(options.hessian_file) {}
+
+  // Whether the file has the weight's Hessian. Throws as HessianFile::input_of().
+  bool has(const TensorInfo& weight) const { return file_.input_of(weight) != nullptr; }
+
+  // The factor for one of the matrices of a weight that it has. Thread-safe. Throws an Error for a Hessian that cannot
+  // be factored.
+  std::shared_ptr<const GptqFactor> of(const TensorInfo& weight, std::int64_t matrix);
+
+  const std::string& path() const { return file_.path(); }
+
+ private:
+  static constexpr std::size_t kKept = 3;
+  using Key = std::pair<std::string, std::int64_t>;  // the input, and the matrix
+
+  GptqOptions options_;
+  HessianFile file_;
+  std::mutex mutex_;
+  std::list<std::pair<Key, std::shared_ptr<const GptqFactor>>> kept_;  // the last used first
+};
+
+}  // namespace fakequant
