@@ -4,7 +4,7 @@
 
 PRESET ?= release
 BUILD := build/$(PRESET)
-SOURCES = $(shell find src tests bench -name '*.cc' -o -name '*.h')
+SOURCES = $(shell find include src tests bench -name '*.cc' -o -name '*.h')
 # ccache, where it is: with precompiled headers (which need the sloppiness), and for clones in any folder.
 CCACHE = env;CCACHE_BASEDIR=$(CURDIR);CCACHE_NOHASHDIR=1;CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime;ccache
 CONFIGURE = cmake --preset $(PRESET) -Wno-dev $(if $(shell command -v ccache),'-DCMAKE_CXX_COMPILER_LAUNCHER=$(CCACHE)')

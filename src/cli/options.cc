@@ -73,7 +73,8 @@ void add_rule_options(Arguments& arguments, RuleOptions& options, RuleKinds kind
                       ? "Round weights: w:ffn_norm@0-4=bf16,round=zero; repeatable, the last that matches wins"
                       : "Round a site: w:ffn_norm@0-4=bf16,round=zero (weights) or\n"
                         "a:ffn_norm=bf16 (activations); repeatable, the last that matches wins");
-  arguments.text("--recipe", "FILE", options.recipe_file, "Rules from a YAML file, before those of --rule; @NAME: one of fakequant recipes");
+  arguments.text("--recipe", "FILE", options.recipe_file,
+                 "Rules from a YAML file, before those of --rule; @NAME: one of fakequant recipes");
   add_except_option(arguments, options.exceptions);
   if (dry_run == DryRun::offered) {
     arguments.flag("--dry-run", options.dry_run, "Only print which site gets which format");

@@ -47,9 +47,9 @@ void append_scores(const Logits& variant, const Chunk& chunk, const ChunkSlice& 
 ChunkPlan plan_chunks(const Model& model, int ctx_size, const ComputeOptions& compute, int kv_from) {
   const int size = choose_chunk_size(model, ctx_size);
   if (kv_from > size - 2) {
-    throw usage_error(
-        fmt::format("a chunk of {} tokens has no prediction with {} tokens before it: take longer chunks, or {} at most",
-                    size, kv_from, size - 2));
+    throw usage_error(fmt::format(
+        "a chunk of {} tokens has no prediction with {} tokens before it: take longer chunks, or {} at most", size,
+        kv_from, size - 2));
   }
   ChunkPlan plan;
   plan.shape = {static_cast<std::size_t>(size), static_cast<std::size_t>(kv_from)};
