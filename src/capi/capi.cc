@@ -67,7 +67,7 @@ void require(bool is_given, const char* what) {
 bool is_like_ggml_type(std::string_view name) {
   if (name.starts_with("ggml:")) return true;
   const auto q = name.find('q');
-  if (q == std::string_view::npos || q > 1 || (q == 1 && name[0] != 'i' && name[0] != 't')) return false;
+  if (q > 1 || (q == 1 && name[0] != 'i' && name[0] != 't')) return false;
   const auto rest = name.substr(q + 1);
   return rest.size() > 2 && std::isdigit(static_cast<unsigned char>(rest[0])) != 0 && rest[1] == '_';
 }

@@ -128,10 +128,10 @@ std::vector<ChoiceTask> read_winogrande(const std::string& path) {
     const auto right = number_in(field(3));
     if (!right || *right < 1 || *right > 2) throw fault("has an answer that is not 1 or 2");
     auto& task = tasks.emplace_back();
-    for (const std::size_t choice : {1, 2}) {
-      task.before.push_back(sentence.substr(0, gap) + field(choice));
+    for (const int choice : {1, 2}) {
+      task.before.push_back(sentence.substr(0, gap) + field(static_cast<std::size_t>(choice)));
       task.texts.push_back(task.before.back() + sentence.substr(gap + 1));
-      task.is_right.push_back(static_cast<int>(choice) == *right);
+      task.is_right.push_back(choice == *right);
     }
   }
   if (tasks.empty()) throw unsound(path, "it is empty");
@@ -195,7 +195,7 @@ std::vector<ChoiceTask> read_multiple_choice(const std::string& path) {
     }
     for (const auto& answer : answers) {
       if (answer.empty()) throw unsound(path, fmt::format("task {} has an empty answer", i));
-      task.texts.push_back(question + " " + answer);
+      task.texts.push_back(fmt::format("{} {}", question, answer));
     }
   }
   return tasks;

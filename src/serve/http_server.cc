@@ -169,7 +169,7 @@ void HttpServer::Connection::route() {
     response.set_content(error_body(response.status, what), "application/json");
   });
   // What no request should cause: memory is short, or there is a fault here. The client is told no more.
-  server.set_exception_handler([](const httplib::Request&, httplib::Response& response, std::exception_ptr) {
+  server.set_exception_handler([](const httplib::Request&, httplib::Response& response, const std::exception_ptr&) {
     response.status = 500;
     response.set_content(error_body(500, "the server failed to answer"), "application/json");
   });

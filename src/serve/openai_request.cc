@@ -83,7 +83,8 @@ void refuse_unsupported(const Json& body) {
   }
   for (const auto* name : {"suffix", "logit_bias", "tools", "functions", "audio"}) {
     const auto* field = find_field(body, name);
-    if (field == nullptr || (field->is_structured() && field->empty()) || *field == "") continue;
+    const bool is_empty_text = field != nullptr && field->is_string() && field->get_ref<const std::string&>().empty();
+    if (field == nullptr || (field->is_structured() && field->empty()) || is_empty_text) continue;
     throw bad_request(fmt::format("'{}' is not supported: leave it out", name));
   }
   const auto* format = find_field(body, "response_format");
