@@ -90,6 +90,11 @@ class ExperimentTest(ProgramTest):
         weights = self.read("eval.json")["variants"][0]
         self.assertEqual((weights["kld"]["max"], weights["ppl_ratio"]), (0, 1))
 
+    def test_exceptions_leave_sites_out_of_its_own_rules(self):
+        done = self.experiment("--except", "w:ffn_norm@0", "--dry-run")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("w:ffn_norm@except:ffn_norm@0=bf16,round=zero", done.stdout)
+
     def test_only_activations_need_no_comparison(self):
         self.experiment("-p", "What", "--rule", "a:ffn_norm@2=bf16")
         self.assertNotIn("compare.json", os.listdir(self.path("results")))

@@ -28,7 +28,7 @@ struct CalibrateCommandOptions : CommonOptions {
 };
 
 void run_calibrate(CalibrateCommandOptions& options) {
-  settle_by_recipes(options, {{"variant", {}, {}, recipe_settings_of(options.rules)}});
+  settle_by_recipe(options, options.rules);
   settle_compute(options);
   if (options.output.empty() && options.importance.empty() && options.hessians.empty()) {
     throw usage_error(

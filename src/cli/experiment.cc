@@ -32,15 +32,6 @@ struct ExperimentOptions : CommonOptions {
   ExperimentRequest request;
 };
 
-void make_folder(const fs::path& folder) {
-  std::error_code fault;
-  fs::create_directories(folder, fault);
-  if (fault || !fs::is_directory(folder)) {
-    throw Error(
-        fmt::format("cannot make the folder {}: {}", folder.string(), fault ? fault.message() : "it is a file"));
-  }
-}
-
 // Names become names of files.
 void check_names(const std::vector<ExperimentVariant>& variants) {
   for (const auto& [name, recipe] : variants) {
@@ -62,24 +53,26 @@ std::vector<std::string> files_of(const ExperimentVariant& variant) {
   return {fmt::format("recipe-{}.yaml", variant.name), fmt::format("drift-{}.json", variant.name)};
 }
 
+// Throws a usage error for a recipe that has attention computed otherwise.
+void check_settings(const std::string& variant, const RecipeSettings& settings) {
+  if (const auto text = attention_text(settings); !text.empty()) {
+    throw usage_error(fmt::format(
+        "{} of the recipe of {} is for eval, generate, bench and drift: the experiment measures rules", text, variant));
+  }
+}
+
 // What the rules and the variants of the command line ask for. Returns the files of the variants' recipes.
-std::vector<std::string> set_variants(const ExperimentOptions& options, ExperimentRequest& request) {
+std::vector<std::string> set_variants(ExperimentOptions& options, ExperimentRequest& request) {
   std::vector<std::string> files;
-  const auto check = [](const std::string& variant, const RecipeSettings& settings) {
-    if (const auto text = attention_text(settings); !text.empty()) {
-      throw usage_error(
-          fmt::format("{} of the recipe of {} is for eval, generate, bench and drift: the experiment "
-                      "measures rules",
-                      text, variant));
-    }
-  };
   if (options.variants.empty()) {
-    check("the rules", recipe_settings_of(options.rules));
+    check_settings("the rules", settle_by_recipe(options, options.rules));
     request.recipe = recipe_of(options.rules, default_experiment_recipe());
     return files;
   }
-  for (auto& variant : variants_of(options.rules, options.variants)) {
-    check(variant.name, variant.settings);
+  auto variants = variants_of(options.rules, options.variants);
+  settle_by_recipes(options, variants);
+  for (auto& variant : variants) {
+    check_settings(variant.name, variant.settings);
     if (variant.file.empty()) {
       request.recipe = std::move(variant.recipe);
       continue;
@@ -136,7 +129,6 @@ ExperimentPage write_page(const fs::path& folder, const Provenance& provenance) 
 void run_experiment_command(ExperimentOptions& options) {
   auto& request = options.request;
   auto files = set_variants(options, request);
-  settle_by_recipes(options, variants_of(options.rules, options.variants));
   settle_compute(options);
   options.conditions.parse(names_of(request));
   request.prompts = prompts_of(options.prompts);
@@ -159,7 +151,7 @@ void run_experiment_command(ExperimentOptions& options) {
   const auto provenance = provenance_of(options, options.compute);
 
   const fs::path folder(options.output);
-  make_folder(folder);
+  make_folder(options.output);
   files.insert(files.end(), options.texts.begin(), options.texts.end());
   files.push_back(options.prompts.path());
   const auto inputs = inputs_of(model, options.rules, all_rules(recipes), files);

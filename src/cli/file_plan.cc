@@ -6,6 +6,7 @@
 #include <set>
 
 #include "cli/interruption.h"
+#include "cli/options.h"
 #include "error.h"
 #include "gguf/output_file.h"
 #include "measure/calibrate.h"
@@ -21,14 +22,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-void make_work_folder(const std::string& folder) {
-  std::error_code fault;
-  fs::create_directories(folder, fault);
-  if (!fs::is_directory(folder)) {
-    throw Error(fmt::format("cannot make the folder {}: {}", folder, fault ? fault.message() : "it is a file"));
-  }
-}
-
 void collect_importances(const FilePlanRequest& request) {
   const auto path = importance_path(request.folder);
   if (fs::exists(path)) return;
@@ -37,7 +30,7 @@ void collect_importances(const FilePlanRequest& request) {
   CalibrateOptions options{
       .ctx_size = request.ctx_size, .chunks = 0, .range = {}, .importance = true, .compute = request.compute};
   const auto result = calibrate(model.paths(), {}, text_file(request.texts.front()), options, [&](double done) {
-    if (request.progress) request.progress("importance matrix", done);
+    request.progress({"importance matrix", done, ""});
   });
   write_text(file, importance_file(*result.importance));
   file.commit();
@@ -71,7 +64,7 @@ void measure_types(const FilePlanRequest& request, const std::string& study) {
   sweep_request.question.by_layer = true;
   sweep_request.is_stopped = Interruption::is_asked_for;
   sweep_request.progress = [&](const SweepProgress& progress) {
-    if (request.progress) request.progress(fmt::format("sweep, {}", progress.variant), progress.done);
+    request.progress({"sweep", progress.done, progress.variant});
   };
   const auto& types = request.types.empty() ? default_planned_types() : request.types;
   // The importance matrix has the weights of the layers. The others are few: all are measured.
@@ -101,7 +94,7 @@ const std::vector<std::string>& default_planned_types() {
 std::string importance_path(const std::string& folder) { return (fs::path(folder) / "imatrix.gguf").string(); }
 
 PlanResult plan_file(const FilePlanRequest& request) {
-  make_work_folder(request.folder);
+  make_folder(request.folder);
   const Interruption interruption;
   collect_importances(request);
   const auto study = (fs::path(request.folder) / "study.db").string();

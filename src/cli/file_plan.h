@@ -14,6 +14,12 @@
 
 namespace fakequant {
 
+struct FilePlanProgress {
+  std::string step;    // "importance matrix", "sweep"
+  double done = 0;     // 0..1, of the step
+  std::string detail;  // what is being measured
+};
+
 struct FilePlanRequest {
   std::string model;
   std::vector<std::string> texts;  // that types are measured on; the first also gives the importances
@@ -22,7 +28,7 @@ struct FilePlanRequest {
   FileBudget budget;
   int ctx_size = 0, chunks = 4;  // as in SweepRequest
   ComputeOptions compute;
-  std::function<void(const std::string& step, double done)> progress;  // may be empty
+  std::function<void(const FilePlanProgress&)> progress;
 };
 
 // K-quants, and types whose blocks of 32 divide any matrix.

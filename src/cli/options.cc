@@ -229,6 +229,12 @@ void settle_by_recipes(CommonOptions& options, const std::vector<NamedRecipe>& v
   }
 }
 
+RecipeSettings settle_by_recipe(CommonOptions& options, const RuleOptions& rules) {
+  auto settings = recipe_settings_of(rules);
+  settle_by_recipes(options, {{"variant", {}, {}, settings}});
+  return settings;
+}
+
 AttentionOptions attention_of(const RecipeSettings& settings) {
   AttentionOptions options;
   for (const auto& [word, type] :
@@ -298,6 +304,14 @@ std::vector<std::string> prompts_of(const PromptOptions& options) {
   }
   if (prompts.size() == given) throw Error(fmt::format("{} holds no prompts: write one on each line", name));
   return prompts;
+}
+
+void make_folder(const std::string& folder) {
+  std::error_code fault;
+  std::filesystem::create_directories(folder, fault);
+  if (fault || !std::filesystem::is_directory(folder)) {
+    throw Error(fmt::format("cannot make the folder {}: {}", folder, fault ? fault.message() : "it is a file"));
+  }
 }
 
 std::vector<std::string> format_files(const Format& format) {

@@ -98,6 +98,9 @@ struct NamedRecipe {
 // when two recipes want different ones. Call it before settle_compute().
 void settle_by_recipes(CommonOptions& options, const std::vector<NamedRecipe>& variants);
 
+// The same of the file of --recipe alone. Returns what it says beside its rules.
+RecipeSettings settle_by_recipe(CommonOptions& options, const RuleOptions& rules);
+
 // How a variant's attention is computed by itself. Throws a usage error for a word that is invalid.
 AttentionOptions attention_of(const RecipeSettings& settings);
 
@@ -133,6 +136,9 @@ void add_prompt_options(Arguments& arguments, PromptOptions& options, const std:
 // at their end. Throws a usage error for --escape and --no-escape, and an Error when a file cannot be read or holds no
 // prompts.
 std::vector<std::string> prompts_of(const PromptOptions& options);
+
+// Makes a folder for results, where there is none. Throws an Error where that cannot be done.
+void make_folder(const std::string& folder);
 
 // A file that a command writes, and the option that names it.
 struct NamedOutput {

@@ -78,11 +78,10 @@ Recipe planned_rules(QuantizeCommandOptions& options) {
   request.ctx_size = options.ctx_size;
   request.compute = options.compute;
   std::unique_ptr<ProgressLine> line;
-  std::string current;
-  request.progress = [&](const std::string& step, double done) {
-    const auto name = step.substr(0, step.find(','));
-    if (name != current) line = std::make_unique<ProgressLine>(options, current = name);
-    line->show(done, step == name ? "" : step.substr(name.size() + 2));
+  std::string step;
+  request.progress = [&](const FilePlanProgress& progress) {
+    if (progress.step != step) line = std::make_unique<ProgressLine>(options, step = progress.step);
+    line->show(progress.done, progress.detail);
   };
   auto result = plan_file(request);
   line.reset();

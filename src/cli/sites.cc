@@ -29,7 +29,7 @@ void leave_out(const std::vector<SitePattern>& exceptions, ListingRequest& reque
 }
 
 void run_sites(SitesOptions& options) {
-  settle_by_recipes(options, {{"variant", {}, {}, recipe_settings_of(options.rules)}});
+  settle_by_recipe(options, options.rules);
   settle_compute(options);
   ListingRequest request;
   const auto exceptions = exceptions_of(std::exchange(options.rules.exceptions, {}));
