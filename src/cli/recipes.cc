@@ -1,6 +1,5 @@
 // fakequant recipes: the recipes that come with the program.
 #include "cli/command.h"
-#include "recipe/builtin_recipes.h"
 #include "recipe/recipe_yaml.h"
 #include "report/recipes_report.h"
 
@@ -13,22 +12,22 @@ struct RecipesOptions : CommonOptions {
 
 void run_recipes(RecipesOptions& options) {
   ResultOutput output(options, {});
-  const auto provenance = provenance_of(options);
   std::vector<NamedRecipeFile> recipes;
+  const auto add = [&](const BuiltinRecipe& recipe) {
+    const std::string name(recipe.name);
+    recipes.push_back({name, parse_recipe_file(std::string(recipe.text), "@" + name)});
+  };
+  std::string text;
   if (!options.name.empty()) {
-    const auto path = options.name.starts_with('@') ? options.name : "@" + options.name;
-    const auto recipe = load_recipe(path);
-    for (const auto& [name, text] : builtin_recipes()) {
-      if (name != builtin_name(path)) continue;
-      return output.write(std::string(text), recipes_json({{std::string(name), recipe}}, provenance));
-    }
+    const auto& recipe = builtin_recipe(options.name.substr(options.name.starts_with('@') ? 1 : 0));
+    add(recipe);
+    text = recipe.text;
+  } else {
+    for (const auto& recipe : builtin_recipes()) add(recipe);
+    text = to_text(recipes) +
+           "\n`fakequant recipes NAME` prints one of them; --recipe @NAME and --variant w4a4=@NAME take it.\n";
   }
-  for (const auto& [name, text] : builtin_recipes()) {
-    recipes.push_back({std::string(name), load_recipe("@" + std::string(name))});
-  }
-  output.write(to_text(recipes) +
-                   "\n`fakequant recipes NAME` prints one of them; --recipe @NAME and --variant w4a4=@NAME take it.\n",
-               recipes_json(recipes, provenance));
+  output.write(text, recipes_json(recipes, provenance_of(options)));
 }
 
 void add_recipes_options(Arguments& arguments, RecipesOptions& options) {

@@ -227,19 +227,19 @@ RecipeFile parse_recipe_file(const std::string& text, std::string_view name) {
 
 Recipe parse_recipe(const std::string& text, std::string_view name) { return parse_recipe_file(text, name).rules; }
 
-std::string_view builtin_name(std::string_view path) {
-  return path.starts_with('@') ? path.substr(1) : std::string_view();
+const BuiltinRecipe& builtin_recipe(const std::string& name) {
+  std::set<std::string> names;
+  for (const auto& recipe : builtin_recipes()) {
+    if (recipe.name == name) return recipe;
+    names.emplace(recipe.name);
+  }
+  throw usage_error(fmt::format("there is no recipe @{}: the nearest are {}; fakequant recipes lists them", name,
+                                fmt::join(nearest_words(name, names), ", ")));
 }
 
 RecipeFile load_recipe(const std::string& path) {
-  if (const auto name = builtin_name(path); !name.empty()) {
-    std::set<std::string> names;
-    for (const auto& recipe : builtin_recipes()) {
-      if (recipe.name == name) return parse_recipe_file(std::string(recipe.text), path);
-      names.emplace(recipe.name);
-    }
-    throw usage_error(fmt::format("there is no recipe {}: the nearest are {}; fakequant recipes lists them", path,
-                                  fmt::join(nearest_words(std::string(name), names), ", ")));
+  if (path.size() > 1 && path.starts_with('@')) {
+    return parse_recipe_file(std::string(builtin_recipe(path.substr(1)).text), path);
   }
   auto recipe = parse_recipe_file(read_text(path, fmt::format("the recipe {}", path)), path);
   const auto folder = std::filesystem::path(path).parent_path();

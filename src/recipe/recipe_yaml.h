@@ -18,6 +18,7 @@
 #include <string>
 #include <string_view>
 
+#include "recipe/builtin_recipes.h"
 #include "recipe/recipe_settings.h"
 #include "recipe/rule.h"
 
@@ -33,8 +34,8 @@ Recipe parse_recipe(const std::string& text, std::string_view name);
 // usage error for a name that is unknown, and as parse_recipe_file does.
 RecipeFile load_recipe(const std::string& path);
 
-// The name of a recipe that comes with the program, "modelopt/nvfp4" of "@modelopt/nvfp4"; empty for a path.
-std::string_view builtin_name(std::string_view path);
+// The recipe of this name, "modelopt/nvfp4", that comes with the program. Throws a usage error where there is none.
+const BuiltinRecipe& builtin_recipe(const std::string& name);
 
 // The text that parse_recipe reads back to the same recipe.
 std::string to_yaml(const Recipe& recipe);
