@@ -41,6 +41,13 @@ std::vector<std::vector<std::string>> names_of_nodes(const Graph& graph) {
   return names;
 }
 
+// The node as a reader of its source of this number; without the weight that it may multiply by.
+Reader reader_of(const GraphNode& node, std::size_t source) {
+  Reader reader{node.name, node.operation, {}, {}};
+  if (const auto type = kernel_input_type(node, source)) reader.rounds_to = type_name(*type);
+  return reader;
+}
+
 std::vector<std::vector<Reader>> readers_of_nodes(const Graph& graph) {
   std::vector<std::vector<Reader>> readers(graph.size());
   for (const auto& node : graph) {
@@ -49,9 +56,8 @@ std::vector<std::vector<Reader>> readers_of_nodes(const Graph& graph) {
     for (std::size_t s = 0; s < node.sources.size(); ++s) {
       const int source = node.sources[s].node;
       if (source < 0 || !seen.insert(source).second) continue;
-      Reader reader{node.name, node.operation, {}, {}};
+      auto reader = reader_of(node, s);
       if (is_product_with_weight(node) && s == 1) reader.weight = node.sources[0].weight;
-      if (const auto type = kernel_input_type(node, s)) reader.rounds_to = type_name(*type);
       readers[static_cast<std::size_t>(source)].push_back(std::move(reader));
     }
   }
@@ -64,10 +70,7 @@ std::vector<Reader> readers_of_cache(const Graph& graph, int memory) {
   for (const auto& node : graph) {
     if (node.is_view || node.cache_write) continue;
     for (std::size_t s = 0; s < node.sources.size(); ++s) {
-      if (node.sources[s].memory != memory) continue;
-      Reader reader{node.name, node.operation, {}, {}};
-      if (const auto type = kernel_input_type(node, s)) reader.rounds_to = type_name(*type);
-      readers.push_back(std::move(reader));
+      if (node.sources[s].memory == memory) readers.push_back(reader_of(node, s));
     }
   }
   return readers;

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "engine/tensor_rows.h"
 #include "error.h"
 
 namespace fakequant {
@@ -101,15 +102,8 @@ std::optional<CacheWrite> cache_write_of(const ggml_tensor& node) {
 void read_cache_write(const ggml_tensor& node, std::vector<float>& values) {
   check_reachable(node);
   const auto& from = *node.src[0];
-  const auto length = from.ne[0];
   values.resize(static_cast<std::size_t>(ggml_nelements(&from)));
-  for (std::int64_t r = 0; r < from.ne[1]; ++r) {
-    const auto* row = static_cast<const std::byte*>(from.data) + static_cast<std::size_t>(r) * from.nb[1];
-    for (std::int64_t i = 0; i < length; ++i) {
-      values[static_cast<std::size_t>(r * length + i)] =
-          *reinterpret_cast<const float*>(row + static_cast<std::size_t>(i) * from.nb[0]);
-    }
-  }
+  copy_rows(row_reader(from, 0, 0), 0, from.ne[1], from.ne[0], values.data());
 }
 
 void replace_cache_write(const ggml_tensor& node, std::span<const float> values) {

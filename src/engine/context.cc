@@ -48,8 +48,7 @@ void make_resident(ChangedWeight& weight, const ggml_tensor& tensor) {
   for (std::int64_t row = 0; row < rows; ++row) {
     const auto second = row % tensor.ne[1], third = row / tensor.ne[1] % tensor.ne[2],
                fourth = row / tensor.ne[1] / tensor.ne[2];
-    const auto read = row_reader(tensor, third, fourth)(second, 1, values + row * length);
-    if (read.values != values + row * length) std::copy_n(read.values, length, values + row * length);
+    copy_rows(row_reader(tensor, third, fourth), second, 1, length, values + row * length);
     weight.change(row * length, {values + row * length, static_cast<std::size_t>(length)});
   }
   weight.type = GGML_TYPE_F32;

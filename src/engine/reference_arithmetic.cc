@@ -95,10 +95,7 @@ RowReader changed_row_reader(const ggml_tensor& weight, std::int64_t third, std:
   const auto before = (fourth * weight.ne[2] + third) * weight.ne[1];  // rows of the matrices before this one
   return [reader = std::move(reader), before, length = weight.ne[0], &change = changed->second.change](
              std::int64_t first, std::int64_t count, float* scratch) {
-    const auto rows = reader(first, count, scratch);
-    if (rows.values != scratch) {
-      for (std::int64_t i = 0; i < count; ++i) std::copy_n(rows.values + i * rows.stride, length, scratch + i * length);
-    }
+    copy_rows(reader, first, count, length, scratch);
     change((before + first) * length, {scratch, static_cast<std::size_t>(count * length)});
     return FactorRows{scratch, length};
   };
@@ -211,9 +208,7 @@ class LookUp : public ComputedNode {
       const auto id =
           *reinterpret_cast<const std::int32_t*>(row_of(ids, 0, 0, 0) + static_cast<std::size_t>(i) * ids.nb[0]);
       if (id < 0 || id >= weight.ne[1]) throw Error(fmt::format("{} names row {} of {}", ids.name, id, weight.name));
-      auto* result = floats_of(node, i, 0, 0);
-      const auto row = reader(id, 1, result);
-      if (row.values != result) std::copy_n(row.values, weight.ne[0], result);
+      copy_rows(reader, id, 1, weight.ne[0], floats_of(node, i, 0, 0));
     }
   }
 

@@ -2,6 +2,7 @@
 
 #include <llama.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <span>
 
@@ -52,6 +53,12 @@ RowReader row_reader(const ggml_tensor& tensor, std::int64_t third, std::int64_t
     }
     return FactorRows{scratch, length};
   };
+}
+
+void copy_rows(const RowReader& reader, std::int64_t first, std::int64_t count, std::int64_t length, float* values) {
+  const auto rows = reader(first, count, values);
+  if (rows.values == values) return;
+  for (std::int64_t i = 0; i < count; ++i) std::copy_n(rows.values + i * rows.stride, length, values + i * length);
 }
 
 const char* unreadable_because(const ggml_tensor& tensor) {

@@ -16,6 +16,9 @@ namespace fakequant {
 // must lie where the host can reach it, and outlive the reader.
 RowReader row_reader(const ggml_tensor& tensor, std::int64_t third, std::int64_t fourth);
 
+// Copies rows of `length` values, which the reader reads, to `values`, one after the other.
+void copy_rows(const RowReader& reader, std::int64_t first, std::int64_t count, std::int64_t length, float* values);
+
 // Why such a tensor cannot be read; null where it can.
 const char* unreadable_because(const ggml_tensor& tensor);
 
