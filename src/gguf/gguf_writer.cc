@@ -5,18 +5,10 @@
 
 #include <cstddef>
 
+#include "gguf/gguf_bytes.h"
+
 namespace fakequant {
 namespace {
-
-template <typename T>
-void append_number(std::string& bytes, T value) {
-  bytes.append(reinterpret_cast<const char*>(&value), sizeof(T));
-}
-
-void append_string(std::string& bytes, std::string_view text) {
-  append_number(bytes, static_cast<std::uint64_t>(text.size()));
-  bytes += text;
-}
 
 void pad(std::string& bytes) {
   bytes.resize((bytes.size() + GGUF_DEFAULT_ALIGNMENT - 1) / GGUF_DEFAULT_ALIGNMENT * GGUF_DEFAULT_ALIGNMENT);
@@ -25,25 +17,22 @@ void pad(std::string& bytes) {
 }  // namespace
 
 void GgufWriter::add_text(std::string_view key, std::string_view value) {
-  append_string(keys_, key);
-  append_number(keys_, static_cast<std::uint32_t>(GGUF_TYPE_STRING));
-  append_string(keys_, value);
+  append_key(keys_, key, GGUF_TYPE_STRING);
+  append_text(keys_, value);
   ++key_count_;
 }
 
 void GgufWriter::add_number(std::string_view key, std::uint32_t value) {
-  append_string(keys_, key);
-  append_number(keys_, static_cast<std::uint32_t>(GGUF_TYPE_UINT32));
+  append_key(keys_, key, GGUF_TYPE_UINT32);
   append_number(keys_, value);
   ++key_count_;
 }
 
 void GgufWriter::add_texts(std::string_view key, const std::vector<std::string>& values) {
-  append_string(keys_, key);
-  append_number(keys_, static_cast<std::uint32_t>(GGUF_TYPE_ARRAY));
+  append_key(keys_, key, GGUF_TYPE_ARRAY);
   append_number(keys_, static_cast<std::uint32_t>(GGUF_TYPE_STRING));
   append_number(keys_, static_cast<std::uint64_t>(values.size()));
-  for (const auto& value : values) append_string(keys_, value);
+  for (const auto& value : values) append_text(keys_, value);
   ++key_count_;
 }
 
@@ -51,7 +40,7 @@ void GgufWriter::add_tensor(std::string_view name, const std::vector<std::int64_
                             std::span<const float> values) {
   auto dimensions = shape.size();
   while (dimensions > 1 && shape[dimensions - 1] == 1) --dimensions;
-  append_string(infos_, name);
+  append_text(infos_, name);
   append_number(infos_, static_cast<std::uint32_t>(dimensions));
   for (std::size_t i = 0; i < dimensions; ++i) append_number(infos_, static_cast<std::uint64_t>(shape[i]));
   append_number(infos_, static_cast<std::uint32_t>(GGML_TYPE_F32));

@@ -10,21 +10,12 @@
 #include <cstring>
 
 #include "error.h"
+#include "gguf/gguf_bytes.h"
 
 namespace fakequant {
 namespace {
 
 constexpr std::uint64_t kPage = 4096;
-
-template <typename T>
-void append(std::string& bytes, T value) {
-  bytes.append(reinterpret_cast<const char*>(&value), sizeof(T));
-}
-
-void append_text(std::string& bytes, const std::string& text) {
-  append(bytes, static_cast<std::uint64_t>(text.size()));
-  bytes += text;
-}
 
 template <typename T>
 void put(std::string& bytes, std::uint64_t at, T value) {
@@ -36,11 +27,6 @@ struct Header {
   std::string bytes;
   std::uint64_t infos_begin;
 };
-
-void append_key(std::string& bytes, const std::string& key, std::uint32_t type) {
-  append_text(bytes, key);
-  append(bytes, type);
-}
 
 Header header_of(const GgufFile& file, const KeyChanges& keys) {
   std::string old(file.infos_end(), '\0');
@@ -59,9 +45,9 @@ Header header_of(const GgufFile& file, const KeyChanges& keys) {
     kept.push_back(&entry);
   }
   std::string bytes = GGUF_MAGIC;
-  append(bytes, file.version());
-  append(bytes, static_cast<std::uint64_t>(file.tensors().size()));
-  append(bytes, static_cast<std::uint64_t>(kept.size() + added.size() + keys.strings.size()));
+  append_number(bytes, file.version());
+  append_number(bytes, static_cast<std::uint64_t>(file.tensors().size()));
+  append_number(bytes, static_cast<std::uint64_t>(kept.size() + added.size() + keys.strings.size()));
   for (const auto* entry : kept) {
     bytes.append(old, entry->begin, entry->end - entry->begin);
     const auto number = numbers.find(entry->key);
@@ -71,7 +57,7 @@ Header header_of(const GgufFile& file, const KeyChanges& keys) {
   }
   for (const auto& [key, value] : added) {
     append_key(bytes, key, GGUF_TYPE_UINT32);
-    append(bytes, value);
+    append_number(bytes, value);
   }
   for (const auto& [key, value] : keys.strings) {
     append_key(bytes, key, GGUF_TYPE_STRING);
