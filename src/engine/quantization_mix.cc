@@ -5,7 +5,6 @@
 #include <llama.h>
 
 #include <algorithm>
-#include <cctype>
 #include <set>
 #include <string_view>
 #include <utility>
@@ -14,6 +13,7 @@
 #include "engine/model.h"
 #include "error.h"
 #include "gguf/tensor_type.h"
+#include "lower_case.h"
 
 namespace fakequant {
 namespace {
@@ -65,14 +65,9 @@ constexpr NamedMix kMixes[] = {
     {"f32", LLAMA_FTYPE_ALL_F32},
 };
 
-std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
-  return text;
-}
-
 llama_ftype mix_of_name(const std::string& name) {
   for (const auto& mix : kMixes) {
-    if (lower(name) == mix.name) return mix.type;
+    if (lower_case(name) == mix.name) return mix.type;
   }
   throw usage_error(
       fmt::format("'{}' is none of llama-quantize's types: take {}", name, fmt::join(quantization_mixes(), ", ")));
@@ -114,7 +109,7 @@ class DryRunLines {
   void read_line(std::string_view line) {
     if (line.find("will require an imatrix") != line.npos) needs_importance_ = true;
     if (const auto wanted = trimmed(between(line, "(required for type", ")")); !wanted.empty()) {
-      types_[std::string(trimmed(between(line, "warning:", " - ")))].instead_of = lower(std::string(wanted));
+      types_[std::string(trimmed(between(line, "warning:", " - ")))].instead_of = lower_case(std::string(wanted));
       return;
     }
     if (!line.starts_with('[') || line.find("], type =") == line.npos) return;

@@ -13,6 +13,7 @@
 
 #include "error.h"
 #include "format/q8_k_kernel.h"
+#include "lower_case.h"
 
 // ggml exports these, in no public header.
 extern "C" {
@@ -144,10 +145,9 @@ const std::vector<BlockType>& ggml_types() {
       const auto* traits = ggml_get_type_traits(type);
       const bool narrow_float = type == GGML_TYPE_F16 || type == GGML_TYPE_BF16;
       if (traits->to_float == nullptr || (!traits->is_quantized && !narrow_float)) continue;
-      std::string name = traits->type_name;
-      std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
-      found.push_back({"ggml", name, id, traits->blck_size, static_cast<std::int64_t>(traits->type_size),
-                       ggml_quantize_requires_imatrix(type), ggml_round_trip});
+      found.push_back({"ggml", lower_case(traits->type_name), id, traits->blck_size,
+                       static_cast<std::int64_t>(traits->type_size), ggml_quantize_requires_imatrix(type),
+                       ggml_round_trip});
     }
     return found;
   }();

@@ -5,6 +5,7 @@
 
 #include "error.h"
 #include "format/fake_quantize.h"
+#include "lower_case.h"
 
 namespace fakequant {
 namespace {
@@ -13,10 +14,8 @@ namespace {
 std::optional<Format> kernel_format(const ActivationSite& site) {
   for (const auto& reader : site.readers) {
     if (reader.weight.empty() || reader.rounds_to.empty() || reader.rounds_to == "F32") continue;
-    std::string name = reader.rounds_to;
-    std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
     try {
-      const auto format = parse_format(name);
+      const auto format = parse_format(lower_case(reader.rounds_to));
       check_row(format, site.shape[0]);
       return format;
     } catch (const Error&) {

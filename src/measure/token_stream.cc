@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "characters.h"
 #include "error.h"
 
 namespace fakequant {
@@ -13,17 +14,6 @@ namespace {
 
 constexpr std::size_t kOverlapPart = 32;  // the overlap is this part of a window
 constexpr std::ptrdiff_t kAnchor = 32;    // tokens in the run that joins two windows
-
-// The number of bytes of an incomplete character at the end of the text.
-std::size_t cut_character(const std::string& text) {
-  for (std::size_t back = 1; back <= std::min<std::size_t>(3, text.size()); ++back) {
-    const auto byte = static_cast<unsigned char>(text[text.size() - back]);
-    if ((byte & 0xC0) == 0x80) continue;
-    const std::size_t length = byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : byte >= 0xC0 ? 2 : 1;
-    return length > back ? back : 0;
-  }
-  return 0;
-}
 
 // At most `bytes` bytes from the end of a text, starting at a character.
 std::string end_of(const std::string& text, std::size_t bytes) {
@@ -68,7 +58,7 @@ void TokenStream::read_window() {
   const bool is_last = text_->peek() == std::istream::traits_type::eof();
   if (is_first && fresh.empty()) throw Error(fmt::format("the text {} is empty", name_));
   if (!is_last) {
-    const auto whole = fresh.size() - cut_character(fresh);
+    const auto whole = fresh.size() - incomplete_bytes(fresh);
     cut_off_ = fresh.substr(whole);
     fresh.resize(whole);
   }

@@ -3,17 +3,9 @@
 #include <algorithm>
 #include <utility>
 
-namespace fakequant {
+#include "characters.h"
 
-std::size_t incomplete_bytes(std::string_view text) {
-  for (std::size_t back = 1; back <= std::min<std::size_t>(3, text.size()); ++back) {
-    const auto byte = static_cast<unsigned char>(text[text.size() - back]);
-    if ((byte & 0xC0) == 0x80) continue;
-    const std::size_t length = byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : byte >= 0xC0 ? 2 : 1;
-    return length > back ? back : 0;
-  }
-  return 0;
-}
+namespace fakequant {
 
 std::string GeneratedText::add(std::string_view piece) {
   if (has_stopped_) return {};

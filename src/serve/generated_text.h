@@ -7,9 +7,6 @@
 
 namespace fakequant {
 
-// The number of bytes of an incomplete character of UTF-8 at the end of a text.
-std::size_t incomplete_bytes(std::string_view text);
-
 class GeneratedText {
  public:
   // None of `stops` may be empty.

@@ -1,18 +1,12 @@
 #include "serve/request_origin.h"
 
 #include <algorithm>
-#include <cctype>
 #include <string>
+
+#include "lower_case.h"
 
 namespace fakequant {
 namespace {
-
-std::string lower_case(std::string_view text) {
-  std::string lower(text);
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return lower;
-}
 
 bool is_all_digits(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });

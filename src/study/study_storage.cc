@@ -1,10 +1,9 @@
 #include "study/study_storage.h"
 
-#include <cctype>
-
 #include "format/format_properties.h"
 #include "gguf/sha256.h"
 #include "gguf/tensor_type.h"
+#include "lower_case.h"
 
 namespace fakequant {
 namespace {
@@ -22,9 +21,7 @@ ApplySettings storage_of_text(const std::string& text) {
   ApplySettings storage;
   storage.requantize = text == kRequantize;
   if (text.starts_with(kPromote)) {
-    auto type = text.substr(kPromote.size());
-    for (auto& letter : type) letter = static_cast<char>(std::tolower(static_cast<unsigned char>(letter)));
-    storage.promote_to = plain_float_type(type);
+    storage.promote_to = plain_float_type(lower_case(text.substr(kPromote.size())));
   }
   return storage;
 }

@@ -11,6 +11,7 @@
 #include "format/ggml_types.h"
 #include "gguf/tensor_pieces.h"
 #include "gguf/tensor_type.h"
+#include "lower_case.h"
 #include "parallel.h"
 #include "recipe/site_match.h"
 #include "weights/file_type.h"
@@ -31,9 +32,7 @@ constexpr std::uint32_t kQuantizationVersion = 2;
 // The format that ggml's code for a type is; no value for F32, which needs none.
 std::optional<Format> format_of_type(int type) {
   if (is_float32(type)) return std::nullopt;
-  auto name = type_name(type);
-  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
-  return parse_format("ggml:" + name);
+  return parse_format("ggml:" + lower_case(type_name(type)));
 }
 
 // The type whose values are those of the format, bit for bit; no value if there is none.
@@ -64,9 +63,7 @@ std::string no_type(const Rule& rule, const TensorInfo& tensor) {
 int fitting_type(int type, const TensorInfo& tensor) {
   const auto fits = [&](int candidate) { return row_elements(tensor) % block_elements(candidate) == 0; };
   if (fits(type)) return type;
-  auto name = type_name(type);
-  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
-  const auto other = find_tensor_type(quantize_fallback(name));
+  const auto other = find_tensor_type(quantize_fallback(lower_case(type_name(type))));
   return other && fits(*other) ? *other : plain_float_type("f16");
 }
 
@@ -259,6 +256,12 @@ void Quantization::write(const Rewrite& rewrite, int threads, const Progress& pr
   parallel_for(pieces.size(), threads, quantize_piece, progress);
 }
 
+// So many bytes of a tensor's data, up to where the next one's begins.
+std::uint64_t padded(const GgufModel& model, const TensorInfo& tensor, std::uint64_t bytes) {
+  const std::uint64_t alignment = model.parts()[tensor.part].alignment();
+  return (bytes + alignment - 1) / alignment * alignment;
+}
+
 std::vector<std::string> paths_of(const std::vector<RewriteTarget>& targets) {
   std::vector<std::string> paths;
   for (const auto& target : targets) paths.push_back(target.path);
@@ -303,17 +306,14 @@ QuantizeResult foretell_quantize(const GgufModel& model, const Recipe& recipe, c
 }
 
 std::uint64_t padded_bytes(const GgufModel& model, const TensorInfo& tensor) {
-  const std::uint64_t alignment = model.parts()[tensor.part].alignment();
-  return (tensor.size + alignment - 1) / alignment * alignment;
+  return padded(model, tensor, tensor.size);
 }
 
 std::optional<std::uint64_t> padded_bytes(const GgufModel& model, const TensorInfo& tensor, const Format& format) {
   const auto type = type_of_format(format);
   if (!type || (stays_float32(tensor) && !is_float32(*type))) return std::nullopt;
   if (is_quantized(tensor.type) && tensor.type != *type) return std::nullopt;
-  const std::uint64_t alignment = model.parts()[tensor.part].alignment();
-  const auto size = stored_bytes(fitting_type(*type, tensor), tensor.elements);
-  return (size + alignment - 1) / alignment * alignment;
+  return padded(model, tensor, stored_bytes(fitting_type(*type, tensor), tensor.elements));
 }
 
 }  // namespace fakequant
