@@ -8,6 +8,12 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LES
   # GCC 12 sees overlaps where there are none (GCC bug 105651).
   target_compile_options(fakequant_options INTERFACE -Wno-restrict)
 endif()
+if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+  # No garbage collection below 1 GB, which no file here needs: it takes an eighth of the time.
+  target_compile_options(fakequant_options INTERFACE "SHELL:--param ggc-min-heapsize=1000000")
+endif()
+# SSSE3 alone is on processors of before 2008: these take the scalar kernels.
+target_compile_definitions(fakequant_options INTERFACE HWY_DISABLED_TARGETS=HWY_SSSE3)
 target_include_directories(fakequant_options INTERFACE ${PROJECT_SOURCE_DIR}/src)
 target_link_libraries(fakequant_options INTERFACE fmt::fmt)
 if(FAKEQUANT_PROGRAM)
@@ -30,7 +36,7 @@ if(FAKEQUANT_TESTS)
 endif()
 
 function(fakequant_unity target)
-  set_target_properties(${target} PROPERTIES UNITY_BUILD ${FAKEQUANT_UNITY} UNITY_BUILD_BATCH_SIZE 12)
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ${FAKEQUANT_UNITY} UNITY_BUILD_BATCH_SIZE 0)
 endfunction()
 
 # fakequant_library(NAME [SHAREABLE] SOURCES ... HOT ... KERNELS ... TESTS ... DEPENDS ...): a library of a folder, and a

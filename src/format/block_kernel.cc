@@ -541,12 +541,22 @@ std::int64_t four_over_six_of_16(const Format& format, float outer, float* row, 
 
 #endif
 
+constexpr std::size_t kMxBlock = 32, kNvfp4Block = 16, kFloat8Block = 128;
+
+// Whether blocks of the sizes above have kernels of their own: for the roundings that processors do. The others take
+// the kernel for any size, since each kernel costs a second of compiling.
+constexpr bool is_deployed(Rounding rounding) {
+  return rounding == Rounding::nearest || rounding == Rounding::stochastic;
+}
+
 template <Rounding rounding>
 std::int64_t four_over_six_row(const Format& format, std::size_t size, float outer, float* row, std::size_t count,
                                const std::uint32_t* random) {
 #if HWY_TARGET != HWY_SCALAR && !HWY_HAVE_SCALABLE
-  if (size == FourOverSix16<rounding>::kBlock) {
-    return four_over_six_of_16<rounding>(format, outer, row, count, random);
+  if constexpr (is_deployed(rounding)) {
+    if (size == FourOverSix16<rounding>::kBlock) {
+      return four_over_six_of_16<rounding>(format, outer, row, count, random);
+    }
   }
 #endif
   FourOverSixBlock<rounding> round(format, outer);
@@ -566,13 +576,13 @@ std::int64_t four_over_six_row(const Format& format, std::size_t size, float out
   return saturated + round.saturated();
 }
 
-constexpr std::size_t kMxBlock = 32, kNvfp4Block = 16, kFloat8Block = 128;
-
 template <Rounding rounding>
 std::int64_t mx_row(const Format& format, std::size_t block, float* row, std::size_t count,
                     const std::uint32_t* random) {
-  if (block == kMxBlock) {
-    return round_row<is_random(rounding)>(row, count, random, MxBlocks<rounding, kMxBlock>(format, block));
+  if constexpr (is_deployed(rounding)) {
+    if (block == kMxBlock) {
+      return round_row<is_random(rounding)>(row, count, random, MxBlocks<rounding, kMxBlock>(format, block));
+    }
   }
   return round_row<is_random(rounding)>(row, count, random, MxBlocks<rounding, 0>(format, block));
 }
@@ -589,8 +599,10 @@ std::int64_t scaled_row(const Format& format, std::size_t block, float outer, fl
   if (format.arithmetic == ScaleArithmetic::reciprocal) {
     return round(ScaledBlocks<ToElement, 0, ScaleArithmetic::reciprocal>(format, block, outer));
   }
-  if (block == kNvfp4Block) return round(ScaledBlocks<ToElement, kNvfp4Block>(format, block, outer));
-  if (block == kFloat8Block) return round(ScaledBlocks<ToElement, kFloat8Block>(format, block, outer));
+  if constexpr (is_deployed(rounding)) {
+    if (block == kNvfp4Block) return round(ScaledBlocks<ToElement, kNvfp4Block>(format, block, outer));
+    if (block == kFloat8Block) return round(ScaledBlocks<ToElement, kFloat8Block>(format, block, outer));
+  }
   return round(ScaledBlocks<ToElement, 0>(format, block, outer));
 }
 

@@ -13,7 +13,7 @@ namespace {
 
 const char* word_of(SiteKind kind) { return kind == SiteKind::weight ? "weights" : "activations"; }
 
-std::string bits_text(double bits) { return fmt::format("{:.3f}", bits); }
+std::string plan_bits_text(double bits) { return fmt::format("{:.3f}", bits); }
 
 Json layer_json(const std::optional<int>& layer) { return layer ? Json(*layer) : Json(nullptr); }
 
@@ -156,7 +156,7 @@ std::string head(const PlanResult& result) {
 std::string chosen_text(const PlanResult& result) {
   std::vector<std::string> bits;
   for (const auto& kind : result.kinds) {
-    bits.push_back(fmt::format("{} in {} bits", word_of(kind.kind), bits_text(*kind.chosen_bits)));
+    bits.push_back(fmt::format("{} in {} bits", word_of(kind.kind), plan_bits_text(*kind.chosen_bits)));
   }
   std::string text =
       fmt::format("\nThe plan: {}; KL divergence {} nats predicted", fmt::join(bits, ", "), value_text(result.kld));
@@ -241,7 +241,7 @@ Table front_table(const KindPlan& plan) {
   headers.emplace_back("formats<");
   Table table(headers);
   for (const auto& [point, formats] : rows) {
-    std::vector<std::string> cells = {bits_text(point->bits), value_text(point->kld)};
+    std::vector<std::string> cells = {plan_bits_text(point->bits), value_text(point->kld)};
     if (has_measured) cells.push_back(point->measured ? estimate_text(*point->measured) : "");
     cells.push_back(formats);
     table.add_row(std::move(cells));
@@ -255,7 +255,7 @@ Table assignment_table(const PlanResult& result) {
     const auto format = group.first.format.empty() ? "as it is" : group.first.format;
     table.add_row({printable(group.first.site), layers_text(group.layers),
                    format + (group.first.is_kept ? " (kept)" : ""),
-                   bits_text(group.values > 0 ? group.bits / group.values : 0), value_text(group.kld)});
+                   plan_bits_text(group.values > 0 ? group.bits / group.values : 0), value_text(group.kld)});
   }
   return table;
 }
@@ -284,7 +284,7 @@ std::string to_text(const PlanResult& result, const std::string& recipe_file) {
                         kind.kind == SiteKind::weight ? "Weights" : "Activations",
                         plural(kind.parts, kind.kind == SiteKind::weight ? "part" : "place"),
                         plural(kind.values, "value") + (kind.kind == SiteKind::weight ? "" : " for each token"),
-                        bits_text(kind.untouched_bits),
+                        plan_bits_text(kind.untouched_bits),
                         kind.is_front_whole ? "" : fmt::format("; {} of the best mixes", kind.front.size()),
                         front_table(kind).to_text());
   }
