@@ -1,6 +1,6 @@
 # make demo or make test is all that has to be typed: each installs what it needs, builds, and runs.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-sanitized test-models test-exhaustive fuzz lint format bench build clean
+.PHONY: help demo test test-sanitized test-models test-slurm test-exhaustive fuzz lint format bench build clean
 
 PRESET ?= release
 BUILD := build/$(PRESET)
@@ -28,7 +28,7 @@ build: ## build the program and its tests (PRESET=release, debug or asan)
 
 test: build ## run all tests but the exhaustive ones
 	@[ -e models/smollm2-135m-f16.gguf ] || echo "The tests on a real model are skipped: make test-models fetches it, over a network, and runs them."
-	@$(CTEST) $(BUILD) --label-exclude '$(if $(wildcard models/smollm2-135m-f16.gguf),exhaustive,exhaustive|models)'
+	@$(CTEST) $(BUILD) --label-exclude '$(if $(wildcard models/smollm2-135m-f16.gguf),exhaustive|slurm,exhaustive|slurm|models)'
 
 # All unit tests and the readers' corpus, and those tests of the program that reach code that unit tests do not. The others do
 # with the same code what these do, for longer.
@@ -36,12 +36,16 @@ SANITIZED = ^(unit|fuzz|make)/|^program/(apply|calibrate|drift|errors|generate|o
 
 test-sanitized: ## run the tests that touch memory in ways of their own with AddressSanitizer and UndefinedBehaviorSanitizer
 	@$(MAKE) --no-print-directory build PRESET=asan
-	@$(CTEST) build/asan --label-exclude 'exhaustive|models' --tests-regex '$(SANITIZED)'
+	@$(CTEST) build/asan --label-exclude 'exhaustive|models|slurm' --tests-regex '$(SANITIZED)'
 
 test-models: build ## fetch a real model, SmolLM2 135M, and run the whole-program tests on it
 	@scripts/install-deps test models
 	@scripts/fetch-model smollm2-135m
 	@$(CTEST) $(BUILD) --label-regex models
+
+test-slurm: build ## install Slurm, and run the test of sweeps as its jobs
+	@scripts/install-deps test slurm
+	@$(CTEST) $(BUILD) --label-regex slurm
 
 test-exhaustive: build ## run the tests that try every float32, or every architecture, there is (minutes)
 	@$(CTEST) $(BUILD) --label-regex exhaustive

@@ -2,6 +2,7 @@
 
 import csv
 import math
+import os
 import sqlite3
 import unittest
 
@@ -43,6 +44,26 @@ class StudyTest(ProgramTest):
             self.assertEqual(done.returncode == 0, query in ("", "SELECT 1; DROP TABLE scores"), (query, done.stderr))
         with sqlite3.connect(f"file:{self.study}?mode=ro", uri=True) as study:
             self.assertEqual(study.execute("SELECT count(*) FROM scores").fetchone()[0], 3 * len(found))
+
+    def test_status_says_how_far_shares_are(self):
+        shares = self.path("shares")
+        os.mkdir(shares)
+        self.refuse(1, "there is no study in the folder", "study", "status", shares)
+        for share in (1, 2):
+            self.measure(*self.sweep_arguments, *QUESTION, "--shard", f"{share}/3", "-o", os.path.join(shares, f"{share}.db"))
+        status = self.measure("study", "status", shares)
+        self.assertEqual([(s["shard"], s["shards"], s["state"], s["progress"]) for s in status["shares"]], [(1, 3, "complete", 1), (2, 3, "complete", 1)])
+        self.assertEqual((status["not_begun"], status["shards"]), ([3], 3))
+        self.assertAlmostEqual(status["progress"], 2 / 3)
+        for share in status["shares"]:
+            self.assertEqual(share["measured"], 3 * share["variants"])
+            self.assertAlmostEqual(share["done"], share["passes"])
+        self.assertIn("66 % done: shares 2 complete, 1 not begun.", run("study", "status", shares).stdout)
+        # No log is left beside a share, and what is to be done is what the run then did.
+        self.assertEqual(sorted(os.listdir(shares)), ["1.db", "2.db"])
+        arguments = (*self.sweep_arguments, *QUESTION, "--shard", "3/3", "-o", os.path.join(shares, "3.db"))
+        self.assertEqual(self.measure(*arguments, "--dry-run")["passes"], self.measure(*arguments)["passes"])
+        self.assertEqual(self.measure(*arguments, "--dry-run")["passes"], 0)
 
     def test_csv_has_a_row_for_each_variant(self):
         out = self.path("study.csv")

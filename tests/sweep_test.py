@@ -11,29 +11,12 @@ import time
 import unittest
 
 from program import MODEL, PROGRAM, TEXT, ProgramTest, run
+from study_contents import contents
 
 CHUNKS, CONTEXT = 3, 64
 WORK, USAGE = 1, 2
 QUESTION = ("--site", "a:ffn_input", "--site", "a:attn_output_input", "--site", "w:ffn_down", "--format", "e4m3", "--format",
             "int4,per=block,block=32", "--layers")
-
-
-def contents(path):
-    """All rows of a study, without their internal ids."""
-    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as study:
-        study.row_factory = sqlite3.Row
-        names = dict(study.execute("SELECT id, recipe || ' ' || storage FROM variants").fetchall())
-        rows = {"study": [dict(row) for row in study.execute("SELECT * FROM study")]}
-        rows["texts"] = [dict(row) for row in study.execute("SELECT * FROM texts ORDER BY id")]
-        rows["chunks"] = [dict(row) for row in study.execute("SELECT * FROM chunks ORDER BY text, chunk")]
-        rows["variants"] = sorted(({**dict(row), "id": 0} for row in study.execute("SELECT * FROM variants")),
-                                  key=lambda row: (row["recipe"], row["storage"]))
-        rows["sites"] = sorted(({**dict(row), "variant": names[row["variant"]]} for row in study.execute("SELECT * FROM variant_sites")),
-                               key=lambda row: (row["variant"], row["name"]))
-        rows["scores"] = sorted(({**dict(row), "variant": names[row["variant"]]} for row in study.execute("SELECT * FROM scores")),
-                                key=lambda row: (row["variant"], row["text"], row["chunk"]))
-    study.close()
-    return rows
 
 
 class SweepTest(ProgramTest):

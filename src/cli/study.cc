@@ -1,13 +1,17 @@
-// fakequant study: merges studies, shows them, and exports them.
+// fakequant study: merges studies, shows them, exports them, and says how far their sweeps have come.
 #include <fmt/format.h>
+
+#include <chrono>
 
 #include "cli/command.h"
 #include "error.h"
 #include "gguf/output_file.h"
 #include "report/study_report.h"
+#include "report/study_status_report.h"
 #include "report/sweep_report.h"
 #include "study/merge_studies.h"
 #include "study/study_database.h"
+#include "study/study_status.h"
 #include "sweep/read_study.h"
 
 namespace fakequant {
@@ -63,19 +67,33 @@ void export_study(const StudyCommandOptions& options) {
                to_json(study.result, provenance_of(options)));
 }
 
+void show_status(const StudyCommandOptions& options) {
+  std::vector<std::string> inputs;
+  for (const auto& file : options.files) {
+    for (auto& input : study_files(file)) inputs.push_back(std::move(input));
+  }
+  ResultOutput output(options, inputs);
+  const auto now = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+  const auto status = study_status(options.files, now);
+  output.write(to_text(status), to_json(status, provenance_of(options)));
+}
+
 void run_study(StudyCommandOptions& options) {
   if (options.action != "show" && !options.query.empty()) throw usage_error("--query is an option of study show");
   if (options.action != "export" && !options.csv.empty()) throw usage_error("-o is an option of study export");
   if (options.action == "merge") return merge(options);
   if (options.action == "show") return show(options);
   if (options.action == "export") return export_study(options);
-  throw usage_error(fmt::format("unknown action '{}': write merge, show or export", options.action));
+  if (options.action == "status") return show_status(options);
+  throw usage_error(fmt::format("unknown action '{}': write merge, show, export or status", options.action));
 }
 
 void add_study_options(Arguments& arguments, StudyCommandOptions& options) {
-  arguments.positional("ACTION", options.action, "merge, show or export");
-  arguments.positionals("STUDY.db", options.files,
-                        "A study; of merge the output, created if missing, and studies of the same model and texts");
+  arguments.positional("ACTION", options.action, "merge, show, export or status");
+  arguments.positionals(
+      "STUDY.db", options.files,
+      "A study; of merge the output, created if missing, and studies of the same model and texts; of status studies "
+      "or a folder of them");
   arguments.text("--query", "SQL", options.query, "Of show: a SELECT on the tables of the study");
   arguments.text("-o,--output", "FILE.csv", options.csv, "Of export: where to write [stdout]");
 }
@@ -84,11 +102,12 @@ void add_study_options(Arguments& arguments, StudyCommandOptions& options) {
 
 Command study_command() {
   return {.name = "study",
-          .summary = "Merge studies that sweep made, show them, or export them as CSV",
+          .summary = "Merge studies that sweep made, show them, export them as CSV, or see how far they are",
           .notes =
               "study merge all.db shard1.db shard2.db\n"
               "study show study.db --query 'SELECT recipe, kld, kld_error FROM figures ORDER BY kld'\n"
-              "study export study.db -o study.csv",
+              "study export study.db -o study.csv\n"
+              "study status FOLDER",
           .example = "study show study.db",
           .add = command_of(add_study_options, run_study)};
 }

@@ -228,6 +228,7 @@ Json to_json(const SweepResult& result, const Provenance& provenance) {
   json["precision"] = result.precision > 0 ? Json(result.precision) : Json(nullptr);
   json["measured"] = result.measured;
   json["seconds"] = result.seconds;
+  json["passes"] = result.passes;
   json["baseline"] = {{"ppl", result.baseline_ppl.value}, {"ppl_error", result.baseline_ppl.error}};
   json["variants"] = Json::array();
   for (const auto& variant : result.variants) {
@@ -298,7 +299,12 @@ std::string to_text(const SweepResult& result) {
   auto text = head(result);
   for (const auto& note : result.notes) text += printable(note) + "\n";
   text += "\n" + sweep_table(result).to_text();
-  if (result.is_dry_run) return text + "\nNothing was measured: these are the contents of the study.\n";
+  if (result.is_dry_run) {
+    return text + fmt::format(
+                      "\nNothing was measured: these are the contents of the study. To measure the rest takes {:.1f} "
+                      "passes of the model over a chunk.\n",
+                      result.passes);
+  }
   text += "  (± is one standard error)\n" + whole_notes(result) + overflow_notes(result) + precision_note(result) +
           prediction_note(result);
   if (result.is_by_layer) {

@@ -128,16 +128,16 @@ StudyDatabase::StudyDatabase(const std::string& path, StudyAccess access) : path
     throw Error(fmt::format("{} is a folder: name a file", path));
   }
   refuse_lfs_pointer(path, beginning_of(path));
-  guarded([&] { access == StudyAccess::read ? open_to_read() : open_to_write(); });
+  guarded([&] { access == StudyAccess::read ? open_to_read() : open_to_write(access == StudyAccess::write_shared); });
 }
 
-void StudyDatabase::open_to_write() {
+void StudyDatabase::open_to_write(bool is_shared) {
   database_ = std::make_unique<SQLite::Database>(file_name(path_), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE,
                                                  kBusyMilliseconds);
   database_->exec("PRAGMA foreign_keys = ON");
   check_is_study();
-  database_->exec("PRAGMA synchronous = NORMAL");
-  SQLite::Statement(*database_, "PRAGMA journal_mode = WAL").executeStep();
+  database_->exec(is_shared ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
+  SQLite::Statement(*database_, is_shared ? "PRAGMA journal_mode = DELETE" : "PRAGMA journal_mode = WAL").executeStep();
 }
 
 void StudyDatabase::open_to_read() {
@@ -401,6 +401,42 @@ void StudyDatabase::set_prediction(VariantId variant, const PredictedDivergence&
                              "INSERT OR REPLACE INTO predictions (variant, kld, low, high) VALUES (?, ?, ?, ?)");
     bind_all(insert, variant, prediction.kld, prediction.low, prediction.high);
     insert.exec();
+  });
+}
+
+std::int64_t StudyDatabase::add_run(const StudyRun& run) {
+  return guarded([&] {
+    SQLite::Statement insert(*database_,
+                             "INSERT INTO runs (shard, shards, host, began, updated, passes, done, state) "
+                             "VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
+    bind_all(insert, run.shard, run.shards, run.host, run.began, run.updated, run.passes, run.done,
+             std::string(word_of_value(kRunStateWords, run.state)));
+    insert.exec();
+    return database_->getLastInsertRowid();
+  });
+}
+
+void StudyDatabase::update_run(std::int64_t id, const StudyRun& run) {
+  guarded([&] {
+    SQLite::Statement update(*database_, "UPDATE runs SET updated = ?, passes = ?, done = ?, state = ? WHERE id = ?");
+    bind_all(update, run.updated, run.passes, run.done, std::string(word_of_value(kRunStateWords, run.state)), id);
+    update.exec();
+  });
+}
+
+std::vector<StudyRun> StudyDatabase::runs() const {
+  return guarded([&] {
+    std::vector<StudyRun> runs;
+    if (!has_schema(*database_) || schema_version(*database_) < kRunsSince) return runs;
+    SQLite::Statement rows(
+        *database_, "SELECT shard, shards, host, began, updated, passes, done, state FROM runs ORDER BY began, id");
+    while (rows.executeStep()) {
+      runs.push_back({rows.getColumn(0).getInt(), rows.getColumn(1).getInt(), rows.getColumn(2).getString(),
+                      rows.getColumn(3).getDouble(), rows.getColumn(4).getDouble(), rows.getColumn(5).getDouble(),
+                      rows.getColumn(6).getDouble(),
+                      value_of_word(kRunStateWords, rows.getColumn(7).getString()).value_or(RunState::interrupted)});
+    }
+    return runs;
   });
 }
 

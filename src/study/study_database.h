@@ -21,6 +21,7 @@
 #include "engine/hidden_states.h"
 #include "error.h"
 #include "format/storage_bits.h"
+#include "format/words.h"
 #include "measure/overflow.h"
 #include "measure/score_statistics.h"
 #include "measure/text_chunks.h"
@@ -79,7 +80,6 @@ struct PredictedDivergence {
 // The files of the study at `path`: itself, and those that SQLite may have beside it.
 std::vector<std::string> study_files(const std::string& path);
 
-// Reading leaves nothing beside the study, and needs no permission to write.
 // What an SQL query finds: the names of the columns, and rows of as many values.
 using StudyValue = std::variant<std::monostate, std::int64_t, double, std::string>;  // the first is NULL
 struct StudyRows {
@@ -87,7 +87,26 @@ struct StudyRows {
   std::vector<std::vector<StudyValue>> rows;
 };
 
-enum class StudyAccess { read, write };
+// Whether a run of a sweep goes on. That of a killed program stays `running`.
+enum class RunState { running, interrupted, complete };
+
+inline constexpr auto kRunStateWords = std::to_array<Word<RunState>>(
+    {{"running", RunState::running}, {"interrupted", RunState::interrupted}, {"complete", RunState::complete}});
+
+// A run of a sweep: its share of the variants, and how far it has come.
+struct StudyRun {
+  int shard = 1, shards = 1;
+  std::string host;
+  double began = 0, updated = 0;  // seconds since 1970
+  double passes = 0, done = 0;    // evaluations of the whole model on a chunk: to do in this run, and done
+  RunState state = RunState::running;
+};
+
+enum class StudyAccess {
+  read,          // leaves nothing beside the study, and needs no permission to write
+  write,         // with a log beside the study while it is open, in memory shared by the programs of one machine
+  write_shared,  // without, so that it can be on a file system that several machines mount
+};
 
 class StudyDatabase {
  public:
@@ -128,6 +147,10 @@ class StudyDatabase {
   // Replaces an earlier prediction.
   void set_prediction(VariantId variant, const PredictedDivergence& prediction);
 
+  // Adds a run, and returns its id. Later update_run() says how far it has come.
+  std::int64_t add_run(const StudyRun& run);
+  void update_run(std::int64_t id, const StudyRun& run);
+
   // Runs a statement that returns rows. Throws a usage error if it is not one statement of SQL.
   StudyRows query(const std::string& sql) const;
 
@@ -137,6 +160,9 @@ class StudyDatabase {
   std::map<ChunkPosition, ScoreSums> scores(VariantId variant) const;
   std::map<ChunkPosition, BaselineSums> baseline() const;
 
+  // In the order in which they began; empty where the study does not record them.
+  std::vector<StudyRun> runs() const;
+
   // Includes variants that were measured later, whose measurements take precedence.
   std::map<VariantId, PredictedDivergence> predictions() const;
 
@@ -144,7 +170,7 @@ class StudyDatabase {
   template <typename Work>
   auto guarded(const Work& work) const;
   void open_to_read();
-  void open_to_write();
+  void open_to_write(bool is_shared);
   void check_is_study() const;
   void add_baseline(const ChunkPosition& position, const BaselineSums& baseline);
   Error other_figures(const std::string& whose, const ChunkPosition& position) const;

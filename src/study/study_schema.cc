@@ -102,13 +102,27 @@ ALTER TABLE variants ADD COLUMN overflow_site TEXT;
 // Studies before this one were computed by llama.cpp's kernels.
 constexpr auto kArithmetic = "ALTER TABLE study ADD COLUMN arithmetic TEXT NOT NULL DEFAULT 'native';";
 
+constexpr auto kRuns = R"sql(
+CREATE TABLE runs (
+  id INTEGER PRIMARY KEY,
+  shard INTEGER NOT NULL,
+  shards INTEGER NOT NULL,
+  host TEXT NOT NULL,
+  began REAL NOT NULL,
+  updated REAL NOT NULL,
+  passes REAL NOT NULL,
+  done REAL NOT NULL,
+  state TEXT NOT NULL
+);
+)sql";
+
 // The SQL of a migration step to a version, besides adding the columns of score quantities. Add new steps at the end.
 struct SchemaStep {
   int version;
   const char* sql;
 };
 constexpr std::array kSteps = {SchemaStep{2, kSitesAndPredictions}, SchemaStep{kOverflowsSince, kOverflows},
-                               SchemaStep{kArithmeticSince, kArithmetic}};
+                               SchemaStep{kArithmeticSince, kArithmetic}, SchemaStep{kRunsSince, kRuns}};
 
 // The means and maxima of the quantities that compare variants; NULL if a chunk lacks the quantity.
 std::string divergence_columns() {

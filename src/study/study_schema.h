@@ -19,6 +19,9 @@ inline constexpr int kOverflowsSince = 4;
 // The version from which on studies say in which arithmetic they were computed.
 inline constexpr int kArithmeticSince = 5;
 
+// The version from which on studies say which sweeps ran into them.
+inline constexpr int kRunsSince = 6;
+
 bool has_schema(SQLite::Database& database);  // false: the database is empty
 bool is_study(SQLite::Database& database);    // by its application id
 

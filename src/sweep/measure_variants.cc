@@ -109,6 +109,7 @@ class Measuring {
 
 void SweepWork::show_done(const SweptVariant& variant, double passes) {
   done_ += passes;
+  session_.show_progress(done_, planned_);
   const auto& progress = session_.request().progress;
   if (progress) progress({std::min(1.0, done_ / planned_), variant.name, session_.measured()});
 }

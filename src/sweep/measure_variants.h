@@ -14,7 +14,7 @@ namespace fakequant {
 // Counts the work of a sweep, in passes of the whole model over a chunk, and reports progress.
 class SweepWork {
  public:
-  explicit SweepWork(const SweepSession& session) : session_(session) {}
+  explicit SweepWork(SweepSession& session) : session_(session) {}
 
   void plan(double passes) { planned_ += passes; }
   void add_done(double passes) { done_ += passes; }
@@ -24,7 +24,7 @@ class SweepWork {
   double done() const { return done_; }
 
  private:
-  const SweepSession& session_;
+  SweepSession& session_;
   double planned_ = 0, done_ = 0;
 };
 

@@ -15,12 +15,14 @@ SweepResult sweep(const SweepRequest& request) {
   std::optional<PredictionCost> cost;
   if (!request.dry_run && request.predicts) {
     cost = predict_sweep(session, work);
-  } else if (!request.dry_run) {
+  } else {
     const IsWanted all = [](std::size_t, const ChunkPosition&) { return true; };
     plan_work(session, all, work);
-    measure_variants(session, all, work);
+    if (!request.dry_run) measure_variants(session, all, work);
   }
+  if (!request.dry_run) session.end_run();
   auto result = session.result();
+  result.passes = work.planned();
   result.prediction_cost = cost;
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   return result;

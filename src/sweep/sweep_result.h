@@ -55,6 +55,7 @@ struct SweepResult {
   bool is_interrupted = false;
   std::int64_t measured = 0;  // chunks of variants, in this run
   double seconds = 0;         // duration of this run
+  double passes = 0;          // of the model over a chunk: of this run, or that are to be done yet if `is_dry_run`
   Estimate baseline_ppl;      // over all requested chunks that are in the study
   std::vector<SweepVariant> variants;
   std::optional<PredictionCost> prediction_cost;  // unset if the sweep did not predict

@@ -1,8 +1,11 @@
 #include "sweep/sweep_session.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <chrono>
 #include <filesystem>
 #include <set>
 
@@ -16,6 +19,18 @@
 #include "weights/weight_sites.h"
 
 namespace fakequant {
+namespace {
+
+double seconds_since_1970() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
+}
+
+}  // namespace
 
 SweepSession::SweepSession(const SweepRequest& request)
     : request_(request),
@@ -74,7 +89,9 @@ void SweepSession::read_texts() {
 void SweepSession::open_study() {
   std::error_code ignored;
   if (request_.dry_run && !std::filesystem::exists(request_.study, ignored)) return;
-  study_.emplace(request_.study, request_.dry_run ? StudyAccess::read : StudyAccess::write);
+  // Shares of a sweep are for several machines.
+  const auto writing = request_.shards > 1 ? StudyAccess::write_shared : StudyAccess::write;
+  study_.emplace(request_.study, request_.dry_run ? StudyAccess::read : writing);
   const StudyShape shape{model_.layers(), static_cast<int>(chunk_plan_.shape.ctx_size), context_.batch_size()};
   const auto subject = study_subject(file_, request_.texts, request_.compute, shape);
   std::set<std::string> hashes;
@@ -84,12 +101,15 @@ void SweepSession::open_study() {
   }
   study_->check_subject(subject);  // before anything is written
   if (!request_.dry_run) {
+    const auto now = seconds_since_1970();
+    run_ = {request_.shard, request_.shards, host_name(), now, now};
     study_->transaction([&] {
       study_->set_subject(subject);
       for (auto& variant : variants_) {
         variant.id = study_->add_variant(variant.stored);
         study_->set_sites(variant.id, study_sites(variant.planned));
       }
+      run_id_ = study_->add_run(run_);
     });
   }
   resume();
@@ -184,6 +204,22 @@ void SweepSession::store(const std::vector<std::optional<PredictedDivergence>>& 
         study_->set_prediction(variants_[v].id, *predictions[v]);
     }
   });
+}
+
+void SweepSession::show_progress(double done, double passes) {
+  run_.done = done;
+  run_.passes = passes;
+  if (seconds_since_1970() >= run_.updated + 1) write_run();
+}
+
+void SweepSession::end_run() {
+  run_.state = is_interrupted_ ? RunState::interrupted : RunState::complete;
+  write_run();
+}
+
+void SweepSession::write_run() {
+  run_.updated = seconds_since_1970();
+  study_->transaction([&] { study_->update_run(run_id_, run_); });
 }
 
 SweepResult SweepSession::result() const {

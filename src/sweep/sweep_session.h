@@ -54,6 +54,12 @@ class SweepSession {
   // Writes the predictions of variants without any measured chunk. `predictions` has one entry for each variant.
   void store(const std::vector<std::optional<PredictedDivergence>>& predictions);
 
+  // Writes how far the sweep has come, in passes of the model, but not more often than once a second.
+  void show_progress(double done, double passes);
+
+  // Writes that the sweep has ended.
+  void end_run();
+
   void add_note(std::string note) { notes_.push_back(std::move(note)); }
   std::int64_t measured() const { return measured_; }  // chunks of variants, stored in this session
 
@@ -70,6 +76,7 @@ class SweepSession {
   std::vector<StudySite> study_sites(const PlannedVariant& planned) const;
   void resume();
   void update_precision(SweptVariant& variant) const;
+  void write_run();
 
   const SweepRequest& request_;
   GgufModel file_;
@@ -80,6 +87,8 @@ class SweepSession {
   std::vector<TextChunk> chunks_;
   std::vector<SweptVariant> variants_;
   std::optional<StudyDatabase> study_;  // unset for a dry run without a study
+  StudyRun run_;
+  std::int64_t run_id_ = 0;
   std::vector<std::string> notes_;
   std::int64_t measured_ = 0;
   bool is_interrupted_ = false;
