@@ -1,6 +1,6 @@
 # make demo or make test is all that has to be typed: each installs what it needs, builds, and runs.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-sanitized test-models test-exhaustive fuzz lint format bench build clean
+.PHONY: help demo test test-sanitized test-models test-exhaustive fuzz lint format reference bench build clean
 
 PRESET ?= release
 BUILD := build/$(PRESET)
@@ -66,6 +66,10 @@ lint: ## check format, style, types of the page, scripts and which folder includ
 format: ## lay out the sources as clang-format has it
 	@scripts/install-deps lint
 	@clang-format -i $(SOURCES)
+
+reference: build ## write docs/reference/command-line.md anew, from the program's help
+	@scripts/command-reference $(BUILD)/fakequant markdown >$(BUILD)/command-line.md
+	@mv $(BUILD)/command-line.md docs/reference/command-line.md
 
 bench: ## time the kernels and commands against their peers
 	@scripts/install-deps build test
