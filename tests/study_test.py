@@ -2,12 +2,14 @@
 
 import csv
 import math
+import os
+import re
 import sqlite3
 import unittest
 
 import gguf
 
-from program import MODEL, TEXT, ProgramTest, run, run_llama
+from program import MODEL, SOURCE, TEXT, ProgramTest, run, run_llama
 
 QUESTION = ("--site", "w:ffn_up@0-1", "--site", "a:ffn_norm@0-1", "--format", "q8_0", "--format", "q4_0", "--format", "bf16", "--layers")
 
@@ -43,6 +45,15 @@ class StudyTest(ProgramTest):
             self.assertEqual(done.returncode == 0, query in ("", "SELECT 1; DROP TABLE scores"), (query, done.stderr))
         with sqlite3.connect(f"file:{self.study}?mode=ro", uri=True) as study:
             self.assertEqual(study.execute("SELECT count(*) FROM scores").fetchone()[0], 3 * len(found))
+
+    def test_the_document_has_its_tables_and_columns(self):
+        with open(os.path.join(SOURCE, "docs", "reference", "database.md"), encoding="utf-8") as file:
+            sections = re.split(r"^## ", file.read(), flags=re.MULTILINE)[1:]
+        described = {section.split("\n")[0]: re.findall(r"^\| `(\w+)` \| (\w*) *\|", section, re.MULTILINE) for section in sections}
+        with sqlite3.connect(f"file:{self.study}?mode=ro", uri=True) as study:
+            tables = [name for name, in study.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")]
+            found = {table: [(column[1], column[2]) for column in study.execute(f"PRAGMA table_info({table})")] for table in tables}
+        self.assertEqual(described, found)
 
     def test_csv_has_a_row_for_each_variant(self):
         out = self.path("study.csv")
