@@ -68,8 +68,8 @@ format: ## lay out the sources as clang-format has it
 	@clang-format -i $(SOURCES)
 
 reference: build ## write docs/reference anew, from the program's help and from comments
-	@scripts/command-reference $(BUILD)/fakequant markdown >$(BUILD)/command-line.md
-	@mv $(BUILD)/command-line.md docs/reference/command-line.md
+	@scripts/command-reference $(BUILD)/fakequant $(BUILD)/command-reference
+	@cp $(BUILD)/command-reference/command-line.md docs/reference
 	@for language in c python; do scripts/api-reference $$language >docs/reference/$$language.md || exit 1; done
 
 bench: ## time the kernels and commands against their peers

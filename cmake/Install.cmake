@@ -9,7 +9,7 @@ if(FAKEQUANT_PYTHON)
   install(CODE "
     file(REMOVE_RECURSE ${command_reference})
     execute_process(COMMAND ${FAKEQUANT_PYTHON} ${PROJECT_SOURCE_DIR}/scripts/command-reference $<TARGET_FILE:fakequant>
-                            install ${command_reference} COMMAND_ERROR_IS_FATAL ANY)")
+                            ${command_reference} COMMAND_ERROR_IS_FATAL ANY)")
   install(DIRECTORY ${command_reference}/man/ DESTINATION ${CMAKE_INSTALL_MANDIR})
   install(FILES ${command_reference}/bash-completion/fakequant DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
   install(FILES ${command_reference}/zsh/_fakequant DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)

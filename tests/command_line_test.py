@@ -18,7 +18,7 @@ class CommandLineTest(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         cls.addClassCleanup(folder.cleanup)
         cls.folder = folder.name
-        subprocess.run([SCRIPT, PROGRAM, "install", cls.folder], check=True)
+        subprocess.run([SCRIPT, PROGRAM, cls.folder], check=True)
         with open(os.path.join(SOURCE, "docs", "reference", "command-line.md"), encoding="utf-8") as file:
             cls.document = file.read()
 
@@ -26,8 +26,8 @@ class CommandLineTest(unittest.TestCase):
         return os.path.join(self.folder, name)
 
     def test_the_document_is_current(self):
-        made = subprocess.run([SCRIPT, PROGRAM, "markdown"], stdout=subprocess.PIPE, text=True, check=True).stdout
-        self.assertEqual(self.document, made, "`make reference` writes it anew")
+        with open(self.path("command-line.md"), encoding="utf-8") as made:
+            self.assertEqual(self.document, made.read(), "`make reference` writes it anew")
 
     def test_it_has_every_option_of_the_help(self):
         sections = re.split(r"^## ", self.document, flags=re.MULTILINE)[1:]
