@@ -1,6 +1,6 @@
 # make demo or make test is all that has to be typed: each installs what it needs, builds, and runs.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-sanitized test-models test-slurm test-exhaustive fuzz lint format bench build clean
+.PHONY: help demo test test-sanitized test-models test-slurm test-exhaustive fuzz lint format reference bench build deb clean
 
 PRESET ?= release
 BUILD := build/$(PRESET)
@@ -71,11 +71,25 @@ format: ## lay out the sources as clang-format has it
 	@scripts/install-deps lint
 	@clang-format -i $(SOURCES)
 
+reference: build ## write docs/reference anew, from the program's help and from comments
+	@scripts/command-reference $(BUILD)/fakequant $(BUILD)/command-reference
+	@cp $(BUILD)/command-reference/command-line.md docs/reference
+	@for language in c python; do scripts/api-reference $$language >docs/reference/$$language.md || exit 1; done
+
 bench: ## time the kernels and commands against their peers
 	@scripts/install-deps build test
 	@$(CONFIGURE) -DFAKEQUANT_TESTS=ON -DFAKEQUANT_BENCHMARKS=ON >/dev/null
 	@cmake --build $(BUILD)
 	@bench/run $(BUILD)
+
+# The licences of llama.cpp's libraries are a part of it: earlier versions of scripts/fetch-llama fetched none.
+deb: ## make a Debian package of the program and its library, in build/
+	@scripts/install-deps build page package
+	@[ ! -e third_party/llama/current ] || [ -e third_party/llama/current/usr/share/doc/libllama0 ] || scripts/fetch-llama --force
+	@$(CONFIGURE) -DFAKEQUANT_TESTS=OFF -DFAKEQUANT_FORMATS_LIBRARY=ON >/dev/null
+	@cmake --build $(BUILD)
+	@cd $(BUILD) && cpack >/dev/null && mv fakequant_*.deb ..
+	@ls build/fakequant_*.deb
 
 clean: ## remove what was built; what was fetched stays
 	@rm -rf build demo/results

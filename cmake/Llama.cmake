@@ -2,6 +2,7 @@
 # on a Debian machine that has none, the one that scripts/fetch-llama fetches.
 #
 # Sets FAKEQUANT_BACKEND_DIR, where ggml's back ends are loaded from (empty: where the library itself looks),
+# FAKEQUANT_LLAMA_FETCHED, the folder that was fetched, and FAKEQUANT_LLAMA_LIBRARIES, that of its libraries (empty: none was),
 # FAKEQUANT_LLAMA_TOOLS and FAKEQUANT_GGUF_PYTHON, where llama.cpp's tools and python3-gguf are (empty: on the PATH), and
 # FAKEQUANT_ARCHITECTURES, llama.cpp's generator of test models (empty: there is none, or no test is built).
 
@@ -12,6 +13,8 @@ set(FAKEQUANT_BACKEND_DIR "")
 set(FAKEQUANT_LLAMA_TOOLS "")
 set(FAKEQUANT_GGUF_PYTHON "")
 set(FAKEQUANT_ARCHITECTURES "")
+set(FAKEQUANT_LLAMA_FETCHED "")
+set(FAKEQUANT_LLAMA_LIBRARIES "")
 
 find_package(llama QUIET NO_CMAKE_PACKAGE_REGISTRY)
 if(NOT llama_FOUND)
@@ -30,6 +33,8 @@ if(NOT llama_FOUND)
   cmake_path(GET library_folder PARENT_PATH library_folder)
   find_package(llama REQUIRED)
 
+  set(FAKEQUANT_LLAMA_FETCHED ${fetched})
+  set(FAKEQUANT_LLAMA_LIBRARIES ${library_folder})
   file(GLOB FAKEQUANT_BACKEND_DIR ${library_folder}/ggml/backends*)
   set(FAKEQUANT_LLAMA_TOOLS ${fetched}/usr/bin)
   set(FAKEQUANT_GGUF_PYTHON ${fetched}/usr/lib/python3/dist-packages)

@@ -1,7 +1,9 @@
-"""Every field of the JSON that the commands wrote once is still there, with its type; more may come.
+"""Every field of the JSON that the commands wrote once is still there, with its type; and the schemas describe every field.
 
 tests/golden/json_fields.json holds the fields of each command's JSON on the demo model: paths with [] for the elements of an
-array, and the types found there. `json_fields_test.py --write` makes it with the program at hand.
+array, and the types found there. `json_fields_test.py --write` makes it with the program at hand. docs/reference/schemas has a
+JSON Schema for each kind of file: what the commands write must be valid, and no schema may describe a field that none of
+them writes.
 """
 
 import json
@@ -12,7 +14,9 @@ import sys
 import tempfile
 import unittest
 
-from program import MODEL, NATIVE, PROGRAM, SOURCE, TEXT, ProgramTest, run_llama
+import tiny_model
+from json_schemas import SHARED, Schemas, names_in
+from program import MODEL, NATIVE, PROGRAM, SOURCE, TEXT, run_llama
 
 LICENSE = os.path.join(SOURCE, "LICENSE")
 GOLDEN = os.path.join(SOURCE, "tests", "golden", "json_fields.json")
@@ -20,6 +24,7 @@ HOW = ("The fields of each command's JSON on the demo model, as fakequant 0.1.0 
        "Made by tests/json_fields_test.py --write. Remove none: scripts of users read them.")
 
 MEASURED = ("-f", TEXT, "--ctx-size", 32, "--threads", 1)
+OVERFLOWING = ("overflowing.gguf", "-f", "text.txt", "--ctx-size", 64, "--chunks", 2, "--threads", 1, "--rule", "a:ffn_norm=f16")
 SWEEP = ("sweep", MODEL, *MEASURED, "--layers", "--site", "a:ffn_input@0-1", "--format", "e4m3", "--format", "int4")
 COMMANDS = {
     "formats": ("formats",),
@@ -49,15 +54,27 @@ COMMANDS = {
     "sweep --predict": (*SWEEP, "--site", "w:ffn_down", "--format", "int8", "--chunks", 2, "-o", "predict.db", "--predict", "--budget", 3),
     "sweep --shard": (*SWEEP, "--chunks", 1, "-o", "shard.db", "--shard", "1/2"),
     "study merge": ("study", "merge", "all.db", "shard.db"),
+    "study status": ("study", "status", "study.db", "shard.db"),
     "plan": ("plan", "study.db"),
     "plan --size": ("plan", "weights.db", "--size", "7.5MB"),
     "plan --bits": ("plan", "study.db", "--bits", 20),
     "plan, predictions": ("plan", "predict.db", "--bits", "w:9", "--bits", "a:20"),
     "plan --verify": ("plan", "study.db", "--bits", 20, "--verify", "--threads", 1),
+    "inspect, rounded": ("inspect", "out.gguf"),
+    "recipes": ("recipes",),
+    "study show": ("study", "show", "study.db"),
+    "study show --query": ("study", "show", "study.db", "--query", "SELECT site, layer, kld FROM figures"),
+    "eval --dry-run": ("eval", MODEL, *MEASURED, "--dry-run", "--variant", "one=one.yaml", "--variant", "two=one.yaml"),
+    "eval, an overflow": ("eval", *OVERFLOWING, "--rule", "a:in(attn_q)=int8"),
+    "drift, an overflow": ("drift", *OVERFLOWING),
+    "sweep, an overflow": ("sweep", *OVERFLOWING[:-2], "--site", "a:ffn_norm", "--format", "f16", "-o", "overflow.db"),
+    "experiment": ("experiment", MODEL, *NATIVE, *MEASURED, "--chunks", 2, "-p", "Once", "-n", 8, "--repetitions", 6, "-o", "results"),
+    "report": ("report", "predict.db", "-o", "study.html"),
+    "report of a folder": ("report", "folder", "-o", "folder.html"),
 }
-# These write files of their own.
-EXPERIMENT = ("experiment", MODEL, *NATIVE, *MEASURED, "--chunks", 2, "-p", "Once", "-n", 8, "--repetitions", 6, "-o", "results")
-REPORT = ("report", "predict.db", "-o", "study.html")
+# Fields that schemas describe, and that need files of other programs or architectures: tests/safetensors_test.py has `reason`,
+# src/report and src/measure the shapes of nodes.
+NOT_HERE = {"compare": {"reason"}, "drift": {"baseline", "variant"}}
 
 
 def type_of(value):
@@ -89,20 +106,25 @@ def run_in(folder, *arguments):
         raise AssertionError(f"fakequant {' '.join(map(str, arguments))}: {done.returncode} {done.stderr}")
 
 
-def all_fields(folder):
-    """Runs every command; returns what each wrote, as fields."""
+def all_results(folder):
+    """Runs every command; returns what each wrote."""
     run_llama("llama-quantize", MODEL, os.path.join(folder, "q4.gguf"), "Q4_0")
     with open(os.path.join(folder, "one.yaml"), "w", encoding="utf-8") as file:
         file.write("rules:\n  - {activations: ffn_norm, format: int8}\n")
     with open(os.path.join(folder, "winogrande.csv"), "w", encoding="utf-8") as file:
         file.write("0,The dog saw the robot and the _ was happy to see it.,dog,cup,1\n")
+    tiny_model.write(os.path.join(folder, "overflowing.gguf"), ffn_norm=1e5)
+    tiny_model.write_text(os.path.join(folder, "text.txt"))
+    os.mkdir(os.path.join(folder, "folder"))
     written = {}
     for name, arguments in COMMANDS.items():
+        if name == "report of a folder":
+            os.symlink(os.path.join(folder, "predict.db"), os.path.join(folder, "folder", "predict.db"))
+            with open(os.path.join(folder, "folder", "damaged.json"), "w", encoding="utf-8") as file:
+                file.write("{")
         run_in(folder, *arguments, "--json", "result.json")
         with open(os.path.join(folder, "result.json"), encoding="utf-8") as file:
             written[name] = json.load(file)
-    run_in(folder, *EXPERIMENT)
-    run_in(folder, *REPORT)
     results = os.path.join(folder, "results")
     files = {f"experiment: {name}": os.path.join(results, name) for name in os.listdir(results) if name.endswith(".json")}
     files["calibrate -o"] = os.path.join(folder, "ranges.json")
@@ -110,15 +132,21 @@ def all_fields(folder):
         with open(path, encoding="utf-8") as file:
             written[name] = json.load(file)
     written["report of a study"] = page_data(os.path.join(folder, "study.html"))
+    written["page of a folder"] = page_data(os.path.join(folder, "folder.html"))
     written["report of an experiment"] = page_data(os.path.join(results, "report.html"))
-    return {name: fields(value) for name, value in written.items()}
+    return written
 
 
-class JsonFieldsTest(ProgramTest):
+class JsonFieldsTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        with tempfile.TemporaryDirectory() as folder:
+            cls.results = all_results(folder)
+
     def test_every_field_that_existed_still_does(self):
         with open(GOLDEN, encoding="utf-8") as file:
             golden = json.load(file)["commands"]
-        found = all_fields(self.folder)
+        found = {name: fields(value) for name, value in self.results.items()}
         missing = []
         for command, expected in golden.items():
             for path, types in expected.items():
@@ -128,11 +156,26 @@ class JsonFieldsTest(ProgramTest):
                     missing.append(f"{command}: {path or '(all)'} was {types}, is {'|'.join(sorted(now)) or 'missing'}")
         self.assertEqual(missing, [])
 
+    def test_every_result_is_as_its_schema_says(self):
+        schemas = Schemas()
+        for name, result in self.results.items():
+            self.assertEqual(schemas.faults(result), [], f"{name}: {result['schema']}")
+
+    def test_every_field_of_a_schema_is_in_a_result(self):
+        schemas = Schemas()
+        written = {}
+        for result in self.results.values():
+            written.setdefault(schemas.of(result)["$id"], set()).update(names_in(result))
+        self.assertEqual(set(schemas.by_id) - set(written), {SHARED})
+        for name, fields_written in written.items():
+            described = schemas.described(schemas.by_id[name]) - NOT_HERE.get(name.split(".")[0], set())
+            self.assertEqual(described - fields_written, set(), name)
+
 
 def write():
     with tempfile.TemporaryDirectory() as folder:
         commands = {name: {path: "|".join(sorted(types)) for path, types in sorted(found.items())}
-                    for name, found in sorted(all_fields(folder).items())}
+                    for name, found in sorted((name, fields(value)) for name, value in all_results(folder).items())}
     os.makedirs(os.path.dirname(GOLDEN), exist_ok=True)
     lines = [f'    {json.dumps(name)}: {{\n' + ",\n".join(f"      {json.dumps(path)}: {json.dumps(types)}" for path, types in found.items())
              + "\n    }" for name, found in commands.items()]

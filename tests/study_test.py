@@ -3,12 +3,13 @@
 import csv
 import math
 import os
+import re
 import sqlite3
 import unittest
 
 import gguf
 
-from program import MODEL, TEXT, ProgramTest, run, run_llama
+from program import MODEL, SOURCE, TEXT, ProgramTest, run, run_llama
 
 QUESTION = ("--site", "w:ffn_up@0-1", "--site", "a:ffn_norm@0-1", "--format", "q8_0", "--format", "q4_0", "--format", "bf16", "--layers")
 
@@ -64,6 +65,14 @@ class StudyTest(ProgramTest):
         arguments = (*self.sweep_arguments, *QUESTION, "--shard", "3/3", "-o", os.path.join(shares, "3.db"))
         self.assertEqual(self.measure(*arguments, "--dry-run")["passes"], self.measure(*arguments)["passes"])
         self.assertEqual(self.measure(*arguments, "--dry-run")["passes"], 0)
+    def test_the_document_has_its_tables_and_columns(self):
+        with open(os.path.join(SOURCE, "docs", "reference", "database.md"), encoding="utf-8") as file:
+            sections = re.split(r"^## ", file.read(), flags=re.MULTILINE)[1:]
+        described = {section.split("\n")[0]: re.findall(r"^\| `(\w+)` \| (\w*) *\|", section, re.MULTILINE) for section in sections}
+        with sqlite3.connect(f"file:{self.study}?mode=ro", uri=True) as study:
+            tables = [name for name, in study.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")]
+            found = {table: [(column[1], column[2]) for column in study.execute(f"PRAGMA table_info({table})")] for table in tables}
+        self.assertEqual(described, found)
 
     def test_csv_has_a_row_for_each_variant(self):
         out = self.path("study.csv")
@@ -79,7 +88,7 @@ class StudyTest(ProgramTest):
             self.assertEqual(float(row["bits"]), variant["bits"])
         self.refuse(2, "is also an input", "study", "export", self.study, "-o", self.study)
         self.refuse(2, "takes one study", "study", "export", self.study, self.study)
-        self.refuse(2, "write merge, show or export", "study", "list", self.study)
+        self.refuse(2, "write merge, show, export or status", "study", "list", self.study)
 
     def test_llama_quantize_follows_a_plan(self):
         types, out = self.path("types.txt"), self.path("out.gguf")

@@ -4,6 +4,7 @@
 #include <llama.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -45,11 +46,24 @@ void report_abort(const char* message) {
   abort_handler(fmt::format("llama.cpp stopped with '{}': {}", said, ask));
 }
 
+// The folder of ggml's back ends; empty where ggml finds them itself. Tests name one with a single level of
+// instructions.
+std::string backend_folder() {
+  if (const char* chosen = std::getenv("FAKEQUANT_BACKENDS")) return chosen;
+  const std::filesystem::path beside_program = FAKEQUANT_INSTALLED_BACKENDS;
+  if (!beside_program.empty()) {
+    std::error_code ignored;
+    const auto program = std::filesystem::read_symlink("/proc/self/exe", ignored);
+    const auto installed = program.parent_path() / beside_program;
+    if (!program.empty() && std::filesystem::is_directory(installed, ignored)) return installed.string();
+  }
+  return FAKEQUANT_BACKEND_DIR;
+}
+
 void load_backends() {
   llama_log_set(keep_error, nullptr);
-  // ggml loads the best back end of each kind that a folder holds. Tests name one with a single level of instructions.
-  const char* chosen = std::getenv("FAKEQUANT_BACKENDS");
-  const std::string folder = chosen != nullptr ? chosen : FAKEQUANT_BACKEND_DIR;
+  // ggml loads the best back end of each kind that a folder holds.
+  const auto folder = backend_folder();
   if (folder.empty()) {
     ggml_backend_load_all();
   } else {
