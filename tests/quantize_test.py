@@ -324,11 +324,24 @@ class QuantizeTest(ProgramTest):
         of = self.measure("eval", MODEL, "-f", TEXT, "-c", 64, "--chunks", 2, "--against", self.path("a.gguf"), "--against", self.path("b.gguf"))
         small, large = (variant["kld"]["mean"] for variant in of["variants"])
         self.assertGreater(small, large)
+        # The smallest file within a divergence: as large as a plan of the same study says, and larger the less it may lose.
+        sizes = []
+        for kld in (1e-3, 1e-4):
+            result = self.measure(*command, "-o", self.path("kld.gguf"), "--max-kld", kld)
+            planned = self.measure("plan", self.path("work/study.db"), "--size", result["output_size"])
+            self.assertLessEqual(planned["chosen"]["kld"], kld)
+            smaller = run("plan", self.path("work/study.db"), "--size", result["output_size"] - 4096, "--json", "-")
+            self.assertTrue(smaller.returncode == 2 or json.loads(smaller.stdout)["chosen"]["kld"] > kld, smaller.stderr)
+            sizes.append(result["output_size"])
+        self.assertLess(*sizes)
+        self.refuse(2, "--max-kld -1 is invalid", *command, "-o", self.path("c.gguf"), "--max-kld", "-1")
+        self.refuse(2, "give one of them", *command, "-o", self.path("c.gguf"), "--max-kld", 1, "--size", "4MB")
         self.refuse(2, "add -f TEXT", "quantize", MODEL, "-o", self.path("c.gguf"), "--size", "4MB")
         self.refuse(2, "leave out --type", *command, "-o", self.path("c.gguf"), "--size", "4MB", "--type", "q4_k_m")
-        self.refuse(2, "add --size or --bpw", "quantize", MODEL, "-o", self.path("c.gguf"), "-f", TEXT, "--type", "q8_0")
+        self.refuse(2, "add --size, --bpw or --max-kld", "quantize", MODEL, "-o", self.path("c.gguf"), "-f", TEXT, "--type", "q8_0")
         self.refuse(2, "the smallest", *command, "-o", self.path("c.gguf"), "--size", "1MB")
         self.assertFalse(os.path.exists(self.path("c.gguf")))
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -58,16 +59,23 @@ def free_ports(count):
     return ports
 
 
+def parent_of(process):
+    return int(re.search(r"^PPid:\s+(\d+)$", (process / "status").read_text(), re.MULTILINE).group(1))
+
+
 def processes_of(node):
-    """Those that a node started: its jobs."""
-    found = []
+    """The jobs that a node started, after Slurm's own processes that wait for them and would say how they ended."""
+    steps, jobs = [], []
     for process in pathlib.Path("/proc").glob("[0-9]*"):
         try:
             if f"SLURMD_NODENAME={node}".encode() in (process / "environ").read_bytes().split(b"\0"):
-                found.append(int(process.name))
+                jobs.append(int(process.name))
+                step = parent_of(process)
+                if pathlib.Path(f"/proc/{step}/comm").read_text().strip() == "slurmstepd":
+                    steps.append(step)
         except OSError:
             pass  # it has ended
-    return found
+    return steps + jobs
 
 
 class SlurmTest(ProgramTest):
@@ -130,12 +138,12 @@ class SlurmTest(ProgramTest):
         self.wait_for(lambda: len(list(pathlib.Path(self.path("shares")).glob("share-*.db"))) >= 4 and processes_of("node2"), 60)
         # The node, and all that runs on it, at once.
         self.nodes["node2"].kill()
-        self.nodes["node2"].wait()
         for process in processes_of("node2"):
             try:
                 os.kill(process, signal.SIGKILL)
             except ProcessLookupError:
                 pass
+        self.nodes["node2"].wait()
         self.assertLess(self.status()["progress"], 1)
         self.nodes["node2"] = self.start("slurmd", "-D", "-N", "node2", "-f", self.path("slurm.conf"))
         merged = self.path("shares/study.db")

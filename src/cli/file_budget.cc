@@ -58,4 +58,15 @@ std::optional<FileBudget> file_budget(const std::string& size, const std::string
   return budget;
 }
 
+std::optional<double> parse_max_kld(const std::string& text) {
+  if (text.empty()) return std::nullopt;
+  double value = 0;
+  const auto* end = text.data() + text.size();
+  const auto [stop, fault] = std::from_chars(text.data(), end, value);
+  if (fault != std::errc{} || stop != end || !(value >= 0)) {
+    throw usage_error(fmt::format("--max-kld {} is invalid: write a divergence in nats, such as 0.01", text));
+  }
+  return value;
+}
+
 }  // namespace fakequant

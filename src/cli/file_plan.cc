@@ -102,6 +102,7 @@ PlanResult plan_file(const FilePlanRequest& request) {
   PlanRequest plan;
   plan.study = study;
   plan.file = request.budget;
+  plan.max_kld = request.max_kld;
   return make_plan(StudyDatabase(study, StudyAccess::read), plan);
 }
 

@@ -1,10 +1,12 @@
-// Finds the types of a file of a size: an importance matrix, the sensitivity of each matrix to each type, and a plan,
-// one after the other. These are the steps of calibrate, sweep and plan, with what they need for this.
+// Finds the types of a file of a size, or of a divergence: an importance matrix, the sensitivity of each matrix to each
+// type, and a plan, one after the other. These are the steps of calibrate, sweep and plan, with what they need for
+// this.
 //
 // What was measured stays in a folder, so that another size, or what was interrupted, goes on from there.
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,7 +28,8 @@ struct FilePlanRequest {
   std::vector<std::string> types;  // to choose from; empty: default_planned_types()
   std::string folder;              // of the importance matrix and the study
   FileBudget budget;
-  int ctx_size = 0, chunks = 4;  // as in SweepRequest
+  std::optional<double> max_kld;  // instead of a size
+  int ctx_size = 0, chunks = 4;   // as in SweepRequest
   ComputeOptions compute;
   std::function<void(const FilePlanProgress&)> progress;
 };

@@ -30,17 +30,6 @@ struct PlanCommandOptions : CommonOptions {
   VerifyRequest verification;
 };
 
-std::optional<double> parse_max_kld(const std::string& text) {
-  if (text.empty()) return std::nullopt;
-  double value = 0;
-  const auto* end = text.data() + text.size();
-  const auto [stop, fault] = std::from_chars(text.data(), end, value);
-  if (fault != std::errc{} || stop != end || !(value >= 0)) {
-    throw usage_error(fmt::format("--max-kld {} is invalid: write a divergence in nats, such as 0.01", text));
-  }
-  return value;
-}
-
 // "5.0" for each kind, or "w:4.5" or "a:8" for one.
 BitBudget parse_bits(const std::string& text) {
   BitBudget budget;

@@ -27,7 +27,7 @@ struct QuantizeCommandOptions : CommonOptions {
   std::string plan;
   std::string mix;
   std::string importance;
-  std::string size, bits_per_weight, work;  // of a file whose types are planned here
+  std::string size, bits_per_weight, max_kld, work;  // of a file whose types are planned here
   std::vector<std::string> texts, types;
   int chunks = 4, ctx_size = 0;
   RuleOptions rules;
@@ -52,27 +52,41 @@ Recipe rules_of(const QuantizeCommandOptions& options) {
   return recipe;
 }
 
-// The rules of the plan that is made for --size or --bpw. Without those there are none.
-Recipe planned_rules(QuantizeCommandOptions& options) {
+bool chooses_types(const QuantizeCommandOptions& options) {
+  return !options.size.empty() || !options.bits_per_weight.empty() || !options.max_kld.empty();
+}
+
+// What --size, --bpw or --max-kld says of the file.
+void add_budget(const QuantizeCommandOptions& options, FilePlanRequest& request) {
+  request.max_kld = parse_max_kld(options.max_kld);
   const auto budget = file_budget(options.size, options.bits_per_weight, options.model);
-  if (!budget) {
-    if (options.texts.empty() && options.types.empty()) return {};
-    throw usage_error("-f and --types are for types that are chosen here: add --size or --bpw");
+  if (budget && request.max_kld) {
+    throw usage_error("--max-kld is a budget instead of --size or --bpw: give one of them");
   }
+  request.budget = budget.value_or(FileBudget{options.model, std::nullopt, std::nullopt});
+}
+
+// The rules of the plan that is made for --size, --bpw or --max-kld. Without those there are none.
+Recipe planned_rules(QuantizeCommandOptions& options) {
+  if (!chooses_types(options)) {
+    if (options.texts.empty() && options.types.empty()) return {};
+    throw usage_error("-f and --types are for types that are chosen here: add --size, --bpw or --max-kld");
+  }
+  FilePlanRequest request;
+  add_budget(options, request);
   if (options.texts.empty()) throw usage_error("types are chosen by what they lose on a text: add -f TEXT");
   if (!options.mix.empty() || !options.plan.empty() || !options.rules.rules.empty() ||
       !options.rules.recipe_file.empty() || !options.importance.empty() || options.dry_run) {
     throw usage_error(
-        "--size and --bpw choose the types and collect an importance matrix: leave out --type, --plan, --rule, "
+        "--size, --bpw and --max-kld choose the types and collect an importance matrix: leave out --type, --plan, "
+        "--rule, "
         "--recipe, --imatrix and --dry-run");
   }
   settle_compute(options);
   prepare_threads(options);
-  FilePlanRequest request;
   request.model = options.model;
   request.texts = options.texts;
   request.types = options.types;
-  request.budget = *budget;
   request.folder = options.work.empty() ? options.output + ".work" : options.work;
   request.chunks = options.chunks;
   request.ctx_size = options.ctx_size;
@@ -109,7 +123,7 @@ void add_mix(const GgufModel& model, const QuantizeCommandOptions& options, Quan
 
 void run_quantize(QuantizeCommandOptions& options) {
   auto recipe = rules_of(options);
-  const bool is_planned = !options.size.empty() || !options.bits_per_weight.empty();
+  const bool is_planned = chooses_types(options);
   if (recipe.empty() && options.mix.empty() && options.plan.empty() && !is_planned) {
     throw usage_error("nothing says which types the weights get: give --type, --rule, --recipe, --plan or --size");
   }
@@ -149,10 +163,11 @@ void add_quantize_options(Arguments& arguments, QuantizeCommandOptions& options)
   arguments.text("--size", "SIZE", options.size,
                  "Choose the types that lose least on a text in a file of this size: 105MB, 4GB");
   arguments.text("--bpw", "BITS", options.bits_per_weight, "The same for so many bits per weight");
+  arguments.text("--max-kld", "NATS", options.max_kld, "The same for the smallest file that loses at most so much");
   arguments.text("--imatrix", "FILE", options.importance,
                  "The importance matrix to quantize with, of calibrate --imatrix or llama-imatrix");
   add_rule_options(arguments, options.rules, RuleKinds::weights, DryRun::no);
-  arguments.group("Choosing types by --size or --bpw");
+  arguments.group("Choosing types by --size, --bpw or --max-kld");
   arguments.texts("-f,--file", "FILE", options.texts, "A text to measure types on; repeatable");
   arguments.list("--types", "TYPE", options.types,
                  "Types to choose from, comma-separated [q3_k,q4_k,q5_k,q6_k,iq4_nl,q5_0,q8_0]");

@@ -83,6 +83,9 @@ class Planner {
   void choose_under_bits(Kind& kind) const;
   void choose_under_kld(Kind& kind, double max_kld) const;
   void choose_for_file(Kind& kind);
+  Recipe recipe_of(const Kind& kind, const FormatMix& mix) const;
+  QuantizeResult foretold_file(const Recipe& recipe) const;
+  void note_file(const QuantizeResult& file);
   std::uint64_t budgeted_bytes(const QuantizeResult& file) const;
   KindPlan kind_plan(const Kind& kind) const;
   std::vector<PlanPoint> uniform_plans(const Kind& kind) const;
@@ -183,7 +186,7 @@ void Planner::set_budgets() {
         std::find_if(kinds_.begin(), kinds_.end(), [](const Kind& kind) { return kind.kind == SiteKind::weight; });
     if (weights == kinds_.end()) throw usage_error("a file holds weights, and none are planned: the study has none");
     if (weights->budget) throw usage_error("weights have two budgets, one of bits and one of a file: give one");
-    weights->has_file = true;
+    weights->has_file = request_.file->size || request_.file->bits_per_weight;
   }
   const auto has_none = [](const Kind& kind) { return !kind.budget && !kind.has_file; };
   const auto without = std::count_if(kinds_.begin(), kinds_.end(), has_none);
@@ -214,6 +217,19 @@ void Planner::choose_under_bits(Kind& kind) const {
                   kind.mean(kind.choice->max_bits())));
 }
 
+Recipe Planner::recipe_of(const Kind& kind, const FormatMix& mix) const {
+  return plan_recipe(kind.parts, kind.options_of(mix), subject_.layers);
+}
+
+QuantizeResult Planner::foretold_file(const Recipe& recipe) const {
+  return foretell_quantize(*model_, recipe, {}, "plan.gguf");
+}
+
+void Planner::note_file(const QuantizeResult& file) {
+  result_.file_size = file.output_size;
+  result_.bits_per_weight = file.bits_per_weight();
+}
+
 std::uint64_t Planner::budgeted_bytes(const QuantizeResult& file) const {
   if (request_.file->size) return file.output_size;
   std::uint64_t data = 0;
@@ -224,11 +240,7 @@ std::uint64_t Planner::budgeted_bytes(const QuantizeResult& file) const {
 // The best mix whose file takes no more bytes than the budget. The metadata has the recipe, so its size is known only
 // of a mix that was chosen: where that is too much, the next mix is chosen in so many bytes less.
 void Planner::choose_for_file(Kind& kind) {
-  const auto file_of = [&](const Recipe& recipe) { return foretell_quantize(*model_, recipe, {}, "plan.gguf"); };
-  const auto file_of_mix = [&](const FormatMix& mix) {
-    return file_of(plan_recipe(kind.parts, kind.options_of(mix), subject_.layers));
-  };
-  const auto untouched = file_of({});
+  const auto untouched = foretold_file({});
   const auto budget =
       request_.file->size
           ? *request_.file->size
@@ -237,15 +249,11 @@ void Planner::choose_for_file(Kind& kind) {
   for (const auto& part : kind.parts) planned += part.options.front().bits;
   auto limit = (static_cast<std::int64_t>(budget) - static_cast<std::int64_t>(budgeted_bytes(untouched))) * 8 + planned;
   while ((kind.chosen = kind.choice->under_bits(limit))) {
-    const auto file = file_of_mix(*kind.chosen);
-    if (budgeted_bytes(file) <= budget) {
-      result_.file_size = file.output_size;
-      result_.bits_per_weight = file.bits_per_weight();
-      return;
-    }
+    const auto file = foretold_file(recipe_of(kind, *kind.chosen));
+    if (budgeted_bytes(file) <= budget) return note_file(file);
     limit = std::min(limit, kind.chosen->bits) - static_cast<std::int64_t>(budgeted_bytes(file) - budget) * 8;
   }
-  const auto smallest = file_of_mix(*kind.choice->under_bits(kind.choice->min_bits()));
+  const auto smallest = foretold_file(recipe_of(kind, *kind.choice->under_bits(kind.choice->min_bits())));
   if (request_.file->size) {
     throw usage_error(fmt::format("no plan makes a file of {} bytes: the smallest{} takes {}", budget, kept_note(),
                                   smallest.output_size));
@@ -274,6 +282,7 @@ void Planner::choose() {
     if (kind.budget || kind.has_file) continue;
     choose_under_kld(kind, *request_.max_kld - result_.kld);
     result_.kld += kind.chosen->kld;
+    if (request_.file && kind.kind == SiteKind::weight) note_file(foretold_file(recipe_of(kind, *kind.chosen)));
   }
   for (const auto& kind : kinds_) {
     const auto options = kind.options_of(*kind.chosen);
@@ -285,7 +294,7 @@ void Planner::choose() {
                                      static_cast<double>(option.bits) / values, option.kld, option.is_predicted,
                                      part.names});
     }
-    const auto recipe = plan_recipe(kind.parts, options, subject_.layers);
+    const auto recipe = recipe_of(kind, *kind.chosen);
     result_.recipe.insert(result_.recipe.end(), recipe.begin(), recipe.end());
   }
 }
@@ -324,7 +333,7 @@ KindPlan Planner::kind_plan(const Kind& kind) const {
     point.bits = kind.mean(mix.bits);
     point.kld = mix.kld;
     point.is_chosen = kind.chosen && mix.bits == kind.chosen->bits;
-    point.recipe = plan_recipe(kind.parts, kind.options_of(mix), subject_.layers);
+    point.recipe = recipe_of(kind, mix);
     plan.front.push_back(std::move(point));
   }
   show_some(plan.front);

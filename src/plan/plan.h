@@ -30,8 +30,8 @@ struct BitBudget {
   double bits = 0;
 };
 
-// The maximum size of the file that `quantize` writes by the plan, or its maximum of bits per weight. One of them is
-// set.
+// The maximum size of the file that `quantize` writes by the plan, or its maximum of bits per weight. At most one of
+// them is set; with neither, PlanRequest::max_kld limits the divergence, and the file is as small as that allows.
 struct FileBudget {
   std::string model;                      // the study's, whose other tensors and metadata the file has, too
   std::optional<std::uint64_t> size;      // bytes, all that is in the file
