@@ -85,10 +85,11 @@ class PythonProgramTest(ProgramTest):
 
     def test_sweep_plan_and_study(self):
         path = self.path("s.db")
-        sweep = fq.sweep(MODEL, TEXT, path, ["a:ffn_input@0-1", "w:ffn_up@5"], ["int4", "int8"], layers=True, **FEW)
+        sweep = fq.sweep(MODEL, TEXT, path, ["a:ffn_input@0-1", "w:ffn_up@5"], ["int4", "int8", "f16"],
+                         layers=True, **FEW)
         shown = self.measure("study", "show", path)
         self.assert_same(sweep, shown, "backends", "measured", "seconds", "threads", "variants.chunks_found")
-        self.assertEqual(len(sweep.variants), 6)
+        self.assertEqual(len(sweep.variants), 9)
         study = fq.Study(path)
         rows = {row["recipe"]: row for row in study.variants()}
         for variant in sweep.variants:
@@ -101,6 +102,8 @@ class PythonProgramTest(ProgramTest):
         self.assertTrue(os.path.exists(self.path("plan.yaml")))
         self.refuse_call(ValueError, "bits", fq.plan, study, bits="many")
         self.refuse_call(ValueError, "the study has no site 'w:x': it has a:ffn_input", study.heatmap, "w:x")
+        self.refuse_call(ValueError, "there is no figure 'x': the columns are recipe", study.heatmap, figure="x")
+        self.refuse_call(ValueError, "no figure is above 0", study.heatmap, "w:ffn_up", "f16")
         for missing, call in (("pandas", study.frame), ("pandas", sweep.frame), ("matplotlib", study.heatmap)):
             with mock.patch.dict(sys.modules, {missing: None}):
                 self.refuse_call(ImportError, f"needs {missing}: pip install {missing}", call)

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import warnings
 from typing import Any, Dict, Iterator, List, Optional
 
 from ._library import library
@@ -122,7 +123,9 @@ def _pieces(stream: Any) -> Iterator[str]:
 
 def _show_progress(pieces: Iterator[str]) -> Iterator[str]:
     """Shows the last line of progress, "eval: 45 %, 12 s left; [9]", as a bar; yields all pieces."""
-    from tqdm.auto import tqdm
+    with warnings.catch_warnings():  # in a notebook without ipywidgets the bar is of text
+        warnings.simplefilter("ignore")
+        from tqdm.auto import tqdm
     bar = None
     try:
         for piece in pieces:

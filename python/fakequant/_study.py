@@ -77,7 +77,7 @@ class Study:
         figure      a column of the view: "kld" is the mean KL divergence in nats.
         axes        where to draw. Left out: a new figure.
 
-        What was measured for all layers together is not shown. A cell is white where nothing was measured, or the figure is 0.
+        What was measured for all layers together is not shown. A cell is white where nothing was measured, or the figure is not above 0.
         Raises ImportError where matplotlib is not installed.
         """
         measured = [variant for variant in self.variants() if variant["layer"] is not None]
@@ -85,14 +85,18 @@ class Study:
             raise ValueError("the study has no separate layers: sweep with layers=True")
         sites = _names(site, (variant["site"] for variant in measured), "site")
         formats = _names(format, (variant["format"] for variant in measured), "format")
-        try:
-            from matplotlib import colors, pyplot
-        except ImportError as error:
-            raise ImportError("a heat map needs matplotlib: pip install matplotlib", name="matplotlib") from error
+        if figure not in measured[0]:
+            raise ValueError(f"there is no figure {figure!r}: the columns are {', '.join(measured[0])}")
         value_of = {(variant["site"], variant["format"], variant["layer"]): variant[figure] for variant in measured}
         rows = [(site, format) for site in sites for format in formats]
         layers = range(max(variant["layer"] for variant in measured) + 1)
         cells = [[value_of.get((*row, layer)) or float("nan") for layer in layers] for row in rows]
+        if not any(cell > 0 for row in cells for cell in row):
+            raise ValueError("there is nothing to draw: no figure is above 0")
+        try:
+            from matplotlib import colors, pyplot
+        except ImportError as error:
+            raise ImportError("a heat map needs matplotlib: pip install matplotlib", name="matplotlib") from error
         if axes is None:
             axes = pyplot.subplots(figsize=(2.5 + 0.4 * len(layers), 1.2 + 0.35 * len(rows)), layout="constrained")[1]
         image = axes.imshow(cells, norm=colors.LogNorm(), cmap="viridis", aspect="auto")
