@@ -16,6 +16,9 @@ import time
 import unittest
 from unittest import mock
 
+import gguf
+import numpy as np
+
 from program import MODEL, PROGRAM, SOURCE, TEXT, ProgramTest
 
 os.environ["FAKEQUANT_PROGRAM"] = PROGRAM
@@ -148,6 +151,30 @@ class PythonProgramTest(ProgramTest):
                               "--threads", 1, "--rule", "w:matrices=int2")
         self.assertEqual([prompt.variants[0].text for prompt in ours.prompts],
                          [prompt["variants"][0]["text"] for prompt in theirs["prompts"]])
+
+    def test_activations_are_rounded_as_the_program_rounds_them(self):
+        # The norm of the first layer depends on the token alone: a text of one token gives two rows, of BOS and of it. Their
+        # values are exact in the ranges of the channels; which is whose follows from the embeddings.
+        reader = gguf.GGUFReader(MODEL)
+        tensors = {tensor.name: tensor.data.astype(np.float64) for tensor in reader.tensors
+                   if tensor.name in ("token_embd.weight", "blk.0.attn_norm.weight")}
+        rows = tensors["token_embd.weight"]
+        epsilon = reader.fields["llama.attention.layer_norm_rms_epsilon"].contents()
+        rows = rows / np.sqrt((rows ** 2).mean(axis=1, keepdims=True) + epsilon) * tensors["blk.0.attn_norm.weight"]
+        four = {"ctx_size": 4, "chunks": 1, "threads": 1}
+        (site,) = fq.calibrate(MODEL, "Z" * 100 + "\n", rule="a:in(attn_q)@0=int8", **four).sites
+        low, high = (np.array(site.channels[name], np.float32) for name in ("min", "max"))
+        bos = rows[reader.fields["tokenizer.ggml.bos_token_id"].contents()]
+        error = np.abs(np.minimum(rows, bos) - low).max(axis=1) + np.abs(np.maximum(rows, bos) - high).max(axis=1)
+        self.assertLess(error.min(), 1e-5)
+        tokens = np.stack([bos, *[rows[error.argmin()]] * 3])
+        x = np.where(np.abs(tokens - low) < np.abs(tokens - high), low, high)
+        for text in ("nvfp4", "int8", "nvfp4,rotate=hadamard", "e4m3,round=stochastic"):
+            change = fq.round(x, text, activation=True, site="attn_norm-0").astype(np.float64) - x
+            (rounded,) = fq.evaluate(MODEL, "Z" * 100 + "\n", f"a:in(attn_q)@0={text}", **four).sites
+            self.assertEqual((rounded.rows, rounded.absmax), (4, np.abs(x).max()))
+            self.assertEqual((rounded.changed, rounded.max_abs), (np.count_nonzero(change), np.abs(change).max()), text)
+            self.assertAlmostEqual(rounded.rmse, np.sqrt((change ** 2).mean()), delta=1e-8 * rounded.rmse)
 
     def test_refusals_are_the_line_of_the_program(self):
         self.refuse_call(ValueError, "^variant x:1:12: format int99 is out of range",

@@ -77,8 +77,8 @@ class Study:
         figure      a column of the view: "kld" is the mean KL divergence in nats.
         axes        where to draw. Left out: a new figure.
 
-        What was measured for all layers together is not shown. A cell is white where nothing was measured, or the figure is not above 0.
-        Raises ImportError where matplotlib is not installed.
+        What was measured for all layers together is not shown. A cell is white where nothing was measured, or the figure is not
+        above 0. Raises ImportError where matplotlib is not installed.
         """
         measured = [variant for variant in self.variants() if variant["layer"] is not None]
         if not measured:
