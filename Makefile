@@ -71,9 +71,10 @@ format: ## lay out the sources as clang-format has it
 	@scripts/install-deps lint
 	@clang-format -i $(SOURCES)
 
-reference: build ## write docs/reference anew, from the program's help and from comments
+reference: build ## write docs/reference and python/fakequant/results.py anew
 	@scripts/command-reference $(BUILD)/fakequant $(BUILD)/command-reference
 	@cp $(BUILD)/command-reference/command-line.md docs/reference
+	@scripts/python-results >python/fakequant/results.py
 	@for language in c python; do scripts/api-reference $$language >docs/reference/$$language.md || exit 1; done
 
 bench: ## time the kernels and commands against their peers

@@ -1,7 +1,8 @@
-"""Number formats of simulated quantization, for numpy arrays and torch tensors on the CPU.
+"""Simulated quantization: number formats for numpy arrays and torch tensors on the CPU, and measurements of GGUF models.
 
-Every value is replaced by the value of the code that it rounds to. Results equal those of the program fakequant in every
-bit; docs/formats.md defines the formats.
+round() replaces every value by the value of the code that it rounds to. Results equal those of the program fakequant in every
+bit; docs/formats.md defines the formats. evaluate(), sweep() and the others run the program, which must be installed, and give
+what it measured as dataclasses.
 
 >>> import numpy as np
 >>> import fakequant as fq
@@ -11,7 +12,12 @@ array([3.125e-01, 4.480e+02], dtype=float32)
 4.5
 """
 
+from . import results as results
 from ._formats import Format, formats, round, version
+from ._measure import calibrate, evaluate, generate, inspect, plan, sweep
+from ._result import Result
+from ._study import Study
 
-__all__ = ["Format", "formats", "round", "version"]
+__all__ = ["Format", "formats", "round", "version", "inspect", "evaluate", "sweep", "plan", "calibrate", "generate", "Result",
+           "Study"]
 __version__ = version()

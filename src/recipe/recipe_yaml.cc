@@ -102,6 +102,7 @@ class RecipeReader {
   }
 
   Rule read_rule(const YAML::Node& node) const {
+    if (node.IsScalar()) return located(node, [&] { return parse_rule(node.Scalar()); });
     if (!node.IsMap()) refuse(node, "a rule has keys: weights: or activations:, and format:");
     Rule rule;
     bool has_site = false;

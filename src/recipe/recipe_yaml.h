@@ -10,6 +10,7 @@
 //       format: mantissa23
 //       acc: e8m13               # of the product's sums
 //       every: 32
+//     - w:ffn_down=int8,per=row  # a rule in one line, as in --rule
 //   except: [w:output]           # that all rules of this kind leave out
 //   arithmetic: f32              # and others of recipe_settings.h: cache_type_k, cache_type_v, flash_attn,
 //   name: W4A16                  # name, source, notes

@@ -44,6 +44,23 @@ TEST(RecipeYaml, ReadsRules) {
             "a:out(ffn_up)=mantissa23,acc=e8m13,every=32");
 }
 
+TEST(RecipeYaml, ReadsRulesInOneLine) {
+  const auto recipe = parse_recipe(
+      "except: w:output\n"
+      "rules:\n"
+      "  - w:matrices@0-4@except:ffn_down=int4,per=block,block=64\n"
+      "  - weights: ffn_norm\n"
+      "    format: bf16\n"
+      "  - 'a:out(ffn_up)@1=mantissa23,acc=e8m13'\n",
+      "r.yaml");
+  EXPECT_EQ(to_string(recipe),
+            "w:matrices@0-4@except:ffn_down@except:output=int4,per=block,block=64 w:ffn_norm@except:output=bf16 "
+            "a:out(ffn_up)@1=mantissa23,acc=e8m13");
+  EXPECT_THAT(refusal("rules: [w:a=bf16, w:b]\n"), StartsWith("r.yaml:1:19: rule 'w:b' names no format"));
+  EXPECT_THAT(refusal("rules: ['w:a=bf17']\n"), StartsWith("r.yaml:1:9: unknown format"));
+  EXPECT_THAT(refusal("rules: [[w:a=bf16]]\n"), StartsWith("r.yaml:1:9: a rule has keys"));
+}
+
 TEST(RecipeYaml, ReadsBackWhatItWrites) {
   const Recipe recipe = {parse_rule("w:*.ffn_norm.weight=bf16,round=zero"),
                          parse_rule("a:ffn_norm@first:2=bf16"),
