@@ -861,6 +861,8 @@ class Sweep(Result):
     measured: int
     #: Duration of this run, in s.
     seconds: float
+    #: Evaluations of the model on a chunk that this run did, or that a dry run found to be done.
+    passes: Optional[float]
     #: The unmodified model.
     baseline: SweepBaseline
     #: Figures are over the measured chunks; None where there are none, or if the variant overflows.
