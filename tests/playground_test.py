@@ -235,6 +235,7 @@ class PageTest(program.ProgramTest):
         for name, width, theme in (("light", 1280, "light"), ("dark", 1280, "dark"), ("phone", 400, "light")):
             self.browser.resize(width, 900)
             self.browser.emulate(prefers_color_scheme=theme)
+            self.browser.evaluate("new Promise((next) => requestAnimationFrame(() => requestAnimationFrame(next)))")
             fits = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
             self.assertTrue(self.browser.evaluate(fits), name)
             self.keep_picture(f"playground-{name}.png")

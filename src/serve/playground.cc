@@ -6,7 +6,6 @@
 #include <filesystem>
 
 #include "format/format_names.h"
-#include "measure/text_divergence.h"
 #include "recipe/recipe_yaml.h"
 #include "report/page_template.h"
 #include "serve/lockstep.h"
@@ -138,7 +137,8 @@ Reply Playground::measure(const std::string& body) {
   return stream([this, text, variant = variant_of(json)](Answer& answer, const IsCancelled& is_cancelled) {
     const auto begin = Clock::now();
     const int threads = model_.context.threads;
-    const auto found = text_divergence(follower(), variant->context(), text.tokens, threads, is_cancelled);
+    if (!text_ || text_->tokens() != text.tokens) text_.emplace(text.tokens);
+    const auto found = text_divergence(follower(), *text_, variant->context(), threads, is_cancelled);
     follower_reader_ = std::make_unique<PromptReader>(*follower_, threads);
     variant->restart_reader(threads);
     if (!found) return;

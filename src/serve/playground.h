@@ -5,8 +5,10 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
+#include "measure/text_divergence.h"
 #include "serve/playground_variants.h"
 #include "serve/reply.h"
 #include "serve/request_queue.h"
@@ -53,6 +55,7 @@ class Playground {
   // The baseline, as it reads what variants write; for the thread that computes, once it is needed.
   std::unique_ptr<Context> follower_;
   std::unique_ptr<PromptReader> follower_reader_;
+  std::optional<BaselineText> text_;  // that was measured last
 };
 
 }  // namespace fakequant

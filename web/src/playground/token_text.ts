@@ -69,7 +69,11 @@ function showTip(token: HTMLElement, piece: Piece): void {
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape") hideTip();
 });
-window.addEventListener("resize", hideTip); // what it points at has moved
+let width = window.innerWidth;
+window.addEventListener("resize", () => {
+  if (width !== window.innerWidth) hideTip(); // what it points at has moved
+  width = window.innerWidth;
+});
 document.addEventListener("pointerdown", (event) => {
   if (event.target instanceof Node && !tip.contains(event.target) && event.target !== shownFor) hideTip();
 });
