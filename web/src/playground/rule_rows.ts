@@ -18,13 +18,16 @@ const kGroups: Group[] = [
   { name: "Cached values", selector: "a:v_cache", hasLayers: true },
 ];
 
+// Formats with options, as suggestions beside the names.
+const kWithOptions = ["int4,per=block", "int8,per=row", "bf16,round=zero"];
+
 interface Row {
   root: HTMLElement;
   rule(): string | null; // null: it says nothing yet
   say(fault: string): void;
 }
 
-// "w:ffn_up@0-4=int4,block=32" in its parts.
+// "w:ffn_up@0-4=int4,per=block" in its parts.
 function partsOf(rule: string): { selector: string; layers: string; format: string } {
   const [pattern = "", ...rest] = rule.split("=");
   const [selector = "", ...layers] = pattern.split("@");
@@ -42,7 +45,7 @@ export class RuleRows {
 
   // `changed` is called when the user has changed a rule.
   constructor(private readonly changed: () => void, layers: number, formats: string[]) {
-    for (const format of formats) this.formats.append(element("option", { value: format }));
+    for (const format of [...formats, ...kWithOptions]) this.formats.append(element("option", { value: format }));
     const add = element("button", { type: "button", id: "add-rule" }, "Add a rule");
     add.addEventListener("click", () => {
       const row = this.add({ selector: "", layers: "", format: "" });
@@ -56,7 +59,7 @@ export class RuleRows {
     const form = element("form", {}, this.list, this.formats,
       element("p", { class: "buttons" }, element("button", { type: "submit", id: "apply" }, "Apply"), add, clear),
       element("p", { class: "soft small" },
-        `A format, such as int4,block=32 or bf16, for a group of sites. Layers are 0-${layers - 1}; 0-4,10, first:5 or `
+        `A format, such as bf16 or int4,per=block, for a group of sites. Layers are 0-${layers - 1}; 0-4,10, first:5 or `
         + "last:5 name some. Of two rules for a site the lower one wins."));
     form.addEventListener("submit", (event) => {
       event.preventDefault();

@@ -5,8 +5,8 @@ import { element } from "../element";
 import { percentText, valueText } from "../numbers";
 import type { Piece } from "./server";
 
-const kLeast = 1e-4; // nats; below, a token has no colour
-const kMost = 3;
+const kLeast = 1e-3; // nats; below, a token has no colour
+const kMost = 10;
 
 function colour(target: HTMLElement, kld: number | null | undefined): void {
   if (kld === undefined || kld === null || kld < kLeast) return;
