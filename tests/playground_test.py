@@ -115,6 +115,14 @@ class PlaygroundTest(program.ProgramTest):
         # In lockstep: neither side waits for the other's end.
         self.assertEqual([piece["side"] for piece in pieces[:4]], ["baseline", "variant"] * 2)
 
+    def test_recipes_that_need_nothing_else_are_offered(self):
+        offered = json.loads(self.server.request("GET", "/playground/model")[1])["recipes"]
+        self.assertIn("vllm/w8a8-int8", offered)
+        self.assertNotIn("llama.cpp/kv-q8_0", offered)  # a cache of its own
+        self.assertNotIn("modelopt/int8", offered)  # a file of ranges
+        variant = self.server.events("/playground/variants", {"recipe": "@vllm/w8a8-int8"})[-1]["variant"]
+        self.assertEqual(self.server.change(variant["rules"])["recipe"], variant["recipe"])
+
     def test_what_is_wrong_is_said(self):
         variant = self.server.change([])
         for fields, status, pattern, field in (

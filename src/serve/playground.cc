@@ -23,6 +23,16 @@ double seconds_since(Clock::time_point begin) { return std::chrono::duration<dou
 
 Json estimate_json(const Estimate& estimate) { return {{"value", estimate.value}, {"error", estimate.error}}; }
 
+// Whether a variant can have the recipe while the model runs.
+bool is_applicable(const BuiltinRecipe& recipe, Arithmetic arithmetic) {
+  try {
+    parse_playground_recipe({{"recipe", "@" + std::string(recipe.name)}}, arithmetic);
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 // Sends how far some work is, not too often.
 class ProgressEvents {
  public:
@@ -58,7 +68,9 @@ Reply Playground::describe() const {
   json["has_chat_template"] = model.has_chat_template();
   json["formats"] = example_names();
   json["recipes"] = Json::array();
-  for (const auto& recipe : builtin_recipes()) json["recipes"].push_back(std::string(recipe.name));
+  for (const auto& recipe : builtin_recipes()) {
+    if (is_applicable(recipe, model_.context.arithmetic)) json["recipes"].push_back(std::string(recipe.name));
+  }
   return {.body = line_of(json)};
 }
 
@@ -138,9 +150,11 @@ Reply Playground::measure(const std::string& body) {
     const auto begin = Clock::now();
     const int threads = model_.context.threads;
     if (!text_ || text_->tokens() != text.tokens) text_.emplace(text.tokens);
-    const auto found = text_divergence(follower(), *text_, variant->context(), threads, is_cancelled);
-    follower_reader_ = std::make_unique<PromptReader>(*follower_, threads);
+    auto& baseline = follower();
+    // The readers know nothing of what is evaluated here, so they forget what they had read.
+    follower_reader_ = std::make_unique<PromptReader>(baseline, threads);
     variant->restart_reader(threads);
+    const auto found = text_divergence(baseline, *text_, variant->context(), threads, is_cancelled);
     if (!found) return;
     Json measured;
     measured["text_tokens"] = text.all_tokens;

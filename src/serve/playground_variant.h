@@ -41,7 +41,7 @@ class PlaygroundVariant {
   Context& context() const { return *context_; }
   PromptReader& reader() { return *reader_; }
 
-  // When others than the reader have evaluated with the context.
+  // When others than the reader evaluate with the context.
   void restart_reader(int threads) { reader_ = std::make_unique<PromptReader>(*context_, threads); }
 
  private:
