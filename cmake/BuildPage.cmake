@@ -1,23 +1,31 @@
-# Builds the page and writes FOLDER/page_template.cc, the source that puts it into the program; FOLDER/page.built when
-# all went well. Without npm, or where npm fails, the source says so instead (with WANTED=ON it is an error).
+# Builds the pages, those of `report` and of the playground, and writes FOLDER/page_template.cc, the source that puts them
+# into the program; FOLDER/page.built when all went well. Without npm, or where npm fails, the source says so instead (with WANTED=ON it is an error).
 #
 # Usage: cmake -DNPM=PATH -DWANTED=AUTO|ON|OFF -DWEB=FOLDER -DFOLDER=FOLDER -P BuildPage.cmake
 
-# Both are written as C++ raw strings.
-function(write_source html missing)
+# All are written as C++ raw strings.
+function(write_source report playground missing)
+  set(functions "")
+  foreach(page "page_template" "playground_page")
+    set(html "${report}")
+    if(page STREQUAL "playground_page")
+      set(html "${playground}")
+    endif()
+    string(APPEND functions
+      "const PageTemplate& ${page}() {\n"
+      "  static const PageTemplate page{R\"fakequant_page(${html})fakequant_page\", R\"fakequant_page(${missing})fakequant_page\"};\n"
+      "  return page;\n}\n\n")
+  endforeach()
   file(WRITE ${FOLDER}/page_template.cc.new
     "// Made by cmake/BuildPage.cmake.\n"
     "#include \"report/page_template.h\"\n\n"
-    "namespace fakequant {\n\n"
-    "const PageTemplate& page_template() {\n"
-    "  static const PageTemplate page{R\"fakequant_page(${html})fakequant_page\", R\"fakequant_page(${missing})fakequant_page\"};\n"
-    "  return page;\n}\n\n}  // namespace fakequant\n")
+    "namespace fakequant {\n\n${functions}}  // namespace fakequant\n")
   file(COPY_FILE ${FOLDER}/page_template.cc.new ${FOLDER}/page_template.cc ONLY_IF_DIFFERENT)
   file(REMOVE ${FOLDER}/page_template.cc.new)
 endfunction()
 
 function(give_up why)
-  write_source("" "this fakequant was built without the page: ${why}")
+  write_source("" "" "this fakequant was built without the page: ${why}")
 endfunction()
 
 function(run_npm result)
@@ -50,11 +58,13 @@ if(NOT EXISTS ${WEB}/node_modules/.package-lock.json OR ${WEB}/package-lock.json
     return()
   endif()
 endif()
-run_npm(status run build -- --outDir ${FOLDER}/page --emptyOutDir --logLevel warn)
-if(NOT status EQUAL 0)
-  give_up("Vite could not build it: see the build's warnings")
-  return()
-endif()
-file(READ ${FOLDER}/page/index.html html)
-write_source("${html}" "")
+foreach(page index playground)
+  run_npm(status run build -- --mode ${page} --outDir ${FOLDER}/${page} --emptyOutDir --logLevel warn)
+  if(NOT status EQUAL 0)
+    give_up("Vite could not build it: see the build's warnings")
+    return()
+  endif()
+  file(READ ${FOLDER}/${page}/${page}.html ${page})
+endforeach()
+write_source("${index}" "${playground}" "")
 file(TOUCH ${FOLDER}/page.built)

@@ -34,7 +34,7 @@ def high_pipe():
 
 
 class Browser:
-    """A browser with one page."""
+    """A browser with one page, or several."""
 
     def __init__(self, folder):
         command = [find_chromium(), "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
@@ -54,11 +54,24 @@ class Browser:
         self.out, self.input = ours_out, ours_in
         self.unread, self.number, self.session = b"", 0, None
         self.events = []
+        self.add_page()
+
+    def add_page(self):
+        """Adds a page, which commands are for from now on."""
+        self.session = None
         target = self.send("Target.createTarget", url="about:blank")["targetId"]
         self.session = self.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Network", "Log"):
             self.send(f"{domain}.enable")
-        self.send("Emulation.setDeviceMetricsOverride", width=1280, height=900, deviceScaleFactor=1, mobile=False)
+        self.resize(1280, 900)
+
+    def turn_to(self, session):
+        """Commands are for the page of this session from now on."""
+        self.session = session
+        self.send("Page.bringToFront")
+
+    def resize(self, width, height):
+        self.send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
 
     def close(self):
         """Ends the browser with all its processes: those that live on would still write to its folder."""
@@ -119,8 +132,12 @@ class Browser:
 
     def open(self, path):
         """Opens a file and waits until it is loaded; forgets earlier events."""
+        self.visit("file://" + path)
+
+    def visit(self, url):
+        """The same with any address."""
         self.events.clear()
-        self.send("Page.navigate", url="file://" + path)
+        self.send("Page.navigate", url=url)
         self.wait_for_event("Page.loadEventFired")
 
     def evaluate(self, expression, **options):

@@ -1,5 +1,6 @@
 // Puts the script and the style sheet into the page, so that it is one file. A browser is told to run this very script
-// and no other, and to fetch nothing: whatever text the page shows cannot become a script or a request.
+// and no other, and to fetch nothing, or nothing from elsewhere than its server: whatever text the page shows cannot
+// become a script or a request to others.
 import { createHash } from "node:crypto";
 import type { Plugin } from "vite";
 
@@ -8,12 +9,17 @@ function inScript(code: string): string {
   return code.replaceAll("</script", "<\\/script").replaceAll("<!--", "<\\!--");
 }
 
-function policy(script: string): string {
-  const hash = createHash("sha256").update(script, "utf8").digest("base64");
-  return `default-src 'none'; script-src 'sha256-${hash}'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'`;
+export interface Permissions {
+  mayAskServer: boolean;
 }
 
-export function oneFile(): Plugin {
+function policy(script: string, { mayAskServer }: Permissions): string {
+  const hash = createHash("sha256").update(script, "utf8").digest("base64");
+  const connect = mayAskServer ? "connect-src 'self'; " : "";
+  return `default-src 'none'; ${connect}script-src 'sha256-${hash}'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'`;
+}
+
+export function oneFile(permissions: Permissions): Plugin {
   return {
     name: "one-file",
     enforce: "post",
@@ -32,7 +38,7 @@ export function oneFile(): Plugin {
         const page = String(part.source)
           .replace(/\s*<script type="module"[^>]*src=[^>]*><\/script>/, "")
           .replace(/\s*<link rel="stylesheet"[^>]*>/, "");
-        const head = `<meta http-equiv="Content-Security-Policy" content="${policy(script)}">\n    <style>${style}</style>`;
+        const head = `<meta http-equiv="Content-Security-Policy" content="${policy(script, permissions)}">\n    <style>${style}</style>`;
         part.source = page
           .replace("<meta charset=\"utf-8\">", () => `<meta charset="utf-8">\n    ${head}`)
           .replace("</body>", () => `  <script type="module">${script}</script>\n  </body>`);

@@ -1,9 +1,12 @@
 import { defineConfig } from "vite";
 import { oneFile } from "./one_file";
 
-export default defineConfig({
-  plugins: [oneFile()],
+// A page is built by its name: `vite build --mode playground` makes playground.html. Only the playground may ask for
+// anything, of the server that it comes from.
+export default defineConfig(({ mode }) => ({
+  plugins: [oneFile({ mayAskServer: mode === "playground" })],
   build: {
+    rollupOptions: { input: mode === "playground" ? "playground.html" : "index.html" },
     target: "es2022",
     cssCodeSplit: false,
     modulePreload: false,
@@ -11,4 +14,4 @@ export default defineConfig({
     reportCompressedSize: false,
     chunkSizeWarningLimit: 1024, // KB
   },
-});
+}));

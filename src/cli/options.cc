@@ -314,15 +314,6 @@ void make_folder(const std::string& folder) {
   }
 }
 
-std::vector<std::string> format_files(const Format& format) {
-  std::vector<std::string> files;
-  for (const auto& file : {format.importance_file, format.range.file, format.gptq.hessian_file}) {
-    if (!file.empty()) files.push_back(file);
-  }
-  if (is_codebook(format) && !format.element.codebook->file.empty()) files.push_back(format.element.codebook->file);
-  return files;
-}
-
 std::vector<std::string> rule_files(const RuleOptions& options, const Recipe& recipe) {
   std::vector<std::string> files = {options.recipe_file};
   for (const auto& rule : recipe) {

@@ -167,9 +167,6 @@ class ResultOutput {
   std::optional<OutputFile> file_;
 };
 
-// The importance matrices and ranges that a format names.
-std::vector<std::string> format_files(const Format& format);
-
 // The files that rules need: the recipe, and the importance matrices and ranges that rules name.
 std::vector<std::string> rule_files(const RuleOptions& options, const Recipe& recipe);
 

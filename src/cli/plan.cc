@@ -11,6 +11,7 @@
 #include "cli/file_budget.h"
 #include "cli/interruption.h"
 #include "error.h"
+#include "format/format_properties.h"
 #include "plan/verify_plan.h"
 #include "recipe/recipe_yaml.h"
 #include "report/plan_report.h"

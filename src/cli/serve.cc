@@ -27,6 +27,14 @@ void announce(const HttpOptions& http, int port, const std::vector<Variant>& var
   std::fflush(stdout);
 }
 
+// In the playground any weight can be rounded, whatever its type and the arithmetic: where nothing else is asked for,
+// what is quantized is held in F32.
+ApplySettings playground_storage(const StorageOptions& options) {
+  ComputeOptions exact;
+  exact.arithmetic = Arithmetic::f32;
+  return settings_of(options, exact);
+}
+
 void run_serve(ServeCommandOptions& options) {
   if (!options.json.empty() && !options.rules.dry_run) {
     throw usage_error("a server has no result to write: --json goes with --dry-run");
@@ -39,10 +47,11 @@ void run_serve(ServeCommandOptions& options) {
     auto& serving = options.serve;
     const auto& variants = measurement.prepared.variants();
     serving.compute = options.compute;
+    serving.storage = playground_storage(options.storage);
     const Interruption interruption(Interruption::By::any_end);
     serving.is_stopped = Interruption::is_asked_for;
     serving.ready = [&](int port) { announce(serving.http, port, variants); };
-    serve(measurement.model.paths(), variants, serving);
+    serve(measurement.model, variants, serving);
     Interruption::take();
     return std::nullopt;
   });
@@ -68,8 +77,8 @@ Command serve_command() {
           .notes =
               "A request's 'model' is 'baseline', 'variant' (the rules of --rule and --recipe) or the name of a "
               "--variant.\n"
-              "Paths: /v1/models /v1/completions /v1/chat/completions /tokenize /detokenize /tokenizer_info /health "
-              "/metrics.",
+              "Paths: / (the playground, a page for a browser) /v1/models /v1/completions /v1/chat/completions "
+              "/tokenize /detokenize /tokenizer_info /health /metrics /openapi.json.",
           .example = "serve model.gguf --rule w:matrices=int4",
           .add = command_of(add_serve_options, run_serve)};
 }

@@ -9,6 +9,7 @@
 #include "cli/command.h"
 #include "cli/interruption.h"
 #include "error.h"
+#include "format/format_properties.h"
 #include "report/score_figures.h"
 #include "report/sweep_report.h"
 #include "study/study_database.h"

@@ -83,4 +83,13 @@ bool rounds_fast(const Format& format) {
 
 bool has_codes(const Format& format) { return format.block_type == nullptr && !is_rotated(format); }
 
+std::vector<std::string> format_files(const Format& format) {
+  std::vector<std::string> files;
+  for (const auto& file : {format.importance_file, format.range.file, format.gptq.hessian_file}) {
+    if (!file.empty()) files.push_back(file);
+  }
+  if (is_codebook(format) && !format.element.codebook->file.empty()) files.push_back(format.element.codebook->file);
+  return files;
+}
+
 }  // namespace fakequant

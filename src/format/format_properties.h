@@ -3,6 +3,9 @@
 // They follow from a format's parts. Code elsewhere calls these functions and never compares names.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "format/format.h"
 
 namespace fakequant {
@@ -75,5 +78,8 @@ bool rounds_fast(const Format& format);
 // Whether the codes of values are known. Block types do not show theirs, and codes of rotated values are none of the
 // values that come of them.
 bool has_codes(const Format& format);
+
+// The files that a format names: importance matrices, Hessians, recorded ranges and lists of values.
+std::vector<std::string> format_files(const Format& format);
 
 }  // namespace fakequant

@@ -53,11 +53,9 @@ class PreparedVariants {
   const std::vector<Variant>& variants() const { return variants_; }
 
  private:
-  std::shared_ptr<WeightRounding> roundings_in_place(const Recipe& rules) const;
   ApplyResult change_loaded(const std::shared_ptr<WeightRounding>& rounding, const std::string& rules,
                             Variant& variant) const;
   ApplyResult copy_model(const Recipe& rules, Variant& variant);
-  bool is_streamed(const WeightRounding& rounding, std::size_t tensor) const;
 
   const GgufModel& model_;
   ApplySettings storage_;

@@ -1,4 +1,4 @@
-// The page without its results, as web/ builds it: the build puts it into the program.
+// The pages, as web/ builds them: the build puts them into the program.
 #pragma once
 
 #include <string_view>
@@ -10,6 +10,10 @@ struct PageTemplate {
   std::string_view missing;  // why, and what to do then
 };
 
+// The page of `report`, without its results.
 const PageTemplate& page_template();
+
+// The playground of `serve`.
+const PageTemplate& playground_page();
 
 }  // namespace fakequant

@@ -2,10 +2,11 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
-#include "engine/sampler_options.h"
+#include "engine/sampler.h"
 #include "serve/prompt_reader.h"
 
 namespace fakequant {
@@ -31,7 +32,29 @@ using PromptSeen = std::function<void(std::span<const Expectation>)>;
 // Told of each token that was picked, also of one that ends the text. Returns whether more are wanted.
 using TokenSeen = std::function<bool(const Expectation&)>;
 
-// `ctx_size`: tokens that the reader's context holds. Throws as Context::evaluate does.
+// A continuation that is written step by step, so that others can be written beside it.
+class Generation {
+ public:
+  // `ctx_size`: tokens that the reader's context holds. The reader must outlive this, and read nothing else meanwhile.
+  Generation(PromptReader& reader, const Continuation& asked, int ctx_size);
+
+  // Reads the prompt. Returns false where it was cancelled. Throws as Context::evaluate does.
+  bool read_prompt(const IsCancelled& is_cancelled);
+
+  // After read_prompt(): picks the next token and tells of it, while the reader has the logits that it was picked from.
+  // Returns how the continuation ended, where it did. Throws as Context::evaluate does.
+  std::optional<CompletionEnd> step(const TokenSeen& token_seen);
+
+ private:
+  PromptReader& reader_;
+  const Continuation& asked_;
+  int ctx_size_;
+  std::optional<Sampler> sampler_;
+  std::optional<Token> unread_;  // picked, and not read yet
+  int written_ = 0;
+};
+
+// Writes one continuation. Throws as Context::evaluate does.
 CompletionEnd complete(PromptReader& reader, const Continuation& asked, int ctx_size, const IsCancelled& is_cancelled,
                        const PromptSeen& prompt_seen, const TokenSeen& token_seen);
 

@@ -64,7 +64,7 @@ Json CompletionJob::beginning(bool is_chunk) const {
 void CompletionJob::send_chunk(Json choice) {
   auto chunk = beginning(true);
   chunk["choices"] = Json::array({std::move(choice)});
-  answer_->write("data: " + line_of(chunk) + "\n\n");
+  answer_->write(event_of(chunk));
 }
 
 void CompletionJob::continue_prompt(std::size_t index) {
@@ -145,9 +145,9 @@ void CompletionJob::finish() {
     if (request_.streams_usage) {
       json["choices"] = Json::array();
       json["usage"] = counted;
-      answer_->write("data: " + line_of(json) + "\n\n");
+      answer_->write(event_of(json));
     }
-    answer_->write("data: [DONE]\n\n");
+    answer_->write(kLastEvent);
   } else {
     auto begin = line_of(json);
     begin.pop_back();

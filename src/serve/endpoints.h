@@ -1,33 +1,36 @@
 // What the server answers to each path, whatever carries it.
 #pragma once
 
-#include <memory>
+#include <span>
 #include <string>
+#include <string_view>
 
-#include "serve/answer.h"
 #include "serve/metrics.h"
+#include "serve/openai_request.h"
+#include "serve/playground.h"
+#include "serve/reply.h"
 #include "serve/request_queue.h"
 #include "serve/served_models.h"
 
 namespace fakequant {
 
-struct Reply {
-  int status = 200;
-  std::string type = "application/json";
-  std::string body = {};
-  std::shared_ptr<Answer> answer = {};  // what follows it piece by piece; null: nothing
-};
-
 class Endpoints {
  public:
   static constexpr std::size_t kMaxRequests = 64;  // that are computed or wait for it
 
-  // `models` must outlive this.
-  explicit Endpoints(const ServedModels& models) : models_(models) {}
+  // All must outlive this.
+  Endpoints(const ServedModels& models, const PlaygroundModel& playground)
+      : models_(models), playground_(models, playground, queue_) {}
 
-  // The reply to a GET, and to a POST with this body. Nothing is thrown for a request that is wrong: the reply says so.
-  Reply get(const std::string& path) const;
-  Reply post(const std::string& path, const std::string& body);
+  // What can be asked. A path that ends in "{id}" stands for all with something there.
+  struct Route {
+    std::string_view method, path;
+    Reply (Endpoints::*reply)(const std::string& input);  // `input`: of a POST the body, else what stands for {id}
+  };
+  static std::span<const Route> routes();
+
+  // The reply to a request. Nothing is thrown for one that is wrong: the reply says so. HEAD is answered as GET.
+  Reply answer(std::string_view method, const std::string& path, const std::string& body);
 
   Metrics& metrics() { return metrics_; }
 
@@ -35,16 +38,29 @@ class Endpoints {
   void stop() { queue_.stop(); }
 
  private:
-  Reply list_models() const;
-  Reply describe_model(const std::string& name) const;
-  Reply tokenizer_info() const;
-  Reply complete(const std::string& body, bool is_chat);
-  Reply tokenize(const std::string& body) const;
-  Reply detokenize(const std::string& body) const;
+  Reply page(const std::string&);
+  Reply health(const std::string&);
+  Reply show_metrics(const std::string&);
+  Reply document(const std::string&);
+  Reply list_models(const std::string&);
+  Reply describe_model(const std::string& name);
+  Reply tokenizer_info(const std::string&);
+  Reply complete_text(const std::string& body);
+  Reply complete_chat(const std::string& body);
+  Reply complete(CompletionRequest request);
+  Reply tokenize(const std::string& body);
+  Reply detokenize(const std::string& body);
+  Reply describe_playground(const std::string&);
+  Reply change_variant(const std::string& body);
+  Reply drop_variant(const std::string& id);
+  Reply ask_variant(const std::string& body);
+  Reply measure_variant(const std::string& body);
+  RequestedModel about() const { return {models_.model(), models_.ctx_size()}; }
 
   const ServedModels& models_;
   Metrics metrics_;
-  RequestQueue queue_{kMaxRequests};
+  Playground playground_;
+  RequestQueue queue_{kMaxRequests};  // ends first: its turns use all of the above
 };
 
 }  // namespace fakequant

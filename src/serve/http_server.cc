@@ -45,11 +45,12 @@ void check_sender(const httplib::Request& request, const HttpOptions& options) {
     if (site == "cross-site" || site == "same-site") return true;
     return request.has_header("Origin") && !is_same_origin(request.get_header_value("Origin"), host);
   };
-  if (request.method == "POST" && is_from_elsewhere()) {
+  if (request.method != "GET" && request.method != "HEAD" && is_from_elsewhere()) {
     throw Refusal(403, "this server answers no requests of other sites", "forbidden_origin");
   }
-  if (!options.api_key.empty() && request.path != "/health" &&
-      !is_key(request.get_header_value("Authorization"), options.api_key)) {
+  // The page has nothing of the model in it; what it asks for needs the key.
+  const bool is_open = request.path == "/health" || request.path == "/";
+  if (!options.api_key.empty() && !is_open && !is_key(request.get_header_value("Authorization"), options.api_key)) {
     throw Refusal(401, "the API key is missing or wrong", "invalid_api_key");
   }
 }
@@ -74,6 +75,8 @@ bool send_pieces(Answer& answer, httplib::DataSink& sink) {
 
 void send(const Reply& reply, httplib::Response& response) {
   response.status = reply.status;
+  response.set_header("X-Frame-Options", "DENY");  // no page of another site shows the playground as its own
+  response.set_header("X-Content-Type-Options", "nosniff");
   if (!reply.answer) return response.set_content(reply.body, reply.type);
   response.set_header("Cache-Control", "no-store");
   response.set_chunked_content_provider(
@@ -83,7 +86,7 @@ void send(const Reply& reply, httplib::Response& response) {
 
 void refuse(const Refusal& refusal, httplib::Response& response) {
   response.status = refusal.status;
-  response.set_content(error_body(refusal.status, refusal.what(), refusal.code), "application/json");
+  response.set_content(error_body(refusal), "application/json");
 }
 
 // The body of a request; throws a Refusal where it is too long, or comes in a form that is not read.
@@ -142,8 +145,7 @@ void HttpServer::Connection::route() {
     if (request.method == "POST") return httplib::Server::HandlerResponse::Unhandled;
     try {
       check_sender(request, options);
-      if (request.method != "GET" && request.method != "HEAD") throw Refusal(405, "use GET or POST");
-      send(endpoints.get(request.path), response);
+      send(endpoints.answer(request.method, request.path, {}), response);
     } catch (const Refusal& refusal) {
       refuse(refusal, response);
     }
@@ -154,14 +156,12 @@ void HttpServer::Connection::route() {
     try {
       const auto body = read_body(request, response, read);
       check_sender(request, options);
-      send(endpoints.post(request.path, body), response);
+      send(endpoints.answer(request.method, request.path, body), response);
     } catch (const Refusal& refusal) {
       refuse(refusal, response);
     }
   };
-  for (const auto* path : {"/v1/completions", "/v1/chat/completions", "/tokenize", "/detokenize"}) {
-    server.Post(path, post);
-  }
+  server.Post(".*", post);
   server.set_error_handler([](const httplib::Request&, httplib::Response& response) {
     if (!response.body.empty()) return;
     const auto what = response.status == 404 ? std::string("there is nothing at this path")

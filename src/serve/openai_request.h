@@ -42,9 +42,6 @@ struct RequestedModel {
   int ctx_size = 0;  // tokens
 };
 
-// The JSON of a request's body, an object.
-Json parse_body(std::string_view body);
-
 CompletionRequest parse_completion(const Json& body, const RequestedModel& about);
 CompletionRequest parse_chat(const Json& body, const RequestedModel& about);
 

@@ -21,14 +21,22 @@ Json bytes_of(std::string_view text) {
 
 std::string line_of(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
 
-std::string error_body(int status, const std::string& message, const std::string& code) {
+Json error_json(int status, const std::string& message, const std::string& code, const std::string& field) {
   Json error;
   error["message"] = message;
   error["type"] = status < 500 ? "invalid_request_error" : "server_error";
-  error["param"] = nullptr;
+  error["param"] = text_or_null(field);
   error["code"] = text_or_null(code);
-  return line_of(Json{{"error", error}});
+  return {{"error", error}};
 }
+
+std::string error_body(int status, const std::string& message) { return line_of(error_json(status, message)); }
+
+std::string error_body(const Refusal& refusal) {
+  return line_of(error_json(refusal.status, refusal.what(), refusal.code, refusal.field));
+}
+
+std::string event_of(const Json& json) { return "data: " + line_of(json) + "\n\n"; }
 
 std::string token_name(const Model& model, Token token) {
   auto text = model.text({token});

@@ -9,6 +9,7 @@
 #include "report/json_file.h"
 #include "serve/completion.h"
 #include "serve/openai_request.h"
+#include "serve/refusal.h"
 
 namespace fakequant {
 
@@ -16,7 +17,13 @@ namespace fakequant {
 std::string line_of(const Json& json);
 
 // {"error": ...}, of a response of this status.
-std::string error_body(int status, const std::string& message, const std::string& code = {});
+Json error_json(int status, const std::string& message, const std::string& code = {}, const std::string& field = {});
+std::string error_body(int status, const std::string& message);
+std::string error_body(const Refusal& refusal);
+
+// A server-sent event, and the one that ends a stream.
+std::string event_of(const Json& json);
+inline constexpr auto kLastEvent = "data: [DONE]\n\n";
 
 // A token's text: "bytes:\xe2\x82" where it is only a part of a character, as OpenAI's API writes that.
 std::string token_name(const Model& model, Token token);

@@ -2,18 +2,21 @@
 
 #include <utility>
 
+#include "serve/refusal.h"
+
 namespace fakequant {
 
 RequestQueue::RequestQueue(std::size_t most) : most_(most), thread_([this] { run(); }) {}
 
-bool RequestQueue::add(Turn turn) {
+void RequestQueue::add(Turn turn) {
   {
     const std::lock_guard lock(mutex_);
-    if (is_stopping_ || waiting_.size() + (is_busy_ ? 1 : 0) >= most_) return false;
+    if (is_stopping_ || waiting_.size() + (is_busy_ ? 1 : 0) >= most_) {
+      throw Refusal(429, "too many requests are waiting: try again later", "queue_full");
+    }
     waiting_.push_back(std::move(turn));
   }
   changed_.notify_one();
-  return true;
 }
 
 std::size_t RequestQueue::size() const {

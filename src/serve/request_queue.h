@@ -23,8 +23,8 @@ class RequestQueue {
   RequestQueue(const RequestQueue&) = delete;
   RequestQueue& operator=(const RequestQueue&) = delete;
 
-  // Returns false where the queue is full or stopped.
-  bool add(Turn turn);
+  // Throws a Refusal where the queue is full or stopped.
+  void add(Turn turn);
 
   std::size_t size() const;
 

@@ -10,16 +10,16 @@
 
 namespace fakequant {
 
-void serve(const std::vector<std::string>& model_files, const std::vector<Variant>& variants,
-           const ServeOptions& options) {
+void serve(const GgufModel& model, const std::vector<Variant>& variants, const ServeOptions& options) {
   if (!is_loopback(options.http.host) && options.http.api_key.empty()) {
     throw usage_error(
         fmt::format("others could use the server at {}: give an API key that requests must have", options.http.host));
   }
-  LoadedModels models(model_files, options.compute);
+  LoadedModels models(model.paths(), options.compute);
   models.baseline().check_types();
   const ServedModels served(models, variants, options.ctx_size, options.compute);
-  Endpoints endpoints(served);
+  Endpoints endpoints(
+      served, {model, models, served.context_options(), options.storage, names_devices(options.compute.devices)});
   HttpServer server(endpoints, options.http);
   std::thread connections([&] { server.run(); });
   if (options.ready) options.ready(server.port());

@@ -29,6 +29,9 @@ class ServedModels {
 
   const Model& model() const { return model_; }  // for its tokenizer, which all share
   int ctx_size() const { return ctx_size_; }
+
+  // With which a context suits a PromptReader, and answers as these do.
+  const ContextOptions& context_options() const { return context_; }
   const std::vector<ServedModel>& all() const { return served_; }
 
   // By name; an empty one is the baseline. Throws a Refusal for one that is not there.
@@ -37,6 +40,7 @@ class ServedModels {
  private:
   const Model& model_;
   int ctx_size_;
+  ContextOptions context_;
   std::vector<ServedModel> served_;
 };
 
