@@ -119,6 +119,12 @@ SiteRounding make_site_rounding(const ActivationSite& site, const Rule& rule, co
   }
   SiteRounding rounding{
       for_activation(std::move(format)), rule.pattern.tokens, dimension, {}, random_key(rule.format.seed, name)};
+  const auto& [sink, recent, group] = rule.cache_tokens;
+  if (group > 0) {
+    rounding.token_dimension = {TokenDimension::none, 0, false, {}};  // rows are channels (channel_groups.h)
+  } else if (sink > 0) {
+    rounding.tokens = parse_tokens(fmt::format("{}-", sink));
+  }
   about(name, [&] {
     check_token_choice(dimension, rule);
     check_rows_of_tokens(dimension, rule);
