@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "error.h"
+#include "format/format_properties.h"
 
 namespace fakequant {
 namespace {
@@ -80,6 +81,11 @@ std::vector<FormatOption> options_of(const CacheTokens& tokens) {
   if (tokens.recent > 0) kept += fmt::format("{}{}{}", kept.empty() ? "" : ",", kRecentWord, tokens.recent);
   if (!kept.empty()) options.push_back({std::string(kKeepKey), kept});
   return options;
+}
+
+Format for_cache(Format format) {
+  if (has_scale(format) && !format.per && !shares_scale_across_rows(format)) format.per = Span::row;
+  return format;
 }
 
 bool reads_in_full(const CacheTokens& tokens, std::int64_t query, std::int64_t token) {

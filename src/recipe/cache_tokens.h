@@ -38,6 +38,9 @@ CacheTokens make_cache_tokens(const std::vector<FormatOption>& options);
 // The options that make_cache_tokens reads back to the same.
 std::vector<FormatOption> options_of(const CacheTokens& tokens);
 
+// The format with the span filled in for the cache, which has each head of a token by itself.
+Format for_cache(Format format);
+
 // Whether two queries may read a token differently: one in full, and one as it is rounded.
 inline bool depends_on_query(const CacheTokens& tokens) { return tokens.recent > 0 || tokens.group > 0; }
 

@@ -49,10 +49,7 @@ FormatText split_options(std::string_view text) {
 void check_cache_tokens(const Rule& rule) {
   const auto& [sink, recent, group] = rule.cache_tokens;
   if (rule.cache_tokens == CacheTokens()) return;
-  const auto& selector = rule.pattern.selector;
-  const bool is_of_cache =
-      selector.form == Selector::role && (selector.text == kKeyCacheRole || selector.text == kValueCacheRole);
-  if (rule.pattern.kind == SiteKind::weight || !is_of_cache) {
+  if (!is_about_cache(rule)) {
     throw usage_error(fmt::format("{} for what attention's cache holds, a:k_cache and a:v_cache",
                                   group > 0 ? "per=channel is" : "keep= is"));
   }
@@ -133,6 +130,12 @@ void check_rule(const Rule& rule) {
     throw usage_error("imatrix= is for weights: an importance matrix weighs a weight's columns");
   }
   if (!is_weight && uses_hessian(format)) throw usage_error("fit=gptq is for weights: it rounds a matrix as a whole");
+}
+
+bool is_about_cache(const Rule& rule) {
+  const auto& selector = rule.pattern.selector;
+  return rule.pattern.kind == SiteKind::activation && selector.form == Selector::role &&
+         (selector.text == kKeyCacheRole || selector.text == kValueCacheRole);
 }
 
 std::vector<FormatOption> options_beside_format(const Rule& rule) {

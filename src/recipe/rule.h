@@ -46,6 +46,9 @@ void check_rule(const Rule& rule);
 // Throws a usage error where a rule for these sites can have no accumulator.
 void check_accumulated(const SitePattern& pattern);
 
+// Whether the rule is about what attention's cache holds.
+bool is_about_cache(const Rule& rule);
+
 // The options that follow the format's in the rule's text: those of its accumulator and of the cache's tokens.
 std::vector<FormatOption> options_beside_format(const Rule& rule);
 
