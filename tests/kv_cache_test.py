@@ -61,6 +61,24 @@ class KvCacheTest(ProgramTest):
         together, alone = self.evaluate(("v", recipe)), self.evaluate(("v", recipe), arguments=("-b", 1))
         self.assertEqual(self.figures(together["v"]), self.figures(alone["v"]))
 
+    def test_queries_read_recent_tokens_in_full(self):
+        def rules(*options, span=""):
+            return "rules:\n" + "".join(f"- activations: {role}\n  format: int3\n{span}" + "".join(f"  keep: {keep}\n" for keep in options)
+                                        for role in ("k_cache", "v_cache"))
+        of = self.evaluate(("none", rules()), ("zero", rules("sink:0,recent:0")), ("some", rules("recent:16")), ("more", rules("recent:100")),
+                           ("all", rules(f"recent:{CTX}")), ("sink", rules("sink:1")), ("channels", rules(span="  per: channel\n  group: 50\n")))
+        self.assertEqual(self.figures(of["none"]), self.figures(of["zero"]))
+        divergence = {name: of[name]["kld"]["mean"] for name in of}
+        self.assertEqual(divergence["all"], 0)
+        self.assertLess(0, divergence["more"])
+        self.assertLess(divergence["more"], divergence["some"])
+        self.assertLess(divergence["some"], divergence["none"])
+        self.assertNotEqual(divergence["sink"], divergence["none"])
+        self.assertEqual({site["elements"] for site in of["sink"]["sites"]}, {2 * (CTX - 1) * HEADS * HEAD})
+        for site in of["channels"]["sites"]:  # two complete groups of each chunk
+            self.assertEqual((site["rows"], site["columns"]), (2 * 2 * HEADS * HEAD, 50))
+            self.assertEqual(site["format"], "int3,per=channel,group=50")
+
     def test_values_inside_attention_have_roles(self):
         listed = self.measure("sites", MODEL)["activations"]
         for role, site in (("q", "Qcur-3"), ("k_cache", "k_cache-3"), ("v_cache", "v_cache-3"), ("attn_scores", "kq-3"),
@@ -81,6 +99,10 @@ class KvCacheTest(ProgramTest):
         self.refuse(2, "a row of scores has values of tokens that the query does not see", *eval_, "--rule", "a:attn_scores=int8")
         self.refuse(2, "matches no activation", *eval_, *NATIVE, "--rule", "a:attn_probs=bf16")  # flash attention shows none
         self.refuse(2, "the cache is held in q8_0, and what is rounded already", *eval_, "-ctk", "q8_0", "--rule", "a:k_cache=bf16")
+        for options in ("keep=recent:8", "per=channel"):
+            self.refuse(2, "need f32 arithmetic", *eval_, *NATIVE, "--rule", f"a:k_cache=int4,{options}")
+            self.refuse(2, "with flash attention off", *eval_, "-fa", "on", "--rule", f"a:k_cache=int4,{options}")
+            self.refuse(2, "a:k_cache and a:v_cache", *eval_, "--rule", f"a:Kcur=int4,{options}")
         self.refuse(2, "the recipe of variant.*no type of the cache", *eval_, "--recipe", self.recipe("r", "cache_type_k: q7\n")[2:])
         self.refuse(2, "the recipe of variant.*take on, off or auto", *eval_, "--recipe", self.recipe("r", "flash_attn: maybe\n")[2:])
         self.refuse(2, "flash attention, which is off", *eval_, "--recipe", self.recipe("r", "cache_type_v: q8_0\nflash_attn: off\n")[2:])

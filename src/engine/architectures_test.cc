@@ -289,6 +289,32 @@ TEST_P(Architecture, RoundsWhatTheCacheHoldsAsACacheOfThatTypeDoes) {
   EXPECT_EQ(logits_of(serial, kTokens), logits_of(rounded, kTokens));
 }
 
+// Where the model's own products with the cache do not depend on it, in full precision.
+TEST_P(Architecture, ReadsTokensOfTheCacheInFullWhateverIsEvaluatedTogether) {
+  if (!load(GetParam())) return;
+  const Model model({GetParam()}, {}, Arithmetic::f32);
+  Context context(model, kReference);
+  const auto exact = logits_of(context, kTokens);
+  const bool is_same_in_pieces = logits_of(context, 5) == exact;
+  const auto kept = rules_of_cache(context, "int3,keep=recent:24");
+  if (kept.empty()) return;
+  try {
+    context.set_recipe(kept);
+  } catch (const Error& error) {  // an indexer that reads the cache in a way of its own
+    EXPECT_THAT(error.what(), testing::HasSubstr(" reads this cache"));
+    return;
+  }
+  EXPECT_EQ(logits_of(context, kTokens), exact);
+  for (const auto* format : {"int3,keep=sink:2,recent:6", "int3,mode=asym,per=channel,group=7"}) {
+    context.set_recipe(rules_of_cache(context, format));
+    const auto together = logits_of(context, kTokens);
+    EXPECT_NE(together, exact) << format;
+    if (is_same_in_pieces) {
+      EXPECT_EQ(logits_of(context, 5), together) << format;
+    }
+  }
+}
+
 TEST_P(Architecture, ComputesTheSameInASharedContext) {
   if (!load(GetParam())) return;
   for (const auto arithmetic : {Arithmetic::f32, Arithmetic::native}) {

@@ -69,34 +69,46 @@ std::int64_t row_number(const ggml_tensor& numbers, std::int64_t index) {
   return *reinterpret_cast<const std::int64_t*>(at);
 }
 
-void store_row(ggml_type type, const float* values, std::byte* row, std::int64_t length) {
-  switch (type) {
+}  // namespace
+
+std::optional<CacheWrite> cache_write_of(const ggml_tensor& node) {
+  if (node.op != GGML_OP_SET_ROWS || node.view_src == nullptr || node.src[0] == nullptr) return std::nullopt;
+  const auto& cache = whole_of(node);
+  const auto of_keys = number_after(kKeyCache, cache.name), of_values = number_after(kValueCache, cache.name);
+  if (!of_keys && !of_values) return std::nullopt;
+  return CacheWrite{of_keys.has_value(), of_keys ? *of_keys : *of_values, shape_of_values(*node.src[0])};
+}
+
+const ggml_tensor& whole_of(const ggml_tensor& view) {
+  const auto* whole = &view;
+  while (whole->view_src != nullptr) whole = whole->view_src;
+  return *whole;
+}
+
+std::size_t place_of_row(const ggml_tensor& node, std::int64_t row) {
+  const auto number = row_number(*node.src[1], row);
+  if (number < 0 || number >= node.ne[1]) throw Error(fmt::format("{} has no row {}", node.name, number));
+  return node.view_offs + static_cast<std::size_t>(number) * node.nb[1];
+}
+
+void store_row(const ggml_tensor& cache, std::span<const float> values, std::byte* row) {
+  const auto length = static_cast<std::int64_t>(values.size());
+  switch (cache.type) {
     case GGML_TYPE_F32:
-      std::memcpy(row, values, static_cast<std::size_t>(length) * sizeof(float));
+      std::memcpy(row, values.data(), values.size_bytes());
       return;
     case GGML_TYPE_F16:
-      ggml_fp32_to_fp16_row(values, reinterpret_cast<ggml_fp16_t*>(row), length);
+      ggml_fp32_to_fp16_row(values.data(), reinterpret_cast<ggml_fp16_t*>(row), length);
       return;
     case GGML_TYPE_BF16:
-      ggml_fp32_to_bf16_row(values, reinterpret_cast<ggml_bf16_t*>(row), length);
+      ggml_fp32_to_bf16_row(values.data(), reinterpret_cast<ggml_bf16_t*>(row), length);
       return;
     default:
       throw usage_error(
           fmt::format("the cache is held in {}, and what is rounded already cannot be rounded to another format: hold "
                       "it in f32, f16 or bf16",
-                      ggml_type_name(type)));
+                      ggml_type_name(cache.type)));
   }
-}
-
-}  // namespace
-
-std::optional<CacheWrite> cache_write_of(const ggml_tensor& node) {
-  if (node.op != GGML_OP_SET_ROWS || node.view_src == nullptr || node.src[0] == nullptr) return std::nullopt;
-  const auto* cache = node.view_src;
-  while (cache->view_src != nullptr) cache = cache->view_src;
-  const auto of_keys = number_after(kKeyCache, cache->name), of_values = number_after(kValueCache, cache->name);
-  if (!of_keys && !of_values) return std::nullopt;
-  return CacheWrite{of_keys.has_value(), of_keys ? *of_keys : *of_values, shape_of_values(*node.src[0])};
 }
 
 void read_cache_write(const ggml_tensor& node, std::vector<float>& values) {
@@ -108,12 +120,11 @@ void read_cache_write(const ggml_tensor& node, std::vector<float>& values) {
 
 void replace_cache_write(const ggml_tensor& node, std::span<const float> values) {
   check_reachable(node);
+  const auto& cache = whole_of(node);
   const auto length = node.src[0]->ne[0];
   for (std::int64_t r = 0; r < node.src[0]->ne[1]; ++r) {
-    const auto row = row_number(*node.src[1], r);
-    if (row < 0 || row >= node.ne[1]) throw Error(fmt::format("{} has no row {}", node.name, row));
-    store_row(node.type, values.data() + r * length,
-              static_cast<std::byte*>(node.data) + static_cast<std::size_t>(row) * node.nb[1], length);
+    store_row(cache, values.subspan(static_cast<std::size_t>(r * length), static_cast<std::size_t>(length)),
+              static_cast<std::byte*>(cache.data) + place_of_row(node, r));
   }
 }
 

@@ -7,6 +7,8 @@
 // of each token, contiguous.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <vector>
@@ -25,6 +27,16 @@ struct CacheWrite {
 
 // None for a node that writes into no such cache.
 std::optional<CacheWrite> cache_write_of(const ggml_tensor& node);
+
+// The tensor that a view of it shows a part of: of a node that writes into a cache, the whole cache.
+const ggml_tensor& whole_of(const ggml_tensor& view);
+
+// Where the node writes a row of its source: so many bytes after the cache's beginning. Throws an Error for a row that
+// the cache has not.
+std::size_t place_of_row(const ggml_tensor& node, std::int64_t row);
+
+// Stores values in the cache's type. Throws a usage error where that is a quantized one.
+void store_row(const ggml_tensor& cache, std::span<const float> values, std::byte* row);
 
 // The values that the node writes, in float32 as they were computed, in the order of the shape. Throws an Error where
 // the host cannot reach them.

@@ -228,6 +228,7 @@ void Context::watch_graph(const GraphShape& shape) {
     kept.resize(llama_state_seq_get_size(get(), place_));
     kept.resize(llama_state_seq_get_data(get(), kept.data(), kept.size(), place_));
   }
+  const auto held = tap_->fingerprint_of_caches(position);
   forget(sequence);
   // All nodes are asked for before any is computed: where the processor computes all of them, it may stop at once.
   if (!model_->is_offloaded()) {
@@ -248,6 +249,12 @@ void Context::watch_graph(const GraphShape& shape) {
       throw Error(fmt::format("llama.cpp cannot restore the {} tokens that {} had read", position, model_->path()));
     }
     position_ = position;
+    if (tap_->fingerprint_of_caches(position) != held) {
+      throw Error(
+          fmt::format("llama.cpp put the {} tokens that {} had read elsewhere in the cache, where keep= and "
+                      "per=channel do not find them: give -b as many tokens as the context has",
+                      position, model_->path()));
+    }
   }
   constexpr int kAborted = 2;
   if (status != 0 && status != kAborted) {

@@ -10,6 +10,7 @@
 #include <set>
 
 #include "error.h"
+#include "format/fake_quantize.h"
 
 namespace fakequant {
 namespace {
@@ -144,6 +145,134 @@ TEST(Context, ForgetsAccumulatorsWithTheirRecipe) {
   context.set_recipe({});
   EXPECT_EQ(logits_of(context, tokens, 40), exact);
   EXPECT_THROW(Context(demo_model(), {kContext, 2}, recipe_of(rules)), Error);  // in native arithmetic
+}
+
+// How many of the first tokens have the same logits.
+std::size_t same_tokens(const std::vector<float>& a, const std::vector<float>& b) {
+  const auto width = static_cast<std::size_t>(demo_model().vocabulary_size());
+  const auto first = static_cast<std::size_t>(std::mismatch(a.begin(), a.end(), b.begin()).first - a.begin());
+  return first / width;
+}
+
+class RoundedCache : public testing::Test {
+ protected:
+  std::vector<float> logits(const std::vector<std::string>& rules, std::size_t together = 40) {
+    context_.set_recipe(recipe_of(rules));
+    return logits_of(context_, some_tokens(40), together);
+  }
+  // How many tokens a rule leaves as they are.
+  std::size_t unchanged(const std::string& rule) { return same_tokens(logits({rule}), exact_); }
+
+  const ContextOptions options_{.ctx_size = kContext, .threads = 1, .arithmetic = Arithmetic::f32};
+  Context context_{demo_model(), options_, {}};
+  const std::vector<float> exact_ = logits({});
+};
+
+TEST_F(RoundedCache, IsReadInFullByQueriesThatKeepIt) {
+  for (const std::string role : {"a:k_cache", "a:v_cache"}) {
+    EXPECT_EQ(logits({role + "=int2,keep=recent:40"}), exact_);
+    const auto plain = logits({role + "=int2"});
+    EXPECT_EQ(logits({role + "=int2,keep=sink:0,recent:0"}), plain);
+    EXPECT_NE(plain, exact_);
+    // In the last layer a token differs as soon as its query reads one that is rounded.
+    EXPECT_EQ(unchanged(role + "@5=int2,keep=recent:9"), 9u);
+    EXPECT_EQ(unchanged(role + "@5=int2,keep=sink:4"), 4u);
+  }
+  EXPECT_EQ(unchanged("a:k_cache@5=int2,keep=sink:4,recent:9"), 13u);
+}
+
+TEST_F(RoundedCache, IsReadInFullUntilAGroupIsComplete) {
+  for (const std::string role : {"a:k_cache", "a:v_cache"}) {
+    const auto rule = role + "@5=int2,mode=asym,per=channel,group=";
+    EXPECT_EQ(logits({rule + "41"}), exact_);
+    EXPECT_EQ(unchanged(rule + "40"), 39u);
+    EXPECT_EQ(unchanged(rule + "8"), 7u);
+    EXPECT_EQ(unchanged(rule + "8,keep=recent:20"), 20u);
+  }
+  EXPECT_EQ(unchanged("a:k_cache@5=int2,mode=asym,per=channel,group=8,keep=sink:3"), 10u);
+}
+
+TEST_F(RoundedCache, IsReadTheSameWhateverIsEvaluatedTogether) {
+  const std::vector<std::string> rules = {"a:k_cache=int2,mode=asym,per=channel,group=6,keep=sink:2,recent:5",
+                                          "a:v_cache=int2,mode=asym,per=block,keep=recent:11"};
+  const auto together = logits(rules);
+  EXPECT_NE(together, exact_);
+  for (const std::size_t pieces : {1, 7, 16}) EXPECT_EQ(logits(rules, pieces), together) << pieces;
+  EXPECT_EQ(exact_logits_under(rules, 7, 2), together) << "threads";
+  // And in a context that is shared, by turns, and after a part was forgotten.
+  const auto tokens = some_tokens(40);
+  const auto shared = std::make_shared<SharedContext>(2);
+  Context exact(demo_model(), options_, {}, {}, shared), rounded(demo_model(), options_, recipe_of(rules), {}, shared);
+  for (auto* context : {&exact, &rounded, &exact, &rounded}) context->evaluate({tokens.data(), 10});
+  std::vector<float> last;
+  for (auto* context : {&exact, &rounded}) {
+    context->forget_from(10);
+    context->evaluate({tokens.data() + 10, 30});
+    last.assign(context->logits(29).begin(), context->logits(29).end());
+  }
+  EXPECT_EQ(last, std::vector<float>(together.end() - static_cast<std::ptrdiff_t>(last.size()), together.end()));
+}
+
+TEST_F(RoundedCache, HasTheChannelsOfAGroupAsRows) {
+  for (const std::string role : {"k_cache", "v_cache"}) {
+    std::vector<float> values;  // [token][head][channel of it]
+    context_.observe(recipe_of({"a:" + role + "@0=int2"}),
+                     [&](const ActivationSite&, std::span<const float> run, std::int64_t) {
+                       values.insert(values.end(), run.begin(), run.end());
+                     });
+    logits({"a:" + role + "@0=int2,mode=asym,per=channel,group=8"}, 7);
+    context_.observe({}, {});
+    constexpr std::size_t kGroup = 8, kWidth = 128;
+    ASSERT_EQ(values.size(), 40 * kWidth);
+    const auto format = parse_format("int2,mode=asym,per=row");
+    RoundingErrors expected;
+    for (std::size_t first = 0; first < 40; first += kGroup) {
+      for (std::size_t c = 0; c < kWidth; ++c) {
+        std::vector<float> channel;
+        for (auto t = first; t < first + kGroup; ++t) channel.push_back(values[t * kWidth + c]);
+        expected.add(fake_quantize(format, channel));
+      }
+    }
+    const auto counters = context_.counters();
+    EXPECT_EQ(counters[0].errors.changed, expected.changed) << role;
+    EXPECT_NEAR(counters[0].errors.sum_error2 / expected.sum_error2, 1, 1e-12) << role;
+    // Each value is put back where it was: with a scale of its own it stays the same.
+    EXPECT_EQ(logits({"a:" + role + "=int2,per=channel,group=1"}), exact_);
+    const auto close = logits({"a:" + role + "=int16,per=channel,group=8"});
+    for (std::size_t i = 0; i < close.size(); ++i) ASSERT_NEAR(close[i], exact_[i], 0.05) << role;
+  }
+}
+
+TEST_F(RoundedCache, CountsTheValuesThatAreRounded) {
+  logits({"a:k_cache@1=int2,per=channel,group=16", "a:v_cache@1=int4,keep=sink:4,recent:8"}, 9);
+  const auto counters = context_.counters();
+  ASSERT_EQ(counters.size(), 2u);
+  const auto& keys = counters[counters[0].site == "k_cache-1" ? 0 : 1];
+  const auto& values = counters[counters[0].site == "k_cache-1" ? 1 : 0];
+  EXPECT_EQ(keys.format, "int2,per=channel,group=16");
+  EXPECT_EQ(keys.columns, 16);
+  EXPECT_EQ(keys.rows, 2 * 128);  // of two heads of 64 channels
+  EXPECT_EQ(values.rows, 36 * 2);
+}
+
+TEST(Context, RefusesToKeepTokensOfTheCacheWhereItComputesNoProducts) {
+  const auto refusal_in = [&](const ContextOptions& options, const std::string& rule) -> std::string {
+    try {
+      Context(demo_model(), options, recipe_of({rule}));
+    } catch (const Error& error) {
+      EXPECT_EQ(error.failure(), Failure::usage);
+      return error.what();
+    }
+    return "accepted";
+  };
+  const ContextOptions native{kContext, 2};
+  ContextOptions fused{.ctx_size = kContext, .threads = 2, .arithmetic = Arithmetic::f32};
+  fused.attention.flash = FlashAttention::on;
+  for (const auto* rule : {"a:k_cache=int4,keep=recent:8", "a:k_cache=int4,per=channel"}) {
+    EXPECT_THAT(refusal_in(native, rule), testing::HasSubstr("need f32 arithmetic"));
+    EXPECT_THAT(refusal_in(fused, rule), testing::HasSubstr("with flash attention off"));
+  }
+  EXPECT_EQ(refusal_in(native, "a:k_cache=int4,keep=sink:8"), "accepted");
 }
 
 TEST(Context, TakesAnotherRecipeInTheMiddleOfAText) {

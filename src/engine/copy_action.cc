@@ -61,6 +61,7 @@ NodePlan CopyAction::plan(const WatchedGraph& graph) const {
   const auto buffer = std::make_shared<std::vector<float>>();
   std::map<int, std::shared_ptr<CopiedSite>> sites;  // by node
   for (std::size_t r = 0; r < rules_.size(); ++r) {
+    if (rules_[r].cache_tokens.group > 0) continue;  // its scales span more tokens than a node has
     for (const auto& named : find_named_sites({rules_[r]}, graph, watch_.layers())) {
       const auto dimension = watch_.token_dimension(named.site->site.name);
       try {

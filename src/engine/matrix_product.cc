@@ -43,7 +43,7 @@ namespace {
 
 using F = hn::CappedTag<float, 16>;
 
-constexpr std::int64_t kPart = 256;  // values along k of a partial sum
+constexpr std::int64_t kPart = kProductPart;
 constexpr std::int64_t kVectors = 2;
 constexpr std::int64_t kLanes = hn::MaxLanes(F());
 constexpr std::int64_t kColumns = kVectors * kLanes;   // results of a tile for one input

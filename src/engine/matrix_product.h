@@ -23,6 +23,9 @@ struct FactorRows {
   std::int64_t stride = 0;
 };
 
+// The values along k of a partial sum.
+inline constexpr std::int64_t kProductPart = 256;
+
 // Gives `count` rows of a second factor from `first` on. They may be written to `scratch`, which has room for them. It
 // is called by several threads at once, for different rows.
 using RowReader = std::function<FactorRows(std::int64_t first, std::int64_t count, float* scratch)>;

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "engine/accumulated_product.h"
+#include "engine/cached_product.h"
 #include "engine/gelu.h"
 #include "engine/named_sites.h"
 #include "engine/tensor_rows.h"
@@ -33,11 +34,11 @@ class ComputedNode : public NodeAction {
   }
   void after(const NodeVisit& visit) final {
     visit.tensor->flags = flags_;
-    if ((flags_ & GGML_TENSOR_FLAG_COMPUTE) != 0) compute(*visit.tensor);
+    if ((flags_ & GGML_TENSOR_FLAG_COMPUTE) != 0) compute(*visit.tensor, visit.tokens);
   }
 
  private:
-  virtual void compute(ggml_tensor& node) = 0;
+  virtual void compute(ggml_tensor& node, const TokenBatch& tokens) = 0;
 
   std::int32_t flags_ = 0;
 };
@@ -131,14 +132,23 @@ class Multiplication {
 // MUL_MAT: result[:, m, s] = factor[:, :, s / r] * input[:, m, s], where the input has r times as many matrices.
 class Product : public ComputedNode {
  public:
-  explicit Product(Multiplication multiplication) : multiplication_(std::move(multiplication)) {}
+  Product(Multiplication multiplication, std::shared_ptr<const FullCaches> full_caches)
+      : multiplication_(std::move(multiplication)), full_caches_(std::move(full_caches)) {}
 
  private:
-  void compute(ggml_tensor& node) override {
+  void compute(ggml_tensor& node, const TokenBatch& tokens) override {
     const auto& factor = *node.src[0];
-    const auto& input = *node.src[1];
     check_operand(node, factor);
-    const Inputs inputs(node, input);
+    const Inputs inputs(node, *node.src[1]);
+    const auto products_with = [&](const ggml_tensor& other) { return products_of(node, other, inputs); };
+    if (const auto* cache = full_caches_->of_factor(factor)) {
+      return multiply_cached(factor, *cache, tokens, products_with, multiplication_);
+    }
+    multiplication_(products_with(factor), factor.ne[0], factor.ne[1]);
+  }
+
+  std::vector<MatrixProduct> products_of(const ggml_tensor& node, const ggml_tensor& factor, const Inputs& inputs) {
+    const auto& input = *node.src[1];
     std::vector<MatrixProduct> products;
     for (std::int64_t fourth = 0; fourth < input.ne[3]; ++fourth) {
       for (std::int64_t third = 0; third < input.ne[2]; ++third) {
@@ -152,10 +162,11 @@ class Product : public ComputedNode {
         }
       }
     }
-    multiplication_(products, factor.ne[0], factor.ne[1]);
+    return products;
   }
 
   Multiplication multiplication_;
+  std::shared_ptr<const FullCaches> full_caches_;
 };
 
 // MUL_MAT_ID: each token has the numbers of its experts; result[:, e, t] = factor[:, :, ids[e, t]] * input[:, e, t], or
@@ -165,7 +176,7 @@ class ExpertProduct : public ComputedNode {
   explicit ExpertProduct(Multiplication multiplication) : multiplication_(std::move(multiplication)) {}
 
  private:
-  void compute(ggml_tensor& node) override {
+  void compute(ggml_tensor& node, const TokenBatch&) override {
     const auto& factor = *node.src[0];
     const auto& ids = *node.src[2];
     check_operand(node, factor);
@@ -200,7 +211,7 @@ class LookUp : public ComputedNode {
   explicit LookUp(std::shared_ptr<const StreamedWeights> streamed) : streamed_(std::move(streamed)) {}
 
  private:
-  void compute(ggml_tensor& node) override {
+  void compute(ggml_tensor& node, const TokenBatch&) override {
     const auto &weight = *node.src[0], &ids = *node.src[1];
     check_operand(node, weight);
     const auto reader = changed_row_reader(weight, 0, 0, *streamed_);
@@ -223,7 +234,7 @@ class Gelu : public ComputedNode {
   Gelu(int threads, Activation activation) : threads_(threads), activation_(activation) {}
 
  private:
-  void compute(ggml_tensor& node) override {
+  void compute(ggml_tensor& node, const TokenBatch&) override {
     const auto width = node.ne[0];
     const bool is_gated = node.op == GGML_OP_GLU;
     const auto *of = node.src[0], *gate = is_gated ? node.src[1] : nullptr;
@@ -266,8 +277,14 @@ bool has_accumulator(const Recipe& recipe) {
   return std::any_of(recipe.begin(), recipe.end(), [](const Rule& rule) { return rule.accumulator.has_value(); });
 }
 
-std::shared_ptr<NodeAction> product_at(const GraphNode& node, const Multiplication& multiplication) {
-  if (node.op == GGML_OP_MUL_MAT) return std::make_shared<Product>(multiplication);
+bool has_reading_queries(const Recipe& recipe) {
+  return std::any_of(recipe.begin(), recipe.end(),
+                     [](const Rule& rule) { return depends_on_query(rule.cache_tokens); });
+}
+
+std::shared_ptr<NodeAction> product_at(const GraphNode& node, const Multiplication& multiplication,
+                                       const std::shared_ptr<const FullCaches>& full_caches) {
+  if (node.op == GGML_OP_MUL_MAT) return std::make_shared<Product>(multiplication, full_caches);
   if (node.op == GGML_OP_MUL_MAT_ID) return std::make_shared<ExpertProduct>(multiplication);
   return nullptr;
 }
@@ -294,8 +311,16 @@ std::vector<std::string> ReferenceArithmetic::not_streamable(const Graph& graph)
 }
 
 void ReferenceArithmetic::check(const Recipe& recipe) const {
-  if (is_enabled_ || !has_accumulator(recipe)) return;
-  throw usage_error("acc= needs f32 arithmetic: in native arithmetic llama.cpp keeps the sums of products as it does");
+  if (is_enabled_) return;
+  if (has_accumulator(recipe)) {
+    throw usage_error(
+        "acc= needs f32 arithmetic: in native arithmetic llama.cpp keeps the sums of products as it does");
+  }
+  if (has_reading_queries(recipe)) {
+    throw usage_error(
+        "keep=recent: and per=channel need f32 arithmetic: in native arithmetic llama.cpp's own products read the "
+        "cache, each token in one way");
+  }
 }
 
 NodePlan ReferenceArithmetic::plan(const WatchedGraph& graph) const {
@@ -312,8 +337,9 @@ NodePlan ReferenceArithmetic::plan(const WatchedGraph& graph) const {
     const auto& node = graph.nodes[i];
     if (node.type != GGML_TYPE_F32) continue;
     const auto found = accumulators.find(i);
-    auto action = product_at(node, {threads_, memory_, streamed_,
-                                    found == accumulators.end() ? std::nullopt : std::optional(found->second)});
+    auto action = product_at(
+        node, {threads_, memory_, streamed_, found == accumulators.end() ? std::nullopt : std::optional(found->second)},
+        full_caches_);
     if (is_streamed_look_up(node, *streamed_)) action = std::make_shared<LookUp>(streamed_);
     if (const auto activation = rounded_activation(node)) action = std::make_shared<Gelu>(threads_, activation);
     if (!action) continue;

@@ -7,14 +7,18 @@
 // names. Everything else (norms, rotations, softmax, sums) llama.cpp computes in float32 by itself, as long as
 // attention is not fused: its kernel of flash attention rounds keys and values to F16.
 //
+// Products with attention's cache read some tokens in full where rules say so (full_cache.h).
+//
 // Where a rule gives a product an accumulator, the product's sums are kept in that (accumulated_product.h).
 #pragma once
 
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "engine/changed_weights.h"
+#include "engine/full_cache.h"
 #include "engine/graph_watch.h"
 #include "engine/matrix_product.h"
 #include "engine/node_action.h"
@@ -27,8 +31,9 @@ using StreamedWeights = std::map<std::string, ChangedWeight, std::less<>>;
 
 class ReferenceArithmetic {
  public:
-  // The watch must outlive this.
-  ReferenceArithmetic(const GraphWatch& watch, int threads) : watch_(watch), threads_(threads) {}
+  // The watch must outlive this. `full_caches`: where what rules keep in full is.
+  ReferenceArithmetic(const GraphWatch& watch, std::shared_ptr<const FullCaches> full_caches, int threads)
+      : watch_(watch), full_caches_(std::move(full_caches)), threads_(threads) {}
 
   // Computes products and GELUs from now on, in every graph that is planned.
   void enable() { is_enabled_ = true; }
@@ -40,7 +45,8 @@ class ReferenceArithmetic {
   // The streamed weights that a graph reads in a way that is not computed here.
   std::vector<std::string> not_streamable(const Graph& graph) const;
 
-  // Throws a usage error where a rule gives an accumulator, and products are not computed here.
+  // Throws a usage error where a rule gives an accumulator, or has queries read the cache differently, and products are
+  // not computed here.
   void check(const Recipe& recipe) const;
 
   // Keeps sums as these rules say, in every graph that is planned from now on. The recipe is one that check() and
@@ -52,6 +58,7 @@ class ReferenceArithmetic {
 
  private:
   const GraphWatch& watch_;
+  std::shared_ptr<const FullCaches> full_caches_;
   int threads_;
   bool is_enabled_ = false;
   Recipe recipe_;

@@ -8,8 +8,10 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "engine/full_cache.h"
 #include "engine/graph_watch.h"
 #include "engine/node_action.h"
 #include "engine/site_counters.h"
@@ -22,11 +24,14 @@ class RoundedSite;
 
 class RoundAction {
  public:
-  // The watch must outlive this.
-  RoundAction(const GraphWatch& watch, int threads) : watch_(watch), threads_(threads) {}
+  // The watch must outlive this. What rules keep in full goes into `full_caches`.
+  RoundAction(const GraphWatch& watch, int threads,
+              std::shared_ptr<FullCaches> full_caches = std::make_shared<FullCaches>())
+      : watch_(watch), threads_(threads), full_caches_(std::move(full_caches)) {}
 
   // Rounds by these rules from now on; all counters start at zero. Throws a usage error when a rule matches nothing,
-  // and as make_site_rounding does; then the recipe and the counters stay as they were. Returns the plan of each graph
+  // when one has queries read the cache differently and other operations than products read it, and as
+  // make_site_rounding does; then the recipe and the counters stay as they were. Returns the plan of each graph
   // that has been watched.
   std::map<GraphShape, NodePlan> set_recipe(const Recipe& recipe);
 
@@ -46,6 +51,7 @@ class RoundAction {
 
   const GraphWatch& watch_;
   int threads_;
+  std::shared_ptr<FullCaches> full_caches_;
   Recipe recipe_;
   std::map<std::string, std::shared_ptr<RoundedSite>> sites_;  // by name
   RangeFiles ranges_;

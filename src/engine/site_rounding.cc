@@ -112,13 +112,17 @@ void check_token_choice(const TokenDimension& dimension, const Rule& rule) {
 SiteRounding make_site_rounding(const ActivationSite& site, const Rule& rule, const TokenDimension& dimension,
                                 RangeFiles& files) {
   const auto& name = site.site.name;
-  auto format = rule.format;
-  // The cache holds each head of a token by itself.
-  if (site.site.is_cache_write && has_scale(format) && !format.per && !shares_scale_across_rows(format)) {
-    format.per = Span::row;
+  SiteRounding rounding{for_activation(site.site.is_cache_write ? for_cache(rule.format) : rule.format),
+                        rule.pattern.tokens,
+                        dimension,
+                        {},
+                        random_key(rule.format.seed, name)};
+  const auto& [sink, recent, group] = rule.cache_tokens;
+  if (group > 0) {
+    rounding.token_dimension = {TokenDimension::none, 0, false, {}};  // rows are channels (channel_groups.h)
+  } else if (sink > 0) {
+    rounding.tokens = parse_tokens(fmt::format("{}-", sink));
   }
-  SiteRounding rounding{
-      for_activation(std::move(format)), rule.pattern.tokens, dimension, {}, random_key(rule.format.seed, name)};
   about(name, [&] {
     check_token_choice(dimension, rule);
     check_rows_of_tokens(dimension, rule);

@@ -9,12 +9,15 @@
 // Only this file knows all of them, and it holds nothing but them.
 #pragma once
 
+#include <cstddef>
 #include <map>
+#include <memory>
 #include <vector>
 
 #include "engine/changed_weights.h"
 #include "engine/copy_action.h"
 #include "engine/embedding_jitter.h"
+#include "engine/full_cache.h"
 #include "engine/graph_walk.h"
 #include "engine/graph_watch.h"
 #include "engine/layer_skip.h"
@@ -34,8 +37,8 @@ class Tap {
         walk_(watch_, [this] { skip_.restore_flags(); }),
         copies_(watch_, threads),
         observing_(watch_),
-        arithmetic_(watch_, threads),
-        rounding_(watch_, threads) {}
+        arithmetic_(watch_, full_caches_, threads),
+        rounding_(watch_, threads, full_caches_) {}
   Tap(const Tap&) = delete;  // its parts hold each other's addresses
   Tap& operator=(const Tap&) = delete;
 
@@ -97,6 +100,9 @@ class Tap {
 
   std::vector<SiteCounters> counters() const { return rounding_.counters(); }
 
+  // A number that differs where the first tokens lie elsewhere in a cache that is also kept in full (full_cache.h).
+  std::size_t fingerprint_of_caches(int tokens) const { return full_caches_->fingerprint(tokens); }
+
  private:
   bool is_active() const;
   template <typename Action>
@@ -104,6 +110,7 @@ class Tap {
 
   GraphWatch& watch_;
   GraphWalk walk_;
+  std::shared_ptr<FullCaches> full_caches_ = std::make_shared<FullCaches>();
   CopyAction copies_;
   EmbeddingJitter jitter_;
   ObserveAction observing_;

@@ -39,6 +39,9 @@ struct TokenBatch {
   std::vector<std::int32_t> tokens{};           // which they are
 };
 
+// The position in the sequence alone.
+inline std::int64_t position_in_text(std::uint64_t position) { return static_cast<std::uint32_t>(position); }
+
 // How the values of a node, contiguous and row by row, divide into tokens: token t has `outer` runs of
 // `inner` values, the first at t x inner, the others each `tokens` x inner further.
 struct TokenLayout {

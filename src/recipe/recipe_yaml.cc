@@ -109,8 +109,8 @@ class RecipeReader {
     YAML::Node format;
     std::vector<FormatOption> options;
     std::vector<YAML::Node> option_nodes;
-    std::vector<FormatOption> of_accumulator;
-    YAML::Node accumulator;  // the first of those
+    std::vector<FormatOption> of_accumulator, of_cache;
+    YAML::Node accumulator, cache;  // the first of those
     std::set<std::string> seen;
     for (const auto& entry : node) {
       const auto key = scalar(entry.first);
@@ -137,6 +137,9 @@ class RecipeReader {
       } else if (is_accumulator_option(key)) {
         if (of_accumulator.empty()) accumulator.reset(entry.first);
         of_accumulator.push_back({key, value});
+      } else if (is_cache_option({key, value})) {
+        if (of_cache.empty()) cache.reset(entry.first);
+        of_cache.push_back({key, value});
       } else {
         options.push_back({key, value});
         option_nodes.push_back(entry.first);
@@ -156,6 +159,7 @@ class RecipeReader {
         rule.accumulator = make_accumulator(of_accumulator);
       });
     }
+    if (!of_cache.empty()) located(cache, [&] { rule.cache_tokens = make_cache_tokens(of_cache); });
     located(node, [&] { check_rule(rule); });
     return rule;
   }
@@ -279,9 +283,7 @@ std::string to_yaml(const Recipe& recipe) {
     }
     out << YAML::Key << "format" << YAML::Value << rule.format.name;
     auto options = options_of(rule.format);
-    if (rule.accumulator) {
-      for (auto& option : options_of(*rule.accumulator)) options.push_back(std::move(option));
-    }
+    for (auto& option : options_beside_format(rule)) options.push_back(std::move(option));
     for (const auto& [key, value] : options) out << YAML::Key << key << YAML::Value << value;
     out << YAML::EndMap;
   }

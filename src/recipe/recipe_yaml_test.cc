@@ -88,6 +88,17 @@ TEST(RecipeYaml, ReadsWhatARecipeSaysBesideItsRules) {
   EXPECT_THAT(refusal("cache_type_k: q8_0\nrules: []\n"), HasSubstr("rules: needs a list"));
 }
 
+TEST(RecipeYaml, TellsTheTokensOfTheCacheApart) {
+  const auto recipe = parse_recipe(
+      "rules:\n  - activations: k_cache\n    format: int2\n    mode: asym\n    per: channel\n    group: 64\n"
+      "    keep: sink:4,recent:128\n",
+      "r.yaml");
+  EXPECT_EQ(to_string(recipe), "a:k_cache=int2,mode=asym,per=channel,group=64,keep=sink:4,recent:128");
+  EXPECT_EQ(parse_recipe(to_yaml(recipe), "r.yaml"), recipe);
+  EXPECT_THAT(refusal("rules:\n  - activations: k_cache\n    format: int2\n    keep: last:4\n"),
+              StartsWith("r.yaml:4:5: bad keep=last:4"));
+}
+
 TEST(RecipeYaml, ReadsExceptionsOfARuleAndOfAllRules) {
   const auto recipe = parse_recipe(
       "except: [w:output, 'a:in(output)', 'w:ffn_down@0']\n"

@@ -11,29 +11,59 @@
 namespace fakequant {
 namespace {
 
-// Of "NAME[,KEY=VALUE]...": the options of an accumulator, and the text without them.
+// Of "NAME[,KEY=VALUE]...": the options that are not the format's, and the text without them.
 struct FormatText {
   std::string format;
-  std::vector<FormatOption> of_accumulator;
+  std::vector<FormatOption> of_accumulator, of_cache;
 };
 
-FormatText split_accumulator(std::string_view text) {
+FormatText split_options(std::string_view text) {
   FormatText split;
-  bool is_first = true;
+  bool is_first = true, follows_list = false;
   for (const auto piece : pieces_of(text)) {
     const auto equals = piece.find('=');
-    if (equals != std::string_view::npos && is_accumulator_option(piece.substr(0, equals))) {
-      split.of_accumulator.push_back({std::string(piece.substr(0, equals)), std::string(piece.substr(equals + 1))});
-      if (is_first) {
-        throw usage_error(fmt::format(
-            "{} follows a format: write mantissa23,{} to leave the result itself as it is computed", piece, text));
-      }
+    const bool has_key = equals != std::string_view::npos;
+    if (!has_key && follows_list) {  // keep=sink:4,recent:128
+      split.of_cache.back().value += "," + std::string(piece);
+      continue;
+    }
+    const FormatOption option{std::string(piece.substr(0, equals)),
+                              has_key ? std::string(piece.substr(equals + 1)) : ""};
+    const bool is_of_accumulator = has_key && is_accumulator_option(option.key);
+    const bool is_of_cache = has_key && is_cache_option(option);
+    if (is_first && (is_of_accumulator || is_of_cache)) {
+      throw usage_error(fmt::format(
+          "{} follows a format: write mantissa23,{} to leave the values themselves as they are computed", piece, text));
+    }
+    if (is_of_accumulator || is_of_cache) {
+      (is_of_cache ? split.of_cache : split.of_accumulator).push_back(option);
     } else {
       split.format += (is_first ? "" : ",") + std::string(piece);
     }
+    follows_list = is_of_cache && option.key == kKeepKey;
     is_first = false;
   }
   return split;
+}
+
+void check_cache_tokens(const Rule& rule) {
+  const auto& [sink, recent, group] = rule.cache_tokens;
+  if (rule.cache_tokens == CacheTokens()) return;
+  if (!is_about_cache(rule)) {
+    throw usage_error(fmt::format("{} for what attention's cache holds, a:k_cache and a:v_cache",
+                                  group > 0 ? "per=channel is" : "keep= is"));
+  }
+  if (!rule.pattern.tokens.is_all()) {
+    throw usage_error("keep= and per=channel say which tokens are rounded: leave out @tokens:");
+  }
+  if (group == 0) return;
+  const auto& format = rule.format;
+  if (!has_integer_scale(format) || format.per || is_rotated(format) || is_random(format.rounding)) {
+    throw usage_error(fmt::format(
+        "per=channel is for integers with scales of their own, such as int2 with mode=asym, without another per=, a "
+        "fixed range=, rotate= or round=stochastic; it does not go with {}",
+        to_string(format)));
+  }
 }
 
 }  // namespace
@@ -44,12 +74,13 @@ Rule parse_rule(std::string_view text) {
     throw usage_error(
         fmt::format("rule '{}' names no format: write SITE=FORMAT[,KEY=VALUE]..., such as w:ffn_norm=bf16", text));
   }
-  const auto split = split_accumulator(text.substr(equals + 1));
+  const auto split = split_options(text.substr(equals + 1));
   Rule rule{parse_site_pattern(text.substr(0, equals)), parse_format(split.format)};
   if (!split.of_accumulator.empty()) {
     check_accumulated(rule.pattern);
     rule.accumulator = make_accumulator(split.of_accumulator);
   }
+  rule.cache_tokens = make_cache_tokens(split.of_cache);
   check_rule(rule);
   return rule;
 }
@@ -70,6 +101,7 @@ void check_accumulated(const SitePattern& pattern) {
 void check_rule(const Rule& rule) {
   check_site_pattern(rule.pattern);
   if (rule.accumulator) check_accumulated(rule.pattern);
+  check_cache_tokens(rule);
   const auto& format = rule.format;
   const bool is_weight = rule.pattern.kind == SiteKind::weight;
   if (is_weight && format.per == Span::token) {
@@ -100,10 +132,21 @@ void check_rule(const Rule& rule) {
   if (!is_weight && uses_hessian(format)) throw usage_error("fit=gptq is for weights: it rounds a matrix as a whole");
 }
 
+bool is_about_cache(const Rule& rule) {
+  const auto& selector = rule.pattern.selector;
+  return rule.pattern.kind == SiteKind::activation && selector.form == Selector::role &&
+         (selector.text == kKeyCacheRole || selector.text == kValueCacheRole);
+}
+
+std::vector<FormatOption> options_beside_format(const Rule& rule) {
+  auto options = options_of(rule.cache_tokens);
+  if (rule.accumulator) std::ranges::copy(options_of(*rule.accumulator), std::back_inserter(options));
+  return options;
+}
+
 std::string format_text(const Rule& rule) {
   auto text = to_string(rule.format);
-  if (!rule.accumulator) return text;
-  for (const auto& [key, value] : options_of(*rule.accumulator)) text += fmt::format(",{}={}", key, value);
+  for (const auto& [key, value] : options_beside_format(rule)) text += fmt::format(",{}={}", key, value);
   return text;
 }
 

@@ -3,10 +3,11 @@
 //   PATTERN=FORMAT[,KEY=VALUE]...
 //
 //   w:ffn_norm@0-4,10=bf16,round=zero     a:ffn_norm=bf16     a:in(ffn_up)@last:2@tokens:1-=int8
-//   a:out(ffn_up)=mantissa23,acc=e8m13,every=32
+//   a:out(ffn_up)=mantissa23,acc=e8m13,every=32     a:k_cache=int2,per=channel,group=32,keep=recent:128
 //
 // The first '=' ends the pattern. Commas before it belong to layers and tokens, commas after it to the format's
-// options. Two of them are not the format's: acc= and every= say how the sums of a matrix product are kept.
+// options. Some of them are not the format's: acc= and every= say how the sums of a matrix product are kept
+// (accumulator.h), and keep=, per=channel and group= how attention's cache tells tokens apart (cache_tokens.h).
 #pragma once
 
 #include <optional>
@@ -16,6 +17,7 @@
 
 #include "format/format.h"
 #include "recipe/accumulator.h"
+#include "recipe/cache_tokens.h"
 #include "recipe/site_pattern.h"
 
 namespace fakequant {
@@ -24,6 +26,7 @@ struct Rule {
   SitePattern pattern;
   Format format;
   std::optional<Accumulator> accumulator = {};  // of the product whose result the pattern selects; none: float32
+  CacheTokens cache_tokens = {};                // of what is written into attention's cache
 
   bool operator==(const Rule&) const = default;
 };
@@ -37,13 +40,19 @@ Rule parse_rule(std::string_view text);
 // Throws a usage error when the pattern is invalid or the format's options do not suit its kind of site. Tokens are for
 // activations, and so are recorded ranges: a weight's range is always known. A scale over all tokens that happen to be
 // evaluated together is refused, because it would make results depend on the batch. An accumulator is for out(...), and
-// for all tokens.
+// for all tokens; options of the cache's tokens are for k_cache and v_cache.
 void check_rule(const Rule& rule);
 
 // Throws a usage error where a rule for these sites can have no accumulator.
 void check_accumulated(const SitePattern& pattern);
 
-// What follows the rule's '=': its format and its accumulator, "mantissa23,acc=e8m13,every=32".
+// Whether the rule is about what attention's cache holds.
+bool is_about_cache(const Rule& rule);
+
+// The options that follow the format's in the rule's text: those of its accumulator and of the cache's tokens.
+std::vector<FormatOption> options_beside_format(const Rule& rule);
+
+// What follows the rule's '=', "mantissa23,acc=e8m13,every=32".
 std::string format_text(const Rule& rule);
 
 // The text that parse_rule reads back to the same rule.

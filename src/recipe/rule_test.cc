@@ -32,7 +32,9 @@ TEST(Rule, ReadsAndWritesItsText) {
        {"w:ffn_norm=bf16", "w:blk.*.ffn_*.weight=bf16,round=zero", "a:ffn_norm@last:5=bf16",
         "a:in(ffn_up)@0-3@tokens:1-=int8,per=row", "a:Qcur#0@2=bf16", "a:logits@tokens:0,4-7=e4m3",
         "a:out(ffn_up)=bf16", "a:out(matrices)@1-2=mantissa23,acc=e8m13,every=32", "a:out(*)=int8,per=row,acc=e5m10",
-        "a:out(*)@except:out(output)=int8,range='static:a,acc=b.json',acc=e5m10"}) {
+        "a:out(*)@except:out(output)=int8,range='static:a,acc=b.json',acc=e5m10",
+        "a:k_cache=nvfp4,keep=sink:4,recent:128", "a:k_cache@2=int2,mode=asym,per=channel,group=32,keep=recent:128",
+        "a:v_cache=int2,per=block,keep=sink:4"}) {
     EXPECT_EQ(to_string(parse_rule(text)), text);
   }
 }
@@ -94,6 +96,26 @@ TEST(Recipe, IsSplitByKindInItsOrder) {
   const Recipe recipe = {parse_rule("w:a=bf16"), parse_rule("a:b=bf16"), parse_rule("w:c=bf16")};
   EXPECT_EQ(to_string(rules_of_kind(recipe, SiteKind::weight)), "w:a=bf16 w:c=bf16");
   EXPECT_EQ(to_string(rules_of_kind(recipe, SiteKind::activation)), "a:b=bf16");
+}
+
+TEST(Rule, TellsTheTokensOfTheCacheApart) {
+  const auto rule = parse_rule("a:k_cache=int2,group=64,keep=sink:4,recent:128,per=channel,mode=asym");
+  EXPECT_EQ(rule.format, parse_format("int2,mode=asym"));
+  EXPECT_EQ(rule.cache_tokens, (CacheTokens{4, 128, 64}));
+  EXPECT_EQ(parse_rule("a:k_cache=int2,keep='sink:4,recent:8'"), parse_rule("a:k_cache=int2,keep=recent:8,sink:4"));
+  EXPECT_EQ(parse_rule("a:k_cache=int2,keep=sink:0,recent:0"), parse_rule("a:k_cache=int2"));
+  for (const auto* site : {"a:Kcur", "a:q", "a:in(ffn_up)", "w:ffn_up"}) {
+    EXPECT_THAT(refusal(std::string(site) + "=int4,keep=recent:8"), testing::HasSubstr("a:k_cache and a:v_cache"));
+    EXPECT_THAT(refusal(std::string(site) + "=int4,per=channel"), testing::HasSubstr("per=channel is for what"));
+  }
+  EXPECT_THAT(refusal("a:k_cache@tokens:4-=int4,keep=recent:8"), testing::HasSubstr("leave out @tokens:"));
+  for (const auto* format : {"bf16", "e4m3", "nf4", "mxint8", "int4,per=row", "int4,range=6.5", "int4,rotate=hadamard",
+                             "int4,round=stochastic"}) {
+    EXPECT_THAT(refusal(std::string("a:k_cache=") + format + ",per=channel"), testing::HasSubstr("is for integers"))
+        << format;
+  }
+  EXPECT_THAT(refusal("a:k_cache=keep=sink:4"), testing::HasSubstr("follows a format"));
+  EXPECT_THAT(refusal("a:k_cache=int4,keep=sink:4,round=up,recent:3"), testing::HasSubstr("is no option"));
 }
 
 }  // namespace

@@ -8,7 +8,8 @@
 
 namespace fakequant {
 
-// Scales included; of an activation, for one token.
+// Scales included; of an activation, for one token. Tokens of attention's cache that a rule keeps in full are not
+// counted: at long contexts they are few.
 std::int64_t bits_in(const Rule& rule, const std::vector<StudySite>& sites);
 
 // The same for each value. Unset where the study does not say what the variant rounds.

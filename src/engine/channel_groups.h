@@ -1,0 +1,21 @@
+// Rounds what attention's cache holds with a scale for each channel over a group of tokens, per=channel,group=N.
+//
+// A group can be rounded when its last token is there. Until then its tokens stay in the cache as they were written,
+// and whoever computes with them reads them so from a full cache, where they also remain (full_cache.h).
+#pragma once
+
+#include <cstdint>
+
+#include "engine/full_cache.h"
+#include "engine/site_counters.h"
+#include "engine/site_rounding.h"
+#include "engine/token_rows.h"
+
+namespace fakequant {
+
+// Rounds in the cache the groups that the tokens of this batch, which `cache` has, complete. A row of the counters is a
+// channel of a group. Returns how many values were rounded. Throws as FullCache::replace does.
+std::int64_t round_complete_groups(const SiteRounding& rounding, const FullCache& cache, const TokenBatch& batch,
+                                   int threads, SiteCounters& counters);
+
+}  // namespace fakequant
