@@ -48,7 +48,7 @@ class RoundAction {
   int threads_;
   Recipe recipe_;
   std::map<std::string, std::shared_ptr<RoundedSite>> sites_;  // by name
-  RangeFiles ranges_;
+  SiteFiles files_;
 };
 
 }  // namespace fakequant

@@ -119,6 +119,20 @@ void check_rotation(const Format& format) {
                            format.name));
 }
 
+void check_smoothing(const Format& format) {
+  const bool has_own_range = needs_range_file(format) && !format.range.file.empty();
+  refuse_where(needs_range_file(format) && !has_own_range && !is_smoothed(format),
+               "range=static names no file: write range=static:FILE, or add smooth=FILE:ALPHA, whose file has ranges");
+  if (!is_smoothed(format)) return;
+  refuse_where(has_own_range,
+               "smooth= does not go with range=static:FILE: the file has ranges of values that are not smoothed; take "
+               "range=static, whose ranges are those of smooth='s file");
+  refuse_where(!format.importance_file.empty() || needs_importance(format),
+               "smooth= does not go with an importance matrix, which weighs columns as they are");
+  refuse_where(uses_hessian(format),
+               "smooth= does not go with fit=gptq: Hessians are those of inputs that are not smoothed");
+}
+
 }  // namespace
 
 void settle_parts(Format& format, const std::vector<std::string_view>& keys) {
@@ -152,6 +166,7 @@ void settle_parts(Format& format, const std::vector<std::string_view>& keys) {
   check_range(format);
   check_scale(format, given);
   check_rotation(format);
+  check_smoothing(format);
   format.name = name_by_parts(format);
 }
 

@@ -38,10 +38,13 @@ bool needs_range_file(const Format& format) { return format.range.kind == RangeR
 
 bool is_rotated(const Format& format) { return format.rotation.kind != Rotation::none; }
 
+bool is_smoothed(const Format& format) { return !format.smoothing.file.empty(); }
+
 namespace {
 
 bool needs_more_than_values(const Format& format) {
-  return is_rotated(format) || format.block_type != nullptr || is_random(format.rounding) || uses_hessian(format);
+  return is_rotated(format) || is_smoothed(format) || format.block_type != nullptr || is_random(format.rounding) ||
+         uses_hessian(format);
 }
 
 }  // namespace
@@ -53,7 +56,8 @@ bool rounds_values_independently(const Format& format) {
 }
 
 bool needs_whole_rows(const Format& format) {
-  return is_rotated(format) || format.block_type != nullptr || has_scale(format) || uses_hessian(format);
+  return is_rotated(format) || is_smoothed(format) || format.block_type != nullptr || has_scale(format) ||
+         uses_hessian(format);
 }
 
 bool needs_token_layout(const Format& format) {
@@ -81,6 +85,8 @@ bool rounds_fast(const Format& format) {
   return format.block_type == nullptr && !is_searched && !uses_hessian(format);
 }
 
-bool has_codes(const Format& format) { return format.block_type == nullptr && !is_rotated(format); }
+bool has_codes(const Format& format) {
+  return format.block_type == nullptr && !is_rotated(format) && !is_smoothed(format);
+}
 
 }  // namespace fakequant

@@ -37,11 +37,15 @@ bool finds_range(const Format& format);
 // Whether the range of the outermost scale is fixed beforehand, and not found from the values.
 bool has_static_range(const Format& format);
 
-// Whether that range is in a file.
+// Whether that range is in a file: one of ranges, or where it names none that of smooth=.
 bool needs_range_file(const Format& format);
 
 // Whether rows are rotated before they are rounded, and rotated back.
 bool is_rotated(const Format& format);
+
+// Whether columns are multiplied by factors of their own before they are rounded, and divided by them afterwards. What
+// rounds values without the factors (Placement::column_factors) rounds them as they are.
+bool is_smoothed(const Format& format);
 
 // Whether a value's result depends on nothing but the value: not on its neighbours nor on its position.
 bool rounds_values_independently(const Format& format);
@@ -72,8 +76,8 @@ bool needs_importance(const Format& format);
 // code.
 bool rounds_fast(const Format& format);
 
-// Whether the codes of values are known. Block types do not show theirs, and codes of rotated values are none of the
-// values that come of them.
+// Whether the codes of values are known. Block types do not show theirs, and codes of rotated or multiplied values are
+// none of the values that come of them.
 bool has_codes(const Format& format);
 
 }  // namespace fakequant

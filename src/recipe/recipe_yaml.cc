@@ -252,6 +252,7 @@ RecipeFile load_recipe(const std::string& path) {
     find(rule.format.importance_file);
     find(rule.format.gptq.hessian_file);
     find(rule.format.range.file);
+    find(rule.format.smoothing.file);
   }
   return recipe;
 }

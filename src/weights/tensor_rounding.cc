@@ -12,21 +12,26 @@
 
 namespace fakequant {
 
-TensorRounder::TensorRounder(const GgufModel& model, std::size_t tensor, const Format& format,
-                             const ImportanceMatrix* importance, std::shared_ptr<HessianFactors> hessians)
+TensorRounder::TensorRounder(const GgufModel& model, std::size_t tensor, const Format& format, RoundingData data)
     : model_(&model),
       tensor_(tensor),
       format_(format),
-      hessians_(std::move(hessians)),
+      data_(std::move(data)),
       random_key_(random_key(format.seed, model.tensors()[tensor].name)) {
   const auto& info = model.tensors()[tensor];
   about(info.name, [&] { check_row(format, row_elements(info)); });
-  if (importance != nullptr) importance_ = importance->of(info);
+  if (data_.importance) importance_ = data_.importance->of(info);
   if (needs_importance(format) && importance_.empty()) {
-    throw usage_error(fmt::format(
-        "{}: ggml quantizes to {} only with an importance matrix: add imatrix=FILE, of "
-        "llama-imatrix{}",
-        info.name, format.name, importance == nullptr ? "" : ", that has this tensor, or leave the tensor out"));
+    throw usage_error(
+        fmt::format("{}: ggml quantizes to {} only with an importance matrix: add imatrix=FILE, of "
+                    "llama-imatrix{}",
+                    info.name, format.name, data_.importance ? ", that has this tensor, or leave the tensor out" : ""));
+  }
+  if (!data_.channels) return;
+  column_factors_ = data_.channels->scales(*data_.channels->input_of(info.name), format.smoothing.alpha);
+  if (static_cast<std::int64_t>(column_factors_.size()) != row_elements(info)) {
+    throw Error(fmt::format("{} has {} channels for {}, but the model has {}: it was made for another model",
+                            data_.channels->path(), column_factors_.size(), info.name, row_elements(info)));
   }
 }
 
@@ -49,6 +54,7 @@ void TensorRounder::find_scale(int threads) {
 
 Buffer<float> TensorRounder::values_to_scale(const TensorPiece& piece) const {
   auto values = read_piece_values(*model_, piece);
+  if (!column_factors_.empty()) scale_columns(column_factors_, Turn::forward, values);
   if (is_rotated(format_)) {
     rotate_rows(format_.rotation, Turn::forward, values, row_elements(model_->tensors()[tensor_]));
   }
@@ -76,6 +82,7 @@ void TensorRounder::for_each_part(const TensorPiece& piece, std::span<float> val
   placement.tiles = tiles_.get();
   placement.random = {random_key_, 0};
   placement.first = static_cast<std::uint64_t>(piece.first_element);
+  placement.column_factors = column_factors_;
   if (importance_.empty()) return work(values, placement);
 
   // Each matrix has its own importance, so ggml gets the rows of one matrix at a time.
@@ -98,7 +105,7 @@ std::int64_t TensorRounder::round_by_hessian(const TensorPiece& piece, std::span
   for (std::int64_t begin = 0; begin < piece.elements;) {
     const auto number = (piece.first_element + begin) / matrix;
     const auto end = std::min(piece.elements, (number + 1) * matrix - piece.first_element);
-    const auto factor = hessians_->of(info, number);
+    const auto factor = data_.hessians->of(info, number);
     saturated +=
         gptq_round_rows(format_, scale_.value_or(SharedScale()), *factor,
                         values.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin)));
@@ -110,7 +117,7 @@ std::int64_t TensorRounder::round_by_hessian(const TensorPiece& piece, std::span
 RoundingErrors TensorRounder::round(const TensorPiece& piece, std::span<float> values) const {
   RoundingErrors total;
   about(model_->tensors()[tensor_].name, [&] {
-    if (hessians_) {
+    if (data_.hessians) {
       const std::vector<float> before(values.begin(), values.end());
       const auto saturated = round_by_hessian(piece, values);
       total = errors_between(before, values);
@@ -126,7 +133,7 @@ RoundingErrors TensorRounder::round(const TensorPiece& piece, std::span<float> v
 
 void TensorRounder::round_values(const TensorPiece& piece, std::span<float> values) const {
   about(model_->tensors()[tensor_].name, [&] {
-    if (hessians_) {
+    if (data_.hessians) {
       round_by_hessian(piece, values);
       return;
     }

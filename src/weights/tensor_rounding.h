@@ -1,6 +1,7 @@
 // Rounds one tensor of a model to a format, piece by piece.
 //
-// The pieces share a scale over the whole tensor, the importance of its columns, and its stream of random numbers.
+// The pieces share a scale over the whole tensor, the importance and the factors of its columns, and its stream of
+// random numbers.
 #pragma once
 
 #include <cstddef>
@@ -13,18 +14,16 @@
 #include "format/fake_quantize.h"
 #include "gguf/gguf_model.h"
 #include "gguf/tensor_pieces.h"
-#include "weights/hessian_factors.h"
-#include "weights/importance_matrix.h"
+#include "weights/rounding_files.h"
 
 namespace fakequant {
 
 class TensorRounder {
  public:
-  // `importance` is for formats with an importance matrix, else null; it must outlive this. Throws an Error that names
-  // the tensor if the format does not fit its rows, or needs an importance matrix that is missing. `hessians` is for
-  // fit=gptq, else null; it must have the tensor.
-  TensorRounder(const GgufModel& model, std::size_t tensor, const Format& format, const ImportanceMatrix* importance,
-                std::shared_ptr<HessianFactors> hessians = nullptr);
+  // `data` is that of the format; the files of Hessians and channels must have the tensor. Throws an Error that names
+  // the tensor if the format does not fit its rows, needs an importance matrix that is missing, or if the channels are
+  // not those of its rows.
+  TensorRounder(const GgufModel& model, std::size_t tensor, const Format& format, RoundingData data);
 
   // Computes the scale that the whole tensor shares, or those of its tiles, if any, in one or two passes over its data.
   // Call it before round().
@@ -47,7 +46,7 @@ class TensorRounder {
   const Format& format() const { return format_; }
 
  private:
-  // Calls work(values, placement) for the parts of the piece that share their importance.
+  // Calls work(values, placement) for the parts of the piece that share the data of their columns.
   template <typename Work>
   void for_each_part(const TensorPiece& piece, std::span<float> values, const Work& work) const;
 
@@ -56,14 +55,15 @@ class TensorRounder {
 
   void find_tile_scales(int threads);
 
-  // The values of a piece that scales are found for: rotated, if they are rounded so.
+  // The values of a piece that scales are found for: smoothed and rotated, if they are rounded so.
   Buffer<float> values_to_scale(const TensorPiece& piece) const;
 
   const GgufModel* model_;
   std::size_t tensor_;
   Format format_;
+  RoundingData data_;
   std::span<const float> importance_;
-  std::shared_ptr<HessianFactors> hessians_;
+  std::vector<float> column_factors_;
   std::optional<SharedScale> scale_;
   std::shared_ptr<TileScales> tiles_;
   std::uint64_t random_key_;
