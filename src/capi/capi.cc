@@ -87,9 +87,8 @@ Format parse_held(std::string_view text) {
                     "number, as in range=6.5",
                     to_string(format.range)));
   }
-  if (is_smoothed(format)) {
-    throw usage_error(
-        "smooth= has factors for the inputs of a model's products, and there is no model here: leave it out");
+  if (has_column_factors(format)) {
+    throw usage_error("smooth= and awq= are about the products of a model, and there is none here: leave them out");
   }
   return format;
 }

@@ -55,6 +55,7 @@ void run_calibrate(CalibrateCommandOptions& options) {
   for (const auto& rule : recipe) {
     inputs.push_back(rule.format.importance_file);
     inputs.push_back(rule.format.gptq.hessian_file);
+    inputs.push_back(rule.format.awq_file);
     if (rule.pattern.kind == SiteKind::weight) inputs.push_back(rule.format.smoothing.file);
   }
   ResultOutput output(options, inputs,

@@ -317,7 +317,7 @@ void make_folder(const std::string& folder) {
 std::vector<std::string> format_files(const Format& format) {
   std::vector<std::string> files;
   for (const auto& file :
-       {format.importance_file, format.range.file, format.gptq.hessian_file, format.smoothing.file}) {
+       {format.importance_file, format.range.file, format.gptq.hessian_file, format.smoothing.file, format.awq_file}) {
     if (!file.empty()) files.push_back(file);
   }
   if (is_codebook(format) && !format.element.codebook->file.empty()) files.push_back(format.element.codebook->file);

@@ -121,8 +121,9 @@ struct Format {
   GptqOptions gptq;                                        // for fit=gptq
   ScaleArithmetic arithmetic = ScaleArithmetic::division;  // of float elements
 
-  Smoothing smoothing;  // of columns, before rows are rotated; undone last
-  Rotation rotation;    // of rows, before they are rounded; undone afterwards
+  Smoothing smoothing;        // of columns, before rows are rotated; undone last
+  std::string awq_file = {};  // likewise, by factors found with the Hessians of this file (weights/awq.h)
+  Rotation rotation;          // of rows, before they are rounded; undone afterwards
 
   Rounding rounding = Rounding::nearest;
   std::uint64_t seed = 0;  // of random roundings

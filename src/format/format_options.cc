@@ -265,6 +265,11 @@ constexpr OptionRule kOptionRules[] = {
      [](const Format& format) {
        return is_smoothed(format) ? fmt::format("{}:{}", format.smoothing.file, format.smoothing.alpha) : "";
      }},
+    {"awq", [](const Format&) { return true; },
+     [](Format& format, const FormatOption& option) {
+       format.awq_file = file_of_option(option.key, option.value, option.value);
+     },
+     [](const Format& format) { return format.awq_file; }},
     {"overflow",
      [](const Format& format) { return is_rounded_here(format) && !has_scale(format) && format.element.has_infinity; },
      [](Format& format, const FormatOption& option) { format.saturate = value_of_option(kOverflowWords, option); },

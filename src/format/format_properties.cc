@@ -40,11 +40,15 @@ bool is_rotated(const Format& format) { return format.rotation.kind != Rotation:
 
 bool is_smoothed(const Format& format) { return !format.smoothing.file.empty(); }
 
+bool uses_awq(const Format& format) { return !format.awq_file.empty(); }
+
+bool has_column_factors(const Format& format) { return is_smoothed(format) || uses_awq(format); }
+
 namespace {
 
 bool needs_more_than_values(const Format& format) {
-  return is_rotated(format) || is_smoothed(format) || format.block_type != nullptr || is_random(format.rounding) ||
-         uses_hessian(format);
+  return is_rotated(format) || has_column_factors(format) || format.block_type != nullptr ||
+         is_random(format.rounding) || uses_hessian(format);
 }
 
 }  // namespace
@@ -56,7 +60,7 @@ bool rounds_values_independently(const Format& format) {
 }
 
 bool needs_whole_rows(const Format& format) {
-  return is_rotated(format) || is_smoothed(format) || format.block_type != nullptr || has_scale(format) ||
+  return is_rotated(format) || has_column_factors(format) || format.block_type != nullptr || has_scale(format) ||
          uses_hessian(format);
 }
 
@@ -86,7 +90,7 @@ bool rounds_fast(const Format& format) {
 }
 
 bool has_codes(const Format& format) {
-  return format.block_type == nullptr && !is_rotated(format) && !is_smoothed(format);
+  return format.block_type == nullptr && !is_rotated(format) && !has_column_factors(format);
 }
 
 }  // namespace fakequant

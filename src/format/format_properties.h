@@ -43,9 +43,15 @@ bool needs_range_file(const Format& format);
 // Whether rows are rotated before they are rounded, and rotated back.
 bool is_rotated(const Format& format);
 
-// Whether columns are multiplied by factors of their own before they are rounded, and divided by them afterwards. What
-// rounds values without the factors (Placement::column_factors) rounds them as they are.
+// Whether columns are multiplied by the factors of smooth=.
 bool is_smoothed(const Format& format);
+
+// Whether those of a matrix are multiplied by the factors of awq=.
+bool uses_awq(const Format& format);
+
+// Whether columns are multiplied by factors of either kind before they are rounded, and divided by them afterwards.
+// What rounds values without the factors (Placement::column_factors) rounds them as they are.
+bool has_column_factors(const Format& format);
 
 // Whether a value's result depends on nothing but the value: not on its neighbours nor on its position.
 bool rounds_values_independently(const Format& format);

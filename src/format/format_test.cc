@@ -92,7 +92,9 @@ TEST(Format, ReadsAndWritesItsText) {
                            "e4m3,per=token,rotate=random:18446744073709551615:128",
                            "int8,per=token,smooth=c.gguf:0.5",
                            "int8,range=static,smooth='a,b:c.gguf:0.85'",
-                           "nvfp4,range=static,smooth=c.gguf:1"}) {
+                           "nvfp4,range=static,smooth=c.gguf:1",
+                           "int4,per=block,rotate=hadamard:16,awq=h.bin",
+                           "nvfp4,fit=gptq,hessian=h.bin,rotate=hadamard:16"}) {
     EXPECT_EQ(to_string(parse_format(text)), text);
   }
   EXPECT_EQ(to_string(parse_format("int4,per=block,block=32,mode=sym,range=absmax")), "int4,per=block");
@@ -163,6 +165,7 @@ const std::map<std::string, std::vector<std::string>> kTriedValues = {
     {"arithmetic", {"division", "reciprocal"}},
     {"rotate", {"none", "hadamard", "hadamard:2", "hadamard:128", "random:0", "random:7:64"}},
     {"smooth", {"c.gguf:0.5", "a,b:c.gguf:0", "c:1"}},
+    {"awq", {"h.bin", "a,b.bin"}},
     {"overflow", {"infinity", "saturate"}},
     {"round", {"nearest", "away", "zero", "up", "down", "stochastic"}},
     {"seed", {"0", "7", "18446744073709551615"}}};
@@ -182,7 +185,8 @@ std::vector<FormatOption> some_options(std::vector<std::string> keys, std::mt199
                                                    [](const FormatOption& option) { return option.key == "smooth"; });
   std::erase_if(options, [&](const FormatOption& option) {
     return option.key == "hessian" || (!is_gptq && (option.key == "order" || option.key == "damping")) ||
-           (is_gptq && option.key == "smooth") || (!is_smoothed && option.value == "static");
+           (is_gptq && option.key == "smooth") || ((is_gptq || is_smoothed) && option.key == "awq") ||
+           (!is_smoothed && option.value == "static");
   });
   if (is_gptq) options.push_back({"hessian", random() % 2 == 0 ? "h.bin" : "a,b.bin"});
   return options;
@@ -224,7 +228,8 @@ TEST(Format, TakesAMutatedTextOrRefusesItInOneLine) {
     const auto names = std::vector<std::string>{"e4m3", "int4", "nvfp4", "mxfp8", "mxint8", "e2m1", "bf16", "e3m4"};
     auto text = names[random() % names.size()];
     for (const auto& option : some_options(option_keys(parse_format(text)), random)) {
-      text += "," + option.key + "=" + option.value;
+      const auto* quote = option.value.find(',') == std::string::npos ? "" : "'";
+      text += fmt::format(",{0}={1}{2}{1}", option.key, quote, option.value);
     }
     for (auto changes = random() % 4; changes > 0; --changes) {
       const auto at = random() % (text.size() + 1);
@@ -306,6 +311,7 @@ TEST(Format, AnswersWhatItsValuesShare) {
            {"int8,range=6.5,rotate=hadamard", false, true, false, true, true},
            {"bf16,smooth=c.gguf:0.5", false, true, false, false, false},
            {"int8,range=static,smooth=c.gguf:0.5", false, true, false, true, true},
+           {"bf16,awq=h.bin", false, true, false, false, false},
        }) {
     const auto format = for_activation(parse_format(text));
     EXPECT_EQ(rounds_values_independently(format), independent) << text;
@@ -326,10 +332,8 @@ TEST(Format, RefusesWhatItDoesNotKnowAndSaysWhatItDoes) {
   EXPECT_THAT(refusal("q4_k"), HasSubstr("unknown format"));
   EXPECT_THAT(refusal("ggml:mxfp4"), HasSubstr("unknown format"));
   EXPECT_THAT(refusal("bf16,round=sideways"), HasSubstr("nearest, away, zero, up, down or stochastic"));
-  EXPECT_THAT(
-      refusal("bf16,size=3"),
-      HasSubstr(
-          "no option 'size': it takes fit=, hessian=, order=, damping=, rotate=, smooth=, overflow=, round=, seed="));
+  EXPECT_THAT(refusal("bf16,size=3"), HasSubstr("no option 'size': it takes fit=, hessian=, order=, damping=, rotate=, "
+                                                "smooth=, awq=, overflow=, round=, seed="));
   EXPECT_THAT(refusal("bf16,round=zero,round=zero"), HasSubstr("given twice"));
   EXPECT_THAT(refusal("bf16,zero"), HasSubstr("KEY=VALUE"));
   EXPECT_THAT(refusal("bf16,"), HasSubstr("last comma"));
@@ -360,12 +364,13 @@ TEST(Format, RefusesWhatItDoesNotKnowAndSaysWhatItDoes) {
   EXPECT_THAT(refusal("mxfp4,range=static:r.json"), HasSubstr("no option 'range'"));
   EXPECT_THAT(
       refusal("e4m3,mode=asym"),
-      HasSubstr("format e4m3 has no option 'mode': it takes per=, tile=, block=, range=, "
-                "scale=, outer=, fit=, hessian=, order=, damping=, arithmetic=, rotate=, smooth=, round=, seed="));
+      HasSubstr(
+          "format e4m3 has no option 'mode': it takes per=, tile=, block=, range=, "
+          "scale=, outer=, fit=, hessian=, order=, damping=, arithmetic=, rotate=, smooth=, awq=, round=, seed="));
   EXPECT_THAT(refusal("e4m3,overflow=saturate"), HasSubstr("no option 'overflow'"));
   EXPECT_THAT(refusal("e5m2,overflow=wrap"), HasSubstr("infinity or saturate"));
   EXPECT_THAT(refusal("mxfp4,per=row"), HasSubstr("it takes block=, scale=, outer=, fit=, hessian=, order=, damping=, "
-                                                  "arithmetic=, rotate=, smooth=, round=, seed="));
+                                                  "arithmetic=, rotate=, smooth=, awq=, round=, seed="));
   EXPECT_THAT(refusal("mxfp4,scale=up"), HasSubstr("e8m0[:RULE] with floor, ceil, nearest, rceil or even"));
   EXPECT_THAT(refusal("e4m3,scale=e8m0"), HasSubstr("scale= is for values that share a scale: add per="));
   EXPECT_THAT(refusal("e4m3,block=16"), HasSubstr("block= is for values that share a scale: add per="));
@@ -400,7 +405,9 @@ TEST(Format, RefusesWhatItDoesNotKnowAndSaysWhatItDoes) {
   EXPECT_THAT(refusal("int4,fit=gptq,hessian=h.bin,damping=0"), HasSubstr("above 0 and at most 1"));
   EXPECT_THAT(refusal("int4,fit=gptq,hessian=h.bin,order=random"), HasSubstr("natural or activation"));
   EXPECT_THAT(refusal("int4,fit=gptq,hessian=h.bin,round=stochastic"), HasSubstr("does not go with round=stochastic"));
-  EXPECT_THAT(refusal("int4,fit=gptq,hessian=h.bin,rotate=hadamard"), HasSubstr("does not go with rotate="));
+  EXPECT_THAT(refusal("int4,fit=gptq,hessian=h.bin,awq=h.bin"), HasSubstr("awq= does not go with fit=gptq"));
+  EXPECT_THAT(refusal("int4,smooth=c.gguf:0.5,awq=h.bin"), HasSubstr("keep one"));
+  EXPECT_THAT(refusal("int4,awq="), HasSubstr("names no file"));
   EXPECT_THAT(refusal("int4,fit=gptq,hessian=h.bin,tile=4x4"), HasSubstr("does not go with tile="));
   EXPECT_THAT(refusal("mxint8,scale=f32"), HasSubstr("take int8,per=block"));
   EXPECT_THAT(refusal("int8,scale=e8m0,mode=asym"), HasSubstr("mode=asym does not go with scale=e8m0"));

@@ -253,6 +253,7 @@ RecipeFile load_recipe(const std::string& path) {
     find(rule.format.gptq.hessian_file);
     find(rule.format.range.file);
     find(rule.format.smoothing.file);
+    find(rule.format.awq_file);
   }
   return recipe;
 }

@@ -98,6 +98,9 @@ void check_rule(const Rule& rule) {
     throw usage_error("imatrix= is for weights: an importance matrix weighs a weight's columns");
   }
   if (!is_weight && uses_hessian(format)) throw usage_error("fit=gptq is for weights: it rounds a matrix as a whole");
+  if (!is_weight && uses_awq(format)) {
+    throw usage_error("awq= is for weights: it finds factors of a matrix by the output; at inputs take smooth=");
+  }
 }
 
 std::string format_text(const Rule& rule) {

@@ -22,12 +22,13 @@ RoundingData RoundingFiles::of(const Format& format) {
   RoundingData data;
   data.importance = opened(importance_, format.importance_file);
   data.channels = opened(channels_, format.smoothing.file);
+  data.awq = opened(hessians_, format.awq_file);
   if (!uses_hessian(format)) return data;
-  const auto found =
-      std::find_if(hessians_.begin(), hessians_.end(), [&](const auto& known) { return known.first == format.gptq; });
-  data.hessians = found != hessians_.end()
-                      ? found->second
-                      : hessians_.emplace_back(format.gptq, std::make_shared<HessianFactors>(format.gptq)).second;
+  const auto found = std::find_if(factors_.begin(), factors_.end(),
+                                  [&](const auto& factors) { return factors->is_for(format.gptq, format.rotation); });
+  data.hessians = found != factors_.end()
+                      ? *found
+                      : factors_.emplace_back(std::make_shared<HessianFactors>(format.gptq, format.rotation));
   return data;
 }
 

@@ -4,7 +4,6 @@
 #include <map>
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "gguf/channel_file.h"
@@ -18,6 +17,7 @@ struct RoundingData {
   std::shared_ptr<const ImportanceMatrix> importance = {};  // imatrix=
   std::shared_ptr<HessianFactors> hessians = {};            // fit=gptq
   std::shared_ptr<const ChannelFile> channels = {};         // smooth=
+  std::shared_ptr<const HessianFile> awq = {};              // awq=
 };
 
 class RoundingFiles {
@@ -27,8 +27,9 @@ class RoundingFiles {
 
  private:
   std::map<std::string, std::shared_ptr<const ImportanceMatrix>> importance_;
-  std::vector<std::pair<GptqOptions, std::shared_ptr<HessianFactors>>> hessians_;  // rules may share their factors
+  std::vector<std::shared_ptr<HessianFactors>> factors_;  // rules may share them
   std::map<std::string, std::shared_ptr<const ChannelFile>> channels_;
+  std::map<std::string, std::shared_ptr<const HessianFile>> hessians_;
 };
 
 }  // namespace fakequant

@@ -25,8 +25,8 @@ class TensorRounder {
   // not those of its rows.
   TensorRounder(const GgufModel& model, std::size_t tensor, const Format& format, RoundingData data);
 
-  // Computes the scale that the whole tensor shares, or those of its tiles, if any, in one or two passes over its data.
-  // Call it before round().
+  // Finds the factors of awq=, and the scale that the whole tensor shares, or those of its tiles, if any, in one or two
+  // passes over its data. Call it before round(). Throws an Error if its Hessians cannot be read.
   void find_scale(int threads);
 
   // Where the tensor may be cut into pieces: between rows if the format works on rows.
@@ -53,7 +53,16 @@ class TensorRounder {
   // fit=gptq of a piece of whole rows. Returns how many values saturated.
   std::int64_t round_by_hessian(const TensorPiece& piece, std::span<float> values) const;
 
+  void find_shared_scale(int threads);
   void find_tile_scales(int threads);
+
+  // awq=: tries the exponents on all matrices, and keeps for each of them the factors that change its output least.
+  void find_awq_factors(int threads);
+
+  // How much rounding one of the matrices changes its output, under the factors and scales of now.
+  double output_error_of(std::int64_t matrix, std::span<const float> lower, int threads) const;
+
+  std::int64_t rows_of_matrix() const;
 
   // The values of a piece that scales are found for: smoothed and rotated, if they are rounded so.
   Buffer<float> values_to_scale(const TensorPiece& piece) const;
@@ -63,7 +72,7 @@ class TensorRounder {
   Format format_;
   RoundingData data_;
   std::span<const float> importance_;
-  std::vector<float> column_factors_;
+  std::vector<float> column_factors_;  // of the columns of all matrices, or of each of them
   std::optional<SharedScale> scale_;
   std::shared_ptr<TileScales> tiles_;
   std::uint64_t random_key_;

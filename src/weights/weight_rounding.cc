@@ -175,7 +175,7 @@ WeightRounding::WeightRounding(const GgufModel& model, const Recipe& recipe, con
       rows.add(tensor, rule);
     } else if (lacks_importance && needs_importance(rule.format)) {
       missing.add(tensor, rule);
-    } else if (data.hessians && !data.hessians->has(tensor)) {
+    } else if ((data.hessians && !data.hessians->has(tensor)) || (data.awq && data.awq->input_of(tensor) == nullptr)) {
       missing_hessians.add(tensor, rule);
     } else if (data.channels && data.channels->input_of(tensor.name) == nullptr) {
       missing_channels.add(tensor, rule);
@@ -188,7 +188,8 @@ WeightRounding::WeightRounding(const GgufModel& model, const Recipe& recipe, con
   refuse_rows(rows);
   refuse_missing_importance(missing);
   if (const auto* rule = missing_hessians.rule) {
-    refuse_missing_inputs(missing_hessians, "Hessians", rule->format.gptq.hessian_file);
+    const auto& format = rule->format;
+    refuse_missing_inputs(missing_hessians, "Hessians", uses_awq(format) ? format.awq_file : format.gptq.hessian_file);
   }
   if (const auto* rule = missing_channels.rule) {
     refuse_missing_inputs(missing_channels, "channels", rule->format.smoothing.file);
