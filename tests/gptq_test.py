@@ -133,6 +133,20 @@ class GptqTest(ProgramTest):
             ours, theirs = (output_error(original, rounded, hessian) for rounded in (found, expected))
             self.assertLess(abs(ours / theirs - 1), 1e-3, weight)
 
+    def test_rotated_weights_are_those_of_rotated_inputs(self):
+        name, block = "blk.2.ffn_up.weight", 64
+        matrix = np.ones((1, 1))
+        while len(matrix) < block:
+            matrix = np.block([[matrix, matrix], [matrix, -matrix]])
+        rotation = np.kron(np.eye(self.weights[name].shape[1] // block), matrix / np.sqrt(block))
+        hessian = self.hessians.matrix(name)
+        rotated = (self.weights[name].astype(np.float64) @ rotation.T).astype(np.float32)
+        expected = gptq(rotated, rotation @ hessian @ rotation.T, by_activation=True) @ rotation
+        found = self.apply(f"w:{name}", self.rule(f"int4,rotate=hadamard:{block},order=activation"))[name]
+        self.assertGreater(np.mean(np.isclose(found, expected, rtol=0, atol=1e-6)), 0.99)
+        ours, theirs = (output_error(self.weights[name], values, hessian) for values in (found, expected))
+        self.assertLess(abs(ours / theirs - 1), 1e-3)
+
     def test_never_loses_more_than_the_nearest(self):
         for options in ("int3,per=block,block=32,mode=asym", "nvfp4", "mxfp4", "nf4", "mantissa2"):
             found = self.apply("w:matrices@1-2", self.rule(options))

@@ -44,6 +44,7 @@ COMMANDS = {
     "calibrate": ("calibrate", MODEL, *MEASURED, "--chunks", 1, "-o", "ranges.json", "--rule", "a:ffn_input=int8"),
     "calibrate --imatrix": ("calibrate", MODEL, *MEASURED, "--chunks", 1, "--imatrix", "importance.gguf"),
     "calibrate --hessian": ("calibrate", MODEL, *MEASURED, "--chunks", 1, "--hessian", "hessian.bin"),
+    "calibrate --channels": ("calibrate", MODEL, *MEASURED, "--chunks", 1, "--channels", "channels.gguf"),
     "quantize": ("quantize", MODEL, "-o", "packed.gguf", "--type", "q4_0", "--rule", "w:attn_q=q8_0", "--imatrix", "importance.gguf"),
     "drift": ("drift", MODEL, *MEASURED, "--chunks", 1, "--rule", "a:ffn_norm@1=int4"),
     "drift --against": ("drift", MODEL, *MEASURED, "--chunks", 1, "--against", "q4.gguf"),

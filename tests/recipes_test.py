@@ -33,9 +33,10 @@ class RecipesTest(ProgramTest):
             self.assertEqual(run("recipes", "@" + recipe["recipe"]).stdout, text)
 
     def test_each_can_be_measured(self):
-        """Static ranges are those of ranges.json in the folder, and Hessians those of hessian.bin."""
+        """Static ranges are those of ranges.json in the folder, Hessians those of hessian.bin, and channels those of channels.gguf."""
         calibrate = ("calibrate", MODEL, "-f", TEXT, "-c", 64, "--chunks", 1, "--rule", "a:in(matrices)=int8", "--rule", "a:k_cache=e4m3",
-                     "--rule", "a:v_cache=e4m3", "-o", self.path("ranges.json"), "--hessian", self.path("hessian.bin"))
+                     "--rule", "a:v_cache=e4m3", "-o", self.path("ranges.json"), "--hessian", self.path("hessian.bin"),
+                     "--channels", self.path("channels.gguf"))
         self.assertEqual(run(*calibrate).returncode, 0)
         names = [name for name in self.names() if name not in UNSUITED]
         variants = [word for index, name in enumerate(names) for word in ("--variant", f"v{index}=@{name}")]

@@ -87,6 +87,9 @@ Format parse_held(std::string_view text) {
                     "number, as in range=6.5",
                     to_string(format.range)));
   }
+  if (has_column_factors(format)) {
+    throw usage_error("smooth= and awq= are about the products of a model, and there is none here: leave them out");
+  }
   return format;
 }
 
@@ -143,17 +146,7 @@ void check_use(const Format& format, const fakequant_place& place, std::int64_t 
         fmt::format("{} rows are not tokens of {} rows each: give a number that divides them", rows, place.token_rows));
   }
   const bool is_weight = place.token_rows == 0;
-  if (is_weight && format.per == Span::token) {
-    throw usage_error("per=token is for activations: a weight's scale spans a row, a block or the tensor");
-  }
-  if (!is_weight && format.per == Span::tile) {
-    throw usage_error("tile= is for weights: the rows of an activation are those of different tokens; take per=block");
-  }
-  if (!is_weight && format.per == Span::tensor && !has_static_range(format)) {
-    throw usage_error(
-        "per=tensor is for weights: over several tokens a scale would depend on which are rounded together; take "
-        "per=token, row or block, or give the range as a number");
-  }
+  check_span(format, is_weight ? ScaledAs::weight : ScaledAs::activation);
   if (columns > 0) check_row(format, columns);
 }
 

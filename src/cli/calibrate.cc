@@ -21,6 +21,7 @@ struct CalibrateCommandOptions : CommonOptions {
   std::string output;
   std::string importance;
   std::string hessians;
+  std::string channels;
   std::string range = "absmax";
   RuleOptions rules;
   StorageOptions storage;
@@ -30,9 +31,10 @@ struct CalibrateCommandOptions : CommonOptions {
 void run_calibrate(CalibrateCommandOptions& options) {
   settle_by_recipe(options, options.rules);
   settle_compute(options);
-  if (options.output.empty() && options.importance.empty() && options.hessians.empty()) {
+  if (options.output.empty() && options.importance.empty() && options.hessians.empty() && options.channels.empty()) {
     throw usage_error(
-        "nothing is to be written: give -o for ranges, --imatrix for an importance matrix, or --hessian for Hessians");
+        "nothing is to be written: give -o for ranges, --imatrix for an importance matrix, --hessian for Hessians, or "
+        "--channels for those of products' inputs");
   }
   // What is excepted may be the inputs that are recorded without rules.
   auto exceptions = std::exchange(options.rules.exceptions, {});
@@ -53,15 +55,22 @@ void run_calibrate(CalibrateCommandOptions& options) {
   for (const auto& rule : recipe) {
     inputs.push_back(rule.format.importance_file);
     inputs.push_back(rule.format.gptq.hessian_file);
+    inputs.push_back(rule.format.awq_file);
+    if (rule.pattern.kind == SiteKind::weight) inputs.push_back(rule.format.smoothing.file);
   }
   ResultOutput output(options, inputs,
-                      {{"-o", options.output}, {"--imatrix", options.importance}, {"--hessian", options.hessians}});
-  std::optional<OutputFile> ranges, importance, hessians;
+                      {{"-o", options.output},
+                       {"--imatrix", options.importance},
+                       {"--hessian", options.hessians},
+                       {"--channels", options.channels}});
+  std::optional<OutputFile> ranges, importance, hessians, channels;
   if (!options.output.empty()) ranges.emplace(options.output);
   if (!options.importance.empty()) importance.emplace(options.importance);
   if (!options.hessians.empty()) hessians.emplace(options.hessians);
+  if (!options.channels.empty()) channels.emplace(options.channels);
   options.calibrate.importance = importance.has_value();
   options.calibrate.hessians = hessians.has_value();
+  options.calibrate.channels = channels.has_value();
   prepare_threads(options);
   show_rules(options, model, recipe);
   PreparedVariants prepared(model, storage, options.compute.threads);
@@ -76,9 +85,11 @@ void run_calibrate(CalibrateCommandOptions& options) {
   if (ranges) write_text(*ranges, ranges_text(result, provenance));
   if (importance) write_text(*importance, importance_file(*result.importance));
   if (hessians) write_hessians(*hessians, *result.hessians);
+  if (channels) write_channels(*channels, *result.channels, model, options.compute.threads);
   if (ranges) ranges->commit();
   if (importance) importance->commit();
   if (hessians) hessians->commit();
+  if (channels) channels->commit();
   output.write(to_text(result), options.json.empty() ? Json() : to_json(result, provenance));
 }
 
@@ -89,6 +100,8 @@ void add_calibrate_options(Arguments& arguments, CalibrateCommandOptions& option
   arguments.text("--imatrix", "OUT.gguf", options.importance,
                  "Write an importance matrix, as llama-imatrix does, beside the ranges or alone");
   arguments.text("--hessian", "FILE", options.hessians, "Write the Hessians of products' inputs, which fit=gptq reads");
+  arguments.text("--channels", "OUT.gguf", options.channels,
+                 "Write the largest magnitude of each channel of products' inputs, which smooth= reads");
   arguments.text("--range", "RANGE", options.range, "The range to use: absmax, or percentile:P of the magnitudes");
   arguments.number("-c,--ctx-size", options.calibrate.ctx_size, 4, 1 << 24,
                    "Tokens of a chunk [512, or the model's training context if shorter]");
@@ -101,15 +114,16 @@ void add_calibrate_options(Arguments& arguments, CalibrateCommandOptions& option
 }  // namespace
 
 Command calibrate_command() {
-  return {.name = "calibrate",
-          .summary = "Record the ranges of activations, for range=static:FILE, importance matrices, and Hessians",
-          .notes =
-              "Activation rules select the values that are recorded, whatever their format; none is rounded. Without\n"
-              "them: a:in(*), the input of every weight's product. Weight rules round the weights first. --imatrix "
-              "collects\n"
-              "what quantize --imatrix and llama-quantize read; llama-imatrix computes in native arithmetic.",
-          .example = "calibrate model.gguf -f text.txt -o ranges.json --rule a:ffn_input=int8",
-          .add = command_of(add_calibrate_options, run_calibrate)};
+  return {
+      .name = "calibrate",
+      .summary = "Record the ranges of activations, for range=static:FILE, importance matrices, Hessians, and channels",
+      .notes =
+          "Activation rules select the values that are recorded, whatever their format; none is rounded. Without\n"
+          "them: a:in(*), the input of every weight's product. Weight rules round the weights first. --imatrix "
+          "collects\n"
+          "what quantize --imatrix and llama-quantize read; llama-imatrix computes in native arithmetic.",
+      .example = "calibrate model.gguf -f text.txt -o ranges.json --rule a:ffn_input=int8",
+      .add = command_of(add_calibrate_options, run_calibrate)};
 }
 
 }  // namespace fakequant

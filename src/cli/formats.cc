@@ -49,6 +49,9 @@ void run_formats(FormatsOptions& options) {
   if (!format.importance_file.empty()) {
     throw usage_error("imatrix= weights the columns of a tensor, and there is no tensor here: leave it out");
   }
+  if (has_column_factors(format)) {
+    throw usage_error("smooth= and awq= are about the products of a model, and there is none here: leave them out");
+  }
   if (uses_hessian(format)) {
     throw usage_error("fit=gptq rounds a matrix as a whole, and there is no matrix here: leave it out");
   }

@@ -57,7 +57,7 @@ void CopyAction::set_rules(const Recipe& rules, CopyViewer viewer) {
 NodePlan CopyAction::plan(const WatchedGraph& graph) const {
   NodePlan plan;
   if (!is_active()) return plan;
-  RangeFiles ranges;
+  SiteFiles files;
   const auto buffer = std::make_shared<std::vector<float>>();
   std::map<int, std::shared_ptr<CopiedSite>> sites;  // by node
   for (std::size_t r = 0; r < rules_.size(); ++r) {
@@ -65,7 +65,7 @@ NodePlan CopyAction::plan(const WatchedGraph& graph) const {
     for (const auto& named : find_named_sites({rules_[r]}, graph, watch_.layers())) {
       const auto dimension = watch_.token_dimension(named.site->site.name);
       try {
-        RoundedCopy copy{r, make_site_rounding(*named.site, rules_[r], dimension, ranges)};
+        RoundedCopy copy{r, make_site_rounding(*named.site, rules_[r], dimension, files)};
         auto& site = sites[named.site->node];
         if (!site) site = std::make_shared<CopiedSite>(*named.site, viewer_, threads_, buffer);
         site->add(std::move(copy));

@@ -33,6 +33,13 @@ class HostBytes {
   const std::byte* data_ = nullptr;
 };
 
+// The node whose values the tensor shows, all of them.
+const ggml_tensor* node_of(const ggml_tensor& input) {
+  const auto* node = &input;
+  while (node->view_src != nullptr && ggml_nelements(node->view_src) == ggml_nelements(node)) node = node->view_src;
+  return node;
+}
+
 class ShownInputs : public NodeAction {
  public:
   ShownInputs(std::string weight, std::shared_ptr<const InputViewer> viewer)
@@ -55,7 +62,8 @@ class ShownInputs : public NodeAction {
   void show(const ggml_tensor& input, const ggml_tensor* routes, const HostBytes& bytes, std::size_t offset,
             std::int64_t matrices, std::int64_t matrix) const {
     const auto* row = reinterpret_cast<const float*>(bytes.at(offset));
-    (*viewer_)({weight_, matrices, matrix, {row, static_cast<std::size_t>(input.ne[0])}, {&input, routes}});
+    (*viewer_)(
+        {weight_, matrices, matrix, {row, static_cast<std::size_t>(input.ne[0])}, {&input, routes}, node_of(input)});
   }
 
   // The input [columns, rows, ...]: the matrices of the weight are repeated over the higher dimensions.

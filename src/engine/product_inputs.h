@@ -25,6 +25,7 @@ struct ProductInput {
   std::span<const float> row;  // as many values as the weight has columns
   // Products of the same evaluation of a graph read the same rows where this is the same.
   std::pair<const void*, const void*> source = {};
+  const void* node = nullptr;  // likewise, products read values of the same node, whatever rows each of them takes
 };
 
 using InputViewer = std::function<void(const ProductInput& input)>;

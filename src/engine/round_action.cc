@@ -100,7 +100,7 @@ std::map<GraphShape, NodePlan> RoundAction::set_recipe(const Recipe& recipe) {
   check_rules_match(recipe, watch_);
   auto recipe_before = std::exchange(recipe_, recipe);
   auto sites_before = std::exchange(sites_, {});
-  ranges_.clear();
+  files_ = {};
   full_caches_->clear();
   try {
     std::map<GraphShape, NodePlan> plans;
@@ -118,7 +118,7 @@ std::shared_ptr<RoundedSite> RoundAction::make_site(const ActivationSite& site, 
   auto rounded =
       std::make_shared<RoundedSite>(watch_.index_of(name), threads_, counters_of(site, rule, watch_.layers()));
   rounded->refuse(refusal_of(name, recipe_, watch_, [&] {
-    rounded->set_rounding(make_site_rounding(site, rule, watch_.token_dimension(name), ranges_));
+    rounded->set_rounding(make_site_rounding(site, rule, watch_.token_dimension(name), files_));
   }));
   if (depends_on_query(rule.cache_tokens)) {
     rounded->keep_in_full(std::make_shared<FullCache>(rule.cache_tokens), full_caches_);

@@ -54,7 +54,7 @@ class RoundAction {
   std::shared_ptr<FullCaches> full_caches_;
   Recipe recipe_;
   std::map<std::string, std::shared_ptr<RoundedSite>> sites_;  // by name
-  RangeFiles ranges_;
+  SiteFiles files_;
 };
 
 }  // namespace fakequant

@@ -37,6 +37,49 @@ void check_scores(const Rule& rule) {
                   to_string(format), kWayOut));
 }
 
+// The input whose channels a file has for the weights that read the site's values.
+const std::string& input_of(const ActivationSite& site, const ChannelFile& file) {
+  const std::string* input = nullptr;
+  if (site.site.feeds.empty()) {
+    throw usage_error(fmt::format(
+        "smooth= is for the inputs of products with weights, and it is none: leave smooth= out, {}", kWayOut));
+  }
+  for (const auto& weight : site.site.feeds) {
+    const auto* of_weight = file.input_of(weight.name);
+    if (of_weight == nullptr) {
+      throw usage_error(fmt::format("{} lacks the channels of {}, which reads it: calibrate this model, {}",
+                                    file.path(), weight.name, kWayOut));
+    }
+    if (input != nullptr && *input != *of_weight) {
+      throw usage_error(
+          fmt::format("{} has other channels for {} than for {}, which read the same values: calibrate "
+                      "this model, {}",
+                      file.path(), weight.name, site.site.feeds.front().name, kWayOut));
+    }
+    input = of_weight;
+  }
+  return *input;
+}
+
+// Sets the factors of the columns, and the scale of the range that follows from them.
+void smooth(const ActivationSite& site, SiteRounding& rounding, const ChannelFile& file) {
+  const auto& input = input_of(site, file);
+  auto& factors = rounding.column_factors;
+  factors = file.scales(input, rounding.format.smoothing.alpha);
+  const auto columns = static_cast<std::int64_t>(factors.size());
+  if (std::none_of(site.shapes.begin(), site.shapes.end(), [&](const auto& shape) { return shape[0] == columns; })) {
+    throw usage_error(
+        fmt::format("{} has {} channels for {}, and rows of {} values are read here: it was made for another model",
+                    file.path(), columns, input, site.shape[0]));
+  }
+  for (auto& factor : factors) factor = 1 / factor;
+  if (!needs_range_file(rounding.format)) return;
+  auto absmax = file.absmax(input);
+  scale_columns(factors, Turn::forward, absmax);
+  const float largest = *std::max_element(absmax.begin(), absmax.end());
+  rounding.static_scale = static_scale(rounding.format, {-largest, largest});
+}
+
 // Waking other threads costs more than rounding a few thousand values.
 constexpr std::int64_t kWorthSharing = 1 << 15;
 
@@ -48,14 +91,18 @@ std::int64_t round_rows(const SiteRounding& rounding, float* values, const NodeS
   if (columns == 0) return 0;
   Placement placement;
   placement.scale = rounding.static_scale;
+  const std::span<const float> factors = rounding.column_factors;
   std::vector<RoundingErrors> parts(static_cast<std::size_t>(rows));
   const int threads = rows * columns < kWorthSharing ? 1 : max_threads;
   const std::int64_t rows_a_piece = std::max<std::int64_t>(1, kWorthSharing / 4 / columns);
   parallel_for((rows + rows_a_piece - 1) / rows_a_piece, threads, [&](std::int64_t piece) {
     const auto end = std::min(rows, (piece + 1) * rows_a_piece);
+    const auto width = static_cast<std::size_t>(columns);
+    auto of_row = placement;
     for (auto row = piece * rows_a_piece; row < end; ++row) {
-      parts[static_cast<std::size_t>(row)] =
-          fake_quantize(rounding.format, {values + row * columns, static_cast<std::size_t>(columns)}, placement);
+      const auto index = static_cast<std::size_t>(row);
+      if (!factors.empty()) of_row.column_factors = factors.subspan(index * width % factors.size(), width);
+      parts[index] = fake_quantize(rounding.format, {values + row * columns, width}, of_row);
     }
   });
   for (const auto& part : parts) counters.errors.add(part);
@@ -79,6 +126,7 @@ std::int64_t round_tokens(const SiteRounding& rounding, float* values, const Tok
     Placement placement;
     placement.row = layout.row;
     placement.scale = rounding.static_scale;
+    placement.column_factors = rounding.column_factors;
     placement.random = {rounding.random_key, layout.positions[token]};
     float* const first = values + static_cast<std::int64_t>(token) * layout.inner;
     if (layout.outer == 1) {
@@ -110,11 +158,12 @@ void check_token_choice(const TokenDimension& dimension, const Rule& rule) {
 }
 
 SiteRounding make_site_rounding(const ActivationSite& site, const Rule& rule, const TokenDimension& dimension,
-                                RangeFiles& files) {
+                                SiteFiles& files) {
   const auto& name = site.site.name;
   SiteRounding rounding{for_activation(site.site.is_cache_write ? for_cache(rule.format) : rule.format),
                         rule.pattern.tokens,
                         dimension,
+                        {},
                         {},
                         random_key(rule.format.seed, name)};
   const auto& [sink, recent, group] = rule.cache_tokens;
@@ -129,9 +178,13 @@ SiteRounding make_site_rounding(const ActivationSite& site, const Rule& rule, co
     check_row(rule.format, site.shape[0]);
     check_scores(rule);
   });
-  if (needs_range_file(rule.format)) {
+  if (is_smoothed(rule.format)) {
+    const auto& file = rule.format.smoothing.file;
+    const auto& channels = files.channels.try_emplace(file, file).first->second;
+    about(name, [&] { smooth(site, rounding, channels); });
+  } else if (needs_range_file(rule.format)) {
     const auto& file = rule.format.range.file;
-    const auto& ranges = files.try_emplace(file, file).first->second;
+    const auto& ranges = files.ranges.try_emplace(file, file).first->second;
     rounding.static_scale = static_scale(rounding.format, ranges.at(name));
   }
   return rounding;

@@ -7,11 +7,13 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "engine/activation_sites.h"
 #include "engine/site_counters.h"
 #include "engine/token_rows.h"
 #include "format/scale_search.h"
+#include "gguf/channel_file.h"
 #include "recipe/rule.h"
 #include "recipe/static_ranges.h"
 
@@ -22,17 +24,21 @@ struct SiteRounding {
   TokenSet tokens;
   TokenDimension token_dimension;
   std::optional<SharedScale> static_scale;
+  std::vector<float> column_factors;  // of the columns of a token, whatever number of rows those are
   std::uint64_t random_key = 0;
 };
 
-// Files of static ranges, each read once.
-using RangeFiles = std::map<std::string, StaticRanges>;
+// The files that the formats of activations name, each read once.
+struct SiteFiles {
+  std::map<std::string, StaticRanges> ranges;
+  std::map<std::string, ChannelFile> channels;
+};
 
 // Throws a usage error when a row cannot be held in the format, when the rule picks tokens or a scale would span
-// several and the site's tokens cannot be told apart, and when a file of ranges cannot be read or has none for the
-// site.
+// several and the site's tokens cannot be told apart, when a file has nothing for the site, and when it is smoothed and
+// is not the input of a product with a weight. Throws an Error for a file that cannot be read.
 SiteRounding make_site_rounding(const ActivationSite& site, const Rule& rule, const TokenDimension& dimension,
-                                RangeFiles& files);
+                                SiteFiles& files);
 
 // Throws a usage error where the rule picks tokens and those of the site's values cannot be told apart.
 void check_token_choice(const TokenDimension& dimension, const Rule& rule);

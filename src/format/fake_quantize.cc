@@ -158,7 +158,7 @@ void round_in_chunks(const Format& format, std::span<float> values, const Placem
   }
 }
 
-// The rounding of values that are rotated already, if they are to be.
+// The rounding of values that are smoothed and rotated already, if they are to be.
 std::int64_t round_as_they_are(const Format& format, std::span<float> values, const Placement& placement) {
   if (const auto* type = format.block_type) {
     const auto row = placement.row == 0 ? static_cast<std::int64_t>(values.size()) : placement.row;
@@ -176,11 +176,27 @@ std::int64_t count_not_finite(std::span<const float> values) {
   return std::count_if(values.begin(), values.end(), [](float x) { return !std::isfinite(x); });
 }
 
-// Rotates, rounds and rotates back as many rows at a time as stay in the first-level cache; all rows where they share a
-// scale that is to be found. Calls begin(rows) before and done(rows, saturated) after it.
+bool is_transformed(const Format& format, const Placement& placement) {
+  return is_rotated(format) || !placement.column_factors.empty();
+}
+
+// Smooths and rotates whole rows, or undoes that; `at` is the place of the first among all values.
+void transform_rows(const Format& format, const Placement& placement, Turn turn, std::span<float> rows,
+                    std::int64_t at) {
+  const auto scale = [&] {
+    const auto& factors = placement.column_factors;
+    if (!factors.empty()) scale_columns(factors, turn, rows, static_cast<std::size_t>(at) % factors.size());
+  };
+  if (turn == Turn::forward) scale();
+  if (is_rotated(format)) rotate_rows(format.rotation, turn, rows, placement.row);
+  if (turn == Turn::back) scale();
+}
+
+// Transforms, rounds and transforms back as many rows at a time as stay in the first-level cache; all rows where they
+// share a scale that is to be found. Calls begin(rows) before and done(rows, saturated) after it.
 template <typename Begin, typename Done>
-void round_rotated(const Format& format, std::span<float> values, Placement placement, const Begin& begin,
-                   const Done& done) {
+void round_transformed(const Format& format, std::span<float> values, Placement placement, const Begin& begin,
+                       const Done& done) {
   const auto count = static_cast<std::int64_t>(values.size());
   if (placement.row == 0) placement.row = count;
   check_row(format, placement.row);
@@ -193,9 +209,9 @@ void round_rotated(const Format& format, std::span<float> values, Placement plac
         values.subspan(static_cast<std::size_t>(at), static_cast<std::size_t>(std::min(part, count - at)));
     placement.first = first + static_cast<std::uint64_t>(at);
     begin(rows);
-    rotate_rows(format.rotation, Turn::forward, rows, placement.row);
+    transform_rows(format, placement, Turn::forward, rows, at);
     const auto saturated = round_as_they_are(format, rows, placement);
-    rotate_rows(format.rotation, Turn::back, rows, placement.row);
+    transform_rows(format, placement, Turn::back, rows, at);
     done(rows, saturated);
   }
 }
@@ -204,18 +220,18 @@ void round_rotated(const Format& format, std::span<float> values, Placement plac
 
 std::int64_t round_values(const Format& format, std::span<float> values, const Placement& placement) {
   if (values.empty()) return 0;
-  if (!is_rotated(format)) return round_as_they_are(format, values, placement);
+  if (!is_transformed(format, placement)) return round_as_they_are(format, values, placement);
   std::int64_t total = 0;
-  round_rotated(
+  round_transformed(
       format, values, placement, [](auto) {}, [&](auto, std::int64_t saturated) { total += saturated; });
   return total;
 }
 
 RoundingErrors fake_quantize(const Format& format, std::span<float> values, const Placement& placement) {
   RoundingErrors total;
-  if (is_rotated(format)) {
+  if (is_transformed(format, placement)) {
     std::vector<float> before;
-    round_rotated(
+    round_transformed(
         format, values, placement, [&](std::span<float> rows) { before.assign(rows.begin(), rows.end()); },
         [&](std::span<float> rows, std::int64_t saturated) {
           total.add(errors_between(before, rows));

@@ -26,7 +26,9 @@ struct Placement {
                                       // a matrix
   RandomStream random = {};           // random roundings: the stream of the random words,
   std::uint64_t first = 0;            // and the index of the first value in it
-  std::span<const float> importance = {};  // block types: a weight for each column, or nothing
+  std::span<const float> column_factors = {};  // smooth= and awq=: of the columns of a row, or of several
+                                               // rows in turn, the first value's first
+  std::span<const float> importance = {};      // block types: a weight for each column, or nothing
 };
 
 // Rounds the values in place. They must be whole rows if the format needs_whole_rows(). Returns how many values

@@ -2,8 +2,8 @@
 //
 // A format is an element, the span of values that share a scale, the type of that scale and the rule that finds it, a
 // second scale outside of it, the range that the codes are fitted to, the rounding, and a rotation of the rows that are
-// rounded. Options that follow a name change one part each (format_options.cc), and names are short for combinations of
-// parts (format_names.cc):
+// rounded, and factors of their columns. Options that follow a name change one part each (format_options.cc), and names
+// are short for combinations of parts (format_names.cc):
 //
 //   bf16 e4m3 mantissa7     a float element, no scale
 //   e4m3,per=row            a float element, a float32 scale for each row: absmax goes to the element's largest value
@@ -30,6 +30,7 @@
 #include "format/rounding.h"
 #include "format/scale_rule.h"
 #include "format/scale_type.h"
+#include "format/smoothing.h"
 
 namespace fakequant {
 
@@ -50,7 +51,7 @@ struct TileSize {
 };
 
 // How the range that the outermost scale covers is found: from the values that are rounded, from a file that has a
-// fixed range for each site, or given as a number, the absmax.
+// fixed range for each site, or given as a number, the absmax. Without a file a fixed range is that of smooth='s file.
 struct RangeRule {
   enum Kind { absmax, percentile, mse, static_range, number } kind = absmax;
   double percent = 100;   // of the values' magnitudes, for percentile
@@ -120,7 +121,9 @@ struct Format {
   GptqOptions gptq;                                        // for fit=gptq
   ScaleArithmetic arithmetic = ScaleArithmetic::division;  // of float elements
 
-  Rotation rotation;  // of rows, before they are rounded; undone afterwards
+  Smoothing smoothing;        // of columns, before rows are rotated; undone last
+  std::string awq_file = {};  // likewise, by factors found with the Hessians of this file (weights/awq.h)
+  Rotation rotation;          // of rows, before they are rounded; undone afterwards
 
   Rounding rounding = Rounding::nearest;
   std::uint64_t seed = 0;  // of random roundings
@@ -152,7 +155,8 @@ std::vector<std::string_view> pieces_of(std::string_view text);
 // The text that parse_format reads back to the same format.
 std::string to_string(const Format& format);
 
-// The value of range=: "absmax", "percentile:99.9", "mse", "static:FILE", "6.5". Throws a usage error for any other.
+// The value of range=: "absmax", "percentile:99.9", "mse", "static:FILE", "static", "6.5". Throws a usage error for any
+// other.
 RangeRule parse_range(std::string_view text);
 std::string to_string(const RangeRule& range);
 

@@ -68,8 +68,6 @@ void check_gptq(const Format& format, const GivenKeys& given) {
   refuse_where(format.gptq.hessian_file.empty(),
                "fit=gptq needs the Hessians of the products' inputs: add hessian=FILE, which calibrate writes");
   refuse_where(is_random(format.rounding), "fit=gptq does not go with round=stochastic");
-  refuse_where(is_rotated(format),
-               "fit=gptq does not go with rotate=: Hessians are those of inputs that are not rotated");
   refuse_where(shares_scale_in_tiles(format),
                "fit=gptq does not go with tile=: it finds the scales of a row at a time");
 }
@@ -119,6 +117,22 @@ void check_rotation(const Format& format) {
                            format.name));
 }
 
+void check_smoothing(const Format& format) {
+  const bool has_own_range = needs_range_file(format) && !format.range.file.empty();
+  refuse_where(needs_range_file(format) && !has_own_range && !is_smoothed(format),
+               "range=static names no file: write range=static:FILE, or add smooth=FILE:ALPHA, whose file has ranges");
+  if (!has_column_factors(format)) return;
+  refuse_where(is_smoothed(format) && uses_awq(format), "smooth= and awq= both find factors of columns: keep one");
+  const auto* key = is_smoothed(format) ? "smooth=" : "awq=";
+  refuse_where(has_own_range && is_smoothed(format),
+               "smooth= does not go with range=static:FILE: the file has ranges of values that are not smoothed; take "
+               "range=static, whose ranges are those of smooth='s file");
+  refuse_where(!format.importance_file.empty() || needs_importance(format),
+               fmt::format("{} does not go with an importance matrix, which weighs columns as they are", key));
+  refuse_where(uses_hessian(format),
+               fmt::format("{} does not go with fit=gptq: Hessians are those of inputs that are not smoothed", key));
+}
+
 }  // namespace
 
 void settle_parts(Format& format, const std::vector<std::string_view>& keys) {
@@ -152,6 +166,7 @@ void settle_parts(Format& format, const std::vector<std::string_view>& keys) {
   check_range(format);
   check_scale(format, given);
   check_rotation(format);
+  check_smoothing(format);
   format.name = name_by_parts(format);
 }
 

@@ -149,6 +149,17 @@ std::string text_of_rotation(const Format& format) {
   return {};
 }
 
+// "FILE:ALPHA".
+Smoothing smoothing_of_option(const FormatOption& option) {
+  const std::string_view text = option.value;
+  const auto colon = text.rfind(':');
+  const auto alpha = colon == std::string_view::npos ? std::nullopt : number_of_text<double>(text.substr(colon + 1));
+  if (!alpha || !(*alpha >= 0 && *alpha <= 1)) {
+    throw usage_error(fmt::format("bad smooth={}: write smooth=FILE:ALPHA with ALPHA from 0 to 1, such as 0.5", text));
+  }
+  return {file_of_option(option.key, text, text.substr(0, colon)), *alpha};
+}
+
 std::uint64_t seed_of_option(const FormatOption& option) {
   if (const auto seed = number_of_text<std::uint64_t>(option.value)) return *seed;
   throw usage_error(fmt::format("bad seed={}: seed= takes a whole number from 0 to 2^64 - 1", option.value));
@@ -249,6 +260,16 @@ constexpr OptionRule kOptionRules[] = {
     {"rotate", [](const Format&) { return true; },
      [](Format& format, const FormatOption& option) { format.rotation = rotation_of_option(option); },
      text_of_rotation},
+    {"smooth", [](const Format&) { return true; },
+     [](Format& format, const FormatOption& option) { format.smoothing = smoothing_of_option(option); },
+     [](const Format& format) {
+       return is_smoothed(format) ? fmt::format("{}:{}", format.smoothing.file, format.smoothing.alpha) : "";
+     }},
+    {"awq", [](const Format&) { return true; },
+     [](Format& format, const FormatOption& option) {
+       format.awq_file = file_of_option(option.key, option.value, option.value);
+     },
+     [](const Format& format) { return format.awq_file; }},
     {"overflow",
      [](const Format& format) { return is_rounded_here(format) && !has_scale(format) && format.element.has_infinity; },
      [](Format& format, const FormatOption& option) { format.saturate = value_of_option(kOverflowWords, option); },
@@ -296,6 +317,7 @@ RangeRule parse_range(std::string_view text) {
   constexpr std::string_view kPercentile = "percentile:", kStatic = "static:";
   if (text == "absmax") return {};
   if (text == "mse") return {RangeRule::mse, 100};
+  if (text == "static") return {.kind = RangeRule::static_range};
   if (text.starts_with(kPercentile)) {
     const auto percent = number_of_text<double>(text.substr(kPercentile.size()));
     if (percent && *percent > 0 && *percent <= 100) return {RangeRule::percentile, *percent};
@@ -309,7 +331,7 @@ RangeRule parse_range(std::string_view text) {
   }
   throw usage_error(
       fmt::format("unknown range={}: range= takes absmax, mse, percentile:P with P above 0 and at most 100, "
-                  "static:FILE or a number above 0",
+                  "static:FILE, static with smooth=, or a number above 0",
                   text));
 }
 
@@ -322,7 +344,7 @@ std::string to_string(const RangeRule& range) {
     case RangeRule::mse:
       return "mse";
     case RangeRule::static_range:
-      return "static:" + range.file;
+      return range.file.empty() ? "static" : "static:" + range.file;
     case RangeRule::number:
       return fmt::format("{}", range.magnitude);
   }

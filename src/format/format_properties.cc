@@ -1,9 +1,26 @@
 #include "format/format_properties.h"
 
+#include "error.h"
+
 namespace fakequant {
 
 Span span_of_scale(const Format& format, ScaledAs scaled) {
   return format.per.value_or(scaled == ScaledAs::weight ? Span::row : Span::token);
+}
+
+void check_span(const Format& format, ScaledAs scaled) {
+  const bool is_weight = scaled == ScaledAs::weight;
+  if (is_weight && format.per == Span::token) {
+    throw usage_error("per=token is for activations: a weight's scale spans a row, a block or the tensor");
+  }
+  if (!is_weight && format.per == Span::tile) {
+    throw usage_error("tile= is for weights: the rows of an activation are those of different tokens; take per=block");
+  }
+  if (!is_weight && format.per == Span::tensor && !has_static_range(format)) {
+    throw usage_error(
+        "per=tensor is for weights: over the tokens of a batch a scale would depend on the batch; take per=token, row "
+        "or block, or give the range, as a number or range=static:FILE");
+  }
 }
 
 Format for_activation(Format format) {
@@ -38,10 +55,17 @@ bool needs_range_file(const Format& format) { return format.range.kind == RangeR
 
 bool is_rotated(const Format& format) { return format.rotation.kind != Rotation::none; }
 
+bool is_smoothed(const Format& format) { return !format.smoothing.file.empty(); }
+
+bool uses_awq(const Format& format) { return !format.awq_file.empty(); }
+
+bool has_column_factors(const Format& format) { return is_smoothed(format) || uses_awq(format); }
+
 namespace {
 
 bool needs_more_than_values(const Format& format) {
-  return is_rotated(format) || format.block_type != nullptr || is_random(format.rounding) || uses_hessian(format);
+  return is_rotated(format) || has_column_factors(format) || format.block_type != nullptr ||
+         is_random(format.rounding) || uses_hessian(format);
 }
 
 }  // namespace
@@ -53,7 +77,8 @@ bool rounds_values_independently(const Format& format) {
 }
 
 bool needs_whole_rows(const Format& format) {
-  return is_rotated(format) || format.block_type != nullptr || has_scale(format) || uses_hessian(format);
+  return is_rotated(format) || has_column_factors(format) || format.block_type != nullptr || has_scale(format) ||
+         uses_hessian(format);
 }
 
 bool needs_token_layout(const Format& format) {
@@ -81,11 +106,14 @@ bool rounds_fast(const Format& format) {
   return format.block_type == nullptr && !is_searched && !uses_hessian(format);
 }
 
-bool has_codes(const Format& format) { return format.block_type == nullptr && !is_rotated(format); }
+bool has_codes(const Format& format) {
+  return format.block_type == nullptr && !is_rotated(format) && !has_column_factors(format);
+}
 
 std::vector<std::string> format_files(const Format& format) {
   std::vector<std::string> files;
-  for (const auto& file : {format.importance_file, format.range.file, format.gptq.hessian_file}) {
+  for (const auto& file :
+       {format.importance_file, format.range.file, format.gptq.hessian_file, format.smoothing.file, format.awq_file}) {
     if (!file.empty()) files.push_back(file);
   }
   if (is_codebook(format) && !format.element.codebook->file.empty()) files.push_back(format.element.codebook->file);

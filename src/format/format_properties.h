@@ -16,6 +16,9 @@ enum class ScaledAs { weight, activation };
 // The span that shares a scale; by default a row of a weight and all rows of a token.
 Span span_of_scale(const Format& format, ScaledAs scaled);
 
+// Throws a usage error where a scale of this format cannot span such values.
+void check_span(const Format& format, ScaledAs scaled);
+
 // The format with the span filled in for an activation.
 Format for_activation(Format format);
 
@@ -40,11 +43,21 @@ bool finds_range(const Format& format);
 // Whether the range of the outermost scale is fixed beforehand, and not found from the values.
 bool has_static_range(const Format& format);
 
-// Whether that range is in a file.
+// Whether that range is in a file: one of ranges, or where it names none that of smooth=.
 bool needs_range_file(const Format& format);
 
 // Whether rows are rotated before they are rounded, and rotated back.
 bool is_rotated(const Format& format);
+
+// Whether columns are multiplied by the factors of smooth=.
+bool is_smoothed(const Format& format);
+
+// Whether those of a matrix are multiplied by the factors of awq=.
+bool uses_awq(const Format& format);
+
+// Whether columns are multiplied by factors of either kind before they are rounded, and divided by them afterwards.
+// What rounds values without the factors (Placement::column_factors) rounds them as they are.
+bool has_column_factors(const Format& format);
 
 // Whether a value's result depends on nothing but the value: not on its neighbours nor on its position.
 bool rounds_values_independently(const Format& format);
@@ -75,8 +88,8 @@ bool needs_importance(const Format& format);
 // code.
 bool rounds_fast(const Format& format);
 
-// Whether the codes of values are known. Block types do not show theirs, and codes of rotated values are none of the
-// values that come of them.
+// Whether the codes of values are known. Block types do not show theirs, and codes of rotated or multiplied values are
+// none of the values that come of them.
 bool has_codes(const Format& format);
 
 // The files that a format names: importance matrices, Hessians, recorded ranges and lists of values.

@@ -89,7 +89,12 @@ TEST(Format, ReadsAndWritesItsText) {
                            "nvfp4,rotate=hadamard",
                            "int4,per=block,rotate=hadamard:64,round=zero",
                            "bf16,rotate=random:0",
-                           "e4m3,per=token,rotate=random:18446744073709551615:128"}) {
+                           "e4m3,per=token,rotate=random:18446744073709551615:128",
+                           "int8,per=token,smooth=c.gguf:0.5",
+                           "int8,range=static,smooth='a,b:c.gguf:0.85'",
+                           "nvfp4,range=static,smooth=c.gguf:1",
+                           "int4,per=block,rotate=hadamard:16,awq=h.bin",
+                           "nvfp4,fit=gptq,hessian=h.bin,rotate=hadamard:16"}) {
     EXPECT_EQ(to_string(parse_format(text)), text);
   }
   EXPECT_EQ(to_string(parse_format("int4,per=block,block=32,mode=sym,range=absmax")), "int4,per=block");
@@ -147,7 +152,8 @@ const std::map<std::string, std::vector<std::string>> kTriedValues = {
     {"mode", {"sym", "asym"}},
     {"codes", {"narrow", "full", "full-positive"}},
     {"range",
-     {"absmax", "mse", "percentile:99.9", "percentile:100", "static:r.json", "static:a,b.json", "6.5", "1e-30"}},
+     {"absmax", "mse", "percentile:99.9", "percentile:100", "static:r.json", "static:a,b.json", "static", "6.5",
+      "1e-30"}},
     {"scale",
      {"floor", "ceil", "nearest", "rceil", "even", "f32", "f16", "bf16", "e8m0", "e8m0:rceil", "e4m3", "ue5m3", "ue4m1",
       "e8m3"}},
@@ -158,6 +164,8 @@ const std::map<std::string, std::vector<std::string>> kTriedValues = {
     {"damping", {"0.01", "0.1", "1"}},
     {"arithmetic", {"division", "reciprocal"}},
     {"rotate", {"none", "hadamard", "hadamard:2", "hadamard:128", "random:0", "random:7:64"}},
+    {"smooth", {"c.gguf:0.5", "a,b:c.gguf:0", "c:1"}},
+    {"awq", {"h.bin", "a,b.bin"}},
     {"overflow", {"infinity", "saturate"}},
     {"round", {"nearest", "away", "zero", "up", "down", "stochastic"}},
     {"seed", {"0", "7", "18446744073709551615"}}};
@@ -173,8 +181,12 @@ std::vector<FormatOption> some_options(std::vector<std::string> keys, std::mt199
   // What else fit=gptq needs, and what goes with it alone.
   const auto is_fit = [](const FormatOption& option) { return option.key == "fit" && option.value == "gptq"; };
   const bool is_gptq = std::any_of(options.begin(), options.end(), is_fit);
+  const bool is_smoothed = !is_gptq && std::any_of(options.begin(), options.end(),
+                                                   [](const FormatOption& option) { return option.key == "smooth"; });
   std::erase_if(options, [&](const FormatOption& option) {
-    return option.key == "hessian" || (!is_gptq && (option.key == "order" || option.key == "damping"));
+    return option.key == "hessian" || (!is_gptq && (option.key == "order" || option.key == "damping")) ||
+           (is_gptq && option.key == "smooth") || ((is_gptq || is_smoothed) && option.key == "awq") ||
+           (!is_smoothed && option.value == "static");
   });
   if (is_gptq) options.push_back({"hessian", random() % 2 == 0 ? "h.bin" : "a,b.bin"});
   return options;
@@ -216,7 +228,8 @@ TEST(Format, TakesAMutatedTextOrRefusesItInOneLine) {
     const auto names = std::vector<std::string>{"e4m3", "int4", "nvfp4", "mxfp8", "mxint8", "e2m1", "bf16", "e3m4"};
     auto text = names[random() % names.size()];
     for (const auto& option : some_options(option_keys(parse_format(text)), random)) {
-      text += "," + option.key + "=" + option.value;
+      const auto* quote = option.value.find(',') == std::string::npos ? "" : "'";
+      text += fmt::format(",{0}={1}{2}{1}", option.key, quote, option.value);
     }
     for (auto changes = random() % 4; changes > 0; --changes) {
       const auto at = random() % (text.size() + 1);
@@ -296,6 +309,9 @@ TEST(Format, AnswersWhatItsValuesShare) {
            {"bf16,rotate=hadamard", false, true, false, false, false},
            {"nvfp4,rotate=random:1", false, true, true, true, true},
            {"int8,range=6.5,rotate=hadamard", false, true, false, true, true},
+           {"bf16,smooth=c.gguf:0.5", false, true, false, false, false},
+           {"int8,range=static,smooth=c.gguf:0.5", false, true, false, true, true},
+           {"bf16,awq=h.bin", false, true, false, false, false},
        }) {
     const auto format = for_activation(parse_format(text));
     EXPECT_EQ(rounds_values_independently(format), independent) << text;
@@ -316,9 +332,8 @@ TEST(Format, RefusesWhatItDoesNotKnowAndSaysWhatItDoes) {
   EXPECT_THAT(refusal("q4_k"), HasSubstr("unknown format"));
   EXPECT_THAT(refusal("ggml:mxfp4"), HasSubstr("unknown format"));
   EXPECT_THAT(refusal("bf16,round=sideways"), HasSubstr("nearest, away, zero, up, down or stochastic"));
-  EXPECT_THAT(
-      refusal("bf16,size=3"),
-      HasSubstr("no option 'size': it takes fit=, hessian=, order=, damping=, rotate=, overflow=, round=, seed="));
+  EXPECT_THAT(refusal("bf16,size=3"), HasSubstr("no option 'size': it takes fit=, hessian=, order=, damping=, rotate=, "
+                                                "smooth=, awq=, overflow=, round=, seed="));
   EXPECT_THAT(refusal("bf16,round=zero,round=zero"), HasSubstr("given twice"));
   EXPECT_THAT(refusal("bf16,zero"), HasSubstr("KEY=VALUE"));
   EXPECT_THAT(refusal("bf16,"), HasSubstr("last comma"));
@@ -338,7 +353,7 @@ TEST(Format, RefusesWhatItDoesNotKnowAndSaysWhatItDoes) {
   EXPECT_THAT(refusal("int8,range=percentile:0"), HasSubstr("P above 0 and at most 100"));
   EXPECT_THAT(refusal("int8,range=percentile:nan"), HasSubstr("P above 0 and at most 100"));
   EXPECT_THAT(refusal("int8,range=all"),
-              HasSubstr("absmax, mse, percentile:P with P above 0 and at most 100, static:FILE or a number"));
+              HasSubstr("absmax, mse, percentile:P with P above 0 and at most 100, static:FILE, static with"));
   EXPECT_THAT(refusal("int8,range=static:"), HasSubstr("write range=static:FILE"));
   EXPECT_THAT(refusal("int8,range=static:a'b"), HasSubstr("has a quote in it"));
   for (const auto* per : {"token", "row", "block"}) {
@@ -347,15 +362,15 @@ TEST(Format, RefusesWhatItDoesNotKnowAndSaysWhatItDoes) {
   EXPECT_THAT(refusal("nvfp4,range=mse"), HasSubstr("range=absmax, static:FILE or a number"));
   EXPECT_THAT(refusal("nvfp4,range=percentile:99"), HasSubstr("range=absmax, static:FILE or a number"));
   EXPECT_THAT(refusal("mxfp4,range=static:r.json"), HasSubstr("no option 'range'"));
-  EXPECT_THAT(refusal("e4m3,mode=asym"),
-              HasSubstr("format e4m3 has no option 'mode': it takes per=, tile=, block=, range=, "
-                        "scale=, outer=, fit=, hessian=, order=, damping=, arithmetic=, rotate=, round=, seed="));
+  EXPECT_THAT(
+      refusal("e4m3,mode=asym"),
+      HasSubstr(
+          "format e4m3 has no option 'mode': it takes per=, tile=, block=, range=, "
+          "scale=, outer=, fit=, hessian=, order=, damping=, arithmetic=, rotate=, smooth=, awq=, round=, seed="));
   EXPECT_THAT(refusal("e4m3,overflow=saturate"), HasSubstr("no option 'overflow'"));
   EXPECT_THAT(refusal("e5m2,overflow=wrap"), HasSubstr("infinity or saturate"));
-  EXPECT_THAT(
-      refusal("mxfp4,per=row"),
-      HasSubstr(
-          "it takes block=, scale=, outer=, fit=, hessian=, order=, damping=, arithmetic=, rotate=, round=, seed="));
+  EXPECT_THAT(refusal("mxfp4,per=row"), HasSubstr("it takes block=, scale=, outer=, fit=, hessian=, order=, damping=, "
+                                                  "arithmetic=, rotate=, smooth=, awq=, round=, seed="));
   EXPECT_THAT(refusal("mxfp4,scale=up"), HasSubstr("e8m0[:RULE] with floor, ceil, nearest, rceil or even"));
   EXPECT_THAT(refusal("e4m3,scale=e8m0"), HasSubstr("scale= is for values that share a scale: add per="));
   EXPECT_THAT(refusal("e4m3,block=16"), HasSubstr("block= is for values that share a scale: add per="));
@@ -380,7 +395,7 @@ TEST(Format, RefusesWhatItDoesNotKnowAndSaysWhatItDoes) {
   EXPECT_THAT(refusal("int8,scale=e8m0,codes=full"), HasSubstr("does not go with scale=e8m0"));
   EXPECT_THAT(refusal("int8,codes=all"), HasSubstr("narrow, full or full-positive"));
   for (const auto* number : {"0", "-1", "inf", "nan", "1e99", "6.5x"}) {
-    EXPECT_THAT(refusal(std::string("int8,range=") + number), HasSubstr("static:FILE or a number above 0"));
+    EXPECT_THAT(refusal(std::string("int8,range=") + number), HasSubstr("or a number above 0"));
   }
   EXPECT_THAT(refusal("int8,per=row,range=6.5"), HasSubstr("one range for all values"));
   EXPECT_THAT(refusal("mxfp4,fit=four-over-six"), HasSubstr("fit=four-over-six is for nvfp4"));
@@ -390,7 +405,9 @@ TEST(Format, RefusesWhatItDoesNotKnowAndSaysWhatItDoes) {
   EXPECT_THAT(refusal("int4,fit=gptq,hessian=h.bin,damping=0"), HasSubstr("above 0 and at most 1"));
   EXPECT_THAT(refusal("int4,fit=gptq,hessian=h.bin,order=random"), HasSubstr("natural or activation"));
   EXPECT_THAT(refusal("int4,fit=gptq,hessian=h.bin,round=stochastic"), HasSubstr("does not go with round=stochastic"));
-  EXPECT_THAT(refusal("int4,fit=gptq,hessian=h.bin,rotate=hadamard"), HasSubstr("does not go with rotate="));
+  EXPECT_THAT(refusal("int4,fit=gptq,hessian=h.bin,awq=h.bin"), HasSubstr("awq= does not go with fit=gptq"));
+  EXPECT_THAT(refusal("int4,smooth=c.gguf:0.5,awq=h.bin"), HasSubstr("keep one"));
+  EXPECT_THAT(refusal("int4,awq="), HasSubstr("names no file"));
   EXPECT_THAT(refusal("int4,fit=gptq,hessian=h.bin,tile=4x4"), HasSubstr("does not go with tile="));
   EXPECT_THAT(refusal("mxint8,scale=f32"), HasSubstr("take int8,per=block"));
   EXPECT_THAT(refusal("int8,scale=e8m0,mode=asym"), HasSubstr("mode=asym does not go with scale=e8m0"));
@@ -403,6 +420,12 @@ TEST(Format, RefusesWhatItDoesNotKnowAndSaysWhatItDoes) {
     EXPECT_THAT(refusal(std::string("bf16,rotate=") + text), HasSubstr("none, hadamard[:N] or random:SEED[:N]"));
   }
   EXPECT_THAT(refusal("int8,range=static:r.json,rotate=hadamard"), HasSubstr("ranges of values that are not rotated"));
+  for (const auto* text : {"", "c.gguf", ":0.5", "c.gguf:", "c.gguf:x", "c.gguf:1.5", "c.gguf:-1", "c.gguf:nan"}) {
+    EXPECT_THAT(refusal(std::string("int8,smooth=") + text), HasSubstr("smooth=")) << text;
+  }
+  EXPECT_THAT(refusal("int8,range=static"), HasSubstr("names no file"));
+  EXPECT_THAT(refusal("int8,range=static:r.json,smooth=c.gguf:0.5"), HasSubstr("take range=static, whose ranges"));
+  EXPECT_THAT(refusal("int4,fit=gptq,hessian=h.bin,smooth=c.gguf:0.5"), HasSubstr("smooth= does not go with fit=gptq"));
   for (const auto* tile : {"", "128", "x", "0x4", "4x0", "4x-1", "4x4x4"}) {
     EXPECT_THAT(refusal(std::string("e4m3,tile=") + tile), HasSubstr("ROWSxCOLUMNS, such as 128x128"));
   }

@@ -5,6 +5,7 @@
 
 #include "engine/context.h"
 #include "error.h"
+#include "measure/channel_collector.h"
 #include "measure/hessian_collector.h"
 #include "measure/importance_collector.h"
 #include "measure/text_chunks.h"
@@ -37,10 +38,12 @@ CalibrationResult calibrate(const std::vector<std::string>& model_files, const R
 
   ImportanceCollector importance;
   HessianCollector hessians(options.compute.threads);
-  if (options.importance || options.hessians) {
+  ChannelCollector channels;
+  if (options.importance || options.hessians || options.channels) {
     context.show_inputs([&](const ProductInput& input) {
       if (options.importance) importance.add(input);
       if (options.hessians) hessians.add(input);
+      if (options.channels) channels.add(input);
     });
   }
 
@@ -52,6 +55,7 @@ CalibrationResult calibrate(const std::vector<std::string>& model_files, const R
   while (const auto tokens = chunks.next()) {
     context.clear(static_cast<std::uint32_t>(result.chunks));
     hessians.begin_evaluation();
+    channels.begin_evaluation();
     // All logits are asked for: else the last layer would be computed for some tokens only.
     context.evaluate(*tokens, {0, tokens->size()});
     result.chunks = chunks.taken();
@@ -82,6 +86,11 @@ CalibrationResult calibrate(const std::vector<std::string>& model_files, const R
     result.hessians = HessianSums{text.name, result.chunks, ctx_size, hessians.take()};
     if (result.hessians->inputs.empty())
       throw Error("no Hessians were collected: the model multiplies with no weights");
+  }
+  if (options.channels) {
+    result.channels = ChannelRecord{text.name, result.chunks, ctx_size, channels.take()};
+    if (result.channels->inputs.empty())
+      throw Error("no channels were collected: the model multiplies with no weights");
   }
   if (result.sites.empty() && !taps.empty()) {
     throw Error("nothing was recorded: the text has none of the tokens that the rules name");

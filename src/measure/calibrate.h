@@ -19,6 +19,7 @@ struct CalibrateOptions {
   RangeRule range;          // how the range to use is chosen
   bool importance = false;  // collect an importance matrix, too
   bool hessians = false;    // and the Hessians of products' inputs
+  bool channels = false;    // and the magnitudes of their channels
   ComputeOptions compute;
 };
 

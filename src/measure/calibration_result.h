@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "gguf/channel_file.h"
 #include "weights/hessian_file.h"
 #include "weights/importance_sums.h"
 
@@ -68,6 +69,7 @@ struct CalibrationResult {
   std::vector<CalibratedSite> sites;
   std::optional<ImportanceSums> importance;  // where it was asked for
   std::optional<HessianSums> hessians;       // likewise
+  std::optional<ChannelRecord> channels;     // likewise
 };
 
 }  // namespace fakequant

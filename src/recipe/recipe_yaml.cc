@@ -257,6 +257,8 @@ RecipeFile load_recipe(const std::string& path) {
     find(rule.format.importance_file);
     find(rule.format.gptq.hessian_file);
     find(rule.format.range.file);
+    find(rule.format.smoothing.file);
+    find(rule.format.awq_file);
   }
   return recipe;
 }

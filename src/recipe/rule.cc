@@ -104,18 +104,7 @@ void check_rule(const Rule& rule) {
   check_cache_tokens(rule);
   const auto& format = rule.format;
   const bool is_weight = rule.pattern.kind == SiteKind::weight;
-  if (is_weight && format.per == Span::token) {
-    throw usage_error("per=token is for activations: a weight's scale spans a row, a block or the tensor");
-  }
-  if (!is_weight && format.per == Span::tile) {
-    throw usage_error("tile= is for weights: the rows of an activation are those of different tokens; take per=block");
-  }
-  const bool is_static = has_static_range(format);
-  if (!is_weight && format.per == Span::tensor && !is_static) {
-    throw usage_error(
-        "per=tensor is for weights: over the tokens of a batch a scale would depend on the batch; take per=token, row "
-        "or block, or give range=static:FILE or a number");
-  }
+  check_span(format, is_weight ? ScaledAs::weight : ScaledAs::activation);
   if (is_weight && needs_range_file(format)) {
     throw usage_error(
         "range=static is for activations: a weight's own range is always known; take range=absmax, or another that "
@@ -130,6 +119,9 @@ void check_rule(const Rule& rule) {
     throw usage_error("imatrix= is for weights: an importance matrix weighs a weight's columns");
   }
   if (!is_weight && uses_hessian(format)) throw usage_error("fit=gptq is for weights: it rounds a matrix as a whole");
+  if (!is_weight && uses_awq(format)) {
+    throw usage_error("awq= is for weights: it finds factors of a matrix by the output; at inputs take smooth=");
+  }
 }
 
 bool is_about_cache(const Rule& rule) {

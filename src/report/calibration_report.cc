@@ -77,6 +77,20 @@ Json site_json(const CalibratedSite& site) {
   return json;
 }
 
+// How many weights read the inputs.
+template <typename Input>
+std::int64_t weights_of(const std::vector<Input>& inputs) {
+  std::int64_t weights = 0;
+  for (const auto& input : inputs) weights += static_cast<std::int64_t>(input.weights.size());
+  return weights;
+}
+
+// Of Hessians or channels.
+template <typename Collected>
+Json inputs_json(const Collected& collected) {
+  return {{"inputs", collected.inputs.size()}, {"weights", weights_of(collected.inputs)}, {"chunks", collected.chunks}};
+}
+
 // The file without its sites.
 Json head_json(const CalibrationResult& result, const Provenance& provenance) {
   auto json = json_file("ranges", result.model, provenance);
@@ -88,12 +102,8 @@ Json head_json(const CalibrationResult& result, const Provenance& provenance) {
   if (result.importance) {
     json["importance"] = {{"weights", result.importance->weights.size()}, {"chunks", result.importance->chunks}};
   }
-  if (result.hessians) {
-    std::size_t weights = 0;
-    for (const auto& input : result.hessians->inputs) weights += input.weights.size();
-    json["hessians"] = {
-        {"inputs", result.hessians->inputs.size()}, {"weights", weights}, {"chunks", result.hessians->chunks}};
-  }
+  if (result.hessians) json["hessians"] = inputs_json(*result.hessians);
+  if (result.channels) json["channels"] = inputs_json(*result.channels);
   json["sites"] = Json::array();
   return json;
 }
@@ -177,19 +187,24 @@ std::string importance_text(const CalibrationResult& result) {
   return text;
 }
 
+// "Hessians of 25 inputs, which 43 weights read, on ..."
+template <typename Collected>
+std::string inputs_text(const char* what, const Collected& collected, const CalibrationResult& result) {
+  return fmt::format("{} of {}, which {} read, on {} in {} of {}.\n", what,
+                     plural(static_cast<std::int64_t>(collected.inputs.size()), "input"),
+                     plural(weights_of(collected.inputs), "weight"), plural(result.tokens, "token"),
+                     plural(result.chunks, "chunk"), result.ctx_size);
+}
+
 // Likewise of Hessians.
 std::string hessian_text(const CalibrationResult& result) {
   if (!result.hessians) return {};
-  std::int64_t unseen = 0, matrices = 0, weights = 0;
+  std::int64_t unseen = 0, matrices = 0;
   for (const auto& input : result.hessians->inputs) {
-    weights += static_cast<std::int64_t>(input.weights.size());
     matrices += static_cast<std::int64_t>(input.matrices.size());
     for (const auto& matrix : input.matrices) unseen += matrix.rows() == 0 ? 1 : 0;
   }
-  auto text =
-      fmt::format("Hessians of {}, which {} read, on {} in {} of {}.\n",
-                  plural(static_cast<std::int64_t>(result.hessians->inputs.size()), "input"), plural(weights, "weight"),
-                  plural(result.tokens, "token"), plural(result.chunks, "chunk"), result.ctx_size);
+  auto text = inputs_text("Hessians", *result.hessians, result);
   if (unseen > 0) {
     text += fmt::format("{} of {} matrices got no token: fit=gptq rounds their weights to the nearest.\n",
                         count_text(unseen), count_text(matrices));
@@ -197,10 +212,16 @@ std::string hessian_text(const CalibrationResult& result) {
   return text;
 }
 
+// What was collected beside ranges.
+std::string collected_text(const CalibrationResult& result) {
+  return importance_text(result) + hessian_text(result) +
+         (result.channels ? inputs_text("Channels", *result.channels, result) : "");
+}
+
 }  // namespace
 
 std::string to_text(const CalibrationResult& result) {
-  if (result.sites.empty()) return importance_text(result) + hessian_text(result);
+  if (result.sites.empty()) return collected_text(result);
   auto text =
       fmt::format("{}: {}, {} in {} of {}, range={}\n\n{}", result.model,
                   plural(static_cast<std::int64_t>(result.sites.size()), "site"), plural(result.tokens, "token"),
@@ -212,7 +233,7 @@ std::string to_text(const CalibrationResult& result) {
                               plural(site.infs, "infinite value"));
   }
   if (!not_finite.empty()) text += "\n" + not_finite;
-  const auto more = importance_text(result) + hessian_text(result);
+  const auto more = collected_text(result);
   return more.empty() ? text : text + "\n" + more;
 }
 

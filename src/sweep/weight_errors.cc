@@ -1,14 +1,11 @@
 #include "sweep/weight_errors.h"
 
 #include <cmath>
-#include <memory>
-#include <optional>
 
-#include "format/format_properties.h"
 #include "gguf/tensor_pieces.h"
 #include "gguf/tensor_type.h"
 #include "parallel.h"
-#include "weights/importance_matrix.h"
+#include "weights/rounding_files.h"
 #include "weights/tensor_rounding.h"
 
 namespace fakequant {
@@ -46,11 +43,7 @@ std::vector<double> column_energies(const GgufModel& model, std::size_t tensor, 
 
 ColumnErrors column_errors(const GgufModel& model, std::size_t tensor, const Format& format, int stored_as,
                            int threads) {
-  const auto& path = format.importance_file;
-  std::optional<ImportanceMatrix> importance;
-  if (!path.empty()) importance.emplace(path);
-  const auto hessians = uses_hessian(format) ? std::make_shared<HessianFactors>(format.gptq) : nullptr;
-  TensorRounder rounder(model, tensor, format, importance ? &*importance : nullptr, hessians);
+  TensorRounder rounder(model, tensor, format, RoundingFiles().of(format));
   rounder.find_scale(threads);
   const auto columns = static_cast<std::size_t>(row_elements(model.tensors()[tensor]));
   const auto both = add_pieces(model, tensor, threads, [&](const TensorPiece& piece) {

@@ -18,8 +18,13 @@ namespace fakequant {
 
 class HessianFactors {
  public:
-  // Throws as HessianFile does.
-  explicit HessianFactors(const GptqOptions& options) : options_(options), file_(options.hessian_file) {}
+  // Of inputs that are rotated so. Throws as HessianFile does.
+  HessianFactors(const GptqOptions& options, const Rotation& rotation)
+      : options_(options), rotation_(rotation), file_(options.hessian_file) {}
+
+  bool is_for(const GptqOptions& options, const Rotation& rotation) const {
+    return options_ == options && rotation_ == rotation;
+  }
 
   // Whether the file has the weight's Hessian. Throws as HessianFile::input_of().
   bool has(const TensorInfo& weight) const { return file_.input_of(weight) != nullptr; }
@@ -35,6 +40,7 @@ class HessianFactors {
   using Key = std::pair<std::string, std::int64_t>;  // the input, and the matrix
 
   GptqOptions options_;
+  Rotation rotation_;
   HessianFile file_;
   std::mutex mutex_;
   std::list<std::pair<Key, std::shared_ptr<const GptqFactor>>> kept_;  // the last used first

@@ -86,14 +86,14 @@ class Quantization {
  private:
   void take_rule(std::size_t tensor, const Rule& rule);
   void take(std::size_t tensor, int type, const std::string& importance_file, const std::string& asked);
-  const ImportanceMatrix* matrix_of(const std::string& path);
+  std::shared_ptr<const ImportanceMatrix> matrix_of(const std::string& path);
   Buffer<std::byte> stored(const Step& step, const TensorPiece& piece) const;
   std::uint32_t file_type() const;
 
   const GgufModel& model_;
   const QuantizeSettings& settings_;
   std::string recipe_;
-  std::map<std::string, ImportanceMatrix> matrices_;
+  std::map<std::string, std::shared_ptr<const ImportanceMatrix>> matrices_;
   std::vector<Step> steps_;
   std::map<std::size_t, int> types_;      // of the tensors that get new data
   std::vector<QuantizedTensor> tensors_;  // all
@@ -119,10 +119,11 @@ Quantization::Quantization(const GgufModel& model, const Recipe& recipe, const Q
   }
 }
 
-const ImportanceMatrix* Quantization::matrix_of(const std::string& path) {
+std::shared_ptr<const ImportanceMatrix> Quantization::matrix_of(const std::string& path) {
   if (path.empty()) return nullptr;
-  if (!matrices_.contains(path)) matrices_.try_emplace(path, path);
-  return &matrices_.at(path);
+  auto& matrix = matrices_[path];
+  if (!matrix) matrix = std::make_shared<const ImportanceMatrix>(path);
+  return matrix;
 }
 
 void Quantization::take_rule(std::size_t t, const Rule& rule) {
@@ -134,8 +135,13 @@ void Quantization::take_rule(std::size_t t, const Rule& rule) {
     throw refuse(fmt::format("which is stored as {}: only floats and quantized tensors can be quantized",
                              type_name(tensor.type)));
   }
-  if (uses_hessian(rule.format)) {
-    throw refuse("and fit=gptq is not for packed types: apply rounds so, and keeps the tensor's float type");
+  const auto* unpackable = uses_hessian(rule.format)  ? "fit=gptq"
+                           : is_smoothed(rule.format) ? "smooth="
+                           : uses_awq(rule.format)    ? "awq="
+                                                      : nullptr;
+  if (unpackable != nullptr) {
+    throw refuse(
+        fmt::format("and {} is not for packed types: apply rounds so, and keeps the tensor's float type", unpackable));
   }
   const auto type = type_of_format(rule.format);
   const bool is_vector = stays_float32(tensor) && type && !is_float32(*type);
@@ -151,11 +157,10 @@ void Quantization::take_rule(std::size_t t, const Rule& rule) {
     auto& info = tensors_[t];
     info.format = to_string(rule.format);
     info.is_fake = true;
-    const auto& path = rule.format.importance_file;
-    const auto* matrix = matrix_of(path);
-    info.lacks_importance = matrix != nullptr && matrix->of(tensor).empty();
+    const auto matrix = matrix_of(rule.format.importance_file);
+    info.lacks_importance = matrix && matrix->of(tensor).empty();
     types_[t] = tensor.type;
-    steps_.push_back({t, TensorRounder(model_, t, rule.format, matrix), true});
+    steps_.push_back({t, TensorRounder(model_, t, rule.format, {.importance = matrix}), true});
     return;
   }
   auto format = rule.format;
@@ -180,13 +185,13 @@ void Quantization::take(std::size_t t, int type, const std::string& importance_f
                     "to quantize again, at a loss",
                     model_.path(), tensor.name, type_name(tensor.type)));
   }
-  const auto* matrix = format ? matrix_of(format->importance_file) : nullptr;
-  info.lacks_importance = matrix != nullptr && matrix->of(tensor).empty();
+  const auto matrix = format ? matrix_of(format->importance_file) : nullptr;
+  info.lacks_importance = matrix && matrix->of(tensor).empty();
   info.stored_as = type_name(type);
   info.bytes = stored_bytes(type, tensor.elements);
   types_[t] = type;
   Step step{t, std::nullopt, false};
-  if (format) step.rounder.emplace(model_, t, *format, matrix);
+  if (format) step.rounder.emplace(model_, t, *format, RoundingData{.importance = matrix});
   steps_.push_back(std::move(step));
 }
 
@@ -216,7 +221,7 @@ KeyChanges Quantization::keys() const {
   keys.numbers["general.quantization_version"] = kQuantizationVersion;
   // There are keys for one matrix.
   if (matrices_.size() == 1) {
-    const auto& matrix = matrices_.begin()->second;
+    const auto& matrix = *matrices_.begin()->second;
     keys.strings.push_back({"quantize.imatrix.file", matrix.path()});
     if (!matrix.texts().empty()) keys.strings.push_back({"quantize.imatrix.dataset", matrix.texts().front()});
     keys.numbers["quantize.imatrix.entries_count"] = static_cast<std::uint32_t>(matrix.columns().size());

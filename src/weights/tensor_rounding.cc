@@ -3,36 +3,106 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "error.h"
 #include "format/format_properties.h"
 #include "format/ggml_types.h"
 #include "parallel.h"
+#include "weights/awq.h"
 
 namespace fakequant {
 
-TensorRounder::TensorRounder(const GgufModel& model, std::size_t tensor, const Format& format,
-                             const ImportanceMatrix* importance, std::shared_ptr<HessianFactors> hessians)
+TensorRounder::TensorRounder(const GgufModel& model, std::size_t tensor, const Format& format, RoundingData data)
     : model_(&model),
       tensor_(tensor),
       format_(format),
-      hessians_(std::move(hessians)),
+      data_(std::move(data)),
       random_key_(random_key(format.seed, model.tensors()[tensor].name)) {
   const auto& info = model.tensors()[tensor];
   about(info.name, [&] { check_row(format, row_elements(info)); });
-  if (importance != nullptr) importance_ = importance->of(info);
+  if (data_.importance) importance_ = data_.importance->of(info);
   if (needs_importance(format) && importance_.empty()) {
-    throw usage_error(fmt::format(
-        "{}: ggml quantizes to {} only with an importance matrix: add imatrix=FILE, of "
-        "llama-imatrix{}",
-        info.name, format.name, importance == nullptr ? "" : ", that has this tensor, or leave the tensor out"));
+    throw usage_error(
+        fmt::format("{}: ggml quantizes to {} only with an importance matrix: add imatrix=FILE, of "
+                    "llama-imatrix{}",
+                    info.name, format.name, data_.importance ? ", that has this tensor, or leave the tensor out" : ""));
+  }
+  if (!data_.channels) return;
+  column_factors_ = data_.channels->scales(*data_.channels->input_of(info.name), format.smoothing.alpha);
+  if (static_cast<std::int64_t>(column_factors_.size()) != row_elements(info)) {
+    throw Error(fmt::format("{} has {} channels for {}, but the model has {}: it was made for another model",
+                            data_.channels->path(), column_factors_.size(), info.name, row_elements(info)));
   }
 }
 
 PieceCut TensorRounder::cut() const { return needs_whole_rows(format_) ? PieceCut::rows : PieceCut::anywhere; }
 
+std::int64_t TensorRounder::rows_of_matrix() const {
+  const auto& info = model_->tensors()[tensor_];
+  return info.shape.size() > 1 ? info.shape[1] : 1;
+}
+
 void TensorRounder::find_scale(int threads) {
+  if (data_.awq) {
+    find_awq_factors(threads);
+  } else {
+    find_shared_scale(threads);
+  }
+}
+
+void TensorRounder::find_awq_factors(int threads) {
+  const auto& info = model_->tensors()[tensor_];
+  if (info.elements == 0) return;
+  const auto& input = *data_.awq->input_of(info);
+  const auto columns = row_elements(info);
+  const auto matrices = info.elements / (columns * rows_of_matrix());
+  const auto values = static_cast<std::size_t>(columns * matrices);
+  std::vector<std::vector<float>> diagonals;
+  std::vector<float> lower;  // of the matrix that was looked at last: that of one is read once
+  for (std::int64_t m = 0; m < matrices; ++m) {
+    lower = data_.awq->triangle(input, m);
+    diagonals.push_back(diagonal_of(lower));
+  }
+  std::vector<float> best(values, 1);
+  std::vector<double> least(static_cast<std::size_t>(matrices), std::numeric_limits<double>::infinity());
+  for (int step = 0; step < kAwqSteps; ++step) {
+    column_factors_.clear();
+    for (const auto& diagonal : diagonals) {
+      const auto factors = awq_scales(diagonal, step);
+      column_factors_.insert(column_factors_.end(), factors.begin(), factors.end());
+    }
+    find_shared_scale(threads);
+    for (std::int64_t m = 0; m < matrices; ++m) {
+      if (matrices > 1) lower = data_.awq->triangle(input, m);
+      const double error = output_error_of(m, lower, threads);
+      if (!(error < least[static_cast<std::size_t>(m)])) continue;
+      least[static_cast<std::size_t>(m)] = error;
+      std::copy_n(column_factors_.begin() + m * columns, columns, best.begin() + m * columns);
+    }
+  }
+  column_factors_ = std::move(best);
+  find_shared_scale(threads);
+}
+
+double TensorRounder::output_error_of(std::int64_t matrix, std::span<const float> lower, int threads) const {
+  constexpr std::int64_t kRowsTogether = 256;
+  const auto columns = row_elements(model_->tensors()[tensor_]), rows = rows_of_matrix();
+  GramSums errors(columns);
+  for (std::int64_t row = 0; row < rows; row += kRowsTogether) {
+    const auto count = std::min(kRowsTogether, rows - row);
+    const TensorPiece piece{tensor_, (matrix * rows + row) * columns, count * columns};
+    const auto before = read_piece_values(*model_, piece);
+    auto after = before;
+    round_values(piece, after);
+    for (std::size_t i = 0; i < after.size(); ++i) after[i] -= before[i];
+    errors.add(after, threads);
+  }
+  return output_error(errors, lower);
+}
+
+void TensorRounder::find_shared_scale(int threads) {
   if (shares_scale_in_tiles(format_)) return find_tile_scales(threads);
   if (!shares_scale_across_tensor(format_)) return;
   TensorScaleSearch search(format_);
@@ -49,9 +119,10 @@ void TensorRounder::find_scale(int threads) {
 
 Buffer<float> TensorRounder::values_to_scale(const TensorPiece& piece) const {
   auto values = read_piece_values(*model_, piece);
-  if (is_rotated(format_)) {
-    rotate_rows(format_.rotation, Turn::forward, values, row_elements(model_->tensors()[tensor_]));
-  }
+  for_each_part(piece, values, [&](std::span<float> part, const Placement& placement) {
+    if (!placement.column_factors.empty()) scale_columns(placement.column_factors, Turn::forward, part);
+    if (is_rotated(format_)) rotate_rows(format_.rotation, Turn::forward, part, placement.row);
+  });
   return values;
 }
 
@@ -59,7 +130,7 @@ void TensorRounder::find_tile_scales(int threads) {
   const auto& info = model_->tensors()[tensor_];
   const auto row = row_elements(info);
   if (info.elements == 0) return;
-  tiles_ = std::make_shared<TileScales>(format_, row, info.shape.size() > 1 ? info.shape[1] : 1, info.elements / row);
+  tiles_ = std::make_shared<TileScales>(format_, row, rows_of_matrix(), info.elements / row);
   TensorPieces pieces;
   pieces.add(tensor_, info, cut());
   parallel_for(pieces.size(), threads,
@@ -76,16 +147,21 @@ void TensorRounder::for_each_part(const TensorPiece& piece, std::span<float> val
   placement.tiles = tiles_.get();
   placement.random = {random_key_, 0};
   placement.first = static_cast<std::uint64_t>(piece.first_element);
-  if (importance_.empty()) return work(values, placement);
+  if (importance_.empty() && column_factors_.empty()) return work(values, placement);
 
-  // Each matrix has its own importance, so ggml gets the rows of one matrix at a time.
-  const auto matrix = placement.row * (info.shape.size() > 1 ? info.shape[1] : 1);
+  // Each matrix has its own importance and factors, so that the rows of one matrix are rounded at a time.
+  const auto matrix = placement.row * rows_of_matrix();
   for (std::int64_t begin = 0; begin < piece.elements;) {
     const auto at = piece.first_element + begin;
     const auto end = std::min(piece.elements, (at / matrix + 1) * matrix - piece.first_element);
-    placement.importance =
-        importance_.subspan(static_cast<std::size_t>(at / matrix * placement.row) % importance_.size(),
-                            static_cast<std::size_t>(placement.row));
+    const auto of_matrix = [&](std::span<const float> columns) {
+      if (columns.empty()) return columns;
+      return columns.subspan(static_cast<std::size_t>(at / matrix * placement.row) % columns.size(),
+                             static_cast<std::size_t>(placement.row));
+    };
+    placement.importance = of_matrix(importance_);
+    placement.column_factors = of_matrix(column_factors_);
+    placement.first = static_cast<std::uint64_t>(at);
     work(values.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin)), placement);
     begin = end;
   }
@@ -93,24 +169,26 @@ void TensorRounder::for_each_part(const TensorPiece& piece, std::span<float> val
 
 std::int64_t TensorRounder::round_by_hessian(const TensorPiece& piece, std::span<float> values) const {
   const auto& info = model_->tensors()[tensor_];
-  const auto matrix = row_elements(info) * (info.shape.size() > 1 ? info.shape[1] : 1);
+  const auto row = row_elements(info), matrix = row * rows_of_matrix();
+  if (is_rotated(format_)) rotate_rows(format_.rotation, Turn::forward, values, row);
   std::int64_t saturated = 0;
   for (std::int64_t begin = 0; begin < piece.elements;) {
     const auto number = (piece.first_element + begin) / matrix;
     const auto end = std::min(piece.elements, (number + 1) * matrix - piece.first_element);
-    const auto factor = hessians_->of(info, number);
+    const auto factor = data_.hessians->of(info, number);
     saturated +=
         gptq_round_rows(format_, scale_.value_or(SharedScale()), *factor,
                         values.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin)));
     begin = end;
   }
+  if (is_rotated(format_)) rotate_rows(format_.rotation, Turn::back, values, row);
   return saturated;
 }
 
 RoundingErrors TensorRounder::round(const TensorPiece& piece, std::span<float> values) const {
   RoundingErrors total;
   about(model_->tensors()[tensor_].name, [&] {
-    if (hessians_) {
+    if (data_.hessians) {
       const std::vector<float> before(values.begin(), values.end());
       const auto saturated = round_by_hessian(piece, values);
       total = errors_between(before, values);
@@ -126,7 +204,7 @@ RoundingErrors TensorRounder::round(const TensorPiece& piece, std::span<float> v
 
 void TensorRounder::round_values(const TensorPiece& piece, std::span<float> values) const {
   about(model_->tensors()[tensor_].name, [&] {
-    if (hessians_) {
+    if (data_.hessians) {
       round_by_hessian(piece, values);
       return;
     }

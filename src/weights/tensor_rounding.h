@@ -1,6 +1,7 @@
 // Rounds one tensor of a model to a format, piece by piece.
 //
-// The pieces share a scale over the whole tensor, the importance of its columns, and its stream of random numbers.
+// The pieces share a scale over the whole tensor, the importance and the factors of its columns, and its stream of
+// random numbers.
 #pragma once
 
 #include <cstddef>
@@ -13,21 +14,19 @@
 #include "format/fake_quantize.h"
 #include "gguf/gguf_model.h"
 #include "gguf/tensor_pieces.h"
-#include "weights/hessian_factors.h"
-#include "weights/importance_matrix.h"
+#include "weights/rounding_files.h"
 
 namespace fakequant {
 
 class TensorRounder {
  public:
-  // `importance` is for formats with an importance matrix, else null; it must outlive this. Throws an Error that names
-  // the tensor if the format does not fit its rows, or needs an importance matrix that is missing. `hessians` is for
-  // fit=gptq, else null; it must have the tensor.
-  TensorRounder(const GgufModel& model, std::size_t tensor, const Format& format, const ImportanceMatrix* importance,
-                std::shared_ptr<HessianFactors> hessians = nullptr);
+  // `data` is that of the format; the files of Hessians and channels must have the tensor. Throws an Error that names
+  // the tensor if the format does not fit its rows, needs an importance matrix that is missing, or if the channels are
+  // not those of its rows.
+  TensorRounder(const GgufModel& model, std::size_t tensor, const Format& format, RoundingData data);
 
-  // Computes the scale that the whole tensor shares, or those of its tiles, if any, in one or two passes over its data.
-  // Call it before round().
+  // Finds the factors of awq=, and the scale that the whole tensor shares, or those of its tiles, if any, in one or two
+  // passes over its data. Call it before round(). Throws an Error if its Hessians cannot be read.
   void find_scale(int threads);
 
   // Where the tensor may be cut into pieces: between rows if the format works on rows.
@@ -47,23 +46,33 @@ class TensorRounder {
   const Format& format() const { return format_; }
 
  private:
-  // Calls work(values, placement) for the parts of the piece that share their importance.
+  // Calls work(values, placement) for the parts of the piece that share the data of their columns.
   template <typename Work>
   void for_each_part(const TensorPiece& piece, std::span<float> values, const Work& work) const;
 
   // fit=gptq of a piece of whole rows. Returns how many values saturated.
   std::int64_t round_by_hessian(const TensorPiece& piece, std::span<float> values) const;
 
+  void find_shared_scale(int threads);
   void find_tile_scales(int threads);
 
-  // The values of a piece that scales are found for: rotated, if they are rounded so.
+  // awq=: tries the exponents on all matrices, and keeps for each of them the factors that change its output least.
+  void find_awq_factors(int threads);
+
+  // How much rounding one of the matrices changes its output, under the factors and scales of now.
+  double output_error_of(std::int64_t matrix, std::span<const float> lower, int threads) const;
+
+  std::int64_t rows_of_matrix() const;
+
+  // The values of a piece that scales are found for: smoothed and rotated, if they are rounded so.
   Buffer<float> values_to_scale(const TensorPiece& piece) const;
 
   const GgufModel* model_;
   std::size_t tensor_;
   Format format_;
+  RoundingData data_;
   std::span<const float> importance_;
-  std::shared_ptr<HessianFactors> hessians_;
+  std::vector<float> column_factors_;  // of the columns of all matrices, or of each of them
   std::optional<SharedScale> scale_;
   std::shared_ptr<TileScales> tiles_;
   std::uint64_t random_key_;

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <utility>
+#include <vector>
 
 #include "error.h"
 #include "format/fake_quantize.h"
@@ -133,14 +135,12 @@ void refuse_missing_importance(const Unfit& missing) {
       to_string(*missing.rule), format.name, kinds_of(missing.names)));
 }
 
-// Throws a usage error that names the tensors whose Hessians a file lacks.
-void refuse_missing_hessians(const Unfit& missing) {
-  if (missing.names.empty()) return;
+// Throws a usage error that names the tensors whose inputs a file lacks; `what` it has of inputs.
+void refuse_missing_inputs(const Unfit& missing, const char* what, const std::string& file) {
   throw usage_error(fmt::format(
-      "{} lacks the Hessians of {} that the rule '{}' selects: {}: leave them out; only inputs of matrix products have "
-      "Hessians",
-      missing.rule->format.gptq.hessian_file,
-      missing.names.size() == 1 ? "a tensor" : fmt::format("{} tensors", missing.names.size()),
+      "{0} lacks the {1} of {2} that the rule '{3}' selects: {4}: leave them out; only inputs of matrix products have "
+      "{1}",
+      file, what, missing.names.size() == 1 ? "a tensor" : fmt::format("{} tensors", missing.names.size()),
       to_string(*missing.rule), kinds_of(missing.names)));
 }
 
@@ -158,7 +158,8 @@ WeightRounding::WeightRounding(const GgufModel& model, const Recipe& recipe, con
     : model_(&model) {
   const auto winners = match_sites(recipe, weight_sites(model), layer_count(model.tensors()));
   std::map<std::size_t, std::size_t> selected;  // how many tensors each rule selects
-  Unfit rows, missing, missing_hessians;
+  RoundingFiles files;
+  Unfit rows, missing, missing_hessians, missing_channels;
   for (std::size_t t = 0; t < winners.size(); ++t) {
     const auto& tensor = model.tensors()[t];
     if (!winners[t]) {
@@ -168,37 +169,31 @@ WeightRounding::WeightRounding(const GgufModel& model, const Recipe& recipe, con
     const auto& rule = recipe[*winners[t]];
     ++selected[*winners[t]];
     types_[t] = storage_type(tensor, rule, settings);
-    const auto& path = rule.format.importance_file;
-    if (!path.empty() && !matrices_.contains(path)) matrices_.try_emplace(path, path);
-    const auto* matrix = path.empty() ? nullptr : &matrices_.at(path);
+    auto data = files.of(rule.format);
+    const bool lacks_importance = data.importance && data.importance->of(tensor).empty();
     if (!row_misfit(rule.format, row_elements(tensor)).empty()) {
       rows.add(tensor, rule);
-    } else if (matrix != nullptr && matrix->of(tensor).empty() && needs_importance(rule.format)) {
+    } else if (lacks_importance && needs_importance(rule.format)) {
       missing.add(tensor, rule);
-    } else if (uses_hessian(rule.format)) {
-      const auto hessians = hessians_of(rule.format);
-      if (hessians->has(tensor)) {
-        rounders_.try_emplace(t, model, t, rule.format, nullptr, hessians);
-      } else {
-        missing_hessians.add(tensor, rule);
-      }
+    } else if ((data.hessians && !data.hessians->has(tensor)) || (data.awq && data.awq->input_of(tensor) == nullptr)) {
+      missing_hessians.add(tensor, rule);
+    } else if (data.channels && data.channels->input_of(tensor.name) == nullptr) {
+      missing_channels.add(tensor, rule);
     } else {
-      if (matrix != nullptr && matrix->of(tensor).empty()) without_importance_.insert(t);
-      rounders_.try_emplace(t, model, t, rule.format, matrix);
+      if (lacks_importance) without_importance_.insert(t);
+      rounders_.try_emplace(t, model, t, rule.format, std::move(data));
     }
   }
   if (rows.rule != nullptr) rows.selected = selected.at(static_cast<std::size_t>(rows.rule - recipe.data()));
   refuse_rows(rows);
   refuse_missing_importance(missing);
-  refuse_missing_hessians(missing_hessians);
-}
-
-// Rules with the same options share their factors.
-std::shared_ptr<HessianFactors> WeightRounding::hessians_of(const Format& format) {
-  for (const auto& [options, hessians] : hessians_) {
-    if (options == format.gptq) return hessians;
+  if (const auto* rule = missing_hessians.rule) {
+    const auto& format = rule->format;
+    refuse_missing_inputs(missing_hessians, "Hessians", uses_awq(format) ? format.awq_file : format.gptq.hessian_file);
   }
-  return hessians_.emplace_back(format.gptq, std::make_shared<HessianFactors>(format.gptq)).second;
+  if (const auto* rule = missing_channels.rule) {
+    refuse_missing_inputs(missing_channels, "channels", rule->format.smoothing.file);
+  }
 }
 
 void WeightRounding::find_scales(int threads) {

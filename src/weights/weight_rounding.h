@@ -4,18 +4,15 @@
 
 #include <cstddef>
 #include <map>
-#include <memory>
 #include <set>
 #include <span>
 #include <string>
-#include <utility>
-#include <vector>
 
 #include "buffer.h"
 #include "gguf/tensor_pieces.h"
 #include "recipe/rule.h"
 #include "weights/apply.h"
-#include "weights/importance_matrix.h"
+#include "weights/rounding_files.h"
 #include "weights/tensor_rounding.h"
 
 namespace fakequant {
@@ -56,10 +53,6 @@ class WeightRounding {
 
  private:
   const GgufModel* model_;
-  std::shared_ptr<HessianFactors> hessians_of(const Format& format);
-
-  std::map<std::string, ImportanceMatrix> matrices_;
-  std::vector<std::pair<GptqOptions, std::shared_ptr<HessianFactors>>> hessians_;
   std::map<std::size_t, TensorRounder> rounders_;
   std::map<std::size_t, int> types_;
   std::set<std::size_t> without_importance_;

@@ -1,0 +1,35 @@
+#include "weights/rounding_files.h"
+
+#include <algorithm>
+
+#include "format/format_properties.h"
+
+namespace fakequant {
+namespace {
+
+// Null for no path.
+template <typename File>
+std::shared_ptr<const File> opened(std::map<std::string, std::shared_ptr<const File>>& files, const std::string& path) {
+  if (path.empty()) return nullptr;
+  auto& file = files[path];
+  if (!file) file = std::make_shared<const File>(path);
+  return file;
+}
+
+}  // namespace
+
+RoundingData RoundingFiles::of(const Format& format) {
+  RoundingData data;
+  data.importance = opened(importance_, format.importance_file);
+  data.channels = opened(channels_, format.smoothing.file);
+  data.awq = opened(hessians_, format.awq_file);
+  if (!uses_hessian(format)) return data;
+  const auto found = std::find_if(factors_.begin(), factors_.end(),
+                                  [&](const auto& factors) { return factors->is_for(format.gptq, format.rotation); });
+  data.hessians = found != factors_.end()
+                      ? *found
+                      : factors_.emplace_back(std::make_shared<HessianFactors>(format.gptq, format.rotation));
+  return data;
+}
+
+}  // namespace fakequant

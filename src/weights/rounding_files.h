@@ -1,0 +1,35 @@
+// The files that the formats of weights name, each read once however many tensors are rounded with it.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gguf/channel_file.h"
+#include "weights/hessian_factors.h"
+#include "weights/importance_matrix.h"
+
+namespace fakequant {
+
+// What a format takes of its files; null where it names none.
+struct RoundingData {
+  std::shared_ptr<const ImportanceMatrix> importance = {};  // imatrix=
+  std::shared_ptr<HessianFactors> hessians = {};            // fit=gptq
+  std::shared_ptr<const ChannelFile> channels = {};         // smooth=
+  std::shared_ptr<const HessianFile> awq = {};              // awq=
+};
+
+class RoundingFiles {
+ public:
+  // Throws an Error if a file that the format names cannot be read.
+  RoundingData of(const Format& format);
+
+ private:
+  std::map<std::string, std::shared_ptr<const ImportanceMatrix>> importance_;
+  std::vector<std::shared_ptr<HessianFactors>> factors_;  // rules may share them
+  std::map<std::string, std::shared_ptr<const ChannelFile>> channels_;
+  std::map<std::string, std::shared_ptr<const HessianFile>> hessians_;
+};
+
+}  // namespace fakequant
