@@ -223,13 +223,17 @@ void Context::prepare(const GraphShape& shape) {
 void Context::watch_graph(const GraphShape& shape) {
   const auto sequence = sequence_;
   const int position = position_;
+  // Tokens that are also kept in full must stay where they are in the cache, which llama.cpp does not promise of those
+  // that it restores. Then the graph is watched behind them; recurrent layers cannot forget that.
+  const bool is_behind = position > 0 && tap_->keeps_in_full() && !model_->has_recurrent_layers();
+  const bool is_restored = position > 0 && !is_behind;
   std::vector<std::uint8_t> kept;
-  if (position > 0) {
+  if (is_restored) {
     kept.resize(llama_state_seq_get_size(get(), place_));
     kept.resize(llama_state_seq_get_data(get(), kept.data(), kept.size(), place_));
   }
   const auto held = tap_->fingerprint_of_caches(position);
-  forget(sequence);
+  if (!is_behind) forget(sequence);
   // All nodes are asked for before any is computed: where the processor computes all of them, it may stop at once.
   if (!model_->is_offloaded()) {
     llama_set_abort_callback(
@@ -243,18 +247,22 @@ void Context::watch_graph(const GraphShape& shape) {
   tap_->remove_weights();
   llama_set_abort_callback(get(), nullptr, nullptr);
   const auto why = engine_error();
-  forget(sequence);
-  if (position > 0) {
+  if (is_behind) {
+    llama_memory_seq_rm(llama_get_memory(get()), place_, position, -1);
+  } else {
+    forget(sequence);
+  }
+  if (is_restored) {
     if (llama_state_seq_set_data(get(), kept.data(), kept.size(), place_) == 0) {
       throw Error(fmt::format("llama.cpp cannot restore the {} tokens that {} had read", position, model_->path()));
     }
     position_ = position;
-    if (tap_->fingerprint_of_caches(position) != held) {
-      throw Error(
-          fmt::format("llama.cpp put the {} tokens that {} had read elsewhere in the cache, where keep= and "
-                      "per=channel do not find them: give -b as many tokens as the context has",
-                      position, model_->path()));
-    }
+  }
+  if (tap_->fingerprint_of_caches(position) != held) {
+    throw Error(
+        fmt::format("llama.cpp put the {} tokens that {} had read elsewhere in the cache, where keep= and "
+                    "per=channel do not find them",
+                    position, model_->path()));
   }
   constexpr int kAborted = 2;
   if (status != 0 && status != kAborted) {

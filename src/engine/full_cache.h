@@ -80,6 +80,7 @@ class FullCaches {
  public:
   void add(const ggml_tensor& cache, std::shared_ptr<FullCache> full) { caches_[&cache] = std::move(full); }
   void clear() { caches_.clear(); }
+  bool is_empty() const { return caches_.empty(); }
 
   // Of the cache that a product's factor is a view of, or a copy of a view; null where there is none.
   const FullCache* of_factor(const ggml_tensor& factor) const;

@@ -100,7 +100,10 @@ class Tap {
 
   std::vector<SiteCounters> counters() const { return rounding_.counters(); }
 
-  // A number that differs where the first tokens lie elsewhere in a cache that is also kept in full (full_cache.h).
+  // Whether a cache is also kept in full (full_cache.h).
+  bool keeps_in_full() const { return !full_caches_->is_empty(); }
+
+  // A number that differs where the first tokens lie elsewhere in such a cache.
   std::size_t fingerprint_of_caches(int tokens) const { return full_caches_->fingerprint(tokens); }
 
  private:
