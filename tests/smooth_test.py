@@ -62,7 +62,7 @@ class SmoothTest(ProgramTest):
         cls.addClassCleanup(shutil.rmtree, cls.shared)
         cls.model = with_outliers(os.path.join(cls.shared, "outliers.gguf"))
         cls.channel_file, cls.range_file = (os.path.join(cls.shared, name) for name in ("channels.gguf", "ranges.json"))
-        done = run("calibrate", cls.model, "-f", TEXT, *FEW, "--channels", cls.channel_file, "-o", cls.range_file, "--json", os.path.join(cls.shared, "all.json"))
+        done = run("calibrate", cls.model, "-f", TEXT, *FEW, "--channels", cls.channel_file, "-o", cls.range_file)
         if done.returncode != 0:
             raise AssertionError(done.stderr)
         cls.said = done.stdout
@@ -134,8 +134,9 @@ class SmoothTest(ProgramTest):
 
     def test_studies_take_it(self):
         study = self.path("study.db")
-        self.measure("sweep", self.model, "-f", TEXT, "--ctx-size", 32, "--chunks", 1, "--threads", 1, "--layers", "--site", "w:ffn_down@0-1", "--site",
-                     "a:in(ffn_down)@0-1", "--format", f"int8,{self.smooth()}", "--format", f"int4,{self.smooth()}", "-o", study)
+        self.measure("sweep", self.model, "-f", TEXT, "--ctx-size", 32, "--chunks", 1, "--threads", 1, "--layers",
+                     "--site", "w:ffn_down@0-1", "--site", "a:in(ffn_down)@0-1",
+                     "--format", f"int8,{self.smooth()}", "--format", f"int4,{self.smooth()}", "-o", study)
         planned = self.measure("plan", study, "--bits", "w:6", "--bits", "a:6")
         self.assertIn(self.smooth(), str(planned))
 
@@ -143,7 +144,8 @@ class SmoothTest(ProgramTest):
         out = self.path("refused.gguf")
         with open(self.channel_file, "rb") as file:
             whole = file.read()
-        begin = next(t for t in gguf.GGUFReader(self.channel_file).tensors if t.name == "blk.0.attn_q.weight.absmax").data_offset
+        tensors = {tensor.name: tensor for tensor in gguf.GGUFReader(self.channel_file).tensors}
+        begin = tensors["blk.0.attn_q.weight.absmax"].data_offset
         negative = bytearray(whole)
         negative[begin + 3] ^= 0x80
         for name, content, pattern in (("short", whole[:len(whole) // 2], "short|beyond|end"), ("text", b"no file", "GGUF"),
@@ -153,13 +155,15 @@ class SmoothTest(ProgramTest):
             with open(path, "wb") as file:
                 file.write(content)
             self.refuse(1, pattern, "apply", self.model, "-o", out, "--rule", f"w:matrices=int8,smooth={path}:0.5")
-        self.refuse(1, "has no channels of inputs", "apply", self.model, "-o", out, "--rule", f"w:matrices=int8,smooth={MODEL}:0.5")
+        self.refuse(1, "has no channels of inputs", "apply", self.model, "-o", out,
+                    "--rule", f"w:matrices=int8,smooth={MODEL}:0.5")
         self.assertFalse(os.path.exists(out))
         smooth = "=int8," + self.smooth()
         self.refuse(2, "lacks the channels of 13 tensors", "apply", self.model, "-o", out, "--rule", "w:norms" + smooth)
         for site in ("a:q", "a:k_cache", "a:out(ffn_up)", "a:attn_probs"):
             self.refuse(2, "is for the inputs of products with weights|depend on", "eval", self.model, "-f", TEXT, *FEW, "--rule", site + smooth)
-        self.refuse(2, "a weight's own range is always known", "apply", self.model, "-o", out, "--rule", f"w:matrices=int8,range=static,{self.smooth()}")
+        self.refuse(2, "a weight's own range is always known", "apply", self.model, "-o", out,
+                    "--rule", f"w:matrices=int8,range=static,{self.smooth()}")
         self.refuse(2, "names no file", "eval", self.model, "-f", TEXT, "--rule", "a:in(*)=int8,range=static")
         self.refuse(2, "smooth= is not for packed types", "quantize", self.model, "-o", out, "--rule", f"w:ffn_up=q8_0,{self.smooth()}")
         self.refuse(2, "there is none here", "formats", "int8," + self.smooth())
