@@ -1115,6 +1115,18 @@ class RangesImportance:
 
 
 @dataclass(frozen=True)
+class RangesChannels:
+    """Of --channels."""
+
+    #: In the file.
+    inputs: int
+    #: That read these inputs.
+    weights: int
+    #: That they are of.
+    chunks: int
+
+
+@dataclass(frozen=True)
 class RangesHessians:
     """Of --hessian."""
 
@@ -1195,6 +1207,8 @@ class Ranges(Result):
     range: str
     #: Of --imatrix.
     importance: Optional[RangesImportance]
+    #: Of --channels.
+    channels: Optional[RangesChannels]
     #: Of --hessian.
     hessians: Optional[RangesHessians]
     #: Each activation that was recorded.
