@@ -91,7 +91,7 @@ class PythonProgramTest(ProgramTest):
         sweep = fq.sweep(MODEL, TEXT, path, ["a:ffn_input@0-1", "w:ffn_up@5"], ["int4", "int8", "f16"],
                          layers=True, **FEW)
         shown = self.measure("study", "show", path)
-        self.assert_same(sweep, shown, "backends", "measured", "seconds", "threads", "variants.chunks_found")
+        self.assert_same(sweep, shown, "backends", "measured", "passes", "seconds", "threads", "variants.chunks_found")
         self.assertEqual(len(sweep.variants), 9)
         study = fq.Study(path)
         rows = {row["recipe"]: row for row in study.variants()}

@@ -19,7 +19,7 @@ void check_span(const Format& format, ScaledAs scaled) {
   if (!is_weight && format.per == Span::tensor && !has_static_range(format)) {
     throw usage_error(
         "per=tensor is for weights: over the tokens of a batch a scale would depend on the batch; take per=token, row "
-        "or block, or give the range, as a number or range=static:FILE");
+        "or block, or give range=static:FILE or a number");
   }
 }
 

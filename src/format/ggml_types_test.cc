@@ -50,7 +50,7 @@ TEST_F(GgmlTypes, AreFormats) {
   EXPECT_NE(parse_format("q4_k").block_type, nullptr);
   EXPECT_THAT(refusal("ggml:q9"), testing::HasSubstr("unknown format"));
   EXPECT_THAT(refusal("ggml:f32"), testing::HasSubstr("unknown format"));
-  EXPECT_THAT(refusal("q4_k,round=zero"), testing::HasSubstr("it takes rotate=, imatrix="));
+  EXPECT_THAT(refusal("q4_k,round=zero"), testing::HasSubstr("it takes rotate=, smooth=, awq=, imatrix="));
   EXPECT_THAT(refusal("q4_k,imatrix="), testing::HasSubstr("imatrix=FILE"));
   EXPECT_THAT(refusal("q4_k,imatrix='a,b"), testing::HasSubstr("not closed by a quote"));
 }
