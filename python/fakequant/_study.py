@@ -49,12 +49,20 @@ class Study:
 
     def query(self, sql: str) -> Tuple[List[str], List[Tuple[Any, ...]]]:
         """The columns and the rows that an SQL query finds in the tables of docs/reference/database.md."""
-        # A file that nobody writes to can be read without others beside it, which are left where it may only be read.
-        in_use = any(os.path.exists(self._path + suffix) for suffix in ("-wal", "-shm", "-journal"))
-        uri = f"file:{urllib.parse.quote(self._path)}?{'mode=ro' if in_use else 'immutable=1'}"
+        uri = f"file:{urllib.parse.quote(self._path)}?{'mode=ro' if self._is_locked_by_writers() else 'immutable=1'}"
         with contextlib.closing(sqlite3.connect(uri, uri=True)) as connection:
             cursor = connection.execute(sql)
             return [column[0] for column in cursor.description], cursor.fetchall()
+
+    def _is_locked_by_writers(self) -> bool:
+        """Whether SQLite must heed locks. A study with a write-ahead log that has none beside it is not written to, and can be read
+        without putting files beside it; one with a rollback journal (a share of a sweep) may be written to at any time.
+        """
+        if any(os.path.exists(self._path + suffix) for suffix in ("-wal", "-shm", "-journal")):
+            return True
+        with open(self._path, "rb") as file:
+            header = file.read(20)
+        return header[18:19] == b"\x01"  # the file format of rollback journals (https://sqlite.org/fileformat.html, 1.3.3)
 
     def variants(self) -> List[Dict[str, Any]]:
         """The measured variants: the columns of the view `figures` by their names. Divergences are in nats, and None if a chunk

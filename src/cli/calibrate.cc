@@ -53,10 +53,8 @@ void run_calibrate(CalibrateCommandOptions& options) {
   auto inputs = model.paths();
   inputs.insert(inputs.end(), {options.text, options.rules.recipe_file});
   for (const auto& rule : recipe) {
-    inputs.push_back(rule.format.importance_file);
-    inputs.push_back(rule.format.gptq.hessian_file);
-    inputs.push_back(rule.format.awq_file);
-    if (rule.pattern.kind == SiteKind::weight) inputs.push_back(rule.format.smoothing.file);
+    if (rule.pattern.kind != SiteKind::weight) continue;
+    for (auto& file : format_files(rule.format)) inputs.push_back(std::move(file));
   }
   ResultOutput output(options, inputs,
                       {{"-o", options.output},

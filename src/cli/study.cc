@@ -1,8 +1,6 @@
 // fakequant study: merges studies, shows them, exports them, and says how far their sweeps have come.
 #include <fmt/format.h>
 
-#include <chrono>
-
 #include "cli/command.h"
 #include "error.h"
 #include "gguf/output_file.h"
@@ -73,8 +71,7 @@ void show_status(const StudyCommandOptions& options) {
     for (auto& input : study_files(file)) inputs.push_back(std::move(input));
   }
   ResultOutput output(options, inputs);
-  const auto now = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-  const auto status = study_status(options.files, now);
+  const auto status = study_status(options.files, seconds_since_1970());
   output.write(to_text(status), to_json(status, provenance_of(options)));
 }
 

@@ -254,11 +254,13 @@ void Context::watch_graph(const GraphShape& shape) {
   }
   if (is_restored) {
     if (llama_state_seq_set_data(get(), kept.data(), kept.size(), place_) == 0) {
+      tap_->cancel_watching();
       throw Error(fmt::format("llama.cpp cannot restore the {} tokens that {} had read", position, model_->path()));
     }
     position_ = position;
   }
   if (tap_->fingerprint_of_caches(position) != held) {
+    tap_->cancel_watching();
     throw Error(
         fmt::format("llama.cpp put the {} tokens that {} had read elsewhere in the cache, where keep= and "
                     "per=channel do not find them",

@@ -142,6 +142,7 @@ FullReads FullCache::reads(const ggml_tensor& factor, const TokenBatch& queries)
   while (reads.first < end && !is_full_for_one(reads.first)) ++reads.first;
   while (end > reads.first && !is_full_for_one(end - 1)) --end;
   reads.count = end - reads.first;
+  reads.is_full.reserve(queries.positions.size() * static_cast<std::size_t>(reads.count));
   for (const auto query : queries.positions) {
     for (auto cell = reads.first; cell < end; ++cell)
       reads.is_full.push_back(is_full(cell, position_in_text(query)) ? 1 : 0);

@@ -100,8 +100,8 @@ std::map<GraphShape, NodePlan> RoundAction::set_recipe(const Recipe& recipe) {
   check_rules_match(recipe, watch_);
   auto recipe_before = std::exchange(recipe_, recipe);
   auto sites_before = std::exchange(sites_, {});
+  auto caches_before = std::exchange(*full_caches_, {});
   files_ = {};
-  full_caches_->clear();
   try {
     std::map<GraphShape, NodePlan> plans;
     for (const auto& [shape, graph] : watch_.graphs()) plans.emplace(shape, plan(graph));
@@ -109,6 +109,7 @@ std::map<GraphShape, NodePlan> RoundAction::set_recipe(const Recipe& recipe) {
   } catch (...) {
     recipe_ = std::move(recipe_before);
     sites_ = std::move(sites_before);
+    *full_caches_ = std::move(caches_before);
     throw;
   }
 }

@@ -50,7 +50,6 @@ std::shared_ptr<WeightRounding> rounding_in_place(const GgufModel& model, const 
 
 WeightsInPlace round_in_place(const GgufModel& model, const std::shared_ptr<WeightRounding>& rounding,
                               const InPlaceOptions& options, ApplyResult& result) {
-  rounding->find_scales(options.threads);
   ChangedWeights weights;
   std::map<std::size_t, std::size_t> index;  // among the changed weights, by tensor
   TensorPieces pieces;
@@ -61,6 +60,8 @@ WeightsInPlace round_in_place(const GgufModel& model, const std::shared_ptr<Weig
       weights.push_back(*alike);
       continue;
     }
+    if (options.is_cancelled && options.is_cancelled()) throw Error("rounding the weights was cancelled");
+    rounding->find_scale(tensor, options.threads);
     index[tensor] = weights.size();
     pieces.add(tensor, info, rounding->cut(tensor));
     auto& weight = weights.emplace_back();

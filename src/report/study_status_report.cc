@@ -47,15 +47,14 @@ std::string to_text(const StudyStatus& status) {
                    share.seconds_left ? duration_text(*share.seconds_left) : "-", printable(share.run.host)});
   }
   auto text = table.empty() ? std::string() : table.to_text() + "\n";
-  for (const auto& study : status.without_runs) {
-    text += fmt::format("{} records no run of a sweep.\n", printable(study));
+  for (const auto& study : status.left_out) {
+    text += fmt::format("{} is left out: it records no run of a sweep, or one of another number of shares.\n",
+                        printable(study));
   }
   if (status.shares.empty()) return text;
   text += fmt::format("{:.0f} % done: {} {}", std::floor(status.progress * 100),
                       status.shards > 1 ? "shares" : "studies", states_text(status));
-  const bool is_running = std::any_of(status.shares.begin(), status.shares.end(),
-                                      [](const ShareStatus& share) { return share.state == ShareState::running; });
-  if (is_running && status.seconds_left) {
+  if (status.seconds_left && status.progress < 1) {
     text += fmt::format("; what runs needs {} more", duration_text(*status.seconds_left));
   }
   return text + ".\n";
@@ -82,7 +81,7 @@ Json to_json(const StudyStatus& status, const Provenance& provenance) {
                               {"host", text_or_null(share.run.host)}});
   }
   json["not_begun"] = status.without_study;
-  json["without_runs"] = status.without_runs;
+  json["left_out"] = status.left_out;
   return json;
 }
 

@@ -74,16 +74,14 @@ Reply Playground::describe() const {
   return {.body = line_of(json)};
 }
 
-// Runs `work(answer, is_cancelled)` when it has its turn.
+// Runs `work(answer, is_cancelled)` when it has its turn. An answer that gets none, or whose work is given up, fails.
 template <typename Work>
 Reply Playground::stream(Work work) {
   const auto answer = std::make_shared<Answer>();
-  const auto turn = [this, answer, work = std::move(work)]() mutable {
+  const std::shared_ptr<Answer> failing(answer.get(), [answer](Answer* open) { open->fail(); });
+  const auto turn = [this, answer, failing, work = std::move(work)]() mutable {
     const auto is_cancelled = [&] { return answer->is_cancelled() || queue_.is_stopping(); };
-    if (is_cancelled()) {
-      answer->fail();
-      return false;
-    }
+    if (is_cancelled()) return false;
     try {
       work(*answer, is_cancelled);
     } catch (const Error& error) {
@@ -91,6 +89,7 @@ Reply Playground::stream(Work work) {
     } catch (const std::exception&) {
       answer->write(event_of(error_json(500, "the server failed to answer")));
     }
+    if (is_cancelled()) return false;
     answer->write(kLastEvent);
     answer->end();
     return false;
@@ -120,6 +119,7 @@ Reply Playground::change_variant(const std::string& body) {
   return stream([this, recipe, variant](Answer& answer, const IsCancelled& is_cancelled) {
     const auto begin = Clock::now();
     const auto rounded = variant->change(model_, recipe, ProgressEvents(answer), is_cancelled);
+    if (is_cancelled()) return;
     variants_.keep(variant);
     Json made;
     made["id"] = variant->id();

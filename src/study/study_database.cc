@@ -102,6 +102,14 @@ bool is_in_use(const std::string& path) {
          std::filesystem::exists(path + "-journal", fault);
 }
 
+// True if the study is written with a rollback journal, and may be at any time: without one beside it nobody knows. The
+// file format's versions are at offset 18 (https://sqlite.org/fileformat.html, section 1.3.3).
+bool has_rollback_journal(const std::string& path) {
+  constexpr std::size_t kWriteVersion = 18;
+  const auto header = beginning_of(path);
+  return header.size() > kWriteVersion && header[kWriteVersion] == 1;
+}
+
 // True if both the file and its folder may be written to.
 bool can_write_beside(const std::string& name) {
   return access(name.c_str(), W_OK) == 0 && access(std::filesystem::path(name).parent_path().c_str(), W_OK | X_OK) == 0;
@@ -152,7 +160,7 @@ void StudyDatabase::open_to_read() {
     check_is_study();
     return;
   }
-  if (!has_log) {
+  if (!has_log && !has_rollback_journal(path_)) {
     const auto flags = SQLite::OPEN_READONLY | SQLite::OPEN_URI;
     database_ = std::make_unique<SQLite::Database>(immutable_uri(name), flags, kBusyMilliseconds);
     check_is_study();
@@ -490,6 +498,12 @@ std::map<ChunkPosition, ScoreSums> StudyDatabase::scores(VariantId variant) cons
       scores[{rows.getColumn(0).getInt(), rows.getColumn(1).getInt()}] = read_score(rows, 2);
     }
     return scores;
+  });
+}
+
+std::int64_t StudyDatabase::score_count() const {
+  return guarded([&]() -> std::int64_t {
+    return has_schema(*database_) ? database_->execAndGet("SELECT count(*) FROM scores").getInt64() : 0;
   });
 }
 

@@ -8,6 +8,7 @@
 // version.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -87,6 +88,11 @@ struct StudyRows {
   std::vector<std::vector<StudyValue>> rows;
 };
 
+// What the times of runs count.
+inline double seconds_since_1970() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
 // Whether a run of a sweep goes on. That of a killed program stays `running`.
 enum class RunState { running, interrupted, complete };
 
@@ -158,6 +164,7 @@ class StudyDatabase {
   // The sites that a variant rounds, by name; empty if the study does not record them.
   std::vector<StudySite> sites(VariantId variant) const;
   std::map<ChunkPosition, ScoreSums> scores(VariantId variant) const;
+  std::int64_t score_count() const;  // of all variants
   std::map<ChunkPosition, BaselineSums> baseline() const;
 
   // In the order in which they began; empty where the study does not record them.

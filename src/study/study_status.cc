@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
+#include <set>
 
 #include "error.h"
 
@@ -72,30 +74,47 @@ std::optional<ShareStatus> share_status(const std::string& path, double now) {
   share.progress = progress_of(share.run);
   share.silence = std::max(0.0, now - share.run.updated);
   share.seconds_left = seconds_left(share);
-  for (const auto& [id, variant] : study.variants()) {
-    ++share.variants;
-    share.measured += static_cast<std::int64_t>(study.scores(id).size());
-  }
+  share.variants = static_cast<int>(study.variants().size());
+  share.measured = study.score_count();
   return share;
 }
 
-void sum_up(StudyStatus& status) {
-  double longest = 0;
-  bool is_known = true;
-  std::vector<bool> is_there(static_cast<std::size_t>(status.shards), false);
+// The mean over all shares; of two studies of a share, the better counts.
+double mean_progress(const StudyStatus& status) {
+  std::map<int, double> best;
+  double sum = 0;
   for (const auto& share : status.shares) {
-    status.progress += share.progress;
-    if (share.run.shards == status.shards) is_there[static_cast<std::size_t>(share.run.shard - 1)] = true;
-    if (share.state != ShareState::running && share.state != ShareState::complete) continue;
-    is_known = is_known && share.seconds_left;
+    sum += share.progress;
+    best[share.run.shard] = std::max(best[share.run.shard], share.progress);
+  }
+  if (status.shards == 1) return sum / static_cast<double>(std::max<std::size_t>(1, status.shares.size()));
+  sum = 0;
+  for (const auto& [shard, progress] : best) sum += progress;
+  return sum / status.shards;
+}
+
+std::vector<int> shares_without_study(const StudyStatus& status) {
+  std::set<int> there;
+  for (const auto& share : status.shares) there.insert(share.run.shard);
+  std::vector<int> missing;
+  for (int shard = 1; status.shards > 1 && shard <= status.shards; ++shard) {
+    if (!there.contains(shard)) missing.push_back(shard);
+  }
+  return missing;
+}
+
+std::optional<double> seconds_left(const StudyStatus& status) {
+  const auto& shares = status.shares;
+  const auto is = [](ShareState state) { return [state](const ShareStatus& share) { return share.state == state; }; };
+  const bool is_complete =
+      status.without_study.empty() && std::all_of(shares.begin(), shares.end(), is(ShareState::complete));
+  if (!is_complete && std::none_of(shares.begin(), shares.end(), is(ShareState::running))) return std::nullopt;
+  double longest = 0;
+  for (const auto& share : shares) {
+    if (share.state == ShareState::running && !share.seconds_left) return std::nullopt;
     longest = std::max(longest, share.seconds_left.value_or(0));
   }
-  for (int shard = 1; status.shards > 1 && shard <= status.shards; ++shard) {
-    if (!is_there[static_cast<std::size_t>(shard - 1)]) status.without_study.push_back(shard);
-  }
-  const auto all = status.shares.size() + status.without_study.size();
-  status.progress /= static_cast<double>(std::max<std::size_t>(1, all));
-  if (is_known) status.seconds_left = longest;
+  return longest;
 }
 
 }  // namespace
@@ -107,14 +126,17 @@ StudyStatus study_status(const std::vector<std::string>& paths, double now) {
       status.shards = std::max(status.shards, share->run.shards);
       status.shares.push_back(std::move(*share));
     } else {
-      status.without_runs.push_back(path);
+      status.left_out.push_back(path);
     }
   }
-  if (status.shards > 1) {
-    std::erase_if(status.shares, [](const ShareStatus& share) { return share.run.shards == 1; });
-    status.without_runs.clear();  // such as the merged study
-  }
-  sum_up(status);
+  std::erase_if(status.shares, [&](const ShareStatus& share) {
+    const bool is_other = share.run.shards != status.shards;
+    if (is_other) status.left_out.push_back(share.study);
+    return is_other;
+  });
+  status.without_study = shares_without_study(status);
+  status.progress = mean_progress(status);
+  status.seconds_left = seconds_left(status);
   return status;
 }
 

@@ -32,17 +32,18 @@ struct ShareStatus {
 };
 
 struct StudyStatus {
-  std::vector<ShareStatus> shares;        // in the order of their studies' names
-  int shards = 1;                         // of the sweep
-  std::vector<int> without_study;         // shares that have not begun: they have no study yet
-  std::vector<std::string> without_runs;  // studies that record no run, of an older version
-  double progress = 0;                    // 0..1: the mean over all shares of what their last runs have done
-  std::optional<double> seconds_left;     // until the last of the running shares ends; unset where one has no pace yet
+  std::vector<ShareStatus> shares;     // in the order of their studies' names
+  int shards = 1;                      // of the sweep
+  std::vector<int> without_study;      // shares that have not begun: they have no study yet
+  std::vector<std::string> left_out;   // studies that record no run, or one of another number of shares
+  double progress = 0;                 // 0..1: the mean over all shares of what their last runs have done
+  std::optional<double> seconds_left;  // until the last of the running shares ends; 0 where all are complete, and
+                                       // unset where none runs, or one that does has no pace yet
 };
 
-// `paths` are studies, and folders of which each file named *.db is one. `now` is in seconds since 1970. Studies of
-// whole sweeps (shard 1/1) beside shares, such as the merged one, are left out. Throws an Error where there is no
-// study, or where one cannot be read.
+// `paths` are studies, and folders of which each file named *.db is one. `now` is in seconds since 1970. Beside shares,
+// studies of other sweeps are left out, such as the merged one. Throws an Error where there is no study, or where one
+// cannot be read.
 StudyStatus study_status(const std::vector<std::string>& paths, double now);
 
 }  // namespace fakequant

@@ -10,7 +10,6 @@ namespace fakequant {
 namespace {
 
 using ::testing::ElementsAre;
-using ::testing::IsEmpty;
 
 constexpr double kNow = 1'000'000;
 
@@ -77,12 +76,15 @@ TEST_F(StudyStatusTest, LeavesOutTheMergedStudyBesideShares) {
   make("study.db", {});
   const auto alone = study_status({folder_.string()}, kNow);
   EXPECT_EQ(alone.shares.size(), 1u);
-  EXPECT_THAT(alone.without_runs, ElementsAre(path("study.db")));
+  EXPECT_THAT(alone.left_out, ElementsAre(path("study.db")));
+  EXPECT_EQ(alone.seconds_left, 0);
   make("share.db", {run(1, 2, 50, RunState::complete, 10)});
   const auto shared = study_status({folder_.string()}, kNow);
   ASSERT_EQ(shared.shares.size(), 1u);
   EXPECT_EQ(shared.shares[0].study, path("share.db"));
-  EXPECT_THAT(shared.without_runs, IsEmpty());
+  EXPECT_THAT(shared.left_out, ElementsAre(path("study.db"), path("1.db")));
+  EXPECT_EQ(shared.progress, 0.5);
+  EXPECT_EQ(shared.seconds_left, std::nullopt);  // nobody works on the other share
 }
 
 TEST_F(StudyStatusTest, RefusesWhatIsNoStudy) {

@@ -27,12 +27,9 @@ ApplySettings storage_of_text(const std::string& text) {
 }
 
 std::string files_hash(const Format& format) {
-  auto file = format.importance_file.empty() ? format.range.file : format.importance_file;
-  if (file.empty()) file = format.gptq.hessian_file;
-  if (file.empty()) file = format.smoothing.file;
-  if (file.empty()) file = format.awq_file;
-  if (file.empty() && is_codebook(format)) file = format.element.codebook->file;
-  return file.empty() ? "" : sha256_of_file(file);
+  std::string hashes;
+  for (const auto& file : format_files(format)) hashes += (hashes.empty() ? "" : " ") + sha256_of_file(file);
+  return hashes;
 }
 
 }  // namespace fakequant

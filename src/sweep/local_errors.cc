@@ -93,7 +93,8 @@ class LocalErrors {
   double error_of(const PlannedRounding& rounding, const Format& format,
                   const std::map<std::string, ColumnShares>& shares) {
     const auto& energies = energies_of(rounding.tensor);
-    const auto errors = column_errors(request_.file, rounding.tensor, format, rounding.stored_as, request_.threads);
+    const auto errors =
+        column_errors(request_.file, rounding.tensor, format, files_.of(format), rounding.stored_as, request_.threads);
     const auto found = shares.find(input_of(rounding.tensor));
     const bool is_known = found != shares.end() && found->second.sums.size() == energies.size();
     return product_error(errors, energies, is_known ? found->second.sums : std::vector<double>{}).energy();
@@ -101,6 +102,7 @@ class LocalErrors {
 
   const LocalErrorRequest& request_;
   Context& context_;
+  RoundingFiles files_;
   std::map<std::string, std::string> input_of_;          // by weight: the site that is the input of its product
   std::map<std::size_t, std::vector<double>> energies_;  // by tensor: the energies of its columns
 };

@@ -41,9 +41,9 @@ std::vector<double> column_energies(const GgufModel& model, std::size_t tensor, 
   });
 }
 
-ColumnErrors column_errors(const GgufModel& model, std::size_t tensor, const Format& format, int stored_as,
-                           int threads) {
-  TensorRounder rounder(model, tensor, format, RoundingFiles().of(format));
+ColumnErrors column_errors(const GgufModel& model, std::size_t tensor, const Format& format, const RoundingData& data,
+                           int stored_as, int threads) {
+  TensorRounder rounder(model, tensor, format, data);
   rounder.find_scale(threads);
   const auto columns = static_cast<std::size_t>(row_elements(model.tensors()[tensor]));
   const auto both = add_pieces(model, tensor, threads, [&](const TensorPiece& piece) {

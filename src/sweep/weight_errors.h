@@ -17,6 +17,7 @@
 #include "measure/local_error.h"
 #include "recipe/rule.h"
 #include "weights/apply.h"
+#include "weights/rounding_files.h"
 
 namespace fakequant {
 
@@ -29,9 +30,9 @@ struct ColumnErrors {
   std::vector<double> along;   // sums of W D over the rows
 };
 
-// Rounds to `format`, and then to the GGML type `stored_as`.
-ColumnErrors column_errors(const GgufModel& model, std::size_t tensor, const Format& format, int stored_as,
-                           int threads);
+// Rounds to `format`, with the data of its files, and then to the GGML type `stored_as`.
+ColumnErrors column_errors(const GgufModel& model, std::size_t tensor, const Format& format, const RoundingData& data,
+                           int stored_as, int threads);
 
 // The error of the product. `energies` are those of the weight's columns; `shares` are those of the input's columns, or
 // empty. Returns a LocalError without rows if all weights are 0.

@@ -196,6 +196,10 @@ WeightRounding::WeightRounding(const GgufModel& model, const Recipe& recipe, con
   }
 }
 
+void WeightRounding::find_scale(std::size_t tensor, int threads) {
+  if (const auto found = rounders_.find(tensor); found != rounders_.end()) found->second.find_scale(threads);
+}
+
 void WeightRounding::find_scales(int threads) {
   for (auto& [tensor, rounder] : rounders_) rounder.find_scale(threads);
 }

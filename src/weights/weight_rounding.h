@@ -32,6 +32,7 @@ class WeightRounding {
 
   // Finds the scales that whole tensors share. Call it before round().
   void find_scales(int threads);
+  void find_scale(std::size_t tensor, int threads);  // nothing, where the tensor is not rounded
 
   // Where a tensor may be cut into pieces.
   PieceCut cut(std::size_t tensor) const;

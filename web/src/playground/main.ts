@@ -80,6 +80,10 @@ function show(facts: ModelFacts): void {
       figure.replaceChildren(...headline(found.divergence));
       history.add(found);
     },
+    notMeasured: (why) => {
+      figure.classList.remove("stale");
+      fault.textContent = textOf(why);
+    },
     failed: (why) => {
       progress.hidden = true;
       figure.classList.remove("stale");

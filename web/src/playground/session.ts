@@ -11,10 +11,16 @@ export interface SessionView {
   applied(variant: Variant): void;
   measuring(): void;
   measured(found: Measured): void;
+  notMeasured(fault: unknown): void; // the change is in effect
   failed(fault: unknown): void;
 }
 
 export type Change = { rules: string[] } | { recipe: string };
+
+// Whether the server has dropped the variant, for others that were used since.
+function isForgotten(fault: unknown): boolean {
+  return fault instanceof ServerError && fault.status === 404;
+}
 
 export class Session {
   private variant: Variant | null = null;
@@ -55,7 +61,7 @@ export class Session {
     try {
       if (this.isKnown) return await work(this.variant);
     } catch (fault) {
-      if (!(fault instanceof ServerError && fault.status === 404)) throw fault;
+      if (!isForgotten(fault)) throw fault;
     }
     this.variant = await changeVariant({ rules: this.variant.rules }, null, signal, () => {});
     this.isKnown = true;
@@ -68,14 +74,19 @@ export class Session {
     try {
       return await changeVariant(change, id, signal, progress);
     } catch (fault) {
-      if (id === null || !(fault instanceof ServerError && fault.status === 404)) throw fault;
+      if (id === null || !isForgotten(fault)) throw fault;
       return changeVariant(change, null, signal, progress);
     }
   }
 
   private async measureNow(variant: Variant, signal: AbortSignal): Promise<void> {
     this.view.measuring();
-    this.view.measured({ variant, divergence: await measure(variant.id, this.text(), signal) });
+    try {
+      this.view.measured({ variant, divergence: await measure(variant.id, this.text(), signal) });
+    } catch (fault) {
+      if (isAborted(fault) || isForgotten(fault)) throw fault;
+      this.view.notMeasured(fault);
+    }
   }
 
   private async run(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
