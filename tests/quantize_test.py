@@ -334,6 +334,7 @@ class QuantizeTest(ProgramTest):
             self.assertTrue(smaller.returncode == 2 or json.loads(smaller.stdout)["chosen"]["kld"] > kld, smaller.stderr)
             sizes.append(result["output_size"])
         self.assertLess(*sizes)
+        self.refuse(2, "a.gguf is quantized already", "quantize", self.path("a.gguf"), *command[2:], "-o", self.path("c.gguf"), "--max-kld", 1)
         self.refuse(2, "--max-kld -1 is invalid", *command, "-o", self.path("c.gguf"), "--max-kld", "-1")
         self.refuse(2, "give one of them", *command, "-o", self.path("c.gguf"), "--max-kld", 1, "--size", "4MB")
         self.refuse(2, "add -f TEXT", "quantize", MODEL, "-o", self.path("c.gguf"), "--size", "4MB")

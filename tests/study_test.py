@@ -59,7 +59,7 @@ class StudyTest(ProgramTest):
         for share in status["shares"]:
             self.assertEqual(share["measured"], 3 * share["variants"])
             self.assertAlmostEqual(share["done"], share["passes"])
-        self.assertIn("66 % done: shares 2 complete, 1 not begun.", run("study", "status", shares).stdout)
+        self.assertIn("66 % done. Shares: 2 complete, 1 not begun.", run("study", "status", shares).stdout)
         # No log is left beside a share, and what is to be done is what the run then did.
         self.assertEqual(sorted(os.listdir(shares)), ["1.db", "2.db"])
         arguments = (*self.sweep_arguments, *QUESTION, "--shard", "3/3", "-o", os.path.join(shares, "3.db"))

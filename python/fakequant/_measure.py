@@ -55,7 +55,8 @@ class _Call:
     def add_variants(self, variants: Union[Recipe, Mapping[str, Recipe], None]) -> None:
         if variants is None:
             return
-        named = variants if isinstance(variants, Mapping) else {"variant": variants}
+        is_recipe = not isinstance(variants, Mapping) or variants.keys() & {"weights", "activations", "rules"}
+        named = {"variant": variants} if is_recipe else variants
         for name, recipe in named.items():
             if "=" in name:
                 raise ValueError(f"a variant is called {name!r}: its name may have no '='")

@@ -9,6 +9,7 @@
 #include "cli/options.h"
 #include "error.h"
 #include "gguf/output_file.h"
+#include "gguf/tensor_type.h"
 #include "measure/calibrate.h"
 #include "recipe/site.h"
 #include "recipe/weight_class.h"
@@ -51,6 +52,15 @@ std::vector<SitePattern> sites_of(const std::vector<Site>& weights, bool in_laye
   return sites;
 }
 
+void refuse_quantized(const GgufModel& model) {
+  for (const auto& tensor : model.tensors()) {
+    if (!is_quantized(tensor.type)) continue;
+    throw usage_error(fmt::format(
+        "{} is quantized already: {} is stored as {}; types are chosen for the original, of F16, BF16 or F32",
+        model.path(), tensor.name, type_name(tensor.type)));
+  }
+}
+
 void measure_types(const FilePlanRequest& request, const std::string& study) {
   const GgufModel model(request.model);
   const auto weights = weight_sites(model);
@@ -74,8 +84,9 @@ void measure_types(const FilePlanRequest& request, const std::string& study) {
     sweep_request.predicts = in_layers;
     sweep_request.question.formats.clear();
     for (const auto& type : types) {
-      const auto importance = in_layers ? fmt::format(",imatrix='{}'", importance_path(request.folder)) : "";
-      sweep_request.question.formats.push_back(parse_format(type + importance));
+      auto format = parse_format(type);
+      if (in_layers && format.block_type != nullptr) format.importance_file = importance_path(request.folder);
+      sweep_request.question.formats.push_back(std::move(format));
     }
     if (sweep(sweep_request).is_interrupted) {
       throw Error(
@@ -94,6 +105,7 @@ const std::vector<std::string>& default_planned_types() {
 std::string importance_path(const std::string& folder) { return (fs::path(folder) / "imatrix.gguf").string(); }
 
 PlanResult plan_file(const FilePlanRequest& request) {
+  refuse_quantized(GgufModel(request.model));
   make_folder(request.folder);
   const Interruption interruption;
   collect_importances(request);

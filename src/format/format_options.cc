@@ -45,8 +45,7 @@ std::optional<Number> number_of_text(std::string_view text) {
 
 // The name of a file that an option names, given as OPTION=VALUE.
 std::string file_of_option(std::string_view option, std::string_view value, std::string_view file) {
-  if (file.empty())
-    throw usage_error(fmt::format("{}={} names no file: write {}={}FILE", option, value, option, value));
+  if (file.empty()) throw usage_error(fmt::format("{}={} names no file", option, value));
   if (file.find('\'') != std::string_view::npos) {
     throw usage_error(fmt::format("{}={} has a quote in it, which no rule can hold: rename the file", option, value));
   }

@@ -52,8 +52,8 @@ std::string to_text(const StudyStatus& status) {
                         printable(study));
   }
   if (status.shares.empty()) return text;
-  text += fmt::format("{:.0f} % done: {} {}", std::floor(status.progress * 100),
-                      status.shards > 1 ? "shares" : "studies", states_text(status));
+  text += fmt::format("{:.0f} % done. {}: {}", std::floor(status.progress * 100),
+                      status.shards > 1 ? "Shares" : "Studies", states_text(status));
   if (status.seconds_left && status.progress < 1) {
     text += fmt::format("; what runs needs {} more", duration_text(*status.seconds_left));
   }

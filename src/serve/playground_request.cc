@@ -59,8 +59,8 @@ Recipe recipe_of_file(const std::string& text, Arithmetic arithmetic) {
   check_files(file.rules);
   const auto& settings = file.settings;
   if (!settings.arithmetic.empty() && settings.arithmetic != to_string(arithmetic)) {
-    throw bad_request(fmt::format("the recipe is for {} arithmetic: serve the model with that arithmetic",
-                                  settings.arithmetic));
+    throw bad_request(
+        fmt::format("the recipe is for {} arithmetic: serve the model with that arithmetic", settings.arithmetic));
   }
   if (!attention_text(settings).empty()) {
     throw bad_request("the types of the cache cannot change while the model runs: serve the recipe as a variant");
