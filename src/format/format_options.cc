@@ -45,7 +45,10 @@ std::optional<Number> number_of_text(std::string_view text) {
 
 // The name of a file that an option names, given as OPTION=VALUE.
 std::string file_of_option(std::string_view option, std::string_view value, std::string_view file) {
-  if (file.empty()) throw usage_error(fmt::format("{}={} names no file", option, value));
+  if (file.empty()) {
+    const auto advice = value.empty() ? fmt::format(": write {}=FILE", option) : "";
+    throw usage_error(fmt::format("{}={} names no file{}", option, value, advice));
+  }
   if (file.find('\'') != std::string_view::npos) {
     throw usage_error(fmt::format("{}={} has a quote in it, which no rule can hold: rename the file", option, value));
   }
