@@ -46,8 +46,9 @@ std::optional<Number> number_of_text(std::string_view text) {
 // The name of a file that an option names, given as OPTION=VALUE.
 std::string file_of_option(std::string_view option, std::string_view value, std::string_view file) {
   if (file.empty()) {
-    const auto advice = value.empty() ? fmt::format(": write {}=FILE", option) : "";
-    throw usage_error(fmt::format("{}={} names no file{}", option, value, advice));
+    const auto* advice = value.starts_with(':') ? "{0}={1} names no file: write {0}=FILE{1}"
+                                                : "{0}={1} names no file: write {0}={1}FILE";
+    throw usage_error(fmt::format(fmt::runtime(advice), option, value));
   }
   if (file.find('\'') != std::string_view::npos) {
     throw usage_error(fmt::format("{}={} has a quote in it, which no rule can hold: rename the file", option, value));
