@@ -4,9 +4,6 @@
 # Manual pages and completions are made of the program's help when it is installed, by Python 3.
 
 set(command_reference ${PROJECT_BINARY_DIR}/command-reference)
-# As the tests do: Debian's, and another only where that is not there.
-find_program(FAKEQUANT_PYTHON python3 PATHS /usr/bin NO_DEFAULT_PATH)
-find_program(FAKEQUANT_PYTHON python3)
 if(FAKEQUANT_PYTHON)
   install(CODE "
     file(REMOVE_RECURSE ${command_reference})

@@ -1,15 +1,14 @@
 """awq=: factors of a weight's columns, searched by the product's output, against AWQ's search in numpy."""
 
 import os
-import shutil
-import tempfile
 import unittest
 
 import numpy as np
 
 import tiny_model
-from gptq_test import Hessians, output_error, tensors_of
-from program import MODEL, TEXT, ProgramTest, run
+from gptq_test import Hessians, output_error
+from input_file import tensors_of
+from program import MODEL, TEXT, SharedFolderTest, must
 
 FEW = ("--ctx-size", 64, "--chunks", 4, "--threads", 1)
 
@@ -34,15 +33,12 @@ def awq(weights, hessian, block):
     return results, [output_error(weights, rounded, hessian) for rounded in results]
 
 
-class AwqTest(ProgramTest):
+class AwqTest(SharedFolderTest):
     @classmethod
     def setUpClass(cls):
-        cls.shared = tempfile.mkdtemp(prefix="fakequant-test-")
-        cls.addClassCleanup(shutil.rmtree, cls.shared)
+        super().setUpClass()
         cls.hessian_file = os.path.join(cls.shared, "hessian.bin")
-        done = run("calibrate", MODEL, "-f", TEXT, *FEW, "--hessian", cls.hessian_file)
-        if done.returncode != 0:
-            raise AssertionError(done.stderr)
+        must("calibrate", MODEL, "-f", TEXT, *FEW, "--hessian", cls.hessian_file)
         cls.hessians = Hessians(cls.hessian_file)
         cls.weights = tensors_of(MODEL)
 

@@ -1,15 +1,14 @@
 """calibrate --hessian and fit=gptq: weights that make up for each other's errors, against GPTQ in numpy."""
 
 import os
-import shutil
-import tempfile
 import unittest
 
 import gguf
 import numpy as np
 
 import tiny_model
-from program import MODEL, SOURCE, TEXT, ProgramTest, run
+from input_file import InputFile, tensors_of
+from program import MODEL, TEXT, SharedFolderTest, must, run
 
 MEASURED = ("--ctx-size", 64, "--chunks", 16)
 FEW = ("--ctx-size", 64, "--chunks", 4)
@@ -20,20 +19,7 @@ def content_of(path):
         return file.read()
 
 
-def tensors_of(path):
-    return {t.name: np.array(t.data, np.float32).reshape(t.shape[::-1]) for t in gguf.GGUFReader(path).tensors}
-
-
-class Hessians:
-    """The file, as docs/gptq.md describes it."""
-
-    def __init__(self, path):
-        reader = gguf.GGUFReader(path)
-        contents = {key: field.contents() for key, field in reader.fields.items()}
-        self.type = contents["general.type"]
-        self.input_of = dict(zip(contents["hessian.weights"], contents["hessian.inputs"]))
-        self.tensors = {t.name: np.array(t.data, np.float32) for t in reader.tensors}
-
+class Hessians(InputFile):
     def matrix(self, weight, number=0):
         triangles = self.tensors[self.input_of[weight] + ".hessian"]
         triangle = triangles.reshape(-1, triangles.shape[-1])[number].astype(np.float64)
@@ -83,17 +69,14 @@ def output_error(weights, rounded, hessian):
     return np.sum(change @ hessian * change)
 
 
-class GptqTest(ProgramTest):
+class GptqTest(SharedFolderTest):
     @classmethod
     def setUpClass(cls):
-        cls.shared = tempfile.mkdtemp(prefix="fakequant-test-")
-        cls.addClassCleanup(shutil.rmtree, cls.shared)
+        super().setUpClass()
         cls.hessian_file = os.path.join(cls.shared, "hessian.bin")
         cls.importance_file = os.path.join(cls.shared, "importance.gguf")
-        done = run("calibrate", MODEL, "-f", TEXT, *MEASURED, "--threads", 1, "--hessian", cls.hessian_file, "--imatrix", cls.importance_file)
-        if done.returncode != 0:
-            raise AssertionError(done.stderr)
-        cls.said = done.stdout
+        cls.said = must("calibrate", MODEL, "-f", TEXT, *MEASURED, "--threads", 1, "--hessian", cls.hessian_file,
+                        "--imatrix", cls.importance_file)
         cls.hessians = Hessians(cls.hessian_file)
         cls.weights = tensors_of(MODEL)
 

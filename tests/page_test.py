@@ -7,11 +7,10 @@ FAKEQUANT_PICTURES names a folder for pictures of the page, to be looked at.
 import json
 import os
 import shutil
-import tempfile
 import unittest
 
 from chromium import Browser
-from program import MODEL, TEXT, ProgramTest, run
+from program import MODEL, TEXT, SharedFolderTest, must, run
 
 WORK, USAGE = 1, 2
 HOSTILE = "</script><img src=x onerror=\"hacked=1\"><b>&amp;"
@@ -20,24 +19,16 @@ PARETO = [{"bits": 4, "kld": 0.05, "name": "all int4"}, {"bits": 5.5, "kld": 0.0
           {"bits": 8, "kld": 2e-4, "measured_kld": 1.5e-4, "name": HOSTILE}, {"bits": 16, "kld": 0}]
 
 
-def must(*arguments):
-    done = run(*arguments)
-    if done.returncode != 0:
-        raise AssertionError(f"{arguments}: {done.stderr}")
-    return done.stdout
-
-
 def count(selector):
     return f"document.querySelectorAll({json.dumps(selector)}).length"
 
 
-class PageTest(ProgramTest):
+class PageTest(SharedFolderTest):
     """One folder of results and one browser for all tests: an experiment, a study and a plan."""
 
     @classmethod
     def setUpClass(cls):
-        cls.shared = tempfile.mkdtemp(prefix="fakequant-page-")
-        cls.addClassCleanup(shutil.rmtree, cls.shared, ignore_errors=True)
+        super().setUpClass()
         os.mkdir(os.path.join(cls.shared, "<"))
         cls.model = os.path.join(cls.shared, "<", HOSTILE[2:] + ".gguf")
         shutil.copy(MODEL, cls.model)

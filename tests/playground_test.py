@@ -6,8 +6,6 @@ FAKEQUANT_PICTURES names a folder for pictures of the page, to be looked at.
 import json
 import math
 import os
-import shutil
-import tempfile
 import unittest
 
 import program
@@ -34,22 +32,20 @@ class PlaygroundServer(Server):
         return self.events("/playground/divergence", {"variant": variant["id"], "text": text})[-1]["divergence"]
 
 
-def start_server(test):
-    recipe = os.path.join(test.shared, "w4.yaml")
-    with open(recipe, "w", encoding="utf-8") as file:
-        file.write("rules:\n  - weights: matrices\n    format: int4\n")
-    server = PlaygroundServer("--rule", TAPS, "--variant", f"w4={recipe}", "-c", "128")
-    test.addClassCleanup(server.stop)
-    return server
+class ServedTest(program.SharedFolderTest):
+    """With a server of a variant, w4, and of rules of its own."""
 
-
-class PlaygroundTest(program.ProgramTest):
     @classmethod
     def setUpClass(cls):
-        cls.shared = tempfile.mkdtemp(prefix="fakequant-playground-")
-        cls.addClassCleanup(shutil.rmtree, cls.shared, ignore_errors=True)
-        cls.server = start_server(cls)
+        super().setUpClass()
+        recipe = os.path.join(cls.shared, "w4.yaml")
+        with open(recipe, "w", encoding="utf-8") as file:
+            file.write("rules:\n  - weights: matrices\n    format: int4\n")
+        cls.server = PlaygroundServer("--rule", TAPS, "--variant", f"w4={recipe}", "-c", "128")
+        cls.addClassCleanup(cls.server.stop)
 
+
+class PlaygroundTest(ServedTest):
     def perplexity(self, model):
         """That of a text by the server's log-probabilities."""
         log_p = self.server.echo([TEXT], model=model, max_tokens=0)[0]["logprobs"]["token_logprobs"][1:]
@@ -167,12 +163,10 @@ class PlaygroundTest(program.ProgramTest):
         self.assertEqual(self.server.post("/playground/divergence", gone)[0], 404)
 
 
-class PageTest(program.ProgramTest):
+class PageTest(ServedTest):
     @classmethod
     def setUpClass(cls):
-        cls.shared = tempfile.mkdtemp(prefix="fakequant-playground-")
-        cls.addClassCleanup(shutil.rmtree, cls.shared, ignore_errors=True)
-        cls.server = start_server(cls)
+        super().setUpClass()
         status, answer = cls.server.request("GET", "/")
         if status == 404:
             raise unittest.SkipTest(answer)

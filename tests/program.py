@@ -40,6 +40,14 @@ def run(*arguments, **options):
                           **options)
 
 
+def must(*arguments):
+    """Runs a command that must succeed; returns what it printed."""
+    done = run(*arguments)
+    if done.returncode != 0:
+        raise AssertionError(f"{arguments}: {done.stderr}")
+    return done.stdout
+
+
 def run_llama(name, *arguments, until=""):
     """Runs a tool of llama.cpp; returns stdout and stderr together. It must succeed.
 
@@ -80,3 +88,12 @@ class ProgramTest(unittest.TestCase):
         complaint = without_rule_lines(done.stderr)
         self.assertTrue(complaint.startswith("fakequant: ") and complaint.count("\n") == 1, said)
         self.assertRegex(complaint, pattern)
+
+
+class SharedFolderTest(ProgramTest):
+    """A test whose class has a folder as well, `shared`, which is removed with all that a browser leaves there."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.shared = tempfile.mkdtemp(prefix="fakequant-test-")
+        cls.addClassCleanup(shutil.rmtree, cls.shared, ignore_errors=True)

@@ -3,33 +3,20 @@
 import json
 import os
 import shutil
-import tempfile
 import unittest
 
 import gguf
 import numpy as np
 
 import tiny_model
-from program import MODEL, TEXT, ProgramTest, run
+from input_file import InputFile, tensors_of
+from program import MODEL, TEXT, SharedFolderTest, must
 
 FEW = ("--ctx-size", 64, "--chunks", 4, "--threads", 1)
 OUTLIERS, HOW_FAR = [3, 40, 77], 64
 
 
-def tensors_of(path):
-    return {t.name: np.array(t.data, np.float32).reshape(t.shape[::-1]) for t in gguf.GGUFReader(path).tensors}
-
-
-class Channels:
-    """The file, as docs/smoothing.md describes it."""
-
-    def __init__(self, path):
-        reader = gguf.GGUFReader(path)
-        contents = {key: field.contents() for key, field in reader.fields.items()}
-        self.type = contents["general.type"]
-        self.input_of = dict(zip(contents["channels.weights"], contents["channels.inputs"]))
-        self.tensors = {t.name: np.array(t.data, np.float32) for t in reader.tensors}
-
+class Channels(InputFile):
     def scales(self, weight, alpha):
         name = self.input_of[weight]
         inputs, weights = (self.tensors[name + end].astype(np.float64) for end in (".absmax", ".weight_absmax"))
@@ -55,17 +42,13 @@ def with_outliers(path):
     return path
 
 
-class SmoothTest(ProgramTest):
+class SmoothTest(SharedFolderTest):
     @classmethod
     def setUpClass(cls):
-        cls.shared = tempfile.mkdtemp(prefix="fakequant-test-")
-        cls.addClassCleanup(shutil.rmtree, cls.shared)
+        super().setUpClass()
         cls.model = with_outliers(os.path.join(cls.shared, "outliers.gguf"))
         cls.channel_file, cls.range_file = (os.path.join(cls.shared, name) for name in ("channels.gguf", "ranges.json"))
-        done = run("calibrate", cls.model, "-f", TEXT, *FEW, "--channels", cls.channel_file, "-o", cls.range_file)
-        if done.returncode != 0:
-            raise AssertionError(done.stderr)
-        cls.said = done.stdout
+        cls.said = must("calibrate", cls.model, "-f", TEXT, *FEW, "--channels", cls.channel_file, "-o", cls.range_file)
         cls.channels = Channels(cls.channel_file)
         cls.weights = tensors_of(cls.model)
 

@@ -87,9 +87,7 @@ Format parse_held(std::string_view text) {
                     "number, as in range=6.5",
                     to_string(format.range)));
   }
-  if (has_column_factors(format)) {
-    throw usage_error("smooth= and awq= are about the products of a model, and there is none here: leave them out");
-  }
+  refuse_column_factors(format);
   return format;
 }
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "error.h"
+#include "number_of_text.h"
 
 namespace fakequant {
 namespace {
@@ -47,10 +48,8 @@ std::optional<FileBudget> file_budget(const std::string& size, const std::string
     budget.size = parse_size(size);
     return budget;
   }
-  double bits = 0;
-  const auto* end = bits_per_weight.data() + bits_per_weight.size();
-  const auto [stop, fault] = std::from_chars(bits_per_weight.data(), end, bits);
-  if (fault != std::errc{} || stop != end || !(bits > 0) || !(bits < 64)) {
+  const auto bits = number_of_text<double>(bits_per_weight);
+  if (!bits || !(*bits > 0) || !(*bits < 64)) {
     throw usage_error(
         fmt::format("--bpw {} is invalid: write a number of bits per weight, such as 4.5", bits_per_weight));
   }
@@ -60,10 +59,8 @@ std::optional<FileBudget> file_budget(const std::string& size, const std::string
 
 std::optional<double> parse_max_kld(const std::string& text) {
   if (text.empty()) return std::nullopt;
-  double value = 0;
-  const auto* end = text.data() + text.size();
-  const auto [stop, fault] = std::from_chars(text.data(), end, value);
-  if (fault != std::errc{} || stop != end || !(value >= 0)) {
+  const auto value = number_of_text<double>(text);
+  if (!value || !(*value >= 0)) {
     throw usage_error(fmt::format("--max-kld {} is invalid: write a divergence in nats, such as 0.01", text));
   }
   return value;

@@ -1,12 +1,12 @@
 // fakequant formats: the properties of each number format, and how it rounds given values.
 #include <fmt/format.h>
 
-#include <charconv>
 #include <cmath>
 #include <string_view>
 
 #include "cli/command.h"
 #include "error.h"
+#include "number_of_text.h"
 #include "report/formats_report.h"
 
 namespace fakequant {
@@ -19,16 +19,13 @@ struct FormatsOptions : CommonOptions {
 
 // "0.3", "-1e-9", "inf", "nan".
 double number_of(std::string_view text) {
-  double value = 0;
-  const auto digits = text.starts_with('+') ? text.substr(1) : text;
-  const auto* end = digits.data() + digits.size();
-  const auto [stop, fault] = std::from_chars(digits.data(), end, value);
-  const bool too_large = std::isfinite(value) && std::isinf(static_cast<float>(value));
-  if (fault != std::errc{} || stop != end || digits.empty() || too_large) {
+  const auto value = number_of_text<double>(text.starts_with('+') ? text.substr(1) : text);
+  const bool too_large = value && std::isfinite(*value) && std::isinf(static_cast<float>(*value));
+  if (!value || too_large) {
     throw usage_error(
         fmt::format("--round {} is not a number that float32 can represent: give for example 0.3, inf or nan", text));
   }
-  return value;
+  return *value;
 }
 
 void run_formats(FormatsOptions& options) {
@@ -49,9 +46,7 @@ void run_formats(FormatsOptions& options) {
   if (!format.importance_file.empty()) {
     throw usage_error("imatrix= weights the columns of a tensor, and there is no tensor here: leave it out");
   }
-  if (has_column_factors(format)) {
-    throw usage_error("smooth= and awq= are about the products of a model, and there is none here: leave them out");
-  }
+  refuse_column_factors(format);
   if (uses_hessian(format)) {
     throw usage_error("fit=gptq rounds a matrix as a whole, and there is no matrix here: leave it out");
   }

@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <cstdint>
 #include <utility>
 
@@ -12,6 +11,7 @@
 #include "cli/interruption.h"
 #include "error.h"
 #include "format/format_properties.h"
+#include "number_of_text.h"
 #include "plan/verify_plan.h"
 #include "recipe/recipe_yaml.h"
 #include "report/plan_report.h"
@@ -36,12 +36,12 @@ BitBudget parse_bits(const std::string& text) {
   BitBudget budget;
   if (text.starts_with("w:")) budget.kind = SiteKind::weight;
   if (text.starts_with("a:")) budget.kind = SiteKind::activation;
-  const auto* end = text.data() + text.size();
-  const auto [stop, fault] = std::from_chars(text.data() + (budget.kind ? 2 : 0), end, budget.bits);
-  if (fault != std::errc{} || stop != end || !(budget.bits > 0) || !(budget.bits < 1e6)) {
+  const auto bits = number_of_text<double>(std::string_view(text).substr(budget.kind ? 2 : 0));
+  if (!bits || !(*bits > 0) || !(*bits < 1e6)) {
     throw usage_error(
         fmt::format("--bits {} is invalid: write a number of bits for each value, such as 5.0, w:4.5 or a:8", text));
   }
+  budget.bits = *bits;
   return budget;
 }
 

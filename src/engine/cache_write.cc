@@ -4,13 +4,13 @@
 #include <llama.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstdint>
 #include <cstring>
 #include <string_view>
 
 #include "engine/tensor_rows.h"
 #include "error.h"
+#include "number_of_text.h"
 
 namespace fakequant {
 namespace {
@@ -19,10 +19,7 @@ constexpr std::string_view kKeyCache = "cache_k_l", kValueCache = "cache_v_l";  
 
 std::optional<int> number_after(std::string_view prefix, std::string_view name) {
   if (!name.starts_with(prefix)) return std::nullopt;
-  int number = 0;
-  const auto* end = name.data() + name.size();
-  const auto [stop, fault] = std::from_chars(name.data() + prefix.size(), end, number);
-  return fault == std::errc{} && stop == end ? std::optional(number) : std::nullopt;
+  return number_of_text<int>(name.substr(prefix.size()));
 }
 
 bool shows_its_source(const ggml_tensor& tensor) {

@@ -11,7 +11,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <cstring>
 #include <map>
 #include <memory>
@@ -20,6 +19,7 @@
 
 #include "engine/backend.h"
 #include "error.h"
+#include "number_of_text.h"
 
 namespace fakequant {
 namespace {
@@ -33,13 +33,8 @@ struct Endpoint {
 Endpoint parse_endpoint(const std::string& text) {
   const auto colon = text.find(':');
   if (colon != 0 && colon != text.npos) {
-    const auto* begin = text.data() + colon + 1;
-    const auto* end = text.data() + text.size();
-    int port = 0;
-    const auto [stop, fault] = std::from_chars(begin, end, port);
-    if (fault == std::errc{} && stop == end && port >= 1 && port <= 65535) {
-      return {text.substr(0, colon), std::to_string(port)};
-    }
+    const auto port = number_of_text<int>(std::string_view(text).substr(colon + 1));
+    if (port && *port >= 1 && *port <= 65535) return {text.substr(0, colon), std::to_string(*port)};
   }
   throw usage_error(fmt::format("'{}' names no RPC server: write HOST:PORT, as in 10.0.0.2:50052", text));
 }

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <charconv>
 #include <cmath>
 #include <cstring>
 #include <deque>
@@ -12,6 +11,7 @@
 #include <mutex>
 
 #include "error.h"
+#include "number_of_text.h"
 
 namespace fakequant {
 namespace {
@@ -47,12 +47,11 @@ std::vector<float> read_values(const std::string& path) {
     if (begin == std::string::npos || text[begin] == '#') continue;
     const auto word = std::string_view(text).substr(begin, text.find_last_not_of(" \t\r") + 1 - begin);
     const auto digits = word.starts_with('+') ? word.substr(1) : word;
-    float value = 0;
-    const auto [stop, fault] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-    if (fault != std::errc{} || stop != digits.data() + digits.size() || !std::isfinite(value)) {
+    const auto value = number_of_text<float>(digits);
+    if (!value || !std::isfinite(*value)) {
       throw refuse(fmt::format("line {} is not one finite number that float32 can hold", number));
     }
-    lines.push_back({value + 0.0f, number});  // -0 is 0
+    lines.push_back({*value + 0.0f, number});  // -0 is 0
     if (lines.size() > kLargestCodebook) throw refuse(fmt::format("more than {} values", kLargestCodebook));
   }
   if (file.bad()) throw refuse("cannot read it");

@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "error.h"
 #include "format/format_properties.h"
+#include "number_of_text.h"
 
 namespace fakequant {
 namespace {
@@ -54,11 +54,8 @@ constexpr std::int64_t kNf4Block = 64;  // bitsandbytes' default
 std::optional<int> integer_bits_of(std::string_view name) {
   constexpr std::string_view kInteger = "int";
   if (!name.starts_with(kInteger)) return std::nullopt;
-  int bits = 0;
-  const auto* end = name.data() + name.size();
-  const auto [stop, fault] = std::from_chars(name.data() + kInteger.size(), end, bits);
-  if (fault != std::errc{} || stop != end) return std::nullopt;
-  if (bits < 2 || bits > 16) {
+  const auto bits = number_of_text<int>(name.substr(kInteger.size()));
+  if (bits && (*bits < 2 || *bits > 16)) {
     throw usage_error(fmt::format("format {} is out of range: integers have 2 to 16 bits", name));
   }
   return bits;

@@ -2,13 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <cmath>
 #include <optional>
 
 #include "error.h"
 #include "format/format_names.h"
 #include "format/format_properties.h"
+#include "number_of_text.h"
 
 namespace fakequant {
 namespace {
@@ -32,15 +32,6 @@ template <typename Value, std::size_t count>
 Value value_of_option(const WordTable<Value, count>& words, const FormatOption& option) {
   if (const auto value = value_of_word(words, option.value)) return *value;
   throw usage_error(fmt::format("unknown {0}={1}: {0}= takes {2}", option.key, option.value, list_of_words(words)));
-}
-
-template <typename Number>
-std::optional<Number> number_of_text(std::string_view text) {
-  Number number{};
-  const auto* end = text.data() + text.size();
-  const auto [stop, fault] = std::from_chars(text.data(), end, number);
-  if (fault != std::errc{} || stop != end) return std::nullopt;
-  return number;
 }
 
 // The name of a file that an option names, given as OPTION=VALUE.

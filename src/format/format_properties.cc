@@ -61,6 +61,11 @@ bool uses_awq(const Format& format) { return !format.awq_file.empty(); }
 
 bool has_column_factors(const Format& format) { return is_smoothed(format) || uses_awq(format); }
 
+void refuse_column_factors(const Format& format) {
+  if (!has_column_factors(format)) return;
+  throw usage_error("smooth= and awq= are about the products of a model, and there is none here: leave them out");
+}
+
 namespace {
 
 bool needs_more_than_values(const Format& format) {
@@ -110,11 +115,16 @@ bool has_codes(const Format& format) {
   return format.block_type == nullptr && !is_rotated(format) && !has_column_factors(format);
 }
 
+std::vector<std::string*> file_parts(Format& format) {
+  return {&format.importance_file, &format.range.file, &format.gptq.hessian_file, &format.smoothing.file,
+          &format.awq_file};
+}
+
 std::vector<std::string> format_files(const Format& format) {
+  auto copy = format;
   std::vector<std::string> files;
-  for (const auto& file :
-       {format.importance_file, format.range.file, format.gptq.hessian_file, format.smoothing.file, format.awq_file}) {
-    if (!file.empty()) files.push_back(file);
+  for (const auto* file : file_parts(copy)) {
+    if (!file->empty()) files.push_back(*file);
   }
   if (is_codebook(format) && !format.element.codebook->file.empty()) files.push_back(format.element.codebook->file);
   return files;

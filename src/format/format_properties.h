@@ -59,6 +59,9 @@ bool uses_awq(const Format& format);
 // What rounds values without the factors (Placement::column_factors) rounds them as they are.
 bool has_column_factors(const Format& format);
 
+// Throws a usage error for factors of columns, where values are rounded that belong to no model.
+void refuse_column_factors(const Format& format);
+
 // Whether a value's result depends on nothing but the value: not on its neighbours nor on its position.
 bool rounds_values_independently(const Format& format);
 
@@ -92,7 +95,10 @@ bool rounds_fast(const Format& format);
 // none of the values that come of them.
 bool has_codes(const Format& format);
 
-// The files that a format names: importance matrices, Hessians, recorded ranges and lists of values.
+// The parts of a format that are names of files, but for a list of values, which is read already; empty names, too.
+std::vector<std::string*> file_parts(Format& format);
+
+// The files that a format names: importance matrices, Hessians, recorded ranges, channels and lists of values.
 std::vector<std::string> format_files(const Format& format);
 
 }  // namespace fakequant

@@ -9,6 +9,7 @@
 
 #include "error.h"
 #include "gguf/gguf_writer.h"
+#include "gguf/input_names.h"
 #include "gguf/tensor_pieces.h"
 #include "gguf/tensor_type.h"
 #include "parallel.h"
@@ -27,13 +28,12 @@ void check_finite(const std::string& weight, const char* what, std::span<const f
 std::vector<float> absmax_of_weights(const GgufModel& model, const InputChannels& input, int threads) {
   std::vector<float> absmax(input.absmax.size());
   for (const auto& name : input.weights) {
-    const auto& tensors = model.tensors();
-    const auto found = std::find_if(tensors.begin(), tensors.end(), [&](const auto& t) { return t.name == name; });
-    if (found == tensors.end() || row_elements(*found) != static_cast<std::int64_t>(absmax.size())) {
+    const auto* found = model.find_tensor(name);
+    if (found == nullptr || row_elements(*found) != static_cast<std::int64_t>(absmax.size())) {
       throw Error(fmt::format("{} has no {} of {} columns", model.path(), name, absmax.size()));
     }
     TensorPieces pieces;
-    pieces.add(static_cast<std::size_t>(found - tensors.begin()), *found, PieceCut::rows);
+    pieces.add(model.index_of(*found), *found, PieceCut::rows);
     const auto look = [&](std::int64_t i) {
       std::vector<float> of_piece(absmax.size());
       raise_to_rows(of_piece, read_piece_values(model, pieces[i]));
@@ -49,20 +49,10 @@ std::vector<float> absmax_of_weights(const GgufModel& model, const InputChannels
 }  // namespace
 
 void write_channels(OutputFile& output, const ChannelRecord& record, const GgufModel& model, int threads) {
-  std::vector<std::string> weights, inputs;
-  for (const auto& input : record.inputs) {
-    for (const auto& weight : input.weights) {
-      weights.push_back(weight);
-      inputs.push_back(input.weights.front());
-    }
-  }
+  InputFileKeys keys{kChannelType, record.text, record.chunks, record.chunk_size, {}};
+  for (const auto& input : record.inputs) keys.weights.push_back(input.weights);
   GgufWriter file;
-  file.add_text("general.type", kChannelType);
-  file.add_texts("channels.datasets", {record.text});
-  file.add_number("channels.chunk_count", static_cast<std::uint32_t>(record.chunks));
-  file.add_number("channels.chunk_size", static_cast<std::uint32_t>(record.chunk_size));
-  file.add_texts("channels.weights", weights);
-  file.add_texts("channels.inputs", inputs);
+  add_input_keys(file, keys);
   for (const auto& input : record.inputs) {
     const auto& name = input.weights.front();
     check_finite(name, "inputs", input.absmax);
@@ -77,21 +67,15 @@ ChannelFile::ChannelFile(const std::string& path) : file_(path) {
   if (file_.find_string("general.type") != kChannelType) {
     throw Error(fmt::format("{} has no channels of inputs: take a file of channels that calibrate wrote", path));
   }
-  const auto weights = file_.find_strings("channels.weights"), inputs = file_.find_strings("channels.inputs");
-  if (weights.empty() || weights.size() != inputs.size()) {
-    throw Error(fmt::format("{} is damaged: it has {} weights and {} inputs of weights: make it again", path,
-                            weights.size(), inputs.size()));
-  }
-  for (std::size_t i = 0; i < weights.size(); ++i) {
-    const auto* of_input = file_.find_tensor(inputs[i] + ".absmax");
-    const auto* of_weights = file_.find_tensor(inputs[i] + ".weight_absmax");
+  for (const auto& [weight, input] : read_input_names(file_, kChannelType)) {
+    const auto* of_input = file_.find_tensor(input + ".absmax");
+    const auto* of_weights = file_.find_tensor(input + ".weight_absmax");
     const bool is_whole = of_input != nullptr && of_weights != nullptr && is_float32(of_input->type) &&
                           is_float32(of_weights->type) && of_input->elements == of_weights->elements;
     if (!is_whole || of_input->elements == 0) {
-      throw Error(
-          fmt::format("{} is damaged: it has no channels {} for {}: make it again", path, inputs[i], weights[i]));
+      throw Error(fmt::format("{} is damaged: it has no channels {} for {}: make it again", path, input, weight));
     }
-    inputs_[weights[i]] = inputs[i];
+    inputs_[weight] = input;
   }
 }
 

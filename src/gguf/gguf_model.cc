@@ -2,11 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <optional>
 #include <string_view>
 
 #include "error.h"
+#include "number_of_text.h"
 
 namespace fakequant {
 namespace {
@@ -20,20 +20,13 @@ struct PartName {
   std::size_t number = 0, count = 0;  // from 1, as in the name
 };
 
-// The number that five digits give, or no value.
-std::optional<std::size_t> five_digits(std::string_view text) {
-  std::size_t number = 0;
-  const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (fault != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return number;
-}
-
 // The name of a part, or no value if it is not one.
 std::optional<PartName> parse_part_name(std::string_view path) {
   constexpr std::string_view form = "-00001-of-00003.gguf";
   if (path.size() < form.size()) return std::nullopt;
   const auto ending = path.substr(path.size() - form.size());
-  const auto number = five_digits(ending.substr(1, 5)), count = five_digits(ending.substr(10, 5));
+  const auto number = number_of_text<std::size_t>(ending.substr(1, 5)),
+             count = number_of_text<std::size_t>(ending.substr(10, 5));
   if (!number || !count || ending[0] != '-' || ending.substr(6, 4) != "-of-" || ending.substr(15) != ".gguf") {
     return std::nullopt;
   }

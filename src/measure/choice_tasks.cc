@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstdint>
 #include <cstring>
 #include <numeric>
@@ -13,6 +12,7 @@
 #include <string_view>
 
 #include "error.h"
+#include "number_of_text.h"
 #include "text_file.h"
 
 namespace fakequant {
@@ -32,10 +32,7 @@ std::vector<std::string> lines_of(const std::string& text) {
 std::optional<int> number_in(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
   while (!text.empty() && (text.back() == ' ' || text.back() == '\t' || text.back() == '\r')) text.remove_suffix(1);
-  int value = 0;
-  const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (fault != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
+  return number_of_text<int>(text);
 }
 
 // Which tasks are computed, in order: HellaSwag's are mixed in any case.

@@ -2,30 +2,23 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <cmath>
 #include <string>
 
 #include "error.h"
+#include "number_of_text.h"
 
 namespace fakequant {
 namespace {
 
 constexpr std::string_view kWidthKey = "acc", kEveryKey = "every";
 
-std::optional<std::int64_t> whole_number(std::string_view text) {
-  std::int64_t number = 0;
-  const auto* end = text.data() + text.size();
-  const auto [stop, fault] = std::from_chars(text.data(), end, number);
-  if (fault != std::errc{} || stop != end) return std::nullopt;
-  return number;
-}
-
 // "e8m13"; none for another text, and for bits out of range.
 std::optional<Accumulator> parse_width(std::string_view text) {
   const auto m = text.find('m');
   if (!text.starts_with('e') || m == std::string_view::npos) return std::nullopt;
-  const auto exponent = whole_number(text.substr(1, m - 1)), mantissa = whole_number(text.substr(m + 1));
+  const auto exponent = number_of_text<std::int64_t>(text.substr(1, m - 1)),
+             mantissa = number_of_text<std::int64_t>(text.substr(m + 1));
   if (!exponent || !mantissa || *exponent < 2 || *exponent > 8 || *mantissa < 1 || *mantissa > 22) return std::nullopt;
   return Accumulator{static_cast<int>(*exponent), static_cast<int>(*mantissa), 1};
 }
@@ -51,7 +44,7 @@ std::optional<Accumulator> make_accumulator(const std::vector<FormatOption>& opt
   }
   if (!every) return accumulator;
   if (!accumulator) throw usage_error("acc=f32 has no every=: float32 sums are rounded after each product");
-  const auto number = whole_number(*every);
+  const auto number = number_of_text<std::int64_t>(*every);
   if (!number || *number < 1) {
     throw usage_error(fmt::format("bad every={}: every= takes a whole number of products from 1", *every));
   }

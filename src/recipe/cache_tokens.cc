@@ -2,13 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "error.h"
 #include "format/format_properties.h"
+#include "number_of_text.h"
 
 namespace fakequant {
 namespace {
@@ -18,11 +18,8 @@ constexpr std::string_view kSinkWord = "sink:", kRecentWord = "recent:";
 constexpr std::int64_t kMostTokens = 1 << 30;  // positions in a sequence are numbers of 32 bits
 
 std::optional<std::int64_t> token_count(std::string_view text) {
-  std::int64_t number = 0;
-  const auto* end = text.data() + text.size();
-  const auto [stop, fault] = std::from_chars(text.data(), end, number);
-  if (fault != std::errc{} || stop != end || number < 0 || number > kMostTokens) return std::nullopt;
-  return number;
+  const auto number = number_of_text<std::int64_t>(text);
+  return number && *number >= 0 && *number <= kMostTokens ? number : std::nullopt;
 }
 
 void set_kept(CacheTokens& tokens, std::string_view text) {

@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "error.h"
+#include "number_of_text.h"
 
 namespace fakequant {
 namespace {
@@ -15,11 +15,9 @@ namespace {
 }
 
 int parse_layer(std::string_view number, std::string_view whole) {
-  int value = 0;
-  const auto* end = number.data() + number.size();
-  const auto [stop, fault] = std::from_chars(number.data(), end, value);
-  if (fault != std::errc{} || stop != end || value < 0) refuse_layers(whole);
-  return value;
+  const auto layer = number_of_text<int>(number);
+  if (!layer || *layer < 0) refuse_layers(whole);
+  return *layer;
 }
 
 LayerSet::Range parse_layer_range(std::string_view part, std::string_view whole) {

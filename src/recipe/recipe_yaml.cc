@@ -8,6 +8,7 @@
 #include <set>
 
 #include "error.h"
+#include "format/format_properties.h"
 #include "recipe/builtin_recipes.h"
 #include "recipe/nearest_words.h"
 #include "text_file.h"
@@ -16,6 +17,17 @@ namespace fakequant {
 namespace {
 
 constexpr auto kInputKey = "input_of", kOutputKey = "output_of";
+
+// Those options of a rule that are not its format's but about one other part of it.
+struct OptionsOfPart {
+  std::vector<FormatOption> options;
+  YAML::Node first;  // the key of the first, where faults are shown
+
+  void add(const YAML::Node& key, FormatOption option) {
+    if (options.empty()) first.reset(key);
+    options.push_back(std::move(option));
+  }
+};
 
 class RecipeReader {
  public:
@@ -109,8 +121,7 @@ class RecipeReader {
     YAML::Node format;
     std::vector<FormatOption> options;
     std::vector<YAML::Node> option_nodes;
-    std::vector<FormatOption> of_accumulator, of_cache;
-    YAML::Node accumulator, cache;  // the first of those
+    OptionsOfPart of_accumulator, of_cache;
     std::set<std::string> seen;
     for (const auto& entry : node) {
       const auto key = scalar(entry.first);
@@ -135,11 +146,9 @@ class RecipeReader {
       } else if (key == "format") {
         format.reset(entry.second);
       } else if (is_accumulator_option(key)) {
-        if (of_accumulator.empty()) accumulator.reset(entry.first);
-        of_accumulator.push_back({key, value});
+        of_accumulator.add(entry.first, {key, value});
       } else if (is_cache_option({key, value})) {
-        if (of_cache.empty()) cache.reset(entry.first);
-        of_cache.push_back({key, value});
+        of_cache.add(entry.first, {key, value});
       } else {
         options.push_back({key, value});
         option_nodes.push_back(entry.first);
@@ -153,13 +162,15 @@ class RecipeReader {
     if (!has_site) refuse(node, "this rule names no site: add weights: or activations:");
     if (format.IsNull()) refuse(node, "this rule names no format: add format:");
     rule.format = read_format(format, options, option_nodes);
-    if (!of_accumulator.empty()) {
-      located(accumulator, [&] {
+    if (!of_accumulator.options.empty()) {
+      located(of_accumulator.first, [&] {
         check_accumulated(rule.pattern);
-        rule.accumulator = make_accumulator(of_accumulator);
+        rule.accumulator = make_accumulator(of_accumulator.options);
       });
     }
-    if (!of_cache.empty()) located(cache, [&] { rule.cache_tokens = make_cache_tokens(of_cache); });
+    if (!of_cache.options.empty()) {
+      located(of_cache.first, [&] { rule.cache_tokens = make_cache_tokens(of_cache.options); });
+    }
     located(node, [&] { check_rule(rule); });
     return rule;
   }
@@ -254,11 +265,7 @@ RecipeFile load_recipe(const std::string& path) {
     if (const auto beside = folder / file; std::filesystem::exists(beside, ignored)) file = beside.string();
   };
   for (auto& rule : recipe.rules) {
-    find(rule.format.importance_file);
-    find(rule.format.gptq.hessian_file);
-    find(rule.format.range.file);
-    find(rule.format.smoothing.file);
-    find(rule.format.awq_file);
+    for (auto* file : file_parts(rule.format)) find(*file);
   }
   return recipe;
 }

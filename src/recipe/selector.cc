@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "error.h"
+#include "number_of_text.h"
 
 namespace fakequant {
 namespace {
@@ -91,9 +91,8 @@ Selector parse_selector(SiteKind kind, std::string_view text) {
   const auto number = text.substr(hash + 1);
   // A glob is matched against names with their number, such as Qcur-3#0.
   if (text.find_first_of("*?") != std::string_view::npos) return {Selector::name, std::string(text), {}};
-  int occurrence = 0;
-  const auto [stop, fault] = std::from_chars(number.data(), number.data() + number.size(), occurrence);
-  if (fault != std::errc{} || stop != number.data() + number.size() || occurrence < 0 || hash == 0) {
+  const auto occurrence = number_of_text<int>(number);
+  if (!occurrence || *occurrence < 0 || hash == 0) {
     refuse_selector(text, "has no number after its #");
   }
   return {Selector::name, std::string(text.substr(0, hash)), occurrence};

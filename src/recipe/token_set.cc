@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <limits>
 
 #include "error.h"
+#include "number_of_text.h"
 
 namespace fakequant {
 namespace {
@@ -19,11 +19,9 @@ constexpr std::uint32_t kNoEnd = std::numeric_limits<std::uint32_t>::max();
 }
 
 std::uint32_t parse_position(std::string_view number, std::string_view whole) {
-  std::uint32_t position = 0;
-  const auto* end = number.data() + number.size();
-  const auto [stop, fault] = std::from_chars(number.data(), end, position);
-  if (fault != std::errc{} || stop != end || position == kNoEnd) refuse_tokens(whole);
-  return position;
+  const auto position = number_of_text<std::uint32_t>(number);
+  if (!position || *position == kNoEnd) refuse_tokens(whole);
+  return *position;
 }
 
 TokenSet::Range parse_token_range(std::string_view part, std::string_view whole) {

@@ -5,12 +5,12 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cmath>
 #include <limits>
 #include <string_view>
 
 #include "error.h"
+#include "number_of_text.h"
 #include "report/numbers.h"
 
 namespace fakequant {
@@ -80,15 +80,15 @@ Condition parse_condition(const std::string& text, const std::vector<std::string
   const auto field = trimmed(colon == std::string::npos ? left : left.substr(colon + 1));
   Condition condition{text, entry, field, end == 0 ? "" : text.substr(begin, end - begin), 0};
   const auto number = trimmed(end == 0 ? "" : text.substr(end));
-  const auto* last = number.data() + number.size();
-  const auto [stop, fault] = std::from_chars(number.data(), last, condition.limit);
+  const auto limit = number_of_text<double>(number);
   const bool is_known = std::find(kComparisons.begin(), kComparisons.end(), condition.comparison) != kComparisons.end();
-  const bool is_number = fault == std::errc{} && stop == last && std::isfinite(condition.limit);
+  const bool is_number = limit && std::isfinite(*limit);
   const bool is_field = !field.empty() && field.find_first_of(kSigns) == std::string::npos;
   if (!is_field || (colon != std::string::npos && entry.empty()) || !is_known || !is_number) {
     throw usage_error(fmt::format("'{}' is not a condition: write FIELD>NUMBER, such as {}>0.01 (or {})", text,
                                   fields.front(), fmt::join(kComparisons, " ")));
   }
+  condition.limit = *limit;
   if (std::find(fields.begin(), fields.end(), condition.field) == fields.end()) {
     throw usage_error(
         fmt::format("'{}': there is no field {} here: take one of {}", text, condition.field, fmt::join(fields, ", ")));

@@ -7,6 +7,7 @@
 
 #include "error.h"
 #include "gguf/gguf_writer.h"
+#include "gguf/input_names.h"
 #include "gguf/tensor_type.h"
 
 namespace fakequant {
@@ -25,20 +26,10 @@ std::int64_t matrices_of(const TensorInfo& weight) {
 }  // namespace
 
 void write_hessians(OutputFile& output, const HessianSums& sums) {
-  std::vector<std::string> weights, inputs;
-  for (const auto& input : sums.inputs) {
-    for (const auto& weight : input.weights) {
-      weights.push_back(weight);
-      inputs.push_back(input.weights.front());
-    }
-  }
+  InputFileKeys keys{kHessianType, sums.text, sums.chunks, sums.chunk_size, {}};
+  for (const auto& input : sums.inputs) keys.weights.push_back(input.weights);
   GgufWriter file;
-  file.add_text("general.type", kHessianType);
-  file.add_texts("hessian.datasets", {sums.text});
-  file.add_number("hessian.chunk_count", static_cast<std::uint32_t>(sums.chunks));
-  file.add_number("hessian.chunk_size", static_cast<std::uint32_t>(sums.chunk_size));
-  file.add_texts("hessian.weights", weights);
-  file.add_texts("hessian.inputs", inputs);
+  add_input_keys(file, keys);
   for (const auto& input : sums.inputs) {
     const auto& name = input.weights.front();
     std::vector<float> counts, triangles;
@@ -61,18 +52,12 @@ HessianFile::HessianFile(const std::string& path) : file_(path) {
   if (file_.find_string("general.type") != kHessianType) {
     throw Error(fmt::format("{} has no Hessians: take a file of Hessians that calibrate wrote", path));
   }
-  const auto weights = file_.find_strings("hessian.weights"), inputs = file_.find_strings("hessian.inputs");
-  if (weights.empty() || weights.size() != inputs.size()) {
-    throw Error(fmt::format("{} is damaged: it has {} weights and {} inputs of weights: make it again", path,
-                            weights.size(), inputs.size()));
-  }
-  for (std::size_t i = 0; i < weights.size(); ++i) {
-    const auto* triangles = file_.find_tensor(inputs[i] + ".hessian");
+  for (const auto& [weight, input] : read_input_names(file_, kHessianType)) {
+    const auto* triangles = file_.find_tensor(input + ".hessian");
     if (triangles == nullptr || !is_float32(triangles->type) || triangles->shape.size() > 2) {
-      throw Error(
-          fmt::format("{} is damaged: it has no Hessian {} for {}: make it again", path, inputs[i], weights[i]));
+      throw Error(fmt::format("{} is damaged: it has no Hessian {} for {}: make it again", path, input, weight));
     }
-    inputs_[weights[i]] = inputs[i];
+    inputs_[weight] = input;
   }
 }
 

@@ -20,6 +20,7 @@
 #include "weights/model_output.h"
 #include "weights/provenance_keys.h"
 #include "weights/quantize_fallback.h"
+#include "weights/rounding_files.h"
 #include "weights/tensor_rounding.h"
 #include "weights/weight_sites.h"
 
@@ -86,14 +87,13 @@ class Quantization {
  private:
   void take_rule(std::size_t tensor, const Rule& rule);
   void take(std::size_t tensor, int type, const std::string& importance_file, const std::string& asked);
-  std::shared_ptr<const ImportanceMatrix> matrix_of(const std::string& path);
   Buffer<std::byte> stored(const Step& step, const TensorPiece& piece) const;
   std::uint32_t file_type() const;
 
   const GgufModel& model_;
   const QuantizeSettings& settings_;
   std::string recipe_;
-  std::map<std::string, std::shared_ptr<const ImportanceMatrix>> matrices_;
+  RoundingFiles files_;
   std::vector<Step> steps_;
   std::map<std::size_t, int> types_;      // of the tensors that get new data
   std::vector<QuantizedTensor> tensors_;  // all
@@ -117,13 +117,6 @@ Quantization::Quantization(const GgufModel& model, const Recipe& recipe, const Q
       take(t, type, settings.importance_file, instead_of);
     }
   }
-}
-
-std::shared_ptr<const ImportanceMatrix> Quantization::matrix_of(const std::string& path) {
-  if (path.empty()) return nullptr;
-  auto& matrix = matrices_[path];
-  if (!matrix) matrix = std::make_shared<const ImportanceMatrix>(path);
-  return matrix;
 }
 
 void Quantization::take_rule(std::size_t t, const Rule& rule) {
@@ -157,7 +150,7 @@ void Quantization::take_rule(std::size_t t, const Rule& rule) {
     auto& info = tensors_[t];
     info.format = to_string(rule.format);
     info.is_fake = true;
-    const auto matrix = matrix_of(rule.format.importance_file);
+    const auto matrix = files_.importance(rule.format.importance_file);
     info.lacks_importance = matrix && matrix->of(tensor).empty();
     types_[t] = tensor.type;
     steps_.push_back({t, TensorRounder(model_, t, rule.format, {.importance = matrix}), true});
@@ -185,7 +178,7 @@ void Quantization::take(std::size_t t, int type, const std::string& importance_f
                     "to quantize again, at a loss",
                     model_.path(), tensor.name, type_name(tensor.type)));
   }
-  const auto matrix = format ? matrix_of(format->importance_file) : nullptr;
+  const auto matrix = format ? files_.importance(format->importance_file) : nullptr;
   info.lacks_importance = matrix && matrix->of(tensor).empty();
   info.stored_as = type_name(type);
   info.bytes = stored_bytes(type, tensor.elements);
@@ -220,8 +213,8 @@ KeyChanges Quantization::keys() const {
   keys.numbers["general.file_type"] = file_type();
   keys.numbers["general.quantization_version"] = kQuantizationVersion;
   // There are keys for one matrix.
-  if (matrices_.size() == 1) {
-    const auto& matrix = *matrices_.begin()->second;
+  if (files_.importances().size() == 1) {
+    const auto& matrix = *files_.importances().begin()->second;
     keys.strings.push_back({"quantize.imatrix.file", matrix.path()});
     if (!matrix.texts().empty()) keys.strings.push_back({"quantize.imatrix.dataset", matrix.texts().front()});
     keys.numbers["quantize.imatrix.entries_count"] = static_cast<std::uint32_t>(matrix.columns().size());

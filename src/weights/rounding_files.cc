@@ -18,9 +18,13 @@ std::shared_ptr<const File> opened(std::map<std::string, std::shared_ptr<const F
 
 }  // namespace
 
+std::shared_ptr<const ImportanceMatrix> RoundingFiles::importance(const std::string& path) {
+  return opened(importance_, path);
+}
+
 RoundingData RoundingFiles::of(const Format& format) {
   RoundingData data;
-  data.importance = opened(importance_, format.importance_file);
+  data.importance = importance(format.importance_file);
   data.channels = opened(channels_, format.smoothing.file);
   data.awq = opened(hessians_, format.awq_file);
   if (!uses_hessian(format)) return data;

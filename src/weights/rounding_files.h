@@ -25,6 +25,12 @@ class RoundingFiles {
   // Throws an Error if a file that the format names cannot be read.
   RoundingData of(const Format& format);
 
+  // The importance matrix of that name; null for no name. Throws likewise.
+  std::shared_ptr<const ImportanceMatrix> importance(const std::string& path);
+
+  // All importance matrices that were read, by the names of their files.
+  const std::map<std::string, std::shared_ptr<const ImportanceMatrix>>& importances() const { return importance_; }
+
  private:
   std::map<std::string, std::shared_ptr<const ImportanceMatrix>> importance_;
   std::vector<std::shared_ptr<HessianFactors>> factors_;  // rules may share them

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <limits>
 #include <utility>
 
@@ -87,17 +88,22 @@ void TensorRounder::find_awq_factors(int threads) {
 }
 
 double TensorRounder::output_error_of(std::int64_t matrix, std::span<const float> lower, int threads) const {
-  constexpr std::int64_t kRowsTogether = 256;
+  constexpr std::int64_t kRowsTogether = 256, kRowsOfTask = 16;
   const auto columns = row_elements(model_->tensors()[tensor_]), rows = rows_of_matrix();
   GramSums errors(columns);
+  std::vector<float> change;
   for (std::int64_t row = 0; row < rows; row += kRowsTogether) {
     const auto count = std::min(kRowsTogether, rows - row);
-    const TensorPiece piece{tensor_, (matrix * rows + row) * columns, count * columns};
-    const auto before = read_piece_values(*model_, piece);
-    auto after = before;
-    round_values(piece, after);
-    for (std::size_t i = 0; i < after.size(); ++i) after[i] -= before[i];
-    errors.add(after, threads);
+    change.resize(static_cast<std::size_t>(count * columns));
+    parallel_for((count + kRowsOfTask - 1) / kRowsOfTask, threads, [&](std::int64_t task) {
+      const auto first = task * kRowsOfTask, rows_of_task = std::min(kRowsOfTask, count - first);
+      const TensorPiece piece{tensor_, (matrix * rows + row + first) * columns, rows_of_task * columns};
+      const auto before = read_piece_values(*model_, piece);
+      auto after = before;
+      round_values(piece, after);
+      std::transform(after.begin(), after.end(), before.begin(), change.begin() + first * columns, std::minus<>());
+    });
+    errors.add(change, threads);
   }
   return output_error(errors, lower);
 }
