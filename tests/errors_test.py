@@ -43,6 +43,7 @@ class ErrorsTest(ProgramTest):
         self.refuse(WORK, "cannot open", "compare", MODEL, missing)
         self.refuse(WORK, "truncated", "compare", truncated, MODEL)
         self.refuse(WORK, "not a regular file", "inspect", self.folder)
+        self.refuse(WORK, "is a GGUF file, and no text", "eval", MODEL, "-f", MODEL)
         self.assertEqual(sorted(os.listdir(self.folder)), ["header.gguf", "text.gguf", "truncated.gguf"])
 
     def test_files_of_another_kind_are_named(self):

@@ -196,7 +196,7 @@ class GptqTest(SharedFolderTest):
             with open(self.path(name), "wb") as file:
                 file.write(content)
             refuse_file(1, pattern, self.path(name))
-        refuse_file(1, "No such file", self.path("none.bin"))
+        refuse_file(1, "there is no such file", self.path("none.bin"))
         refuse_file(1, "has no Hessians", MODEL)
         refuse_file(1, "another model", self.hessian_file, tiny_model.write(self.path("tiny.gguf")))
         values = np.frombuffer(whole, np.uint8).copy()

@@ -341,6 +341,8 @@ class QuantizeTest(ProgramTest):
         self.refuse(2, "leave out --type", *command, "-o", self.path("c.gguf"), "--size", "4MB", "--type", "q4_k_m")
         self.refuse(2, "add --size, --bpw or --max-kld", "quantize", MODEL, "-o", self.path("c.gguf"), "-f", TEXT, "--type", "q8_0")
         self.refuse(2, "the smallest", *command, "-o", self.path("c.gguf"), "--size", "1MB")
+        self.refuse(1, "No such file or directory", *command, "-o", self.path("none/c.gguf"), "--size", "4MB")
+        self.assertFalse(os.path.exists(self.path("none")))
         self.assertFalse(os.path.exists(self.path("c.gguf")))
 
 

@@ -140,6 +140,9 @@ class SmoothTest(SharedFolderTest):
             self.refuse(1, pattern, "apply", self.model, "-o", out, "--rule", f"w:matrices=int8,smooth={path}:0.5")
         self.refuse(1, "has no channels of inputs", "apply", self.model, "-o", out,
                     "--rule", f"w:matrices=int8,smooth={MODEL}:0.5")
+        missing = self.path("none.gguf")
+        self.refuse(1, "no such file; calibrate makes a file of channels", "apply", self.model, "-o", out,
+                    "--rule", f"w:matrices=int8,smooth={missing}:0.5")
         self.assertFalse(os.path.exists(out))
         smooth = "=int8," + self.smooth()
         self.refuse(2, "lacks the channels of 13 tensors", "apply", self.model, "-o", out, "--rule", "w:norms" + smooth)

@@ -149,7 +149,8 @@ class SweepTest(ProgramTest):
         self.assertEqual(run("study", "merge", self.study, *shards).returncode, 0)  # again changes nothing
         self.assertEqual(contents(self.study), contents(self.path("whole.db")))
         self.refuse(USAGE, "unknown action 'split'", "study", "split", self.study, *shards)
-        self.refuse(USAGE, "--shard 3/2 is invalid", *self.arguments(*question, "--shard", "3/2"))
+        for share in ("3/2", "0/2", "1", ""):
+            self.refuse(USAGE, f"--shard {share} is invalid", *self.arguments(*question, "--shard", share))
 
     def test_racing_ends_a_variant_that_is_known_well_enough(self):
         question = ("--site", "a:ffn_input@2-5", "--site", "w:ffn_down@5", "--format", "int4", "--format", "e4m3", "--layers")

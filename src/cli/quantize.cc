@@ -14,6 +14,7 @@
 #include "cli/file_plan.h"
 #include "engine/quantization_mix.h"
 #include "error.h"
+#include "gguf/output_file.h"
 #include "report/plan_file.h"
 #include "report/quantize_report.h"
 #include "weights/importance_matrix.h"
@@ -143,6 +144,7 @@ void run_quantize(QuantizeCommandOptions& options) {
   settings.allow_requantize = options.allow_requantize;
   settings.provenance = !options.no_provenance;
   add_mix(model, options, settings);
+  if (is_planned && !options.dry_run) const OutputFile found_writable(options.output);  // before the long work
   for (auto& rule : planned_rules(options)) recipe.push_back(std::move(rule));
   if (!recipe.empty() && !is_planned) show_rules(options, model, recipe);
   const auto written = options.dry_run ? Written::no : Written::yes;

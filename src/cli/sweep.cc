@@ -22,13 +22,12 @@ struct SweepCommandOptions : CommonOptions {
   StorageOptions storage;
   std::vector<std::string> texts, sites, formats, exceptions;
   bool by_layer = false;
-  std::string shard, precision;
+  std::string shard = "1/1", precision;
   FailConditions conditions;
 };
 
 // "2/8".
 void parse_shard(const std::string& text, SweepRequest& request) {
-  if (text.empty()) return;
   const auto* end = text.data() + text.size();
   const auto [slash, fault] = std::from_chars(text.data(), end, request.shard);
   if (fault == std::errc{} && slash != end && *slash == '/') {

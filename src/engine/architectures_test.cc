@@ -178,29 +178,40 @@ std::map<int, Recipe> rules_of_layers(Context& context) {
   return rules;
 }
 
-// llama.cpp's own logits of the same tokens, with the cache in F32 and without its fused attention, which rounds.
+// llama.cpp's own logits of the same tokens, `together` of them at once.
+std::vector<float> llama_logits(const Model& model, llama_context_params parameters, std::size_t count,
+                                std::size_t together) {
+  parameters.n_threads = parameters.n_threads_batch = 2;
+  const std::unique_ptr<llama_context, decltype(&llama_free)> context(llama_init_from_model(model.get(), parameters),
+                                                                      llama_free);
+  auto batch = llama_batch_init(static_cast<std::int32_t>(together), 0, 1);
+  const auto vocabulary = static_cast<std::size_t>(model.vocabulary_size());
+  std::vector<float> all;
+  for (std::size_t begin = 0; begin < count; begin += together) {
+    const auto here = std::min(together, count - begin);
+    batch.n_tokens = static_cast<std::int32_t>(here);
+    for (std::size_t i = 0; i < here; ++i) {
+      batch.token[i] = static_cast<Token>(((begin + i) * 37 + 5) % vocabulary);
+      batch.pos[i] = static_cast<llama_pos>(begin + i);
+      batch.n_seq_id[i] = 1;
+      batch.seq_id[i][0] = 0;
+      batch.logits[i] = 1;
+    }
+    EXPECT_EQ(llama_decode(context.get(), batch), 0);
+    const auto* logits = llama_get_logits(context.get());
+    all.insert(all.end(), logits, logits + here * vocabulary);
+  }
+  llama_batch_free(batch);
+  return all;
+}
+
+// With the cache in F32 and without llama.cpp's fused attention, which rounds.
 std::vector<float> llama_logits_in_f32(const Model& model) {
   auto parameters = llama_context_default_params();
   parameters.n_ctx = 64;
-  parameters.n_threads = parameters.n_threads_batch = 2;
   parameters.type_k = parameters.type_v = GGML_TYPE_F32;
   parameters.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_DISABLED;
-  const std::unique_ptr<llama_context, decltype(&llama_free)> context(llama_init_from_model(model.get(), parameters),
-                                                                      llama_free);
-  auto batch = llama_batch_init(kTokens, 0, 1);
-  const auto vocabulary = static_cast<std::size_t>(model.vocabulary_size());
-  batch.n_tokens = kTokens;
-  for (std::size_t i = 0; i < kTokens; ++i) {
-    batch.token[i] = static_cast<Token>((i * 37 + 5) % vocabulary);
-    batch.pos[i] = static_cast<llama_pos>(i);
-    batch.n_seq_id[i] = 1;
-    batch.seq_id[i][0] = 0;
-    batch.logits[i] = 1;
-  }
-  EXPECT_EQ(llama_decode(context.get(), batch), 0);
-  llama_batch_free(batch);
-  const auto* logits = llama_get_logits(context.get());
-  return {logits, logits + kTokens * vocabulary};
+  return llama_logits(model, parameters, kTokens, kTokens);
 }
 
 constexpr ContextOptions kReference{.ctx_size = 64, .threads = 2, .arithmetic = Arithmetic::f32};
@@ -244,6 +255,26 @@ TEST_P(Architecture, ComputesTheSameInReferenceArithmeticWhateverIsEvaluatedToge
     if (logits_of(native, pieces) != baseline) continue;
     EXPECT_EQ(logits_of(context, pieces), together) << pieces;
   }
+}
+
+// Of layers with an attention window llama.cpp's tools hold the last tokens only, and its kernels sum in the order in
+// which these lie.
+TEST_P(Architecture, HasLlamaCppsLogitsBeyondTheWindowOfAttention) {
+  constexpr std::size_t kText = 400, kTogether = 64;  // a window is held in 256 cells
+  const auto model = load(GetParam());
+  if (!model || llama_model_n_swa(model->get()) == 0) return;
+  auto parameters = llama_context_default_params();
+  parameters.n_ctx = 512;
+  parameters.n_ubatch = kTogether;
+  parameters.swa_full = false;
+  Context context(*model, {.ctx_size = 512, .threads = 2, .batch_size = kTogether});
+  context.clear();
+  std::vector<float> logits;
+  for (std::size_t begin = 0; begin < kText; begin += kTogether) {
+    const auto piece = logits_of_piece(context, begin, std::min(kTogether, kText - begin));
+    logits.insert(logits.end(), piece.begin(), piece.end());
+  }
+  EXPECT_EQ(logits, llama_logits(*model, parameters, kText, kTogether));
 }
 
 // The rules that round what attention's cache holds, where the model has one.

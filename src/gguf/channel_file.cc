@@ -63,10 +63,7 @@ void write_channels(OutputFile& output, const ChannelRecord& record, const GgufM
   write_text(output, file.bytes());
 }
 
-ChannelFile::ChannelFile(const std::string& path) : file_(path) {
-  if (file_.find_string("general.type") != kChannelType) {
-    throw Error(fmt::format("{} has no channels of inputs: take a file of channels that calibrate wrote", path));
-  }
+ChannelFile::ChannelFile(const std::string& path) : file_(open_input_file(path, kChannelType, "channels of inputs")) {
   for (const auto& [weight, input] : read_input_names(file_, kChannelType)) {
     const auto* of_input = file_.find_tensor(input + ".absmax");
     const auto* of_weights = file_.find_tensor(input + ".weight_absmax");

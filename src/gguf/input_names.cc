@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <cstdint>
+#include <filesystem>
+#include <system_error>
 
 #include "error.h"
 
@@ -12,6 +14,17 @@ namespace {
 std::string key_of(std::string_view type, const char* name) { return fmt::format("{}.{}", type, name); }
 
 }  // namespace
+
+GgufFile open_input_file(const std::string& path, std::string_view type, std::string_view holds) {
+  if (std::error_code ignored; !std::filesystem::exists(path, ignored)) {
+    throw Error(fmt::format("cannot open {}: there is no such file; calibrate makes a file of {}", path, holds));
+  }
+  GgufFile file(path);
+  if (file.find_string("general.type") != type) {
+    throw Error(fmt::format("{} has no {}: take a file of {} that calibrate wrote", path, holds, holds));
+  }
+  return file;
+}
 
 void add_input_keys(GgufWriter& file, const InputFileKeys& keys) {
   std::vector<std::string> weights, inputs;

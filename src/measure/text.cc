@@ -18,6 +18,7 @@ namespace fakequant {
 
 Text text_file(const std::string& path) {
   check_readable(path);
+  if (beginning_of(path).starts_with("GGUF")) throw Error(fmt::format("{} is a GGUF file, and no text", path));
   std::error_code ignored;
   const auto status = std::filesystem::status(path, ignored);
   if (std::filesystem::is_regular_file(status)) return {path, std::nullopt};

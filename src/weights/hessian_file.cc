@@ -48,10 +48,7 @@ void write_hessians(OutputFile& output, const HessianSums& sums) {
   write_text(output, file.bytes());
 }
 
-HessianFile::HessianFile(const std::string& path) : file_(path) {
-  if (file_.find_string("general.type") != kHessianType) {
-    throw Error(fmt::format("{} has no Hessians: take a file of Hessians that calibrate wrote", path));
-  }
+HessianFile::HessianFile(const std::string& path) : file_(open_input_file(path, kHessianType, "Hessians")) {
   for (const auto& [weight, input] : read_input_names(file_, kHessianType)) {
     const auto* triangles = file_.find_tensor(input + ".hessian");
     if (triangles == nullptr || !is_float32(triangles->type) || triangles->shape.size() > 2) {
