@@ -76,8 +76,20 @@ std::vector<Reader> readers_of_cache(const Graph& graph, int memory) {
   return readers;
 }
 
+std::string_view role_of(CacheWrite::Part part) {
+  switch (part) {
+    case CacheWrite::keys:
+      return kKeyCacheRole;
+    case CacheWrite::values:
+      return kValueCacheRole;
+    case CacheWrite::state:
+      return kStateRole;
+  }
+  return {};
+}
+
 ActivationSite site_of_cache_write(const Graph& graph, std::size_t index, const CacheWrite& write) {
-  const auto role = std::string(write.is_of_keys ? kKeyCacheRole : kValueCacheRole);
+  const auto role = std::string(role_of(write.part));
   Site site;
   site.name = fmt::format("{}-{}", role, write.layer);
   site.layer = write.layer;
