@@ -177,9 +177,10 @@ void add_plan_options(Arguments& arguments, PlanCommandOptions& options) {
                  "With --verify, --size and --bpw: where the model is [the study's path]");
   arguments.texts("-f,--file", "FILE", options.texts,
                   "With --verify: where the texts are, in their order [the study's paths]");
-  options.conditions.add_option(
-      arguments, {"chosen.kld", "chosen.bits", "chosen.weight_bits", "chosen.activation_bits", "verify.measured_kld"},
-      "chosen.kld>0.01");
+  options.conditions.add_option(arguments,
+                                {"chosen.kld", "chosen.bits", "chosen.weight_bits", "chosen.activation_bits",
+                                 "chosen.cache_bytes", "verify.measured_kld"},
+                                "chosen.kld>0.01");
   add_storage_options(arguments, options.storage);
   add_compute_options(arguments, options);
 }

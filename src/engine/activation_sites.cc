@@ -64,11 +64,11 @@ std::vector<std::vector<Reader>> readers_of_nodes(const Graph& graph) {
   return readers;
 }
 
-// The operations that read a layer's cache.
+// The operations that read a layer's cache or state, but for those that change it in place.
 std::vector<Reader> readers_of_cache(const Graph& graph, int memory) {
   std::vector<Reader> readers;
   for (const auto& node : graph) {
-    if (node.is_view || node.cache_write) continue;
+    if (node.is_view || node.memory == memory) continue;
     for (std::size_t s = 0; s < node.sources.size(); ++s) {
       if (node.sources[s].memory == memory) readers.push_back(reader_of(node, s));
     }
