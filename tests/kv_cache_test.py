@@ -79,6 +79,46 @@ class KvCacheTest(ProgramTest):
             self.assertEqual((site["rows"], site["columns"]), (2 * 2 * HEADS * HEAD, 50))
             self.assertEqual(site["format"], "int3,per=channel,group=50")
 
+    def test_a_sweep_takes_the_options_of_rules_and_a_plan_tells_the_bytes(self):
+        formats = ("int2,mode=asym,per=channel,group=16,keep=sink:2,recent:8", "int4,per=row")
+        study = ("-f", TEXT, "--chunks", 1, "-c", 64, "-o", self.path("study.db"))
+        swept = self.measure("sweep", MODEL, *study, "--site", "a:k_cache@2-3", "--layers", *(w for f in formats for w in ("--format", f)))
+        of = {variant["recipe"]: variant for variant in swept["variants"]}
+        self.assertEqual({variant["format"] for variant in of.values()}, set(formats))
+        for rule, variant in of.items():
+            measured = self.measure("eval", MODEL, "-f", TEXT, "--chunks", 1, "-c", 64, "--rule", rule)["variants"][0]
+            self.assertEqual((variant["kld"]["mean"], variant["ppl"]), (measured["kld"]["mean"], measured["ppl"]), rule)
+            self.assertGreater(variant["kld"]["mean"], 0)
+        # Of 1000 tokens 2 + 8 are in full, among them the 6 of the last group. A channel's scale has 32 bits, its zero point 2.
+        in_full = HEADS * HEAD * 32
+        bytes_of = {formats[0]: (10 * in_full + 990 * HEADS * HEAD * (2 + 34 / 16)) / 8, formats[1]: 1000 * HEADS * (HEAD * 4 + 32) / 8}
+        plan = ("plan", self.path("study.db"), "-c", 1000)
+        result = self.measure(*plan, "--bits", 5, "-o", self.path("plan.yaml"), "--verify")
+        self.assertEqual(result["ctx_size"], 1000)
+        self.assertEqual(result["kinds"][0]["untouched_cache_bytes"], 2 * 1000 * in_full / 8)
+        self.assertEqual({mix["format"]: mix["cache_bytes"] for mix in result["uniform"]}, {name: 2 * size for name, size in bytes_of.items()})
+        chosen = result["chosen"]
+        self.assertEqual(chosen["cache_bytes"], sum(bytes_of[part["format"]] for part in chosen["assignments"]))
+        self.assertEqual(self.measure("eval", MODEL, "-f", TEXT, "--chunks", 1, "-c", 64, "--recipe", self.path("plan.yaml"))["variants"][0]["recipe"],
+                         chosen["recipe"])
+        kept = self.measure(*plan, "--bits", 19, "--keep", f"a:k_cache@2={formats[0]}", "--keep", "a:k_cache@3=none")["chosen"]
+        self.assertEqual(kept["cache_bytes"], bytes_of[formats[0]] + 1000 * in_full / 8)
+        self.assertEqual(kept["rules"], [f"a:k_cache@2={formats[0]}"])
+        self.assertRegex(run(*plan, "--bits", 5).stdout, r"The cache of 1,000 tokens: .*, where it takes 1.0 MB as it is")
+
+    def test_what_rounds_nothing_says_why(self):
+        for options, why in (("per=channel,group=200", "no chunk has a whole group of 200 tokens"), ("keep=sink:200", "keep=sink:200 keeps all tokens")):
+            said = run("eval", MODEL, *ARGUMENTS, "--rule", f"a:k_cache@1=int4,{options}").stdout
+            self.assertIn(f"Nothing was rounded at k_cache-1: {why}", said)
+            self.refuse(2, "rounds nothing in chunks of 64 tokens", "sweep", MODEL, "-f", TEXT, "-c", 64, "--chunks", 1, "-o", self.path("study.db"),
+                        "--site", "a:k_cache", "--format", f"int4,{options}")
+
+    def test_predicted_sweeps_round_copies_by_groups(self):
+        result = self.measure("sweep", MODEL, "-f", TEXT, "--chunks", 2, "-c", 64, "-o", self.path("study.db"), "--layers", "--predict",
+                              "--budget", 2, "--site", "a:k_cache", "--format", "int3,per=channel,group=16", "--format", "int4,per=row")
+        predicted = [v["predicted"]["kld"] for v in result["variants"] if v["chunks"] == 0]
+        self.assertTrue(predicted and min(predicted) > 0, predicted)
+
     def test_values_inside_attention_have_roles(self):
         listed = self.measure("sites", MODEL)["activations"]
         for role, site in (("q", "Qcur-3"), ("k_cache", "k_cache-3"), ("v_cache", "v_cache-3"), ("attn_scores", "kq-3"),

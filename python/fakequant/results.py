@@ -893,6 +893,8 @@ class PlanKind:
     values: int
     #: Mean bits of a value in the unmodified model.
     untouched_bits: float
+    #: Of attention's cache in the unmodified model; None where none of it is planned.
+    untouched_cache_bytes: Optional[int]
     #: False: pareto has a sample of the front.
     pareto_whole: bool
 
@@ -911,6 +913,8 @@ class PlanPareto:
     measured_kld: Optional[float]
     #: Its standard error.
     measured_kld_error: Optional[float]
+    #: Of attention's cache; None where none of it is planned.
+    cache_bytes: Optional[int]
     #: Its rules in one line; empty where nothing is rounded.
     recipe: str
     #: The plan is this mix.
@@ -931,6 +935,8 @@ class PlanUniform:
     measured_kld: Optional[float]
     #: Its standard error.
     measured_kld_error: Optional[float]
+    #: Of attention's cache; None where none of it is planned.
+    cache_bytes: Optional[int]
     #: Its rules in one line; empty where nothing is rounded.
     recipe: str
     #: Of all parts.
@@ -973,6 +979,8 @@ class PlanChosen:
     weight_bits: Optional[float]
     #: Mean bits of an activation.
     activation_bits: Optional[float]
+    #: Of attention's cache; None where none of it is planned.
+    cache_bytes: Optional[int]
     #: Bytes of the file that quantize writes by it, with --size.
     file_size: Optional[int]
     #: Of that file.
@@ -1076,6 +1084,8 @@ class Plan(Result):
     chunks: int
     #: Of the model.
     layers: int
+    #: Tokens of which attention's cache takes cache_bytes.
+    ctx_size: int
     #: Weights, activations or both.
     kinds: List[PlanKind]
     #: The Pareto front of bits and divergence of each kind, fewest bits first.

@@ -86,7 +86,7 @@ void measure_types(const FilePlanRequest& request, const std::string& study) {
     for (const auto& type : types) {
       auto format = parse_format(type);
       if (in_layers && format.block_type != nullptr) format.importance_file = importance_path(request.folder);
-      sweep_request.question.formats.push_back(std::move(format));
+      sweep_request.question.formats.push_back({std::move(format)});
     }
     if (sweep(sweep_request).is_interrupted) {
       throw Error(

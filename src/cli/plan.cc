@@ -56,7 +56,7 @@ KeptFormat parse_kept_format(const std::string& text) {
   }
   const auto format = text.substr(equals + 1);
   KeptFormat kept{parse_site_pattern(text.substr(0, equals)), std::nullopt};
-  if (format != "none") kept.format = parse_format(format);
+  if (format != "none") kept.format = parse_rule_format(format);
   return kept;
 }
 
@@ -90,14 +90,14 @@ std::vector<std::string> files_of(const StudyDatabase& study, const StudySubject
   auto inputs = study_files(options.request.study);
   for (const auto& kept : options.request.keep) {
     if (!kept.format) continue;
-    for (auto& file : format_files(*kept.format)) inputs.push_back(std::move(file));
+    for (auto& file : format_files(kept.format->format)) inputs.push_back(std::move(file));
   }
   if (options.request.file) {
     for (const auto& path : GgufModel(options.request.file->model).paths()) inputs.push_back(path);
   }
   if (!options.verify) return inputs;
   for (const auto& [id, variant] : study.variants()) {
-    for (auto& file : format_files(parse_format(variant.format))) inputs.push_back(std::move(file));
+    for (auto& file : format_files(parse_rule_format(variant.format).format)) inputs.push_back(std::move(file));
   }
   for (const auto& path : GgufModel(verified_model(subject, options.verification)).paths()) inputs.push_back(path);
   for (const auto& text : options.verification.texts) inputs.push_back(text.name);
@@ -162,6 +162,8 @@ void add_plan_options(Arguments& arguments, PlanCommandOptions& options) {
   arguments.text("--bpw", "BITS", options.bits_per_weight,
                  "Instead, its maximum of bits per weight, over the data of all tensors");
   arguments.text("--max-kld", "NATS", options.max_kld, "The maximum divergence; the plan has the fewest bits then");
+  arguments.number("-c,--ctx-size", request.ctx_size, 1, 1 << 24,
+                   "Tokens at which to tell the bytes of attention's cache [a chunk of the study]");
   arguments.texts("--site", "SITE", options.sites, "Plan these sites of the study; repeatable [all]");
   arguments.texts("--keep", "SITE=FORMAT", options.keep,
                   "Give a site this format: w:ffn_down@0=bf16; 'none' leaves it as it is; repeatable");
@@ -175,9 +177,10 @@ void add_plan_options(Arguments& arguments, PlanCommandOptions& options) {
                  "With --verify, --size and --bpw: where the model is [the study's path]");
   arguments.texts("-f,--file", "FILE", options.texts,
                   "With --verify: where the texts are, in their order [the study's paths]");
-  options.conditions.add_option(
-      arguments, {"chosen.kld", "chosen.bits", "chosen.weight_bits", "chosen.activation_bits", "verify.measured_kld"},
-      "chosen.kld>0.01");
+  options.conditions.add_option(arguments,
+                                {"chosen.kld", "chosen.bits", "chosen.weight_bits", "chosen.activation_bits",
+                                 "chosen.cache_bytes", "verify.measured_kld"},
+                                "chosen.kld>0.01");
   add_storage_options(arguments, options.storage);
   add_compute_options(arguments, options);
 }

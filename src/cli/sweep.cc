@@ -55,7 +55,7 @@ SweepQuestion question_of(const SweepCommandOptions& options) {
   SweepQuestion question;
   for (const auto& site : options.sites) question.sites.push_back(parse_site_pattern(site));
   about("--except", [&] { add_exceptions(question.sites, exceptions_of(options.exceptions)); });
-  for (const auto& format : options.formats) question.formats.push_back(parse_format(format));
+  for (const auto& format : options.formats) question.formats.push_back(parse_rule_format(format));
   question.by_layer = options.by_layer;
   return question;
 }
@@ -104,7 +104,7 @@ void run_sweep(SweepCommandOptions& options) {
   auto inputs = model.paths();
   inputs.insert(inputs.end(), options.texts.begin(), options.texts.end());
   for (const auto& format : request.question.formats) {
-    for (auto& file : format_files(format)) inputs.push_back(std::move(file));
+    for (auto& file : format_files(format.format)) inputs.push_back(std::move(file));
   }
   std::vector<NamedOutput> outputs;
   for (const auto& file : study_files(request.study)) outputs.push_back({"-o", file});

@@ -64,11 +64,11 @@ std::vector<std::vector<Reader>> readers_of_nodes(const Graph& graph) {
   return readers;
 }
 
-// The operations that read a layer's cache.
+// The operations that read a layer's cache or state, but for those that change it in place.
 std::vector<Reader> readers_of_cache(const Graph& graph, int memory) {
   std::vector<Reader> readers;
   for (const auto& node : graph) {
-    if (node.is_view || node.cache_write) continue;
+    if (node.is_view || node.memory == memory) continue;
     for (std::size_t s = 0; s < node.sources.size(); ++s) {
       if (node.sources[s].memory == memory) readers.push_back(reader_of(node, s));
     }
@@ -76,8 +76,20 @@ std::vector<Reader> readers_of_cache(const Graph& graph, int memory) {
   return readers;
 }
 
+std::string_view role_of(CacheWrite::Part part) {
+  switch (part) {
+    case CacheWrite::keys:
+      return kKeyCacheRole;
+    case CacheWrite::values:
+      return kValueCacheRole;
+    case CacheWrite::state:
+      return kStateRole;
+  }
+  return {};
+}
+
 ActivationSite site_of_cache_write(const Graph& graph, std::size_t index, const CacheWrite& write) {
-  const auto role = std::string(write.is_of_keys ? kKeyCacheRole : kValueCacheRole);
+  const auto role = std::string(role_of(write.part));
   Site site;
   site.name = fmt::format("{}-{}", role, write.layer);
   site.layer = write.layer;

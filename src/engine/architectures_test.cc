@@ -296,7 +296,7 @@ TEST_P(Architecture, RoundsWhatTheCacheHoldsAsACacheOfThatTypeDoes) {
   Context rounded(model, kReference);
   const auto recipe = rules_of_cache(rounded, "f16");
   const bool writes = std::any_of(rounded.graph().begin(), rounded.graph().end(), [](const GraphNode& node) {
-    return node.cache_write || node.op == GGML_OP_FLASH_ATTN_EXT;
+    return (node.cache_write && node.cache_write->part != CacheWrite::state) || node.op == GGML_OP_FLASH_ATTN_EXT;
   });
   EXPECT_EQ(recipe.empty(), !writes);
   if (recipe.empty()) return;
@@ -344,6 +344,45 @@ TEST_P(Architecture, ReadsTokensOfTheCacheInFullWhateverIsEvaluatedTogether) {
       EXPECT_EQ(logits_of(context, 5), together) << format;
     }
   }
+}
+
+// A state is written at the end of each evaluation, for the next.
+TEST_P(Architecture, RoundsTheStateOfRecurrentLayersAsItIsWritten) {
+  if (!load(GetParam())) return;
+  const Model model({GetParam()}, {}, Arithmetic::f32);
+  Context context(model, kReference);
+  const auto is_state = [](const ActivationSite& site) { return site.site.roles == std::vector<std::string>{"state"}; };
+  const auto states = std::count_if(context.sites().begin(), context.sites().end(), is_state);
+  // Of convolutions alone, the last inputs are kept. (MiniMax-01 has a state without an operation of its own.)
+  const bool has_scan = std::any_of(context.graph().begin(), context.graph().end(), [](const GraphNode& node) {
+    return node.op == GGML_OP_SSM_SCAN || node.operation.starts_with("RWKV") || node.operation.starts_with("GATED");
+  });
+  EXPECT_TRUE(states > 0 || !has_scan);
+  EXPECT_TRUE(states == 0 || model.has_recurrent_layers());
+  if (states == 0) return;
+  const auto exact = logits_of(context, 1), exact_together = logits_of(context, kTokens);
+  context.set_recipe({parse_rule("a:state=mantissa23")});
+  EXPECT_EQ(logits_of(context, 1), exact);
+  context.set_recipe({parse_rule("a:state=int8")});
+  EXPECT_EQ(logits_of(context, kTokens), exact_together);
+  EXPECT_NE(logits_of(context, 5), exact);
+  context.set_recipe({parse_rule("a:state=int8")});
+  const auto rounded = logits_of(context, 1);
+  EXPECT_NE(rounded, exact);
+  ASSERT_EQ(context.counters().size(), static_cast<std::size_t>(states));
+  // Its rows are the same in every graph.
+  logits_of(context, 5);
+  for (const auto& counters : context.counters()) {
+    const auto& shape = find_site(context.sites(), counters.site)->shape;
+    fmt::print("({}: {} x {} x {})\n", counters.site, shape[0], shape[1], shape[2]);
+    EXPECT_EQ(counters.evaluations, static_cast<std::int64_t>(kTokens + (kTokens + 4) / 5)) << counters.site;
+    EXPECT_EQ(counters.columns, shape[0]) << counters.site;
+    EXPECT_EQ(counters.errors.elements, counters.evaluations * elements_of(shape)) << counters.site;
+    EXPECT_EQ(context.token_dimension(counters.site).kind, TokenDimension::none) << counters.site;
+  }
+  Context serial(model, {.ctx_size = 64, .threads = 1, .arithmetic = Arithmetic::f32});
+  serial.set_recipe({parse_rule("a:state=int8")});
+  EXPECT_EQ(logits_of(serial, 1), rounded);
 }
 
 TEST_P(Architecture, ComputesTheSameInASharedContext) {

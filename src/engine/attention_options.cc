@@ -66,6 +66,10 @@ AttentionOptions settled(const AttentionOptions& own, AttentionOptions common) {
 
 bool is_quantized_cache(const std::string& name) { return ggml_is_quantized(static_cast<ggml_type>(cache_type(name))); }
 
+int bits_of_cached_value(const std::string& name) {
+  return static_cast<int>(ggml_type_size(static_cast<ggml_type>(cache_type(name)))) * 8;
+}
+
 void check_attention(const AttentionOptions& options, Arithmetic arithmetic) {
   const auto chosen = settled(options, arithmetic);
   about("type of the cached keys", [&] { return cache_type(chosen.k); });

@@ -41,6 +41,9 @@ int cache_type(const std::string& name);
 // Whether the type that the name means is one of integers with scales. Throws as cache_type does.
 bool is_quantized_cache(const std::string& name);
 
+// How many bits a value takes in a cache of that type, which is not such a one.
+int bits_of_cached_value(const std::string& name);
+
 // Throws a usage error as cache_type does, and for quantized values where flash attention is off: llama.cpp computes
 // with them in that kernel only.
 void check_attention(const AttentionOptions& options, Arithmetic arithmetic);

@@ -15,7 +15,9 @@
 namespace fakequant {
 namespace {
 
-constexpr std::string_view kKeyCache = "cache_k_l", kValueCache = "cache_v_l";  // and the layer's number
+constexpr std::string_view kKeyCache = "cache_k_l", kValueCache = "cache_v_l",
+                           kStateCache = "cache_s_l",  // and the layer's number
+    kStateOfPlamo2 = "mamba_ssm_states-";              // to which its graph renames them
 
 std::optional<int> number_after(std::string_view prefix, std::string_view name) {
   if (!name.starts_with(prefix)) return std::nullopt;
@@ -48,6 +50,54 @@ NodeShape shape_of_values(const ggml_tensor& written) {
   return {head, width / head, tokens, 1};
 }
 
+// The tensor that computed what a chain of views shows; null where something outside of the graph did.
+const ggml_tensor* computed_by(const ggml_tensor* tensor) {
+  while (tensor != nullptr && shows_its_source(*tensor)) tensor = tensor->src[0];
+  return tensor;
+}
+
+// The shape of the state that an operation's result has behind its output, without a shape there; none for another
+// operation. RWKV and gated linear attention have a square matrix for each head.
+std::optional<NodeShape> state_behind(const ggml_tensor& result, std::int64_t elements) {
+  const auto shape_of_read = [](const ggml_tensor& state) {
+    return NodeShape{state.ne[0], state.ne[1], state.ne[2], 1};
+  };
+  switch (result.op) {
+    case GGML_OP_SSM_SCAN:
+      return shape_of_read(*result.src[0]);
+    case GGML_OP_GATED_DELTA_NET:
+      return shape_of_read(*result.src[5]);
+    case GGML_OP_RWKV_WKV6:
+    case GGML_OP_RWKV_WKV7:
+    case GGML_OP_GATED_LINEAR_ATTN: {
+      const auto head = result.src[0]->ne[0];
+      return NodeShape{head, head, elements / (head * head), 1};
+    }
+    default:
+      return std::nullopt;
+  }
+}
+
+// None where the node only moves states, as llama.cpp does for the sequences that it does not evaluate.
+std::optional<NodeShape> shape_of_state(const ggml_tensor& node) {
+  const auto* source = computed_by(node.src[0]);
+  const auto elements = ggml_nelements(&node);
+  if (source == nullptr || source->op == GGML_OP_GET_ROWS || elements == 0) return std::nullopt;
+  const NodeShape own{source->ne[0], source->ne[1], source->ne[2], source->ne[3]};
+  const auto shape = state_behind(*source, elements).value_or(own);
+  return elements_of(shape) == elements ? shape : NodeShape{elements, 1, 1, 1};
+}
+
+std::optional<CacheWrite> state_write_of(const ggml_tensor& node) {
+  if (node.op != GGML_OP_CPY || node.view_src == nullptr || node.type != GGML_TYPE_F32) return std::nullopt;
+  const auto& cache = whole_of(node);
+  auto layer = number_after(kStateCache, cache.name);
+  if (!layer) layer = number_after(kStateOfPlamo2, cache.name);
+  if (!layer) return std::nullopt;
+  const auto shape = shape_of_state(node);
+  return shape ? std::optional(CacheWrite{CacheWrite::state, *layer, *shape}) : std::nullopt;
+}
+
 void check_reachable(const ggml_tensor& node) {
   for (const ggml_tensor* tensor :
        {&node, static_cast<const ggml_tensor*>(node.src[0]), static_cast<const ggml_tensor*>(node.src[1])}) {
@@ -69,11 +119,13 @@ std::int64_t row_number(const ggml_tensor& numbers, std::int64_t index) {
 }  // namespace
 
 std::optional<CacheWrite> cache_write_of(const ggml_tensor& node) {
-  if (node.op != GGML_OP_SET_ROWS || node.view_src == nullptr || node.src[0] == nullptr) return std::nullopt;
+  if (node.op != GGML_OP_SET_ROWS) return state_write_of(node);
+  if (node.view_src == nullptr || node.src[0] == nullptr) return std::nullopt;
   const auto& cache = whole_of(node);
   const auto of_keys = number_after(kKeyCache, cache.name), of_values = number_after(kValueCache, cache.name);
   if (!of_keys && !of_values) return std::nullopt;
-  return CacheWrite{of_keys.has_value(), of_keys ? *of_keys : *of_values, shape_of_values(*node.src[0])};
+  return CacheWrite{of_keys ? CacheWrite::keys : CacheWrite::values, of_keys ? *of_keys : *of_values,
+                    shape_of_values(*node.src[0])};
 }
 
 const ggml_tensor& whole_of(const ggml_tensor& view) {

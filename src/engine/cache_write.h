@@ -1,10 +1,13 @@
-// What a node writes into attention's cache of keys and values.
+// What a node writes into attention's cache of keys and values, and into the state of a recurrent layer.
 //
 // llama.cpp keeps the keys and values of a layer in two tensors, cache_k_lN and cache_v_lN, which outlive the graph. A
 // SET_ROWS in the graph writes those of the new tokens into their rows. Its sources are the values and the rows'
 // numbers; its result is a view of the whole cache. Where attention is not fused, the values' cache is transposed: a
 // row is then one number, and so many rows belong to a token. Here all of that looks like any other activation: heads
 // of each token, contiguous.
+//
+// The state of a recurrent layer lies in cache_s_lN. A CPY writes it there once an evaluation, after the last token;
+// the next evaluation reads it. It is F32, and belongs to no token.
 #pragma once
 
 #include <cstddef>
@@ -20,12 +23,12 @@ struct ggml_tensor;
 namespace fakequant {
 
 struct CacheWrite {
-  bool is_of_keys = true;
+  enum Part { keys, values, state } part = keys;
   int layer = 0;
-  NodeShape shape{};  // of the values: a head, heads, tokens
+  NodeShape shape{};  // of the values: a head, heads, tokens; of a state as the operation that reads it has it
 };
 
-// None for a node that writes into no such cache.
+// None for a node that writes into neither. The functions below are for keys and values: a state is the node's result.
 std::optional<CacheWrite> cache_write_of(const ggml_tensor& node);
 
 // The tensor that a view of it shows a part of: of a node that writes into a cache, the whole cache.

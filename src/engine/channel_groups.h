@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "engine/full_cache.h"
 #include "engine/site_counters.h"
@@ -17,5 +18,9 @@ namespace fakequant {
 // channel of a group. Returns how many values were rounded. Throws as FullCache::replace does.
 std::int64_t round_complete_groups(const SiteRounding& rounding, const FullCache& cache, const TokenBatch& batch,
                                    int threads, SiteCounters& counters);
+
+// Rounds the groups that lie within the batch in a copy of its values, which has all of a token's next to each other.
+void round_groups_in_copy(const SiteRounding& rounding, const CacheTokens& cache_tokens, std::span<float> values,
+                          const TokenBatch& batch, int threads);
 
 }  // namespace fakequant

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/channel_groups.h"
 #include "engine/named_sites.h"
 #include "engine/node_values.h"
 #include "engine/site_rounding.h"
@@ -15,6 +16,7 @@ namespace {
 struct RoundedCopy {
   std::size_t rule;
   SiteRounding rounding;
+  CacheTokens cache_tokens;
 };
 
 // All copies of one node's values.
@@ -32,14 +34,20 @@ class CopiedSite : public NodeAction {
     const auto shape = shape_of(visit.tensor);
     for (const auto& copy : copies_) {
       rounded_->assign(values.begin(), values.end());
-      SiteCounters unused;
-      about(site_.site.name,
-            [&] { round_site(copy.rounding, rounded_->data(), shape, visit.tokens, threads_, unused); });
+      about(site_.site.name, [&] { round(copy, shape, visit.tokens); });
       (*viewer_)(copy.rule, site_, values, *rounded_, shape[0]);
     }
   }
 
  private:
+  void round(const RoundedCopy& copy, const NodeShape& shape, const TokenBatch& batch) {
+    if (copy.cache_tokens.group > 0) {
+      return round_groups_in_copy(copy.rounding, copy.cache_tokens, *rounded_, batch, threads_);
+    }
+    SiteCounters unused;
+    round_site(copy.rounding, rounded_->data(), shape, batch, threads_, unused);
+  }
+
   ActivationSite site_;
   std::shared_ptr<const CopyViewer> viewer_;
   int threads_;
@@ -61,11 +69,10 @@ NodePlan CopyAction::plan(const WatchedGraph& graph) const {
   const auto buffer = std::make_shared<std::vector<float>>();
   std::map<int, std::shared_ptr<CopiedSite>> sites;  // by node
   for (std::size_t r = 0; r < rules_.size(); ++r) {
-    if (rules_[r].cache_tokens.group > 0) continue;  // its scales span more tokens than a node has
     for (const auto& named : find_named_sites({rules_[r]}, graph, watch_.layers())) {
       const auto dimension = watch_.token_dimension(named.site->site.name);
       try {
-        RoundedCopy copy{r, make_site_rounding(*named.site, rules_[r], dimension, files)};
+        RoundedCopy copy{r, make_site_rounding(*named.site, rules_[r], dimension, files), rules_[r].cache_tokens};
         auto& site = sites[named.site->node];
         if (!site) site = std::make_shared<CopiedSite>(*named.site, viewer_, threads_, buffer);
         site->add(std::move(copy));

@@ -43,7 +43,7 @@ struct GraphNode {
                               // what they are made of; so do the views of a weight, an input, a layer's cache
   bool fills_memory = false;  // its data is all that lies there, without gaps
   std::size_t bytes = 0;      // of its data
-  std::optional<CacheWrite> cache_write;  // what it writes into attention's cache
+  std::optional<CacheWrite> cache_write;  // what it writes into attention's cache or a state
   std::vector<GraphSource> sources;       // as the operation has them, up to the last
 };
 

@@ -7,6 +7,14 @@
 #include "error.h"
 
 namespace fakequant {
+namespace {
+
+bool writes_keys_or_values(const ggml_tensor* node) {
+  const auto write = cache_write_of(*node);
+  return write && write->part != CacheWrite::state;
+}
+
+}  // namespace
 
 NodeShape shape_of(const ggml_tensor* node) {
   if (const auto write = cache_write_of(*node)) return write->shape;
@@ -14,7 +22,7 @@ NodeShape shape_of(const ggml_tensor* node) {
 }
 
 std::span<float> read_values(const ggml_tensor* node, const std::string& site, std::vector<float>& staging) {
-  if (cache_write_of(*node)) {
+  if (writes_keys_or_values(node)) {
     read_cache_write(*node, staging);
     return staging;
   }
@@ -29,7 +37,7 @@ std::span<float> read_values(const ggml_tensor* node, const std::string& site, s
 }
 
 void write_values(ggml_tensor* node, std::span<const float> values) {
-  if (cache_write_of(*node)) return replace_cache_write(*node, values);
+  if (writes_keys_or_values(node)) return replace_cache_write(*node, values);
   if (ggml_backend_buffer_is_host(node->buffer)) return;
   ggml_backend_tensor_set(node, values.data(), 0, values.size_bytes());
 }

@@ -196,6 +196,7 @@ SiteCounters counters_of(const ActivationSite& site, const Rule& rule, int layer
   counters.layer = site.site.layer.value_or(-1);
   counters.format = format_text(rule);
   counters.tokens = to_string(rule.pattern.tokens);
+  counters.cache_tokens = rule.cache_tokens;
   counters.readers = site.readers;
   counters.other_readers = other_readers(rule, site, layers);
   return counters;

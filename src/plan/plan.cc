@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "error.h"
+#include "plan/cache_size.h"
 #include "plan/format_choice.h"
 #include "plan/plan_recipe.h"
 #include "plan/suggestions.h"
@@ -67,6 +68,7 @@ class Planner {
   }
 
   PlanResult run() {
+    result_.ctx_size = request_.ctx_size > 0 ? request_.ctx_size : subject_.ctx_size;
     set_budgets();
     choose();
     for (auto& kind : kinds_) result_.kinds.push_back(kind_plan(kind));
@@ -319,11 +321,13 @@ KindPlan Planner::kind_plan(const Kind& kind) const {
   std::int64_t untouched = 0;
   for (const auto& part : kind.parts) untouched += part.options.front().bits;
   plan.untouched_bits = kind.mean(untouched);
+  plan.untouched_cache_bytes = cache_bytes(kind.parts, std::vector<std::size_t>(kind.parts.size()), result_.ctx_size);
   auto front = kind.choice->front(kMaxFront);
   plan.is_front_whole = front.is_whole;
   if (kind.chosen) {
     plan.chosen_bits = kind.mean(kind.chosen->bits);
     plan.chosen_kld = kind.chosen->kld;
+    plan.chosen_cache_bytes = cache_bytes(kind.parts, kind.options_of(*kind.chosen), result_.ctx_size);
     const auto next = std::lower_bound(front.mixes.begin(), front.mixes.end(), kind.chosen->bits,
                                        [](const FormatMix& mix, std::int64_t bits) { return mix.bits < bits; });
     if (next == front.mixes.end() || next->bits != kind.chosen->bits) front.mixes.insert(next, *kind.chosen);
@@ -333,6 +337,7 @@ KindPlan Planner::kind_plan(const Kind& kind) const {
     point.bits = kind.mean(mix.bits);
     point.kld = mix.kld;
     point.is_chosen = kind.chosen && mix.bits == kind.chosen->bits;
+    point.cache_bytes = cache_bytes(kind.parts, kind.options_of(mix), result_.ctx_size);
     point.recipe = recipe_of(kind, mix);
     plan.front.push_back(std::move(point));
   }
@@ -361,6 +366,7 @@ std::vector<PlanPoint> Planner::uniform_plans(const Kind& kind) const {
     }
     if (options.size() != kind.parts.size()) continue;
     plan.bits = kind.mean(bits);
+    plan.cache_bytes = cache_bytes(kind.parts, options, result_.ctx_size);
     plan.recipe = plan_recipe(kind.parts, options, subject_.layers);
     plan.is_shown = true;
     plans.push_back(std::move(plan));

@@ -21,7 +21,7 @@ namespace fakequant {
 // The format that a plan must give to a site.
 struct KeptFormat {
   SitePattern site;
-  std::optional<Format> format;  // unset: the site is not rounded
+  std::optional<RuleFormat> format;  // unset: the site is not rounded
 };
 
 // The maximum number of bits per value, averaged over the values of a kind.
@@ -46,6 +46,7 @@ struct PlanRequest {
   std::optional<FileBudget> file;      // of weights, instead of a bit budget
   std::optional<double> max_kld;       // of the whole plan; replaces the bit budget of one kind
   std::optional<std::string> storage;  // of quantized weights; required if the study has several
+  int ctx_size = 0;                    // tokens, at which the size of the cache is told; 0: those of the study's chunks
   double negligible_kld = 1e-5;        // nats; counts as no loss. By Pinsker's inequality it changes the probability of
                                        // an event by at most sqrt(kld / 2) = 0.2 %
 };

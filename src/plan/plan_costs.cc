@@ -46,6 +46,7 @@ PlanPart new_part(const Rule& rule, const StudyVariant& variant, const std::vect
   part.kind = rule.pattern.kind;
   part.site = variant.site;
   part.layer = variant.layer;
+  part.is_cache = is_about_cache(rule);
   PlanOption untouched;
   for (const auto& site : sites) {
     part.names.push_back(site.name);

@@ -26,6 +26,7 @@ struct PlanPart {
   SiteKind kind = SiteKind::weight;
   std::string site;          // "a:ffn_input"
   std::optional<int> layer;  // unset: all layers that the site names
+  bool is_cache = false;     // the values are what attention's cache holds
   std::vector<std::string> names;
   std::int64_t values = 0;          // of an activation: per token
   std::vector<PlanOption> options;  // the first does not round

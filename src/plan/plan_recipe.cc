@@ -34,7 +34,7 @@ Recipe plan_recipe(const std::vector<PlanPart>& parts, const std::vector<std::si
     const auto& option = part.options[options[p]];
     if (!option.rule) continue;
     auto group = std::find_if(groups.begin(), groups.end(), [&](const Group& other) {
-      return other.site == part.site && other.rule.format == option.rule->format;
+      return other.site == part.site && format_of(other.rule) == format_of(*option.rule);
     });
     if (group == groups.end()) group = groups.insert(group, {part.site, *option.rule, {}});
     if (part.layer) group->layers.push_back(*part.layer);

@@ -32,9 +32,10 @@ struct PlanPoint {
   double bits = 0;
   double kld = 0;  // predicted, nats
   std::optional<Estimate> measured;
-  bool is_shown = false;   // in the short table
-  bool is_chosen = false;  // the plan is this point
-  std::string format;      // of all parts, if they share one
+  bool is_shown = false;                     // in the short table
+  bool is_chosen = false;                    // the plan is this point
+  std::string format;                        // of all parts, if they share one
+  std::optional<std::uint64_t> cache_bytes;  // at PlanResult::ctx_size; unset where nothing of the cache is planned
   Recipe recipe;
 };
 
@@ -44,10 +45,12 @@ struct KindPlan {
   int parts = 0;  // pairs of site and layer
   std::int64_t values = 0;
   double untouched_bits = 0;
+  std::optional<std::uint64_t> untouched_cache_bytes;
   std::vector<PlanPoint> front;    // fewest bits first
   bool is_front_whole = true;      // false: `front` is a sample
   std::vector<PlanPoint> uniform;  // each format that all parts have, fewest bits first
   std::optional<double> chosen_bits, chosen_kld;
+  std::optional<std::uint64_t> chosen_cache_bytes;
 };
 
 // Parts that lose much less or much more than the bits of a format suggest.
@@ -85,6 +88,7 @@ struct PlanResult {
   int chunks = 0;       // of the study
   std::string storage;  // of quantized weights, in the notation of the study
   int layers = 0;
+  int ctx_size = 0;  // tokens, of which attention's cache takes `cache_bytes`
   std::vector<KindPlan> kinds;
   bool is_chosen = false;  // a budget was given
   double kld = 0;          // of the plan, predicted

@@ -85,7 +85,7 @@ class Plans : public testing::Test {
 
 KeptFormat keep(const std::string& site, const std::string& format) {
   KeptFormat kept{parse_site_pattern(site), std::nullopt};
-  if (format != "none") kept.format = parse_format(format);
+  if (format != "none") kept.format = parse_rule_format(format);
   return kept;
 }
 

@@ -29,7 +29,7 @@ void check_files(const StudyDatabase& study, const std::vector<Measurement>& mea
   }
   for (const auto& measurement : measurements) {
     for (const auto& rule : measurement.recipe) {
-      const auto known = hashes.find(to_string(rule.format));
+      const auto known = hashes.find(format_text(rule));
       if (known != hashes.end() && files_hash(rule.format) != known->second) {
         throw Error(fmt::format("the file that {} reads has changed since the study was made", to_string(rule)));
       }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -94,6 +95,16 @@ bool reads_in_full(const CacheTokens& tokens, std::int64_t query, std::int64_t t
 
 bool completes_group(const CacheTokens& tokens, std::int64_t token) {
   return token >= tokens.sink && (token - tokens.sink) % tokens.group == tokens.group - 1;
+}
+
+std::int64_t tokens_in_full(const CacheTokens& tokens, std::int64_t length) {
+  const auto sink = std::min(tokens.sink, length);
+  auto count = sink;
+  // Tokens before these are neither recent, nor is their group incomplete.
+  for (auto token = std::max(sink, length - std::max(tokens.recent, tokens.group)); token < length; ++token) {
+    if (reads_in_full(tokens, length - 1, token)) ++count;
+  }
+  return count;
 }
 
 }  // namespace fakequant

@@ -51,4 +51,7 @@ bool reads_in_full(const CacheTokens& tokens, std::int64_t query, std::int64_t t
 // Whether the token at this position is the last of its group; only with groups.
 bool completes_group(const CacheTokens& tokens, std::int64_t token);
 
+// How many tokens of a cache of this length are in full for the query of the last one.
+std::int64_t tokens_in_full(const CacheTokens& tokens, std::int64_t length);
+
 }  // namespace fakequant

@@ -65,6 +65,18 @@ TEST(CacheTokens, AreReadInFullUntilTheirGroupIsComplete) {
   EXPECT_FALSE(completes_group(tokens, 0) || completes_group(tokens, 4));
 }
 
+TEST(CacheTokens, AreCountedInFullAtTheEndOfAText) {
+  EXPECT_EQ(tokens_in_full({}, 100), 0);
+  EXPECT_EQ(tokens_in_full({4, 16, 0}, 100), 20);
+  EXPECT_EQ(tokens_in_full({4, 16, 0}, 10), 10);
+  EXPECT_EQ(tokens_in_full({.group = 32}, 100), 4);
+  EXPECT_EQ(tokens_in_full({.group = 32}, 96), 0);
+  EXPECT_EQ(tokens_in_full({.sink = 4, .group = 32}, 100), 4);
+  EXPECT_EQ(tokens_in_full({.sink = 6, .group = 32}, 100), 6 + 30);
+  EXPECT_EQ(tokens_in_full({.recent = 16, .group = 32}, 100), 16);
+  EXPECT_EQ(tokens_in_full({.recent = 2, .group = 128}, 100), 100);
+}
+
 TEST(CacheTokens, FormGroupsAfterTheFirstTokens) {
   const CacheTokens tokens{.sink = 2, .group = 4};
   EXPECT_FALSE(completes_group(tokens, 1) || completes_group(tokens, 3));

@@ -292,7 +292,7 @@ std::string to_yaml(const Recipe& recipe) {
     }
     out << YAML::Key << "format" << YAML::Value << rule.format.name;
     auto options = options_of(rule.format);
-    for (auto& option : options_beside_format(rule)) options.push_back(std::move(option));
+    for (auto& option : options_beside_format(format_of(rule))) options.push_back(std::move(option));
     for (const auto& [key, value] : options) out << YAML::Key << key << YAML::Value << value;
     out << YAML::EndMap;
   }

@@ -46,6 +46,18 @@ FormatText split_options(std::string_view text) {
   return split;
 }
 
+RuleFormat format_of(const FormatText& split) {
+  RuleFormat format{parse_format(split.format)};
+  if (!split.of_accumulator.empty()) format.accumulator = make_accumulator(split.of_accumulator);
+  format.cache_tokens = make_cache_tokens(split.of_cache);
+  return format;
+}
+
+bool names_role(const Rule& rule, std::string_view role) {
+  const auto& selector = rule.pattern.selector;
+  return rule.pattern.kind == SiteKind::activation && selector.form == Selector::role && selector.text == role;
+}
+
 void check_cache_tokens(const Rule& rule) {
   const auto& [sink, recent, group] = rule.cache_tokens;
   if (rule.cache_tokens == CacheTokens()) return;
@@ -75,12 +87,15 @@ Rule parse_rule(std::string_view text) {
         fmt::format("rule '{}' names no format: write SITE=FORMAT[,KEY=VALUE]..., such as w:ffn_norm=bf16", text));
   }
   const auto split = split_options(text.substr(equals + 1));
-  Rule rule{parse_site_pattern(text.substr(0, equals)), parse_format(split.format)};
-  if (!split.of_accumulator.empty()) {
-    check_accumulated(rule.pattern);
-    rule.accumulator = make_accumulator(split.of_accumulator);
-  }
-  rule.cache_tokens = make_cache_tokens(split.of_cache);
+  const auto pattern = parse_site_pattern(text.substr(0, equals));
+  if (!split.of_accumulator.empty()) check_accumulated(pattern);
+  return make_rule(pattern, format_of(split));
+}
+
+RuleFormat parse_rule_format(std::string_view text) { return format_of(split_options(text)); }
+
+Rule make_rule(const SitePattern& pattern, const RuleFormat& format) {
+  Rule rule{pattern, format.format, format.accumulator, format.cache_tokens};
   check_rule(rule);
   return rule;
 }
@@ -102,6 +117,9 @@ void check_rule(const Rule& rule) {
   check_site_pattern(rule.pattern);
   if (rule.accumulator) check_accumulated(rule.pattern);
   check_cache_tokens(rule);
+  if (is_about_state(rule) && is_random(rule.format.rounding)) {
+    throw usage_error("round=stochastic draws by the position of a token, and a state belongs to none");
+  }
   const auto& format = rule.format;
   const bool is_weight = rule.pattern.kind == SiteKind::weight;
   check_span(format, is_weight ? ScaledAs::weight : ScaledAs::activation);
@@ -124,23 +142,25 @@ void check_rule(const Rule& rule) {
   }
 }
 
-bool is_about_cache(const Rule& rule) {
-  const auto& selector = rule.pattern.selector;
-  return rule.pattern.kind == SiteKind::activation && selector.form == Selector::role &&
-         (selector.text == kKeyCacheRole || selector.text == kValueCacheRole);
-}
+bool is_about_cache(const Rule& rule) { return names_role(rule, kKeyCacheRole) || names_role(rule, kValueCacheRole); }
 
-std::vector<FormatOption> options_beside_format(const Rule& rule) {
-  auto options = options_of(rule.cache_tokens);
-  if (rule.accumulator) std::ranges::copy(options_of(*rule.accumulator), std::back_inserter(options));
+bool is_about_state(const Rule& rule) { return names_role(rule, kStateRole); }
+
+RuleFormat format_of(const Rule& rule) { return {rule.format, rule.accumulator, rule.cache_tokens}; }
+
+std::vector<FormatOption> options_beside_format(const RuleFormat& format) {
+  auto options = options_of(format.cache_tokens);
+  if (format.accumulator) std::ranges::copy(options_of(*format.accumulator), std::back_inserter(options));
   return options;
 }
 
-std::string format_text(const Rule& rule) {
-  auto text = to_string(rule.format);
-  for (const auto& [key, value] : options_beside_format(rule)) text += fmt::format(",{}={}", key, value);
+std::string to_string(const RuleFormat& format) {
+  auto text = to_string(format.format);
+  for (const auto& [key, value] : options_beside_format(format)) text += fmt::format(",{}={}", key, value);
   return text;
 }
+
+std::string format_text(const Rule& rule) { return to_string(format_of(rule)); }
 
 std::string to_string(const Rule& rule) { return fmt::format("{}={}", to_string(rule.pattern), format_text(rule)); }
 

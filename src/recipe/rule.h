@@ -31,11 +31,24 @@ struct Rule {
   bool operator==(const Rule&) const = default;
 };
 
+// What follows a rule's '=', for whatever site.
+struct RuleFormat {
+  Format format;
+  std::optional<Accumulator> accumulator = {};
+  CacheTokens cache_tokens = {};
+
+  bool operator==(const RuleFormat&) const = default;
+};
+
 // Rules in order: the last that matches a site wins.
 using Recipe = std::vector<Rule>;
 
 // Throws a usage error that says which part of the text is wrong and what is allowed.
 Rule parse_rule(std::string_view text);
+
+// The same of "FORMAT[,KEY=VALUE]...", and the rule for a site. The second throws as check_rule does.
+RuleFormat parse_rule_format(std::string_view text);
+Rule make_rule(const SitePattern& pattern, const RuleFormat& format);
 
 // Throws a usage error when the pattern is invalid or the format's options do not suit its kind of site. Tokens are for
 // activations, and so are recorded ranges: a weight's range is always known. A scale over all tokens that happen to be
@@ -46,13 +59,17 @@ void check_rule(const Rule& rule);
 // Throws a usage error where a rule for these sites can have no accumulator.
 void check_accumulated(const SitePattern& pattern);
 
-// Whether the rule is about what attention's cache holds.
+// Whether the rule is about what attention's cache holds, or the state of recurrent layers.
 bool is_about_cache(const Rule& rule);
+bool is_about_state(const Rule& rule);
+
+RuleFormat format_of(const Rule& rule);
 
 // The options that follow the format's in the rule's text: those of its accumulator and of the cache's tokens.
-std::vector<FormatOption> options_beside_format(const Rule& rule);
+std::vector<FormatOption> options_beside_format(const RuleFormat& format);
 
-// What follows the rule's '=', "mantissa23,acc=e8m13,every=32".
+// The text that parse_rule_format reads back to the same, "mantissa23,acc=e8m13,every=32".
+std::string to_string(const RuleFormat& format);
 std::string format_text(const Rule& rule);
 
 // The text that parse_rule reads back to the same rule.

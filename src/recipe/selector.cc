@@ -27,6 +27,7 @@ const std::vector<Role>& roles() {
       {"ffn_down_input", {"ffn_down*"}, ""},
       {kKeyCacheRole, {}, ""},
       {kValueCacheRole, {}, ""},
+      {kStateRole, {}, ""},
       {kQueriesRole, {}, ""},
       {kAttentionScoresRole, {}, ""},
       {kAttentionProbabilitiesRole, {}, ""},

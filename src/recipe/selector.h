@@ -7,6 +7,7 @@
 //   out(ffn_up)   the result of that product
 //   ffn_input     a role: the input of a layer's first feed-forward products, in any architecture
 //   k_cache       a role inside attention: what is written into the cache of keys
+//   state         the role of what a recurrent layer writes into its state
 //   matrices      a class of weights: matrices, norms, embedding or output; also in in(matrices), out(matrices)
 #pragma once
 
@@ -41,6 +42,9 @@ bool is_matched_whole(std::string_view text);
 
 // The role of the logits, which feed no product.
 inline constexpr std::string_view kLogitsRole = "logits";
+
+// The role of the state that a recurrent layer leaves for the next tokens.
+inline constexpr std::string_view kStateRole = "state";
 
 // Roles inside attention: what is written into the cache of keys and into that of values; the queries as the product
 // with the keys reads them; that product's result as the softmax reads it, what the softmax gives, and the mean of the

@@ -37,7 +37,7 @@ struct Site {
   bool is_logits = false;
   std::optional<WeightName> product_of = {};  // the weight whose matrix product it is the result of
   std::vector<std::string> roles = {};        // those that follow from the graph, such as k_cache and q; see selector.h
-  bool is_cache_write = false;                // it is no node's result, but what is written into the cache
+  bool is_cache_write = false;                // it is what is written into the cache or a state, for nodes to come
   // Of a weight:
   std::vector<std::int64_t> shape = {};  // as GGUF has it, the row first
 };

@@ -304,6 +304,20 @@ Table sites_table(const VariantResult& variant, std::size_t max_rows) {
   return table;
 }
 
+// At a site where no rows were rounded.
+std::string why_nothing_was_rounded(const SiteCounters& site) {
+  const auto& [sink, recent, group] = site.cache_tokens;
+  if (site.evaluations > 0 && group > 0) {
+    return fmt::format("no chunk has a whole group of {}{}. Take a shorter group=, or longer chunks.",
+                       plural(group, "token"), sink > 0 ? fmt::format(" after the first {}", sink) : "");
+  }
+  if (site.evaluations > 0 && sink > 0) {
+    return fmt::format("keep=sink:{} keeps all tokens of a chunk. Keep fewer, or take longer chunks.", sink);
+  }
+  return "it was not computed for any of the tokens that the rule names. (The last layer is computed only for tokens "
+         "whose predictions are scored.)";
+}
+
 std::string sites_notes(const VariantResult& variant) {
   std::vector<std::pair<std::string, std::string>> notes;  // readers, and the sites that they read
   for (const auto& site : variant.sites) {
@@ -317,16 +331,15 @@ std::string sites_notes(const VariantResult& variant) {
       found->second += ", " + printable(site.site);
     }
   }
-  std::string text, without;
+  std::vector<std::pair<std::string, std::string>> idle;  // why nothing was rounded, and the sites
   for (const auto& site : variant.sites) {
-    if (site.rows == 0) without += (without.empty() ? "" : ", ") + printable(site.site);
+    if (site.rows > 0) continue;
+    const auto why = why_nothing_was_rounded(site);
+    if (idle.empty() || idle.back().first != why) idle.emplace_back(why, "");
+    idle.back().second += (idle.back().second.empty() ? "" : ", ") + printable(site.site);
   }
-  if (!without.empty()) {
-    text += fmt::format(
-        "Nothing was rounded at {}: it was not computed for any of the tokens that the rule names. (The last layer is "
-        "computed only for tokens whose predictions are scored.)\n",
-        without);
-  }
+  std::string text;
+  for (const auto& [why, sites] : idle) text += fmt::format("Nothing was rounded at {}: {}\n", sites, why);
   for (const auto& [readers, sites] : notes) {
     text += fmt::format("The rounded values of {} are also read by {}.\n", sites, readers);
   }

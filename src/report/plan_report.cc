@@ -17,6 +17,8 @@ std::string plan_bits_text(double bits) { return fmt::format("{:.3f}", bits); }
 
 Json layer_json(const std::optional<int>& layer) { return layer ? Json(*layer) : Json(nullptr); }
 
+Json bytes_json(const std::optional<std::uint64_t>& bytes) { return bytes ? Json(*bytes) : Json(nullptr); }
+
 void add_measured(Json& json, const std::optional<Estimate>& measured) {
   json["measured_kld"] = measured ? Json(measured->value) : Json(nullptr);
   json["measured_kld_error"] = measured ? Json(measured->error) : Json(nullptr);
@@ -28,6 +30,7 @@ Json point_json(const PlanPoint& point, const KindPlan& kind) {
   json["bits"] = point.bits;
   json["kld"] = point.kld;
   add_measured(json, point.measured);
+  json["cache_bytes"] = bytes_json(point.cache_bytes);
   json["recipe"] = to_string(point.recipe);
   return json;
 }
@@ -77,7 +80,10 @@ Json chosen_json(const PlanResult& result) {
     json[kind == SiteKind::weight ? "weight_bits" : "activation_bits"] =
         own == result.kinds.end() ? Json(nullptr) : Json(*own->chosen_bits);
   }
-  json["file_size"] = result.file_size ? Json(*result.file_size) : Json(nullptr);
+  const auto with_cache = std::find_if(result.kinds.begin(), result.kinds.end(),
+                                       [](const KindPlan& plan) { return plan.chosen_cache_bytes.has_value(); });
+  json["cache_bytes"] = with_cache == result.kinds.end() ? Json(nullptr) : Json(*with_cache->chosen_cache_bytes);
+  json["file_size"] = bytes_json(result.file_size);
   json["bits_per_weight"] = result.bits_per_weight ? Json(*result.bits_per_weight) : Json(nullptr);
   json["recipe"] = to_string(result.recipe);
   json["rules"] = Json::array();
@@ -165,6 +171,11 @@ std::string chosen_text(const PlanResult& result) {
     text += fmt::format(", {} measured", estimate_text(measured));
     if (measured.value > 0) text += fmt::format("; predicted / measured {:.2f}", result.kld / measured.value);
   }
+  for (const auto& kind : result.kinds) {
+    if (!kind.chosen_cache_bytes) continue;
+    text += fmt::format("\nThe cache of {}: {}, where it takes {} as it is", plural(result.ctx_size, "token"),
+                        bytes_text(*kind.chosen_cache_bytes), bytes_text(*kind.untouched_cache_bytes));
+  }
   if (result.file_size) {
     text += fmt::format("\nThe file of quantize: {} bytes ({}), {:.4f} bits per weight",
                         count_text(static_cast<std::int64_t>(*result.file_size)), bytes_text(*result.file_size),
@@ -188,6 +199,7 @@ Json to_json(const PlanResult& result, const Provenance& provenance) {
   json["texts"] = result.texts;
   json["chunks"] = result.chunks;
   json["layers"] = result.layers;
+  json["ctx_size"] = result.ctx_size;
   json["kinds"] = Json::array();
   json["pareto"] = Json::array();
   json["uniform"] = Json::array();
@@ -196,6 +208,7 @@ Json to_json(const PlanResult& result, const Provenance& provenance) {
                              {"parts", kind.parts},
                              {"values", kind.values},
                              {"untouched_bits", kind.untouched_bits},
+                             {"untouched_cache_bytes", bytes_json(kind.untouched_cache_bytes)},
                              {"pareto_whole", kind.is_front_whole}});
     for (const auto& point : kind.front) {
       auto entry = point_json(point, kind);
@@ -236,12 +249,16 @@ Table front_table(const KindPlan& plan) {
   }
   std::stable_sort(rows.begin(), rows.end(),
                    [](const auto& a, const auto& b) { return a.first->bits < b.first->bits; });
-  std::vector<std::string> headers = {"bits", "KL divergence predicted"};
+  std::vector<std::string> headers = {"bits"};
+  if (plan.untouched_cache_bytes) headers.emplace_back("cache");
+  headers.emplace_back("KL divergence predicted");
   if (has_measured) headers.emplace_back("measured");
   headers.emplace_back("formats<");
   Table table(headers);
   for (const auto& [point, formats] : rows) {
-    std::vector<std::string> cells = {plan_bits_text(point->bits), value_text(point->kld)};
+    std::vector<std::string> cells = {plan_bits_text(point->bits)};
+    if (plan.untouched_cache_bytes) cells.push_back(bytes_text(*point->cache_bytes));
+    cells.push_back(value_text(point->kld));
     if (has_measured) cells.push_back(point->measured ? estimate_text(*point->measured) : "");
     cells.push_back(formats);
     table.add_row(std::move(cells));
@@ -280,13 +297,16 @@ std::string to_text(const PlanSuggestion& suggestion) {
 std::string to_text(const PlanResult& result, const std::string& recipe_file) {
   auto text = head(result);
   for (const auto& kind : result.kinds) {
-    text += fmt::format("\n{} of {}, {}, {} bits as they are{}:\n\n{}",
-                        kind.kind == SiteKind::weight ? "Weights" : "Activations",
-                        plural(kind.parts, kind.kind == SiteKind::weight ? "part" : "place"),
-                        plural(kind.values, "value") + (kind.kind == SiteKind::weight ? "" : " for each token"),
-                        plan_bits_text(kind.untouched_bits),
-                        kind.is_front_whole ? "" : fmt::format("; {} of the best mixes", kind.front.size()),
-                        front_table(kind).to_text());
+    text += fmt::format(
+        "\n{} of {}, {}, {} bits as they are{}{}:\n\n{}", kind.kind == SiteKind::weight ? "Weights" : "Activations",
+        plural(kind.parts, kind.kind == SiteKind::weight ? "part" : "place"),
+        plural(kind.values, "value") + (kind.kind == SiteKind::weight ? "" : " for each token"),
+        plan_bits_text(kind.untouched_bits),
+        kind.untouched_cache_bytes ? fmt::format("; a cache of {}, {} as it is", plural(result.ctx_size, "token"),
+                                                 bytes_text(*kind.untouched_cache_bytes))
+                                   : "",
+        kind.is_front_whole ? "" : fmt::format("; {} of the best mixes", kind.front.size()),
+        front_table(kind).to_text());
   }
   if (result.is_chosen) text += chosen_text(result);
   if (!result.suggestions.empty()) text += "\n";

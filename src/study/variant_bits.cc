@@ -6,7 +6,7 @@ namespace {
 
 std::int64_t bits_of_site(const Rule& rule, const ValueRows& values) {
   if (rule.pattern.kind == SiteKind::weight) return storage_bits(rule.format, values, ScaledAs::weight);
-  if (!is_about_cache(rule)) return storage_bits(rule.format, values, ScaledAs::activation);
+  if (!is_about_cache(rule) && !is_about_state(rule)) return storage_bits(rule.format, values, ScaledAs::activation);
   const auto format = for_cache(rule.format);
   const auto group = rule.cache_tokens.group;
   if (group == 0) return storage_bits(format, values, ScaledAs::activation);

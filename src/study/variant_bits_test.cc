@@ -19,6 +19,8 @@ TEST(VariantBits, OfTheCacheHaveAScaleForEachHead) {
   EXPECT_EQ(bits_of("a:v_cache=int8,range=6.5"), 2 * 192 * 8);
 }
 
+TEST(VariantBits, OfAStateHaveAScaleForEachRow) { EXPECT_EQ(bits_of("a:state=int8"), 2 * (192 * 8 + 3 * 32)); }
+
 TEST(VariantBits, OfChannelsHaveAScaleForEachGroupOfTokens) {
   EXPECT_EQ(bits_of("a:k_cache=int2,per=channel,group=32,mode=asym,scale=f16"), 2 * (192 * 2 + 192 * (16 + 2) / 32));
   EXPECT_EQ(bits_of("a:k_cache=int4,per=channel,group=64,keep=sink:4,recent:128"), 2 * (192 * 4 + 192 * 32 / 64));

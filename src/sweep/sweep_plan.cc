@@ -54,8 +54,8 @@ std::vector<PlannedVariant> by_layer(const Rule& rule, const RuleSites& sites, s
   std::vector<int> empty;
   for (int layer = 0; layer < sites.layers(); ++layer) {
     if (!rule.pattern.layers.contains(layer, sites.layers())) continue;
-    PlannedVariant variant{
-        {in_layer(rule.pattern, layer), rule.format}, site, to_string(rule.format), layer, 0, false, {}};
+    PlannedVariant variant{rule, site, format_text(rule), layer, 0, false, {}};
+    variant.rule.pattern = in_layer(rule.pattern, layer);
     if (sites.find_sites(variant)) {
       variants.push_back(std::move(variant));
     } else {
@@ -82,14 +82,13 @@ SweepPlan plan_sweep(const SweepQuestion& question, const ModelSites& model) {
   for (const auto& site : question.sites) {
     std::vector<std::string> notes;
     for (const auto& format : question.formats) {
-      const Rule rule{site, format};
-      check_rule(rule);
+      const auto rule = make_rule(site, format);
       const RuleSites sites(rule, model);
       sites.check(rule);
       notes.clear();  // every format has the same notes
       auto variants = question.by_layer ? by_layer(rule, sites, notes) : std::vector<PlannedVariant>{};
       if (variants.empty()) {
-        variants.push_back({rule, to_string(rule.pattern), to_string(rule.format), {}, 0, false, {}});
+        variants.push_back({rule, to_string(rule.pattern), format_text(rule), {}, 0, false, {}});
         sites.find_sites(variants.back());
       }
       for (auto& variant : variants) add(std::move(variant));

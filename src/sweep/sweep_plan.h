@@ -12,7 +12,7 @@ namespace fakequant {
 
 struct SweepQuestion {
   std::vector<SitePattern> sites;
-  std::vector<Format> formats;
+  std::vector<RuleFormat> formats;
   bool by_layer = false;
 };
 

@@ -29,7 +29,7 @@ SweepQuestion question(const std::vector<std::string>& sites, const std::vector<
                        bool by_layer = false) {
   SweepQuestion asked;
   for (const auto& site : sites) asked.sites.push_back(parse_site_pattern(site));
-  for (const auto& format : formats) asked.formats.push_back(parse_format(format));
+  for (const auto& format : formats) asked.formats.push_back(parse_rule_format(format));
   asked.by_layer = by_layer;
   return asked;
 }

@@ -7,6 +7,7 @@
 #include <array>
 #include <filesystem>
 #include <set>
+#include <utility>
 
 #include "error.h"
 #include "gguf/tensor_type.h"
@@ -23,6 +24,16 @@ namespace {
 std::string host_name() {
   std::array<char, 256> name{};
   return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
+}
+
+// Throws where the rule rounds no token of a chunk, so that a plan would take its format for free.
+void check_tokens_to_round(const Rule& rule, std::size_t ctx_size) {
+  const auto& [sink, recent, group] = rule.cache_tokens;
+  if (std::cmp_less_equal(sink + std::max<std::int64_t>(group, 1), ctx_size)) return;
+  throw usage_error(
+      fmt::format("{} rounds nothing in chunks of {} tokens: take a shorter group=, keep fewer first "
+                  "tokens, or take longer chunks",
+                  to_string(rule), ctx_size));
 }
 
 }  // namespace
@@ -65,6 +76,7 @@ void SweepSession::check_rules() {
       plan_rounding(file_, {variant.planned.rule}, request_.storage);
     } else {
       context_.set_recipe({variant.planned.rule});
+      check_tokens_to_round(variant.planned.rule, chunk_plan_.shape.ctx_size);
     }
   }
   context_.set_recipe({});
@@ -130,6 +142,13 @@ StudyVariant SweepSession::study_variant(const SweptVariant& variant) const {
           {}};
 }
 
+// In the untouched model.
+int SweepSession::bits_of_value(const Site& activation) const {
+  if (!activation.is_cache_write) return 32;
+  const auto attention = settled(request_.compute.attention, request_.compute.arithmetic);
+  return bits_of_cached_value(activation.roles.front() == kKeyCacheRole ? attention.k : attention.v);
+}
+
 std::vector<StudySite> SweepSession::study_sites(const PlannedVariant& planned) const {
   std::vector<StudySite> sites;
   for (const auto index : planned.sites) {
@@ -141,7 +160,7 @@ std::vector<StudySite> SweepSession::study_sites(const PlannedVariant& planned) 
       const auto& activation = context_.sites()[index];
       const auto values = elements_of(activation.shape);
       const auto length = std::max<std::int64_t>(1, activation.shape[0]);
-      sites.push_back({activation.site.name, {values / length, length}, values * 32});
+      sites.push_back({activation.site.name, {values / length, length}, values * bits_of_value(activation.site)});
     }
   }
   return sites;

@@ -73,6 +73,7 @@ class SweepSession {
   void open_study();
   bool is_stored_otherwise(const SweptVariant& variant) const;
   StudyVariant study_variant(const SweptVariant& variant) const;
+  int bits_of_value(const Site& activation) const;
   std::vector<StudySite> study_sites(const PlannedVariant& planned) const;
   void resume();
   void update_precision(SweptVariant& variant) const;
