@@ -84,7 +84,7 @@ class InstallTest(unittest.TestCase):
         self.assertTrue(any("libggml-cpu" in library for library in loaded), loaded)
         self.assertEqual([library for library in loaded if library.startswith((BUILD, SOURCE))], [])
 
-    def outside(self, name, content):
+    def project_file(self, name, content):
         """A file of a project outside of the tree; returns the project's folder."""
         folder = os.path.join(os.path.dirname(self.prefix), "outside")
         os.makedirs(folder, exist_ok=True)
@@ -96,8 +96,8 @@ class InstallTest(unittest.TestCase):
     def test_a_project_outside_finds_the_library_by_cmake(self):
         program = document_block("cpp")
         self.assertLessEqual(len(program.splitlines()), 30)
-        self.outside("two_variants.cc", program)
-        folder = self.outside("CMakeLists.txt", document_block("cmake"))
+        self.project_file("two_variants.cc", program)
+        folder = self.project_file("CMakeLists.txt", document_block("cmake"))
         build = os.path.join(folder, "build")
         succeed(os.environ["CMAKE"], "-G", "Ninja", "-S", folder, "-B", build, f"-DCMAKE_PREFIX_PATH={self.prefix}")
         succeed(os.environ["CMAKE"], "--build", build)
@@ -108,7 +108,7 @@ class InstallTest(unittest.TestCase):
         variants = dict(re.findall(r'{"(\w+)", {"(.*?)"}}', program))
         arguments = []
         for name, rule in variants.items():
-            self.outside(name + ".yaml", f"rules: ['{rule}']\n")
+            self.project_file(name + ".yaml", f"rules: ['{rule}']\n")
             arguments += ["--variant", f"{name}={os.path.join(folder, name)}.yaml"]
         result = json.loads(must("eval", MODEL, "-f", TEXT, "-c", 64, "--chunks", 4, "-t", 1, *arguments, "--json", "-"))
         lines = done.stdout.splitlines()
@@ -126,7 +126,7 @@ class InstallTest(unittest.TestCase):
 
     @unittest.skipUnless(HAS_LIBRARIES, "the libraries were not built")
     def test_a_project_outside_finds_both_libraries_by_pkg_config(self):
-        folder = self.outside("second.cc", SECOND_PROGRAM)
+        folder = self.project_file("second.cc", SECOND_PROGRAM)
         (pkgconfig,) = [path for path, _, files in os.walk(self.prefix) if "fakequant.pc" in files]
         flags = succeed("pkg-config", "--cflags", "--libs", "fakequant", "fakequant_formats",
                         env={**os.environ, "PKG_CONFIG_PATH": pkgconfig}).split()
