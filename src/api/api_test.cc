@@ -26,7 +26,7 @@ std::string demo_model() { return demo("fakequant-demo-4m-f16.gguf"); }
 
 fakequant::Session demo_session() { return fakequant::Session(demo_model(), {.threads = 1}); }
 
-fakequant::EvalOptions few_chunks() { return {.ctx_size = 64, .chunks = 2}; }
+fakequant::EvalOptions few_chunks() { return {.ctx_size = 16, .chunks = 2}; }
 
 const std::vector<fakequant::Text> kTexts = {{demo("heldout.txt")}};
 const std::vector<fakequant::Variant> kVariants = {{"w4", {"w:matrices=int4,per=block,block=32"}},
@@ -64,7 +64,7 @@ TEST(Session, MeasuresVariantsOfOneModel) {
   const auto result = session.evaluate(variants, kTexts, few_chunks());
   EXPECT_FALSE(result.is_interrupted);
   EXPECT_EQ(result.chunks, 2);
-  EXPECT_EQ(result.tokens_scored, 2 * 31);
+  EXPECT_EQ(result.tokens_scored, 2 * 7);
   EXPECT_NEAR(result.baseline_bits, 16, 0.1);  // norms are in F32
   ASSERT_THAT(result.variants, SizeIs(3));
   const auto& w4 = result.variants[0];
@@ -83,6 +83,7 @@ TEST(Session, MeasuresVariantsOfOneModel) {
   ASSERT_THAT(result.texts, SizeIs(1));
   EXPECT_EQ(result.texts[0].chunks, 2);
   expect_same(session.evaluate(variants, kTexts, few_chunks()), result);
+  EXPECT_EQ(session.evaluate({}, kTexts, few_chunks()).baseline_ppl.value, result.baseline_ppl.value);
 }
 
 TEST(Session, GoesOnAfterErrors) {
@@ -237,7 +238,7 @@ TEST(Study, IsSweptReadAndPlanned) {
   options.formats = {"int4", "int8"};
   options.by_layer = true;
   options.compute.threads = 1;
-  options.ctx_size = 64;
+  options.ctx_size = few_chunks().ctx_size;
   options.chunks = 2;
   std::stop_source source;
   options.stop = source.get_token();
