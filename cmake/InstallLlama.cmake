@@ -1,8 +1,9 @@
-# Installs the libraries of llama.cpp that scripts/fetch-llama fetched, and tells the installed program to use them.
+# Installs the libraries of llama.cpp that scripts/fetch-llama fetched, and tells the installed program, and the library for
+# C++ where there is one, to use them.
 #
 # It is run by `cmake --install`, where Install.cmake has set: `program`, as built; `fetched` and `fetched_libraries`, the
-# folder that was fetched and the one of its libraries; `bin`, `private` and `doc`, folders of the prefix for programs, for
-# these libraries and for documents; `patchelf`.
+# folder that was fetched and the one of its libraries; `bin`, `libdir`, `private` and `doc`, folders of the prefix for
+# programs, libraries, these libraries and documents; `patchelf`.
 if(IS_ABSOLUTE "${bin}" OR IS_ABSOLUTE "${private}")
   message(FATAL_ERROR "CMAKE_INSTALL_BINDIR and CMAKE_INSTALL_LIBDIR have to be relative to the prefix")
 endif()
@@ -51,3 +52,9 @@ execute_process(
   COMMAND ${patchelf} --set-interpreter ${destination}/${loader} --set-rpath "\$ORIGIN/${from_program}"
           $ENV{DESTDIR}${CMAKE_INSTALL_PREFIX}/${bin}/fakequant
   COMMAND_ERROR_IS_FATAL ANY)
+
+file(GLOB for_cpp $ENV{DESTDIR}${CMAKE_INSTALL_PREFIX}/${libdir}/libfakequant.so.*.*.*)
+if(for_cpp)
+  file(RELATIVE_PATH from_library /${libdir} /${private})
+  execute_process(COMMAND ${patchelf} --set-rpath "\$ORIGIN/${from_library}" ${for_cpp} COMMAND_ERROR_IS_FATAL ANY)
+endif()

@@ -2,7 +2,8 @@
 # on a Debian machine that has none, the one that scripts/fetch-llama fetches.
 #
 # Sets FAKEQUANT_BACKEND_DIR, where ggml's back ends are loaded from (empty: where the library itself looks),
-# FAKEQUANT_LLAMA_FETCHED, the folder that was fetched, and FAKEQUANT_LLAMA_LIBRARIES, that of its libraries (empty: none was),
+# FAKEQUANT_LLAMA_FETCHED, the folder that was fetched, FAKEQUANT_LLAMA_LIBRARIES, that of its libraries, and FAKEQUANT_LOADER,
+# the loader that these need (empty: none was),
 # FAKEQUANT_LLAMA_TOOLS and FAKEQUANT_GGUF_PYTHON, where llama.cpp's tools and python3-gguf are (empty: on the PATH), and
 # FAKEQUANT_ARCHITECTURES, llama.cpp's generator of test models (empty: there is none, or no test is built).
 
@@ -15,6 +16,7 @@ set(FAKEQUANT_GGUF_PYTHON "")
 set(FAKEQUANT_ARCHITECTURES "")
 set(FAKEQUANT_LLAMA_FETCHED "")
 set(FAKEQUANT_LLAMA_LIBRARIES "")
+set(FAKEQUANT_LOADER "")
 
 find_package(llama QUIET NO_CMAKE_PACKAGE_REGISTRY)
 if(NOT llama_FOUND)
@@ -46,10 +48,10 @@ if(NOT llama_FOUND)
 
   # The fetched libraries need their own, newer C library, and so its loader.
   file(GLOB loader ${library_folder}/ld-linux*.so.* ${fetched}/usr/lib64/ld-linux*.so.*)
-  list(GET loader 0 loader)
+  list(GET loader 0 FAKEQUANT_LOADER)
   # (The run path is given to the linker directly: CMake would warn of each library that this machine has as well.)
   set(CMAKE_SKIP_RPATH ON)
-  add_link_options(LINKER:--dynamic-linker=${loader} LINKER:--allow-shlib-undefined LINKER:-rpath,${library_folder})
+  add_link_options(LINKER:--dynamic-linker=${FAKEQUANT_LOADER} LINKER:--allow-shlib-undefined LINKER:-rpath,${library_folder})
 endif()
 
 if(LLAMA_VERSION VERSION_LESS FAKEQUANT_LLAMA_OLDEST)

@@ -16,7 +16,7 @@ a format, and plans the best mix of formats for a size. The formats are BF16,
 FP16, FP8 and any other small float, INT2 to INT16, the MX formats, NVFP4 and
 ggml's types.
 .
-The library of the formats for C, with its header, is included.")
+The libraries for C and C++, with their headers, are included.")
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION science)
 set(CPACK_PRE_BUILD_SCRIPTS ${PROJECT_SOURCE_DIR}/cmake/PreparePackage.cmake)

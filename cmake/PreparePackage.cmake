@@ -8,11 +8,11 @@ if(pages)
   execute_process(COMMAND gzip -9n ${pages} COMMAND_ERROR_IS_FATAL ANY)
 endif()
 
-# The packages are those of the libraries that the program and the library load. (CPack would also ask what the libraries
+# The packages are those of the libraries that the program and the libraries load. (CPack would also ask what the libraries
 # in the package need: a C library wants its own loader, of exactly its version.)
 set(work ${CPACK_TOPLEVEL_DIRECTORY}/depends)
 file(WRITE ${work}/debian/control "Source: fakequant\n\nPackage: fakequant\nArchitecture: any\n")
-file(GLOB binaries ${root}/bin/* ${root}/lib/*.so.*.*)
+file(GLOB binaries ${root}/bin/* ${root}/lib/*.so.*.*.*)
 execute_process(
   COMMAND dpkg-shlibdeps -O --ignore-missing-info -l${root}/lib/fakequant ${binaries}
   WORKING_DIRECTORY ${work} OUTPUT_VARIABLE depends ERROR_VARIABLE said COMMAND_ERROR_IS_FATAL ANY)

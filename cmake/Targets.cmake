@@ -14,7 +14,10 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
 endif()
 # SSSE3 alone is on processors of before 2008: these take the scalar kernels.
 target_compile_definitions(fakequant_options INTERFACE HWY_DISABLED_TARGETS=HWY_SSSE3)
-target_include_directories(fakequant_options INTERFACE ${PROJECT_SOURCE_DIR}/src)
+# The same objects are for the program and for the shared libraries, which show what is marked FAKEQUANT_API alone.
+target_compile_options(fakequant_options INTERFACE -fPIC -fvisibility=hidden -fvisibility-inlines-hidden)
+target_compile_definitions(fakequant_options INTERFACE FAKEQUANT_INSIDE)
+target_include_directories(fakequant_options INTERFACE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
 target_link_libraries(fakequant_options INTERFACE fmt::fmt)
 if(FAKEQUANT_PROGRAM)
   target_link_libraries(fakequant_options INTERFACE nlohmann_json::nlohmann_json OpenMP::OpenMP_CXX)
@@ -39,9 +42,8 @@ function(fakequant_unity target)
   set_target_properties(${target} PROPERTIES UNITY_BUILD ${FAKEQUANT_UNITY} UNITY_BUILD_BATCH_SIZE 0)
 endfunction()
 
-# fakequant_library(NAME [SHAREABLE] SOURCES ... HOT ... KERNELS ... TESTS ... DEPENDS ...): a library of a folder, and a
-# test program of its unit tests. SHAREABLE: its objects can also be linked into a shared library, which does not show them
-# (they are without the precompiled headers, which are not for position-independent code).
+# fakequant_library(NAME SOURCES ... HOT ... KERNELS ... TESTS ... DEPENDS ...): a library of a folder, and a test program of
+# its unit tests.
 #
 # SOURCES are compiled together (a unity build) and with -Og (CMakeLists.txt), which takes half the time: names in unnamed
 # namespaces must differ within a folder. FAKEQUANT_UNITY=OFF compiles each by itself. HOT are sources in which the
@@ -49,13 +51,10 @@ endfunction()
 # alone, and without the precompiled headers: GCC 12 crashes where these were compiled with -Og, and of kernels an inline
 # function of a header would be compiled for one instruction set and linked into code for another.
 function(fakequant_library name)
-  cmake_parse_arguments(ARG "SHAREABLE" "" "SOURCES;HOT;KERNELS;TESTS;DEPENDS" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "SOURCES;HOT;KERNELS;TESTS;DEPENDS" ${ARGN})
   add_library(fakequant_${name} STATIC ${ARG_KERNELS} ${ARG_HOT} ${ARG_SOURCES})
   target_link_libraries(fakequant_${name} PUBLIC fakequant_options ${ARG_DEPENDS})
-  if(ARG_SHAREABLE)
-    set_target_properties(fakequant_${name} PROPERTIES
-      POSITION_INDEPENDENT_CODE ON CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
-  else()
+  if(TARGET fakequant_precompiled)
     target_precompile_headers(fakequant_${name} REUSE_FROM fakequant_precompiled)
   endif()
   fakequant_unity(fakequant_${name})

@@ -19,13 +19,8 @@
 #ifndef FAKEQUANT_FAKEQUANT_H
 #define FAKEQUANT_FAKEQUANT_H
 
+#include <fakequant/export.h>
 #include <stdint.h>
-
-#if defined(__GNUC__)
-#define FAKEQUANT_API __attribute__((visibility("default")))
-#else
-#define FAKEQUANT_API
-#endif
 
 #ifdef __cplusplus
 extern "C" {

@@ -18,7 +18,7 @@
 #include <vector>
 
 #include "error.h"
-#include "format/fake_quantize.h"
+#include "format/array_rounding.h"
 #include "format/format_facts.h"
 #include "format/format_names.h"
 #include "format/format_properties.h"
@@ -26,8 +26,7 @@
 #include "version.h"
 
 struct fakequant_format {
-  fakequant::Format weight;      // the format at weights
-  fakequant::Format activation;  // and with the scales that it has at activations
+  fakequant::ArrayFormat format;
   std::string text;
   fakequant::FormatFacts facts;
   fakequant_facts view;  // of facts, for C
@@ -80,15 +79,7 @@ Format parse_held(std::string_view text) {
                     "another format, or round by the program fakequant",
                     name));
   }
-  auto format = parse_format(text);
-  if (needs_range_file(format)) {
-    throw usage_error(
-        fmt::format("range={} has ranges for the sites of a model, and there is no model here: give the range as a "
-                    "number, as in range=6.5",
-                    to_string(format.range)));
-  }
-  refuse_column_factors(format);
-  return format;
+  return parse_format(text);
 }
 
 const std::vector<std::string>& listed_names() {
@@ -134,33 +125,11 @@ double code_value(const Format& format, std::int64_t code) {
   return decode(format.element, static_cast<std::uint32_t>(code));
 }
 
-// Throws a usage error where the format is not for such values. The rules of a recipe are checked alike.
-void check_use(const Format& format, const fakequant_place& place, std::int64_t rows, std::int64_t columns) {
-  if (rows < 0 || columns < 0 || (columns > 0 && rows > std::numeric_limits<std::int64_t>::max() / 4 / columns)) {
-    throw usage_error(fmt::format("{} rows of {} values are no array: give its shape", rows, columns));
-  }
-  if (place.token_rows < 0 || (place.token_rows > 0 && rows % place.token_rows != 0)) {
-    throw usage_error(
-        fmt::format("{} rows are not tokens of {} rows each: give a number that divides them", rows, place.token_rows));
-  }
-  const bool is_weight = place.token_rows == 0;
-  check_span(format, is_weight ? ScaledAs::weight : ScaledAs::activation);
-  if (columns > 0) check_row(format, columns);
-}
-
-std::int64_t round_rows(const fakequant_format& format, std::span<float> values, std::int64_t columns,
-                        const fakequant_place& place) {
-  const auto key = random_key(format.weight.seed, place.site != nullptr ? place.site : format.weight.name);
-  if (place.token_rows == 0) return round_values(format.weight, values, {.row = columns, .random = {key, 0}});
-  // Without chance, and without a scale of a token, tokens need not be told apart.
-  if (!needs_token_layout(format.activation)) return round_values(format.activation, values, {.row = columns});
-  const auto token = static_cast<std::size_t>(place.token_rows * columns);
-  std::int64_t saturated = 0;
-  for (std::size_t begin = 0, position = place.position; begin < values.size(); begin += token, ++position) {
-    saturated +=
-        round_values(format.activation, values.subspan(begin, token), {.row = columns, .random = {key, position}});
-  }
-  return saturated;
+ArrayPlace place_of(const fakequant_place* place) {
+  if (place == nullptr) return {};
+  ArrayPlace where{.token_rows = place->token_rows, .position = place->position};
+  if (place->site != nullptr) where.site = place->site;
+  return where;
 }
 
 }  // namespace
@@ -191,11 +160,9 @@ const char* fakequant_name(int64_t index) {
 fakequant_format* fakequant_parse(const char* text) {
   return without_exceptions<fakequant_format*>(nullptr, [&] {
     require(text != nullptr, "the text of a format");
-    auto made = std::make_unique<fakequant_format>();
-    made->weight = parse_held(text);
-    made->activation = for_activation(made->weight);
-    made->text = to_string(made->weight);
-    made->facts = facts_of(made->weight);
+    auto made = std::make_unique<fakequant_format>(fakequant_format{ArrayFormat(parse_held(text)), {}, {}, {}});
+    made->text = to_string(made->format.weight);
+    made->facts = facts_of(made->format.weight);
     made->view = view_of(made->facts);
     return made.release();
   });
@@ -215,7 +182,7 @@ const fakequant_facts* fakequant_facts_of(const fakequant_format* format) {
 int64_t fakequant_code_count(const fakequant_format* format) {
   return without_exceptions(std::int64_t{0}, [&] {
     require(format != nullptr, "the format");
-    return code_count(format->weight);
+    return code_count(format->format.weight);
   });
 }
 
@@ -223,12 +190,12 @@ int fakequant_code_values(const fakequant_format* format, int64_t first, int64_t
   return without_exceptions(1, [&] {
     require(format != nullptr, "the format");
     require(values != nullptr || count == 0, "the array of values");
-    const auto codes = code_count(format->weight);
+    const auto codes = code_count(format->format.weight);
     if (first < 0 || count < 0 || first > codes || count > codes - first) {
       throw usage_error(
           fmt::format("{} codes from {} on are not among the {} of {}", count, first, codes, format->text));
     }
-    for (std::int64_t i = 0; i < count; ++i) values[i] = code_value(format->weight, first + i);
+    for (std::int64_t i = 0; i < count; ++i) values[i] = code_value(format->format.weight, first + i);
     return 0;
   });
 }
@@ -236,13 +203,13 @@ int fakequant_code_values(const fakequant_format* format, int64_t first, int64_t
 int fakequant_round(const fakequant_format* format, float* values, int64_t rows, int64_t columns,
                     const fakequant_place* place, int64_t* saturated) {
   return without_exceptions(1, [&] {
-    const fakequant_place where = place != nullptr ? *place : fakequant_place{};
+    const auto where = place_of(place);
     require(format != nullptr, "the format");
-    check_use(format->weight, where, rows, columns);
+    check_array(format->format, rows, columns, where);
     require(values != nullptr || rows * columns == 0, "the array of values");
     std::int64_t count = 0;
     if (rows * columns > 0) {
-      count = round_rows(*format, {values, static_cast<std::size_t>(rows * columns)}, columns, where);
+      count = round_array(format->format, {values, static_cast<std::size_t>(rows * columns)}, columns, where);
     }
     if (saturated != nullptr) *saturated = count;
     return 0;

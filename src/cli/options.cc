@@ -13,6 +13,7 @@
 #include "error.h"
 #include "format/format_properties.h"
 #include "gguf/tensor_type.h"
+#include "measure/prepared_variants.h"
 #include "recipe/recipe_yaml.h"
 #include "report/numbers.h"
 #include "report/printable_text.h"
@@ -130,10 +131,7 @@ void settle_compute(CommonOptions& options, Arithmetic otherwise) {
   if (!options.arithmetic.empty()) {
     compute.arithmetic = about("--arithmetic", [&] { return parse_arithmetic(options.arithmetic); });
   } else {
-    const auto& values = compute.attention.v;
-    const bool is_quantized =
-        !values.empty() && about("type of the cached values", [&] { return is_quantized_cache(values); });
-    compute.arithmetic = names_devices(compute.devices) || is_quantized ? Arithmetic::native : otherwise;
+    compute.arithmetic = suitable_arithmetic(compute, otherwise);
   }
   if (!options.flash_attention.empty()) {
     compute.attention.flash = about("--flash-attn", [&] { return parse_flash_attention(options.flash_attention); });
@@ -235,18 +233,6 @@ RecipeSettings settle_by_recipe(CommonOptions& options, const RuleOptions& rules
   return settings;
 }
 
-AttentionOptions attention_of(const RecipeSettings& settings) {
-  AttentionOptions options;
-  for (const auto& [word, type] :
-       {std::pair{&settings.cache_type_k, &options.k}, {&settings.cache_type_v, &options.v}}) {
-    if (word->empty()) continue;
-    cache_type(*word);
-    *type = *word;
-  }
-  if (!settings.flash_attn.empty()) options.flash = parse_flash_attention(settings.flash_attn);
-  return options;
-}
-
 Recipe all_rules(const std::vector<NamedRecipe>& variants) {
   Recipe all;
   for (const auto& variant : variants) all.insert(all.end(), variant.recipe.begin(), variant.recipe.end());
@@ -271,11 +257,7 @@ ApplySettings settings_of(const StorageOptions& options) {
 }
 
 ApplySettings settings_of(const StorageOptions& options, const ComputeOptions& compute) {
-  auto settings = settings_of(options);
-  if (compute.arithmetic == Arithmetic::f32 && !settings.promote_to && !settings.requantize) {
-    settings.promote_to = plain_float_type("f32");
-  }
-  return settings;
+  return storage_to_compute_with(settings_of(options), compute);
 }
 
 void add_prompt_options(Arguments& arguments, PromptOptions& options, const std::string& default_prompts) {

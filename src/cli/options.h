@@ -82,8 +82,7 @@ void add_storage_options(Arguments& arguments, StorageOptions& options);
 // Throws a usage error when both are given, or --promote names no type.
 ApplySettings settings_of(const StorageOptions& options);
 
-// The same for weights that are computed with: in f32 arithmetic quantized tensors are promoted to F32, unless asked
-// otherwise. Nothing is rounded by that.
+// The same for weights that are computed with, as storage_to_compute_with() has it.
 ApplySettings settings_of(const StorageOptions& options, const ComputeOptions& compute);
 
 // A variant by its name and rules.
@@ -100,9 +99,6 @@ void settle_by_recipes(CommonOptions& options, const std::vector<NamedRecipe>& v
 
 // The same of the file of --recipe alone. Returns what it says beside its rules.
 RecipeSettings settle_by_recipe(CommonOptions& options, const RuleOptions& rules);
-
-// How a variant's attention is computed by itself. Throws a usage error for a word that is invalid.
-AttentionOptions attention_of(const RecipeSettings& settings);
 
 // Says on stderr what each weight rule takes, in a line. Not with -q, and not with --json -. `variant`: named in each
 // line; empty for none. Throws as match_sites does.

@@ -13,6 +13,7 @@
 #include "report/score_figures.h"
 #include "report/sweep_report.h"
 #include "study/study_database.h"
+#include "study/study_subject.h"
 
 namespace fakequant {
 namespace {
@@ -60,18 +61,6 @@ SweepQuestion question_of(const SweepCommandOptions& options) {
   return question;
 }
 
-// That of a study which is continued.
-Arithmetic arithmetic_of(const std::string& path) {
-  std::error_code fault;
-  if (path.empty() || !std::filesystem::exists(path, fault)) return Arithmetic::f32;
-  try {
-    const auto subject = StudyDatabase(path, StudyAccess::read).subject();
-    return subject ? parse_arithmetic(subject->arithmetic) : Arithmetic::f32;
-  } catch (const Error&) {  // what is wrong with it is said where it is written to
-    return Arithmetic::f32;
-  }
-}
-
 void check_prediction(const SweepRequest& request) {
   if (!request.predicts) {
     if (request.budget > 0) throw usage_error("--budget limits the cost of --predict: add --predict");
@@ -90,7 +79,7 @@ void check_prediction(const SweepRequest& request) {
 void run_sweep(SweepCommandOptions& options) {
   auto& request = options.request;
   request.question = question_of(options);
-  settle_compute(options, arithmetic_of(request.study));
+  settle_compute(options, arithmetic_to_continue(request.study));
   options.conditions.parse();
   parse_shard(options.shard, request);
   request.precision = parse_precision(options.precision);

@@ -47,6 +47,18 @@ std::string to_string(FlashAttention flash) {
   return {};
 }
 
+AttentionOptions attention_of(const RecipeSettings& settings) {
+  AttentionOptions options;
+  for (const auto& [word, type] :
+       {std::pair{&settings.cache_type_k, &options.k}, {&settings.cache_type_v, &options.v}}) {
+    if (word->empty()) continue;
+    cache_type(*word);
+    *type = *word;
+  }
+  if (!settings.flash_attn.empty()) options.flash = parse_flash_attention(settings.flash_attn);
+  return options;
+}
+
 AttentionOptions settled(AttentionOptions options, Arithmetic arithmetic) {
   const std::string own = arithmetic == Arithmetic::f32 ? "f32" : "f16";
   if (options.k.empty()) options.k = own;

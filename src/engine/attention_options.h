@@ -5,24 +5,13 @@
 // thing beside simulated ones.
 #pragma once
 
+#include <fakequant/compute.hpp>
 #include <string>
 
 #include "engine/arithmetic.h"
+#include "recipe/recipe_settings.h"
 
 namespace fakequant {
-
-enum class FlashAttention {
-  automatic,  // where the cache needs it; in native arithmetic where llama.cpp takes it
-  on,
-  off,
-};
-
-struct AttentionOptions {
-  std::string k, v;  // llama.cpp's names; empty: the arithmetic's own
-  FlashAttention flash = FlashAttention::automatic;
-
-  bool operator==(const AttentionOptions&) const = default;
-};
 
 // "auto", "on", "off". Throws a usage error for any other word.
 FlashAttention parse_flash_attention(const std::string& word);
@@ -34,6 +23,9 @@ AttentionOptions settled(AttentionOptions options, Arithmetic arithmetic);
 
 // `own` where it says something, otherwise `common`.
 AttentionOptions settled(const AttentionOptions& own, AttentionOptions common);
+
+// How a variant's attention is computed by itself, as its recipe says. Throws a usage error for a word that is invalid.
+AttentionOptions attention_of(const RecipeSettings& settings);
 
 // ggml's number of the type that the name means. Throws a usage error that lists the names for any other word.
 int cache_type(const std::string& name);

@@ -1,5 +1,6 @@
 #include "engine/backend.h"
 
+#include <dlfcn.h>
 #include <fmt/format.h>
 #include <llama.h>
 
@@ -15,8 +16,8 @@
 namespace fakequant {
 namespace {
 
-std::mutex log_mutex;
-std::string first_error;
+// llama.cpp logs on the thread that called it, and several may do so at once.
+thread_local std::string first_error;
 
 std::string one_line(std::string_view text) {
   std::string line;
@@ -26,13 +27,13 @@ std::string one_line(std::string_view text) {
 
 void keep_error(ggml_log_level level, const char* text, void*) {
   if (level != GGML_LOG_LEVEL_ERROR) return;
-  const std::lock_guard lock(log_mutex);
   // The first one says what is wrong; the ones after it, what failed in consequence.
   if (first_error.empty()) first_error = one_line(text);
 }
 
 void keep_log(ggml_log_level level, const char* text, void* log) {
   keep_error(level, text, nullptr);
+  static std::mutex log_mutex;
   const std::lock_guard lock(log_mutex);
   *static_cast<std::string*>(log) += text;
 }
@@ -47,17 +48,13 @@ void report_abort(const char* message) {
 }
 
 // The folder of ggml's back ends; empty where ggml finds them itself. Tests name one with a single level of
-// instructions.
+// instructions. Those that were fetched, or installed with the program, are in a folder beside the library of ggml.
 std::string backend_folder() {
   if (const char* chosen = std::getenv("FAKEQUANT_BACKENDS")) return chosen;
-  const std::filesystem::path beside_program = FAKEQUANT_INSTALLED_BACKENDS;
-  if (!beside_program.empty()) {
-    std::error_code ignored;
-    const auto program = std::filesystem::read_symlink("/proc/self/exe", ignored);
-    const auto installed = program.parent_path() / beside_program;
-    if (!program.empty() && std::filesystem::is_directory(installed, ignored)) return installed.string();
-  }
-  return FAKEQUANT_BACKEND_DIR;
+  const std::filesystem::path beside_ggml = FAKEQUANT_BACKENDS_BESIDE_GGML;
+  Dl_info ggml{};
+  if (beside_ggml.empty() || dladdr(reinterpret_cast<const void*>(&ggml_backend_load_all), &ggml) == 0) return {};
+  return (std::filesystem::path(ggml.dli_fname).parent_path() / beside_ggml).string();
 }
 
 void load_backends() {
@@ -94,15 +91,9 @@ void set_engine_abort_handler(AbortHandler handler) {
 
 std::string engine_version() { return fmt::format("llama {}, ggml {}", llama_version(), ggml_version()); }
 
-std::string engine_error() {
-  const std::lock_guard lock(log_mutex);
-  return first_error;
-}
+std::string engine_error() { return first_error; }
 
-void clear_engine_error() {
-  const std::lock_guard lock(log_mutex);
-  first_error.clear();
-}
+void clear_engine_error() { first_error.clear(); }
 
 std::string engine_log_of(const std::function<void()>& work) {
   std::string log;

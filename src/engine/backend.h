@@ -21,7 +21,8 @@ void set_engine_abort_handler(AbortHandler handler);
 // The versions of the libraries: "llama 0.7.0, ggml 0.27.0".
 std::string engine_version();
 
-// The first error that llama.cpp logged since clear_engine_error(), as one line; empty when there was none.
+// The first error that llama.cpp logged on this thread since clear_engine_error(), as one line; empty when there was
+// none.
 std::string engine_error();
 void clear_engine_error();
 

@@ -15,4 +15,8 @@ struct ComputeOptions {
   AttentionOptions attention;
 };
 
+// The arithmetic where none is asked for: `otherwise`, or native for what only that computes: layers on devices,
+// quantized values in the cache. Throws a usage error for a type of the cache that is unknown.
+Arithmetic suitable_arithmetic(const ComputeOptions& compute, Arithmetic otherwise);
+
 }  // namespace fakequant

@@ -5,24 +5,13 @@
 // so that llama.cpp finds the error; otherwise the signal ends the program.
 #pragma once
 
-#include <optional>
+#include <fakequant/compute.hpp>
 #include <string>
 #include <vector>
 
 struct ggml_backend_device;
 
 namespace fakequant {
-
-inline constexpr int kAllLayers = -1;
-
-// As in llama.cpp's tools. By default everything is on the processor.
-struct DeviceOptions {
-  std::vector<std::string> rpc_servers;  // "HOST:PORT" each
-  std::vector<std::string> devices;      // ggml's names; empty: those of the RPC servers; "none" alone: no device
-  // Layers that the devices hold, counted from the last; by default all where there are devices. Where neither servers
-  // nor devices are named, more than 0 means every accelerator of this machine.
-  std::optional<int> gpu_layers;
-};
 
 // Whether the options put layers on devices.
 bool names_devices(const DeviceOptions& options);

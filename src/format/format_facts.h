@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <fakequant/format.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -9,20 +10,6 @@
 #include "format/format.h"
 
 namespace fakequant {
-
-struct FormatFacts {
-  std::string name;
-  double bits = 0;    // of a value, with its share of a block's scale; a row's or tensor's scale is not counted
-  std::string codes;  // the layout of a value: "1 sign, 4 exponent, 3 mantissa", "-127 .. 127"
-  std::optional<double> largest;  // in units of the scale, if there is one
-  std::optional<double> smallest_normal;
-  std::optional<double> smallest_subnormal;
-  std::optional<std::int64_t> steps;  // from 1 to 2; no value for whole numbers
-  std::string specials;               // infinity, NaN, -0: those with codes
-  std::string scale;                  // the values that share it, and its type; empty if there is no scale
-  std::string rotation;               // the matrix that rows are multiplied by; empty if there is none
-  std::string source;                 // the specification
-};
 
 FormatFacts facts_of(const Format& format);
 

@@ -4,6 +4,7 @@
 // chunk is evaluated by the baseline and then by each variant, and their logits compared at once.
 #pragma once
 
+#include <fakequant/eval.hpp>
 #include <functional>
 #include <string>
 #include <vector>
@@ -14,14 +15,6 @@
 #include "measure/variant.h"
 
 namespace fakequant {
-
-// How far it has come.
-struct EvalProgress {
-  double done = 0;               // 0..1
-  int chunks = 0;                // that have been measured
-  double baseline_ppl = 0;       // over these
-  std::vector<double> variants;  // their perplexities
-};
 
 struct EvalOptions {
   int ctx_size = 0;  // 0: min(512, what the model was trained for)

@@ -1,5 +1,6 @@
 #include "measure/prepared_variants.h"
 
+#include "gguf/tensor_type.h"
 #include "measure/weights_in_place.h"
 #include "weights/weight_bits.h"
 
@@ -8,6 +9,13 @@ namespace fakequant {
 RoundedWeights suitable_for(const ComputeOptions& compute) {
   if (names_devices(compute.devices)) return RoundedWeights::copied;
   return compute.arithmetic == Arithmetic::f32 ? RoundedWeights::streamed : RoundedWeights::resident;
+}
+
+ApplySettings storage_to_compute_with(ApplySettings asked, const ComputeOptions& compute) {
+  if (compute.arithmetic == Arithmetic::f32 && !asked.promote_to && !asked.requantize) {
+    asked.promote_to = plain_float_type("f32");
+  }
+  return asked;
 }
 
 void PreparedVariants::add_model(const std::string& name, const GgufModel& model) {

@@ -27,6 +27,10 @@ enum class RoundedWeights {
 // What suits models that are computed so.
 RoundedWeights suitable_for(const ComputeOptions& compute);
 
+// How weights are stored that are computed with: in f32 arithmetic quantized tensors are promoted to F32, unless asked
+// otherwise. Nothing is rounded by that.
+ApplySettings storage_to_compute_with(ApplySettings asked, const ComputeOptions& compute);
+
 // How a variant's attention is computed, where it is not as the baseline's.
 struct OwnAttention {
   AttentionOptions options = {};

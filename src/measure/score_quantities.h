@@ -9,18 +9,13 @@
 
 #include <array>
 #include <cstdint>
+#include <fakequant/figures.hpp>
 #include <limits>
 #include <string_view>
 
 #include "measure/token_score.h"
 
 namespace fakequant {
-
-// A mean and its standard error.
-struct Estimate {
-  double value = 0;
-  double error = 0;
-};
 
 // The sums of a quantity and of its square over some predictions.
 struct Moments {
@@ -30,12 +25,6 @@ struct Moments {
   void add(const Moments& other);
   // The mean of `count` values and its standard error.
   Estimate mean(std::int64_t count) const;
-};
-
-// Quantiles over predictions: p01 is that of 0.1 %, p999 that of 99.9 %.
-struct Quantiles {
-  double min = 0, p01 = 0, p1 = 0, p5 = 0, p10 = 0, p25 = 0, median = 0, p75 = 0, p90 = 0, p95 = 0, p99 = 0, p999 = 0,
-         max = 0;
 };
 
 // Sums over the predictions of one or more chunks. nll is -log p of the actual next token, in nats; delta_p is the
@@ -49,24 +38,6 @@ struct ScoreSums {
 
   void add(const TokenScore& score);
   void add(const ScoreSums& other);
-};
-
-// What the sums say of a variant's predictions. NaN where a figure is unknown.
-struct DivergenceFigures {
-  Estimate ppl;
-  Estimate ppl_ratio;       // variant / baseline
-  Estimate log_ppl_ratio;   // the ratio's natural logarithm
-  Estimate ppl_difference;  // variant - baseline
-  double correlation = 0;   // of the two models' log-probabilities; NaN where one is constant
-  Estimate kld;             // mean KL(baseline || variant), nats
-  Quantiles kld_at;
-  Estimate reverse_kld;  // mean KL(variant || baseline), nats
-  Quantiles reverse_kld_at;
-  Estimate delta_p;  // mean change of the probability of the actual next token
-  Quantiles delta_p_at;
-  Estimate delta_p_rms;
-  Estimate top1_agreement;                     // fraction of predictions with the same most likely token
-  double top5_overlap = 0, top10_overlap = 0;  // mean fraction of the most likely tokens that both list
 };
 
 // How a figure is written for people: as a number, as the ratio to 1, or as a percentage.

@@ -103,6 +103,10 @@ std::vector<std::unique_ptr<Context>> LoadedModels::open_shared(const std::vecto
   return contexts;
 }
 
+void LoadedModels::free_variants() {
+  std::erase_if(models_, [&](const auto& entry) { return entry.second.get() != baseline_; });
+}
+
 bool LoadedModels::is_baseline(const Variant& variant) {
   return variant.taps.empty() && !variant.weights && variant.attention == AttentionOptions{} &&
          &model_of(variant) == baseline_;

@@ -52,6 +52,9 @@ class LoadedModels {
   std::vector<std::unique_ptr<Context>> open_shared(const std::vector<Variant>& variants, const ContextOptions& options,
                                                     int copies);
 
+  // Frees the models of variants. No context on them may be left.
+  void free_variants();
+
   // Loads a variant's model. Throws an Error when its vocabulary is not the baseline's.
   const Model& model_of(const Variant& variant);
 

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <filesystem>
+
 #include "engine/environment.h"
 #include "gguf/model_hash.h"
 
@@ -26,6 +28,17 @@ StudySubject study_subject(const GgufModel& model, const std::vector<Text>& text
     subject.backends += " with " + cache;
   for (const auto& text : texts) subject.texts.push_back({text.name, sha256_of_text(text)});
   return subject;
+}
+
+Arithmetic arithmetic_to_continue(const std::string& study) {
+  std::error_code fault;
+  if (study.empty() || !std::filesystem::exists(study, fault)) return Arithmetic::f32;
+  try {
+    const auto subject = StudyDatabase(study, StudyAccess::read).subject();
+    return subject ? parse_arithmetic(subject->arithmetic) : Arithmetic::f32;
+  } catch (const Error&) {  // what is wrong with it is said where it is written to
+    return Arithmetic::f32;
+  }
 }
 
 }  // namespace fakequant

@@ -21,4 +21,7 @@ struct StudyShape {
 StudySubject study_subject(const GgufModel& model, const std::vector<Text>& texts, const ComputeOptions& compute,
                            const StudyShape& shape);
 
+// The arithmetic of a sweep for which none is asked: that of the study which it continues, or f32.
+Arithmetic arithmetic_to_continue(const std::string& study);
+
 }  // namespace fakequant

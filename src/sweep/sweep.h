@@ -6,6 +6,7 @@
 // for each block. Only one copy exists at a time, so memory does not grow with the number of variants.
 #pragma once
 
+#include <fakequant/sweep.hpp>
 #include <functional>
 #include <string>
 #include <vector>
@@ -17,12 +18,6 @@
 #include "weights/apply.h"
 
 namespace fakequant {
-
-struct SweepProgress {
-  double done = 0;            // 0..1
-  std::string variant;        // being measured
-  std::int64_t measured = 0;  // chunks of variants, in this run
-};
 
 struct SweepRequest {
   std::string model;  // a GGUF file

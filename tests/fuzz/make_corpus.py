@@ -174,9 +174,38 @@ def safetensors_files():
     yield "bytes_left_over", one(data_offsets=[0, 63])
 
 
+def c_calls():
+    """The text of a format, a line; then columns, rows of a token, and a position, a byte each; then float32 values."""
+    floats = struct.pack("<16f", *(x / 7 for x in range(-8, 8)))
+
+    def call(format_text, columns=16, token_rows=0, position=0, values=floats):
+        return format_text.encode() + b"\n" + bytes((columns, token_rows, position)) + values
+
+    for format_text in ("bf16", "e4m3,round=stochastic,seed=5", "int4,per=block,block=8,mode=asym", "int8,range=percentile:99.9",
+                        "int3,range=mse", "mxfp4,scale=ceil", "nvfp4,rotate=hadamard:4", "e2m1,tile=2x2,scale=f32", "nf4,per=block,block=4",
+                        "mantissa7,round=zero", "int4,codes=full,rotate=random:7"):
+        yield "sound_" + "".join(c if c.isalnum() else "_" for c in format_text), call(format_text)
+    yield "tokens", call("int8", columns=4, token_rows=2, position=9)
+    yield "no_values", call("int8", values=b"")
+    yield "no_columns", call("int8", columns=0)
+    yield "not_finite", call("nvfp4", columns=8, values=FLOATS)
+    yield "per_token_of_a_weight", call("int8,per=token")
+    yield "tiles_of_tokens", call("e4m3,tile=4x4", token_rows=1)
+    yield "rotation_does_not_divide", call("int4,rotate=hadamard:16", columns=3)
+    yield "rows_are_no_tokens", call("int8", columns=4, token_rows=3)
+    yield "unknown_name", call("e4m")
+    yield "unknown_option", call("int4,size=3")
+    yield "type_of_ggml", call("q4_k")
+    yield "range_of_a_file", call("e4m3,range=static:ranges.json")
+    yield "option_twice", call("int4,mode=sym,mode=asym")
+    yield "number_too_large", call("int4,per=block,block=99999999999999999999")
+    yield "quote_left_open", call("int4,range='percentile:99")
+    yield "empty", b""
+
+
 def main():
     root = sys.argv[1] if len(sys.argv) > 1 else os.path.join(os.path.dirname(__file__), "corpus")
-    for kind, files in (("gguf", gguf_files()), ("safetensors", safetensors_files())):
+    for kind, files in (("gguf", gguf_files()), ("safetensors", safetensors_files()), ("capi", c_calls())):
         folder = os.path.join(root, kind)
         os.makedirs(folder, exist_ok=True)
         for name, content in files:
