@@ -17,7 +17,7 @@ void check_budget(const char* what, const std::optional<double>& value) {
 
 fakequant::KeptFormat kept_format(const KeptFormat& kept) {
   fakequant::KeptFormat parsed{parse_site_pattern(kept.site), std::nullopt};
-  if (!kept.format.empty()) parsed.format = parse_format(kept.format);
+  if (!kept.format.empty()) parsed.format = parse_rule_format(kept.format);
   return parsed;
 }
 

@@ -19,7 +19,7 @@ SweepQuestion question_of(const SweepOptions& options) {
   std::vector<SitePattern> exceptions;
   for (const auto& site : options.exceptions) exceptions.push_back(parse_site_pattern(site));
   add_exceptions(question.sites, exceptions);
-  for (const auto& format : options.formats) question.formats.push_back(parse_format(format));
+  for (const auto& format : options.formats) question.formats.push_back(parse_rule_format(format));
   question.by_layer = options.by_layer;
   return question;
 }
