@@ -1,0 +1,50 @@
+"""The sums of matrix products in narrow floats."""
+
+from .chart import dots
+from .figures import ratio
+from .measurement import evaluation
+from .page import SMOLLM, Page, figure_table, in_code
+from .text import block, claim, times
+
+
+def products(accumulator, *others):
+    return (*others, f"a:out(matrices)=mantissa23,acc={accumulator}")
+
+
+FP8 = ("w:matrices=e4m3,per=row", "a:in(matrices)=e4m3,per=token")
+VARIANTS = {
+    "e8m13-32": products("e8m13,every=32"),
+    "e8m13-128": products("e8m13,every=128"),
+    "e8m13-1": products("e8m13"),
+    "e8m10-1": products("e8m10"),
+    "e5m10-1": products("e5m10"),
+    "e5m10-32": products("e5m10,every=32"),
+    "e8m7-32": products("e8m7,every=32"),
+    "fp8": FP8,
+    "fp8-e8m13-32": products("e8m13,every=32", *FP8),
+}
+
+
+def steps(size):
+    return [evaluation("accumulators", "model.gguf", VARIANTS, "-c", "256", "--chunks", "1")] if size.is_whole else []
+
+
+def page(results):
+    made = Page("Accumulators: sums in narrow floats")
+    models = results.with_step("accumulators")
+    figures = {model: results.evaluation(model, "accumulators") for model, _ in models}
+    made.add("A matrix product adds hundreds of numbers. `acc=eXmY` keeps the running sum in a float of X exponent and Y mantissa bits, rounded "
+             "to nearest after every `every=` products (1 if it is not said) ([activations.md](../activations.md#accumulators)). "
+             "Hardware that cuts off instead of rounding loses more. All products of the layers; the rows of this model have 576 and "
+             "1536 values, and longer rows lose more.")
+    if SMOLLM in figures:
+        findings(made, figures[SMOLLM])
+    rows = [(name, [figures[model][name].interval if name in figures[model] else None for model, _ in models]) for name in VARIANTS]
+    made.chart("accumulators.svg", "The divergence of each accumulator",
+               dots("Sums of products in narrow floats", "KL divergence, nats, with its 95 % interval", [title for _, title in models], rows))
+    for model, title in models:
+        made.add(f"## {title}", figure_table("rules", [(", ".join(map(in_code, VARIANTS[name])), figures[model][name])
+                                                         for name in VARIANTS if name in figures[model]]))
+    made.add("## Commands", block(
+        "fakequant eval model.gguf -f prose.txt -f code.txt -c 256 --chunks 1 --rule 'a:out(matrices)=mantissa23,acc=e8m13,every=32'"))
+    return made

@@ -1,0 +1,137 @@
+"""Activations by site, tokens and scale; and deployments, which round weights and activations."""
+
+from .chart import curves, dots
+from .figures import ratio
+from .measurement import CALIBRATION, Step, evaluation, sweep
+from .page import SMOLLM, Page, figure_table, in_code
+from .text import block, claim, plain_nats, short, times
+
+SITES = ("a:attn_input", "a:attn_output_input", "a:ffn_input", "a:ffn_down_input", "a:in(matrices)")
+STATIC = "range=static:ranges.json"
+FORMATS = ("int8", f"int8,{STATIC}", "e4m3", "e4m3,per=token", "mxfp8", "int4", "int4,per=block", "nvfp4")
+FEW_SITES = ("a:ffn_down_input", "a:in(matrices)")
+FEW_FORMATS = ("int8", f"int8,{STATIC}", "e4m3,per=token", "nvfp4")
+TOKEN_SITES = ("a:in(matrices)@tokens:0", "a:in(matrices)@tokens:1-")
+TOKEN_FORMATS = ("int8", f"int8,{STATIC}", "int4")
+
+
+def steps(size):
+    options = ("-c", "256", "--chunks", size.few_chunks)
+    recipes = dict(RECIPES if size.is_whole else [(name, RECIPES[name]) for name in FEW_RECIPES])
+    return [Step("outliers", (("calibrate", "original.gguf", "-f", CALIBRATION, "--chunks", "4", "-o", "outliers.json"),), "outliers.json"),
+            sweep("activations", "original.gguf", SITES if size.is_whole else FEW_SITES, FORMATS if size.is_whole else FEW_FORMATS, *options,
+                  needs=("calibrate",), also=[(TOKEN_SITES, TOKEN_FORMATS if size.is_whole else TOKEN_FORMATS[:2], options)]),
+            evaluation("recipes", "original.gguf", recipes, *options, needs=("calibrate",))]
+
+
+def recipe(weights, inputs):
+    return (f"w:matrices={weights}", f"a:in(matrices)={inputs}")
+
+
+# Those that come with the program, by the names that they have there, and some of our own.
+RECIPES = {
+    "vllm-w8a8-int8": "@vllm/w8a8-int8",
+    "vllm-fp8-dynamic": "@vllm/fp8-dynamic",
+    "vllm-w4a16-g128": "@vllm/w4a16-g128",
+    "modelopt-int8": "@modelopt/int8",
+    "modelopt-fp8": "@modelopt/fp8",
+    "modelopt-mxfp8": "@modelopt/mxfp8",
+    "modelopt-mxfp4": "@modelopt/mxfp4",
+    "deepseek-v3-fp8": "@deepseek/v3-fp8",
+    "transformer-engine-nvfp4": "@transformer-engine/nvfp4",
+    "smoothquant-w8a8": "@smoothquant/w8a8",
+    "gptq-w4a16-g128": "@gptq/w4a16-g128",
+    "quarot-w4a4": "@quarot/w4a4",
+    "quarot-nvfp4": "@quarot/nvfp4",
+    "llama.cpp-kernels-q8_0": "@llama.cpp/kernels-q8_0",
+    "w8a8-static-per-tensor": recipe("int8,per=tensor", f"int8,{STATIC}"),
+    "w4a8": recipe("int4,per=block,scale=f16", "int8"),
+    "w4a4": recipe("int4", "int4"),
+    "w4a4-blocks": recipe("int4,per=block,scale=f16", "int4,per=block,scale=f16"),
+}
+FEW_RECIPES = ("vllm-w8a8-int8", "vllm-fp8-dynamic", "modelopt-int8", "modelopt-fp8", "transformer-engine-nvfp4", "quarot-nvfp4", "quarot-w4a4",
+               "w4a4")
+
+
+ROLES = {"a:attn_input": "attention's input", "a:attn_output_input": "input of attention's output matrix", "a:ffn_input": "FFN's input",
+         "a:ffn_down_input": "input of FFN's down matrix", "a:in(matrices)": "all of them"}
+
+
+def page(results):
+    made = Page("Activations: by site, by token, and whole deployments")
+    models = results.with_step("activations")
+    studies = {model: {(site, form): figure for (site, _, form), figure in results.study(model, "activations").items()} for model, _ in models}
+    recipes = {model: results.evaluation(model, "recipes") for model, _ in models}
+    made.add("The inputs of the layers' matrix products are rounded, by where they are. Integers and `per=token` have a scale for each token, "
+             "`per=block` for each 32 values, `range=static` one that was recorded on another text. Weights stay as they are in the first part; "
+             "in the second both are rounded, as deployments do it.")
+    if SMOLLM in studies:
+        findings(made, results, studies, recipes)
+    made.add("## Where the outliers are")
+    for model, title in models:
+        made.chart(f"outliers-{model}.svg", f"Largest against typical values by layer, {title}", outlier_chart(results.json(model, "outliers.json"), title))
+    made.add("## By site and format")
+    for model, title in models:
+        figures = studies[model]
+        made.chart(f"activations-{model}.svg", f"The divergence by site and format, {title}", site_chart(figures, title))
+        rows = [(in_code(f"{site}={shown(form)}"), figures[site, form]) for site in SITES for form in FORMATS if (site, form) in figures]
+        made.add(f"### {title}", figure_table("rule", rows))
+    made.add("## The first token and all others",
+             "`@tokens:0` rounds the inputs of the first token of each chunk only, `@tokens:1-` those of all others.")
+    for model, title in models:
+        rows = [(in_code(f"{site}={shown(form)}"), studies[model][site, form]) for form in TOKEN_FORMATS for site in TOKEN_SITES
+                if (site, form) in studies[model]]
+        made.add(f"### {title}", figure_table("rule", rows))
+    made.add("## Deployments", "Weights and inputs of all matrices of the layers. Names with @ are those of `fakequant recipes`.")
+    made.chart("deployments.svg", "The divergence of each deployment", deployment_chart(models, recipes))
+    for model, title in models:
+        rows = sorted(((described(name), figure) for name, figure in recipes[model].items()), key=lambda row: row[1].kld)
+        made.add(f"### {title}", figure_table("recipe", rows))
+    made.add("## Commands", block(
+        "fakequant calibrate original.gguf -f calibration.txt --chunks 12 -o ranges.json --channels channels.gguf --hessian hessian.bin \\\n"
+        "    --rule 'a:in(*)=int8' --rule a:k_cache=e4m3 --rule a:v_cache=e4m3\n"
+        "fakequant sweep original.gguf -f prose.txt -f code.txt -c 256 --chunks 4 --site a:ffn_down_input --site 'a:in(matrices)@tokens:1-' \\\n"
+        "    --format int8 --format int8,range=static:ranges.json --format nvfp4 -o activations.db\n"
+        "fakequant eval original.gguf -f prose.txt -f code.txt -c 256 --chunks 4 --variant w8a8=@vllm/w8a8-int8 --variant w4a4=@quarot/w4a4\n"
+        "fakequant report activations.db -o activations.html"))
+    return made
+
+
+def shown(form):
+    return form.replace(":ranges.json", "")
+
+
+def described(name):
+    """A recipe in a table: its name in the program, or its rules."""
+    rules = RECIPES[name]
+    return in_code(rules) if isinstance(rules, str) else ", ".join(in_code(rule.replace(":ranges.json", "").replace(",hessian=hessian.bin", ""))
+                                                                    for rule in rules)
+
+
+def site_chart(figures, title):
+    rows = []
+    for site in SITES:
+        rows.append((ROLES[site], []))
+        rows += [(shown(form), [figures[site, form].interval]) for form in FORMATS if (site, form) in figures]
+    return dots(f"Inputs of products rounded: {title}", "KL divergence, nats, with its 95 % interval", [title], rows)
+
+
+def deployment_chart(models, recipes):
+    names = sorted((name for name in RECIPES if any(name in recipes[model] for model, _ in models)),
+                   key=lambda name: next(recipes[model][name].kld for model, _ in models if name in recipes[model]))
+    rows = [(name, [recipes[model][name].interval if name in recipes[model] else None for model, _ in models]) for name in names]
+    return dots("Deployments: weights, inputs and caches", "KL divergence, nats, with its 95 % interval", [title for _, title in models], rows)
+
+
+def peaks(ranges):
+    """{node: [(layer, largest magnitude, median magnitude)]} of the inputs of products in the layers."""
+    found = {}
+    for site in ranges["sites"]:
+        if site["layer"] is not None:
+            found.setdefault(site["site"].rsplit("-", 1)[0], []).append((site["layer"], site["absmax"], site["percentiles"]["50"]))
+    return {node: sorted(of) for node, of in found.items()}
+
+
+def outlier_chart(ranges, title):
+    return curves(f"The largest value, in medians of the magnitudes: {title}", "layer", "largest / median magnitude",
+                  [(node, [(layer, *[largest / middle] * 3) for layer, largest, middle in of]) for node, of in peaks(ranges).items()])
