@@ -4,7 +4,7 @@ from .chart import dots
 from .figures import ratio
 from .measurement import evaluation
 from .page import SMOLLM, Page, figure_table, in_code
-from .text import block, claim, times
+from .text import block, claim, nats, times
 
 
 def products(accumulator, *others):
@@ -26,25 +26,80 @@ VARIANTS = {
 
 
 def steps(size):
-    return [evaluation("accumulators", "model.gguf", VARIANTS, "-c", "256", "--chunks", "1")] if size.is_whole else []
+    return (
+        [evaluation("accumulators", "model.gguf", VARIANTS, "-c", "256", "--chunks", size.few_chunks)]
+        if size.is_whole
+        else []
+    )
 
 
 def page(results):
     made = Page("Accumulators: sums in narrow floats")
     models = results.with_step("accumulators")
     figures = {model: results.evaluation(model, "accumulators") for model, _ in models}
-    made.add("A matrix product adds hundreds of numbers. `acc=eXmY` keeps the running sum in a float of X exponent and Y mantissa bits, rounded "
-             "to nearest after every `every=` products (1 if it is not said) ([activations.md](../activations.md#accumulators)). "
-             "Hardware that cuts off instead of rounding loses more. All products of the layers; the rows of this model have 576 and "
-             "1536 values, and longer rows lose more.")
+    made.add(
+        "A matrix product adds hundreds of numbers. `acc=eXmY` keeps the running sum in a float of X exponent and Y"
+        " mantissa bits, rounded to nearest after every `every=` products (1 if it is not said)"
+        " ([activations.md](../activations.md#accumulators)). Hardware that cuts off instead of rounding loses more."
+        " All products of the layers; the rows of this model have 576 and 1536 values, and longer rows lose more."
+    )
     if SMOLLM in figures:
         findings(made, figures[SMOLLM])
-    rows = [(name, [figures[model][name].interval if name in figures[model] else None for model, _ in models]) for name in VARIANTS]
-    made.chart("accumulators.svg", "The divergence of each accumulator",
-               dots("Sums of products in narrow floats", "KL divergence, nats, with its 95 % interval", [title for _, title in models], rows))
+    rows = [
+        (name, [figures[model][name].interval if name in figures[model] else None for model, _ in models])
+        for name in VARIANTS
+    ]
+    made.chart(
+        "accumulators.svg",
+        "The divergence of each accumulator",
+        dots(
+            "Sums of products in narrow floats",
+            "KL divergence, nats, with its 95 % interval",
+            [title for _, title in models],
+            rows,
+        ),
+    )
     for model, title in models:
-        made.add(f"## {title}", figure_table("rules", [(", ".join(map(in_code, VARIANTS[name])), figures[model][name])
-                                                         for name in VARIANTS if name in figures[model]]))
-    made.add("## Commands", block(
-        "fakequant eval model.gguf -f prose.txt -f code.txt -c 256 --chunks 1 --rule 'a:out(matrices)=mantissa23,acc=e8m13,every=32'"))
+        made.add(
+            f"## {title}",
+            figure_table(
+                "rules",
+                [
+                    (", ".join(map(in_code, VARIANTS[name])), figures[model][name])
+                    for name in VARIANTS
+                    if name in figures[model]
+                ],
+            ),
+        )
+    made.add(
+        "## Commands",
+        block(
+            "fakequant eval model.gguf -f prose.txt -f code.txt -c 256 --chunks 2 --rule"
+            " 'a:out(matrices)=mantissa23,acc=e8m13,every=32'"
+        ),
+    )
     return made
+
+
+def findings(made, of):
+    together, often = ratio(of["fp8-e8m13-32"], of["fp8"]), ratio(of["e8m13-1"], of["e8m13-32"])
+    exponent, bf16 = ratio(of["e5m10-1"], of["e8m10-1"]), ratio(of["e8m7-32"], of["e8m13-32"])
+    made.findings(
+        claim(
+            together[0] < 1.5,
+            "Sums of 14 bits, as Hopper's FP8 tensor cores keep them (`e8m13,every=32`), cost SmolLM2"
+            f" {nats(of['e8m13-32'])} nats by themselves. FP8 costs {nats(of['fp8'])}, and with such sums"
+            f" {times(together)} times as much.",
+        ),
+        claim(
+            often[1] > 1,
+            f"Rounding the sum after every product instead of every 32 costs {times(often)} times as much.",
+        ),
+        f"An FP16 sum after every product (`e5m10`) costs {nats(of['e5m10-1'])} nats, {times(exponent)} times what the"
+        " same mantissa with float32's exponents does.",
+        claim(
+            bf16[1] > 10,
+            f"A BF16 sum, rounded every 32 products, costs {nats(of['e8m7-32'])} nats, {times(bf16)} times as much as"
+            " 14 bits.",
+        ),
+    )

@@ -4,7 +4,7 @@ from .chart import curves, dots
 from .figures import ratio
 from .measurement import CALIBRATION, Step, evaluation, sweep
 from .page import SMOLLM, Page, figure_table, in_code
-from .text import block, claim, plain_nats, short, times
+from .text import block, claim, nats, percent, short, times
 
 SITES = ("a:attn_input", "a:attn_output_input", "a:ffn_input", "a:ffn_down_input", "a:in(matrices)")
 STATIC = "range=static:ranges.json"
@@ -18,10 +18,23 @@ TOKEN_FORMATS = ("int8", f"int8,{STATIC}", "int4")
 def steps(size):
     options = ("-c", "256", "--chunks", size.few_chunks)
     recipes = dict(RECIPES if size.is_whole else [(name, RECIPES[name]) for name in FEW_RECIPES])
-    return [Step("outliers", (("calibrate", "original.gguf", "-f", CALIBRATION, "--chunks", "4", "-o", "outliers.json"),), "outliers.json"),
-            sweep("activations", "original.gguf", SITES if size.is_whole else FEW_SITES, FORMATS if size.is_whole else FEW_FORMATS, *options,
-                  needs=("calibrate",), also=[(TOKEN_SITES, TOKEN_FORMATS if size.is_whole else TOKEN_FORMATS[:2], options)]),
-            evaluation("recipes", "original.gguf", recipes, *options, needs=("calibrate",))]
+    return [
+        Step(
+            "outliers",
+            (("calibrate", "original.gguf", "-f", CALIBRATION, "--chunks", "4", "-o", "outliers.json"),),
+            "outliers.json",
+        ),
+        sweep(
+            "activations",
+            "original.gguf",
+            SITES if size.is_whole else FEW_SITES,
+            FORMATS if size.is_whole else FEW_FORMATS,
+            *options,
+            needs=("calibrate",),
+            also=[(TOKEN_SITES, TOKEN_FORMATS if size.is_whole else TOKEN_FORMATS[:2], options)],
+        ),
+        evaluation("recipes", "original.gguf", recipes, *options, needs=("calibrate",)),
+    ]
 
 
 def recipe(weights, inputs):
@@ -49,51 +62,96 @@ RECIPES = {
     "w4a4": recipe("int4", "int4"),
     "w4a4-blocks": recipe("int4,per=block,scale=f16", "int4,per=block,scale=f16"),
 }
-FEW_RECIPES = ("vllm-w8a8-int8", "vllm-fp8-dynamic", "modelopt-int8", "modelopt-fp8", "transformer-engine-nvfp4", "quarot-nvfp4", "quarot-w4a4",
-               "w4a4")
+FEW_RECIPES = (
+    "vllm-w8a8-int8",
+    "vllm-fp8-dynamic",
+    "modelopt-int8",
+    "modelopt-fp8",
+    "transformer-engine-nvfp4",
+    "quarot-nvfp4",
+    "quarot-w4a4",
+    "w4a4",
+)
 
 
-ROLES = {"a:attn_input": "attention's input", "a:attn_output_input": "input of attention's output matrix", "a:ffn_input": "FFN's input",
-         "a:ffn_down_input": "input of FFN's down matrix", "a:in(matrices)": "all of them"}
+ROLES = {
+    "a:attn_input": "attention's input",
+    "a:attn_output_input": "input of attention's output matrix",
+    "a:ffn_input": "FFN's input",
+    "a:ffn_down_input": "input of FFN's down matrix",
+    "a:in(matrices)": "all of them",
+}
 
 
 def page(results):
     made = Page("Activations: by site, by token, and whole deployments")
     models = results.with_step("activations")
-    studies = {model: {(site, form): figure for (site, _, form), figure in results.study(model, "activations").items()} for model, _ in models}
+    studies = {
+        model: {(site, form): figure for (site, _, form), figure in results.study(model, "activations").items()}
+        for model, _ in models
+    }
     recipes = {model: results.evaluation(model, "recipes") for model, _ in models}
-    made.add("The inputs of the layers' matrix products are rounded, by where they are. Integers and `per=token` have a scale for each token, "
-             "`per=block` for each 32 values, `range=static` one that was recorded on another text. Weights stay as they are in the first part; "
-             "in the second both are rounded, as deployments do it.")
+    made.add(
+        "The inputs of the layers' matrix products are rounded, by where they are. Integers and `per=token` have a"
+        " scale for each token, `per=block` for each 32 values, `range=static` one that was recorded on another text."
+        " Weights stay as they are in the first part; in the second both are rounded, as deployments do it."
+    )
     if SMOLLM in studies:
         findings(made, results, studies, recipes)
     made.add("## Where the outliers are")
     for model, title in models:
-        made.chart(f"outliers-{model}.svg", f"Largest against typical values by layer, {title}", outlier_chart(results.json(model, "outliers.json"), title))
+        made.chart(
+            f"outliers-{model}.svg",
+            f"Largest against typical values by layer, {title}",
+            outlier_chart(results.json(model, "outliers.json"), title),
+        )
     made.add("## By site and format")
     for model, title in models:
         figures = studies[model]
-        made.chart(f"activations-{model}.svg", f"The divergence by site and format, {title}", site_chart(figures, title))
-        rows = [(in_code(f"{site}={shown(form)}"), figures[site, form]) for site in SITES for form in FORMATS if (site, form) in figures]
+        made.chart(
+            f"activations-{model}.svg", f"The divergence by site and format, {title}", site_chart(figures, title)
+        )
+        rows = [
+            (in_code(f"{site}={shown(form)}"), figures[site, form])
+            for site in SITES
+            for form in FORMATS
+            if (site, form) in figures
+        ]
         made.add(f"### {title}", figure_table("rule", rows))
-    made.add("## The first token and all others",
-             "`@tokens:0` rounds the inputs of the first token of each chunk only, `@tokens:1-` those of all others.")
+    made.add(
+        "## The first token and all others",
+        "`@tokens:0` rounds the inputs of the first token of each chunk only, `@tokens:1-` those of all others.",
+    )
     for model, title in models:
-        rows = [(in_code(f"{site}={shown(form)}"), studies[model][site, form]) for form in TOKEN_FORMATS for site in TOKEN_SITES
-                if (site, form) in studies[model]]
+        rows = [
+            (in_code(f"{site}={shown(form)}"), studies[model][site, form])
+            for form in TOKEN_FORMATS
+            for site in TOKEN_SITES
+            if (site, form) in studies[model]
+        ]
         made.add(f"### {title}", figure_table("rule", rows))
-    made.add("## Deployments", "Weights and inputs of all matrices of the layers. Names with @ are those of `fakequant recipes`.")
+    made.add(
+        "## Deployments",
+        "Weights and inputs of all matrices of the layers. Names with @ are those of `fakequant recipes`.",
+    )
     made.chart("deployments.svg", "The divergence of each deployment", deployment_chart(models, recipes))
     for model, title in models:
-        rows = sorted(((described(name), figure) for name, figure in recipes[model].items()), key=lambda row: row[1].kld)
+        rows = sorted(
+            ((described(name), figure) for name, figure in recipes[model].items()), key=lambda row: row[1].kld
+        )
         made.add(f"### {title}", figure_table("recipe", rows))
-    made.add("## Commands", block(
-        "fakequant calibrate original.gguf -f calibration.txt --chunks 12 -o ranges.json --channels channels.gguf --hessian hessian.bin \\\n"
-        "    --rule 'a:in(*)=int8' --rule a:k_cache=e4m3 --rule a:v_cache=e4m3\n"
-        "fakequant sweep original.gguf -f prose.txt -f code.txt -c 256 --chunks 4 --site a:ffn_down_input --site 'a:in(matrices)@tokens:1-' \\\n"
-        "    --format int8 --format int8,range=static:ranges.json --format nvfp4 -o activations.db\n"
-        "fakequant eval original.gguf -f prose.txt -f code.txt -c 256 --chunks 4 --variant w8a8=@vllm/w8a8-int8 --variant w4a4=@quarot/w4a4\n"
-        "fakequant report activations.db -o activations.html"))
+    made.add(
+        "## Commands",
+        block(
+            "fakequant calibrate original.gguf -f calibration.txt --chunks 8 -o ranges.json --channels channels.gguf"
+            " --hessian hessian.bin \\\n    --rule 'a:in(*)=int8' --rule a:k_cache=e4m3 --rule"
+            " a:v_cache=e4m3\nfakequant sweep original.gguf -f prose.txt -f code.txt -c 256 --chunks 2 --site"
+            " a:ffn_down_input --site 'a:in(matrices)@tokens:1-' \\\n    --format int8 --format"
+            " int8,range=static:ranges.json --format nvfp4 -o activations.db\nfakequant eval original.gguf -f prose.txt"
+            " -f code.txt -c 256 --chunks 2 --variant w8a8=@vllm/w8a8-int8 --variant w4a4=@quarot/w4a4\nfakequant"
+            " report activations.db -o activations.html"
+        ),
+    )
     return made
 
 
@@ -104,23 +162,36 @@ def shown(form):
 def described(name):
     """A recipe in a table: its name in the program, or its rules."""
     rules = RECIPES[name]
-    return in_code(rules) if isinstance(rules, str) else ", ".join(in_code(rule.replace(":ranges.json", "").replace(",hessian=hessian.bin", ""))
-                                                                    for rule in rules)
+    return (
+        in_code(rules)
+        if isinstance(rules, str)
+        else ", ".join(in_code(rule.replace(":ranges.json", "").replace(",hessian=hessian.bin", "")) for rule in rules)
+    )
 
 
 def site_chart(figures, title):
     rows = []
     for site in SITES:
-        rows.append((ROLES[site], []))
-        rows += [(shown(form), [figures[site, form].interval]) for form in FORMATS if (site, form) in figures]
+        of_site = [(shown(form), [figures[site, form].interval]) for form in FORMATS if (site, form) in figures]
+        rows += [(ROLES[site], []), *of_site] if of_site else []
     return dots(f"Inputs of products rounded: {title}", "KL divergence, nats, with its 95 % interval", [title], rows)
 
 
 def deployment_chart(models, recipes):
-    names = sorted((name for name in RECIPES if any(name in recipes[model] for model, _ in models)),
-                   key=lambda name: next(recipes[model][name].kld for model, _ in models if name in recipes[model]))
-    rows = [(name, [recipes[model][name].interval if name in recipes[model] else None for model, _ in models]) for name in names]
-    return dots("Deployments: weights, inputs and caches", "KL divergence, nats, with its 95 % interval", [title for _, title in models], rows)
+    names = sorted(
+        (name for name in RECIPES if any(name in recipes[model] for model, _ in models)),
+        key=lambda name: next(recipes[model][name].kld for model, _ in models if name in recipes[model]),
+    )
+    rows = [
+        (name, [recipes[model][name].interval if name in recipes[model] else None for model, _ in models])
+        for name in names
+    ]
+    return dots(
+        "Deployments: weights, inputs and caches",
+        "KL divergence, nats, with its 95 % interval",
+        [title for _, title in models],
+        rows,
+    )
 
 
 def peaks(ranges):
@@ -128,10 +199,96 @@ def peaks(ranges):
     found = {}
     for site in ranges["sites"]:
         if site["layer"] is not None:
-            found.setdefault(site["site"].rsplit("-", 1)[0], []).append((site["layer"], site["absmax"], site["percentiles"]["50"]))
+            found.setdefault(site["site"].rsplit("-", 1)[0], []).append(
+                (site["layer"], site["absmax"], site["percentiles"]["50"])
+            )
     return {node: sorted(of) for node, of in found.items()}
 
 
 def outlier_chart(ranges, title):
-    return curves(f"The largest value, in medians of the magnitudes: {title}", "layer", "largest / median magnitude",
-                  [(node, [(layer, *[largest / middle] * 3) for layer, largest, middle in of]) for node, of in peaks(ranges).items()])
+    return curves(
+        f"The largest value, in medians of the magnitudes: {title}",
+        "layer",
+        "largest / median magnitude",
+        [
+            (node, [(layer, *[largest / middle] * 3) for layer, largest, middle in of])
+            for node, of in peaks(ranges).items()
+        ],
+    )
+
+
+def findings(made, results, studies, recipes):
+    study, deployed = studies[SMOLLM], recipes[SMOLLM]
+    whole = "a:in(matrices)"
+    worst = max(SITES[:-1], key=lambda site: study[site, "int8"].kld)
+    share = study[worst, "int8"].kld / sum(study[site, "int8"].kld for site in SITES[:-1])
+    node, layer, largest, middle = max(
+        ((node, *of) for node, points in peaks(results.json(SMOLLM, "outliers.json")).items() for of in points),
+        key=lambda peak: peak[2] / peak[3],
+    )
+    static = ratio(study[whole, f"int8,{STATIC}"], study[whole, "int8"])
+    blocks = ratio(study[whole, "int4"], study[whole, "int4,per=block"])
+    first, others = (study[site, "int8"] for site in TOKEN_SITES)
+    static_others = ratio(study[TOKEN_SITES[1], f"int8,{STATIC}"], study[TOKEN_SITES[1], "int8"])
+    scaled, microscaled = ratio(study[whole, "e4m3,per=token"], study[whole, "int8"]), ratio(
+        study[whole, "mxfp8"], study[whole, "int8"]
+    )
+    w8a8, fp8 = deployed["vllm-w8a8-int8"], deployed["vllm-fp8-dynamic"]
+    static_w8a8, static_fp8 = ratio(deployed["modelopt-int8"], w8a8), ratio(deployed["modelopt-fp8"], fp8)
+    smoothed = ratio(deployed["w8a8-static-per-tensor"], deployed["smoothquant-w8a8"])
+    rotated, rotated_nvfp4 = ratio(deployed["w4a4"], deployed["quarot-w4a4"]), ratio(
+        deployed["quarot-nvfp4"], deployed["transformer-engine-nvfp4"]
+    )
+    a4 = ratio(deployed["w4a4-blocks"], deployed["w4a8"])
+    made.findings(
+        claim(
+            static[1] > 1,
+            "A scale for each token beats a static one: with static ranges, INT8 at all inputs of SmolLM2's matrices"
+            f" costs {times(static)} times as much, {nats(study[whole, f'int8,{STATIC}'])} instead of"
+            f" {nats(study[whole, 'int8'])} nats.",
+        ),
+        claim(
+            rotated[1] > 1 and rotated_nvfp4[1] > 1,
+            "Whether a rotation helps depends on how many values share a scale. W4A4 in INT4 with a scale for each row"
+            f" and token costs {times(rotated)} times as much without it ({nats(deployed['w4a4'])} against"
+            f" {nats(deployed['quarot-w4a4'])} nats); in NVFP4, where 16 values share one, rotating costs"
+            f" {times(rotated_nvfp4)} times as much as not rotating.",
+        ),
+        claim(
+            share > 0.25,
+            f"The {ROLES[worst]} costs most in INT8: {percent(share, 0)} of what the four sites cost one by one.",
+        ),
+        claim(
+            largest / middle > 1000,
+            f"The outliers are there, too: the largest value of {in_code(f'{node}-{layer}')} is"
+            f" {short(largest / middle)} times the median magnitude. A single scale that holds it leaves nothing for"
+            " the others.",
+        ),
+        f"Of INT8 with scales for each token, rounding the first token's inputs alone costs {nats(first)} nats,"
+        f" rounding those of all others {nats(others)}.",
+        claim(
+            static_others[1] > 1,
+            "A static range does harm also where the first token, which has the largest values, is left alone: "
+            f"{times(static_others)} times as much as scales for each token.",
+        ),
+        f"At all inputs E4M3 with a scale for each token costs {times(scaled)} times as much as INT8 with one, "
+        f"MXFP8 {times(microscaled)} times.",
+        claim(
+            blocks[1] > 1,
+            f"In INT4, a scale for each 32 values instead of each token divides the loss by {times(blocks)}.",
+        ),
+        claim(
+            static_w8a8[1] > 1 and static_fp8[1] > 1,
+            f"W8A8 with dynamic scales costs {nats(w8a8)} nats in INT8 and {nats(fp8)} in FP8; static ranges cost "
+            f"{times(static_w8a8)} and {times(static_fp8)} times as much.",
+        ),
+        claim(
+            smoothed[1] > 1,
+            f"SmoothQuant divides the loss of static W8A8 with one scale for each weight by {times(smoothed)}.",
+        ),
+        claim(
+            a4[1] > 1,
+            f"With the same INT4 weights in blocks of 32, inputs in 4 bits cost {times(a4)} times as much as inputs"
+            " in 8.",
+        ),
+    )

@@ -1,12 +1,13 @@
 """Charts as SVG: dots with intervals, curves over layers, and points in a plane. Values are on logarithmic axes.
 
-A chart has a background of its own and follows the reader's light or dark theme. The same values give the same file, byte for byte.
+A chart has a background of its own and follows the reader's light or dark theme. The same values give the same file,
+byte for byte.
 """
 
 import math
 from html import escape
 
-WIDTH, MARGIN, FONT = 860, 16, 13
+WIDTH, MARGIN = 860, 16
 MARKS = ("circle", "square", "triangle", "diamond", "cross", "ring")
 STYLE = """<style>
 svg { --paper: #ffffff; --ink: #1f2328; --faint: #d8dee4; --muted: #59636e;
@@ -15,7 +16,8 @@ svg { --paper: #ffffff; --ink: #1f2328; --faint: #d8dee4; --muted: #59636e;
   svg { --paper: #14181d; --ink: #e6edf3; --faint: #30363d; --muted: #9aa5b1;
         --s0: #6cb6ff; --s1: #ff9d5c; --s2: #6bd49b; --s3: #d2a8ff; --s4: #e3c55f; --s5: #ff8fb5; }
 }
-text { font-family: system-ui, -apple-system, "Segoe UI", "Noto Sans", Helvetica, Arial, sans-serif; font-size: 13px; fill: var(--ink); }
+text { font-family: system-ui, -apple-system, "Segoe UI", "Noto Sans", Helvetica, Arial, sans-serif;
+       font-size: 13px; fill: var(--ink); }
 .title { font-size: 15px; font-weight: 600; } .muted { fill: var(--muted); } .grid { stroke: var(--faint); }
 .axis { stroke: var(--muted); } .dashed { stroke-dasharray: 4 4; }
 </style>"""
@@ -66,7 +68,9 @@ class Picture:
         self.elements.append(element)
 
     def text(self, x, y, words, attributes=""):
-        self.add(f'<text x="{number(x)}" y="{number(y)}"{" " + attributes if attributes else ""}>{escape(words)}</text>')
+        self.add(
+            f'<text x="{number(x)}" y="{number(y)}"{" " + attributes if attributes else ""}>{escape(words)}</text>'
+        )
 
     def line(self, x1, y1, x2, y2, attributes):
         self.add(f'<line x1="{number(x1)}" y1="{number(y1)}" x2="{number(x2)}" y2="{number(y2)}" {attributes}/>')
@@ -78,12 +82,31 @@ class Picture:
         if kind == "circle":
             self.add(f'<circle cx="{number(x)}" cy="{number(y)}" r="4.5" {color}/>')
         elif kind == "ring":
-            self.add(f'<circle cx="{number(x)}" cy="{number(y)}" r="4" fill="none" stroke="var(--s{series % 6})" stroke-width="2"/>')
+            self.add(
+                f'<circle cx="{number(x)}" cy="{number(y)}" r="4" fill="none" stroke="var(--s{series % 6})"'
+                ' stroke-width="2"/>'
+            )
         elif kind == "square":
             self.add(f'<rect x="{number(x - 4)}" y="{number(y - 4)}" width="8" height="8" {color}/>')
         else:
-            shape = {"triangle": ((0, -5.5), (5, 4), (-5, 4)), "diamond": ((0, -6), (6, 0), (0, 6), (-6, 0)),
-                     "cross": ((-5, -2), (-2, -2), (-2, -5), (2, -5), (2, -2), (5, -2), (5, 2), (2, 2), (2, 5), (-2, 5), (-2, 2), (-5, 2))}[kind]
+            shape = {
+                "triangle": ((0, -5.5), (5, 4), (-5, 4)),
+                "diamond": ((0, -6), (6, 0), (0, 6), (-6, 0)),
+                "cross": (
+                    (-5, -2),
+                    (-2, -2),
+                    (-2, -5),
+                    (2, -5),
+                    (2, -2),
+                    (5, -2),
+                    (5, 2),
+                    (2, 2),
+                    (2, 5),
+                    (-2, 5),
+                    (-2, 2),
+                    (-5, 2),
+                ),
+            }[kind]
             points = " ".join(f"{number(x + dx)},{number(y + dy)}" for dx, dy in shape)
             self.add(f'<polygon points="{points}" {color}/>')
 
@@ -100,14 +123,20 @@ class Picture:
         return y + 18
 
     def svg(self, height):
-        return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {number(height)}" width="{WIDTH}" role="img" '
-                f'aria-label="{escape(self.title)}">\n{STYLE}\n<rect width="100%" height="100%" rx="8" fill="var(--paper)"/>\n'
-                + "\n".join(self.elements) + "\n</svg>\n")
+        return (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {number(height)}" width="{WIDTH}" role="img"'
+            f' aria-label="{escape(self.title)}">\n{STYLE}\n<rect width="100%" height="100%" rx="8"'
+            ' fill="var(--paper)"/>\n'
+            + "\n".join(self.elements)
+            + "\n</svg>\n"
+        )
 
 
 def dots(title, x_label, names, rows):
-    """A row for each label with a dot and an interval for each series. rows: (label, [(value, low, high) or None]); a label
-    without values is a heading."""
+    """A row for each label with a dot and an interval for each series.
+
+    rows: (label, [(value, low, high) or None]); a label without values is a heading.
+    """
     picture = Picture(title)
     top = picture.legend(names, MARGIN + 40) if len(names) > 1 else MARGIN + 30
     left = MARGIN + max(7.0 * len(label) for label, values in rows if values) + 14
@@ -144,7 +173,12 @@ def frame(picture, x_axis, y_axis, x_label, y_label, x_text=tick_text):
     picture.line(x_axis.start, y_axis.start, x_axis.end, y_axis.start, 'class="axis"')
     picture.text((x_axis.start + x_axis.end) / 2, y_axis.start + 37, x_label, 'text-anchor="middle"')
     middle = (y_axis.start + y_axis.end) / 2
-    picture.text(MARGIN + 10, middle, y_label, f'text-anchor="middle" transform="rotate(-90 {number(MARGIN + 10)} {number(middle)})"')
+    picture.text(
+        MARGIN + 10,
+        middle,
+        y_label,
+        f'text-anchor="middle" transform="rotate(-90 {number(MARGIN + 10)} {number(middle)})"',
+    )
 
 
 def curves(title, x_label, y_label, series):
@@ -153,21 +187,33 @@ def curves(title, x_label, y_label, series):
     top = picture.legend([name for name, _ in series], MARGIN + 40)
     xs = [point[0] for _, points in series for point in points]
     x_axis = Axis(xs, MARGIN + 70, WIDTH - MARGIN - 10, False, range(0, max(xs) + 1, 5 if max(xs) > 12 else 1))
-    y_axis = Axis([max(bound, point[1] / 10) for _, points in series for point in points for bound in point[1:]], top + 300, top)
+    y_axis = Axis(
+        [max(bound, point[1] / 10) for _, points in series for point in points for bound in point[1:]], top + 300, top
+    )
     frame(picture, x_axis, y_axis, x_label, y_label, str)
     for index, (_, points) in enumerate(series):
         color = f'stroke="var(--s{index % 6})"'
         path = " ".join(f"{number(x_axis.at(x))},{number(y_axis.at(value))}" for x, value, *_ in points)
         picture.add(f'<polyline points="{path}" fill="none" {color} stroke-width="1.5"/>')
         for x, value, low, high in points:
-            picture.line(x_axis.at(x), y_axis.at(max(low, value / 10)), x_axis.at(x), y_axis.at(high), f'{color} stroke-opacity="0.5"')
+            picture.line(
+                x_axis.at(x),
+                y_axis.at(max(low, value / 10)),
+                x_axis.at(x),
+                y_axis.at(high),
+                f'{color} stroke-opacity="0.5"',
+            )
             picture.mark(x_axis.at(x), y_axis.at(value), index)
     return picture.svg(top + 350)
 
 
 def plane(title, x_label, y_label, series, linear_x=None, diagonal=False):
-    """Points (x, y, low, high, label) of each (name, points); linear_x: the ticks of a linear x axis; diagonal: the line x = y."""
+    """Points (x, y, low, high, label) of each (name, points).
+
+    linear_x: the ticks of a linear x axis; diagonal: whether to draw the line x = y.
+    """
     picture = Picture(title)
+    series = [(name, group) for name, group in series if group]
     top = picture.legend([name for name, _ in series], MARGIN + 40) if len(series) > 1 else MARGIN + 34
     points = [point for _, group in series for point in group]
     x_axis = Axis([point[0] for point in points], MARGIN + 70, WIDTH - MARGIN - 90, linear_x is None, linear_x)
@@ -175,24 +221,37 @@ def plane(title, x_label, y_label, series, linear_x=None, diagonal=False):
     frame(picture, x_axis, y_axis, x_label, y_label, (lambda tick: f"{tick:g}") if linear_x else tick_text)
     if diagonal:
         low, high = max(x_axis.low, y_axis.low), min(x_axis.high, y_axis.high)
-        picture.line(x_axis.at(10**low), y_axis.at(10**low), x_axis.at(10**high), y_axis.at(10**high), 'class="axis dashed"')
-    taken = []
+        picture.line(
+            x_axis.at(10**low), y_axis.at(10**low), x_axis.at(10**high), y_axis.at(10**high), 'class="axis dashed"'
+        )
+    labels = []
     for index, (_, group) in enumerate(series):
         for x, value, low, high, label in group:
             at_x, at_y = x_axis.at(x), y_axis.at(value)
-            picture.line(at_x, y_axis.at(max(low, value / 10)), at_x, y_axis.at(high), f'stroke="var(--s{index % 6})" stroke-opacity="0.5"')
+            picture.line(
+                at_x,
+                y_axis.at(max(low, value / 10)),
+                at_x,
+                y_axis.at(high),
+                f'stroke="var(--s{index % 6})" stroke-opacity="0.5"',
+            )
             picture.mark(at_x, at_y, index)
             if label:
-                place_label(picture, at_x, at_y, label, taken)
+                labels.append((at_y, at_x, label))
+    place_labels(picture, sorted(labels))
     return picture.svg(top + 470)
 
 
-def place_label(picture, x, y, label, taken):
-    """Writes a point's label where no other label is: right of it, or above or below that place."""
-    width = 6.4 * len(label)
-    for shift in (0, -13, 13, -26, 26, -39, 39, -52, 52):
-        box = (x + 8, y + shift - 7, x + 8 + width, y + shift + 6)
-        if all(box[2] < other[0] or other[2] < box[0] or box[3] < other[1] or other[3] < box[1] for other in taken):
-            break
-    taken.append(box)
-    picture.text(box[0], y + shift + 4, label, 'style="font-size: 11.5px"')
+def place_labels(picture, labels):
+    """Writes (y, x, label) of points, from the top: right of the point, or below that where other labels are."""
+    taken = []
+    for y, x, label in labels:
+        left, right = x + 8, x + 8 + 6.6 * len(label)
+        place = y
+        for other_y, other_left, other_right in taken:
+            if left < other_right and other_left < right and abs(place - other_y) < 13:
+                place = other_y + 13
+        taken.append((place, left, right))
+        if place > y + 1:
+            picture.line(x, y, left - 1, place, 'stroke="var(--muted)" stroke-opacity="0.6"')
+        picture.text(left, place + 4, label, 'style="font-size: 11.5px"')

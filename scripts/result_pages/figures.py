@@ -1,7 +1,7 @@
 """Figures of measured variants, as sweep's studies and eval's JSON hold them, and what follows from several of them.
 
-Intervals of 95 %. That of a divergence is 1.96 standard errors over the predictions, which counts them as independent. That of a
-ratio is of the logarithm, by Student's t over the chunks of the text, which both variants were measured on.
+Intervals of 95 %. That of a divergence is 1.96 standard errors over the predictions, which counts them as independent.
+That of a ratio is of the logarithm, by Student's t over the chunks of the text, which both variants were measured on.
 """
 
 import csv
@@ -53,41 +53,62 @@ def ratio(a, b):
 
 
 def read_study(path):
-    """The figures of a study by (site, layer, format); the layer of a whole site is None. bits are those of `study export`."""
+    """The figures of a study by (site, layer, format); the layer of a whole site is None.
+
+    bits are those of `study export`, in the file NAME.csv beside NAME.db.
+    """
     with open(os.path.splitext(path)[0] + ".csv", encoding="utf-8", newline="") as file:
         bits = {row["recipe"]: float(row["bits"] or 0) for row in csv.DictReader(file)}
     figures = {}
     with sqlite3.connect(f"file:{path}?immutable=1", uri=True) as study:
         texts = dict(study.execute("SELECT id, name FROM texts"))
         chunks = {}
-        for variant, text, chunk, mean in study.execute("SELECT variant, text, chunk, kld / predictions FROM scores ORDER BY text, chunk"):
+        for variant, text, chunk, mean in study.execute(
+            "SELECT variant, text, chunk, kld / predictions FROM scores ORDER BY text, chunk"
+        ):
             chunks.setdefault(variant, {})[os.path.basename(texts[text]), chunk] = mean
         ids = dict(study.execute("SELECT recipe, id FROM variants"))
-        rows = study.execute("SELECT recipe, site, layer, format, kld, kld_error, top1_agreement, log_ppl_ratio FROM figures")
+        rows = study.execute(
+            "SELECT recipe, site, layer, format, kld, kld_error, top1_agreement, log_ppl_ratio FROM figures"
+        )
         for recipe, site, layer, name, kld, error, same_top, log_ratio in rows:
             if kld is not None:
-                figures[site, layer, name] = Figure(recipe, kld, error, chunks[ids[recipe]], same_top, math.exp(log_ratio), bits[recipe])
+                figures[site, layer, name] = Figure(
+                    recipe, kld, error, chunks[ids[recipe]], same_top, math.exp(log_ratio), bits[recipe]
+                )
     return figures
 
 
 def read_predictions(path):
     """The predictions of a study by (site, layer, format): value, low, high."""
     with sqlite3.connect(f"file:{path}?immutable=1", uri=True) as study:
-        rows = study.execute("SELECT site, layer, format, kld, low, high FROM predictions JOIN variants ON variants.id = variant")
+        rows = study.execute(
+            "SELECT site, layer, format, kld, low, high FROM predictions JOIN variants ON variants.id = variant"
+        )
         return {(site, layer, name): (kld, low, high) for site, layer, name, kld, low, high in rows}
 
 
 def read_eval(path):
     """The figures of eval's JSON, as scripts/results keeps it, by the names of the variants."""
     with open(path, encoding="utf-8") as file:
-        return {variant["name"]: Figure(variant["name"], variant["kld"]["mean"], variant["kld"]["error"],
-                                        {(os.path.basename(chunk["text"]), chunk["chunk"]): chunk["kld"] for chunk in variant["chunks"]},
-                                        variant["top1_agreement"], variant["ppl_ratio"], variant["bits_per_weight"] or 0)
-                for variant in json.load(file)["variants"] if variant["kld"]["mean"] is not None}
+        return {
+            variant["name"]: Figure(
+                variant["name"],
+                variant["kld"]["mean"],
+                variant["kld"]["error"],
+                {(os.path.basename(chunk["text"]), chunk["chunk"]): chunk["kld"] for chunk in variant["chunks"]},
+                variant["top1_agreement"],
+                variant["ppl_ratio"],
+                variant["bits_per_weight"] or 0,
+            )
+            for variant in json.load(file)["variants"]
+            if variant["kld"]["mean"] is not None
+        }
 
 
 def spearman(pairs):
     """The rank correlation of pairs of numbers; equal ones share the mean of their ranks."""
+
     def ranks(values):
         order = sorted(range(len(values)), key=lambda index: values[index])
         found = [0.0] * len(values)
@@ -96,7 +117,7 @@ def spearman(pairs):
             end = start
             while end + 1 < len(order) and values[order[end + 1]] == values[order[start]]:
                 end += 1
-            for index in order[start:end + 1]:
+            for index in order[start : end + 1]:
                 found[index] = (start + end) / 2
             start = end + 1
         return found

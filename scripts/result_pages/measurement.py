@@ -1,7 +1,8 @@
 """Runs the steps of a measurement, each once: what was measured with the same commands is not measured again.
 
-A step is some commands of fakequant in a folder of work, one for each model, where models, texts and files of calibrations have
-short names. What a step leaves is kept in the data folder: a study with its CSV, or eval's JSON without what no page needs.
+A step is some commands of fakequant in a folder of work, one for each model, where models, texts and files of
+calibrations have short names. What a step leaves is kept in the data folder: a study with its CSV, or eval's JSON
+without what no page needs.
 runs.json there says of each step which commands were run and how long they took.
 """
 
@@ -31,20 +32,44 @@ class Step:
 
 
 def sweep(name, model, sites, formats, *options, needs=(), also=()):
-    """A sweep of sites and formats into the study NAME.db; also: further sweeps (sites, formats, options) into the same study."""
+    """A sweep of sites and formats into the study NAME.db.
+
+    also: further sweeps (sites, formats, options) into the same study.
+    """
     commands = []
     for sites_of, formats_of, options_of in ((sites, formats, options), *also):
-        commands.append(("sweep", model, *MEASURED_ON, *options_of, "-o", f"{name}.db",
-                         *(word for site in sites_of for word in ("--site", site)),
-                         *(word for form in formats_of for word in ("--format", form))))
-    return Step(name, (*commands, ("study", "export", f"{name}.db", "-o", f"{name}.csv")), f"{name}.db", needs=tuple(needs))
+        commands.append(
+            (
+                "sweep",
+                model,
+                *MEASURED_ON,
+                *options_of,
+                "-o",
+                f"{name}.db",
+                *(word for site in sites_of for word in ("--site", site)),
+                *(word for form in formats_of for word in ("--format", form)),
+            )
+        )
+    return Step(
+        name, (*commands, ("study", "export", f"{name}.db", "-o", f"{name}.csv")), f"{name}.db", needs=tuple(needs)
+    )
 
 
 def evaluation(name, model, variants, *options, needs=()):
     """eval with variants {NAME: rules, or the @NAME of a recipe that comes with fakequant}, into NAME.json."""
     recipes = tuple((variant, rules) for variant, rules in variants.items() if not isinstance(rules, str))
-    of = [f"{variant}={rules if isinstance(rules, str) else recipe_file(variant)}" for variant, rules in variants.items()]
-    command = ("eval", model, *MEASURED_ON, *options, "--json", f"{name}.json", *(word for one in of for word in ("--variant", one)))
+    of = [
+        f"{variant}={rules if isinstance(rules, str) else recipe_file(variant)}" for variant, rules in variants.items()
+    ]
+    command = (
+        "eval",
+        model,
+        *MEASURED_ON,
+        *options,
+        "--json",
+        f"{name}.json",
+        *(word for one in of for word in ("--variant", one)),
+    )
     return Step(name, (command,), f"{name}.json", needs=tuple(needs), recipes=recipes)
 
 
@@ -56,7 +81,12 @@ class Measurement:
     """Steps of one model. data: the folder that keeps; work: the folder of what can be made again."""
 
     def __init__(self, program, model, files, steps, texts, data, work, threads):
-        self.program, self.model, self.steps, self.threads = program, model, {step.name: step for step in steps}, threads
+        self.program, self.model, self.steps, self.threads = (
+            program,
+            model,
+            {step.name: step for step in steps},
+            threads,
+        )
         self.data, self.work = os.path.join(data, model), os.path.join(work, model)
         self.record = os.path.join(self.data, "runs.json")
         self.links = {**files, **{name: os.path.join(texts, name) for name in (*TEXTS, CALIBRATION)}}
@@ -69,13 +99,17 @@ class Measurement:
 
     def identity(self, step):
         """What must be the same for a step to be the same: its commands and recipes."""
-        return {"commands": [shlex.join(("fakequant", *command)) for command in step.commands],
-                "recipes": {name: list(rules) for name, rules in step.recipes}}
+        return {
+            "commands": [shlex.join(("fakequant", *command)) for command in step.commands],
+            "recipes": {name: list(rules) for name, rules in step.recipes},
+        }
 
     def is_done(self, step):
         run = self.runs().get(step.name, {})
         place = self.data if step.is_kept else self.work
-        return os.path.exists(os.path.join(place, step.made)) and all(run.get(key) == value for key, value in self.identity(step).items())
+        return os.path.exists(os.path.join(place, step.made)) and all(
+            run.get(key) == value for key, value in self.identity(step).items()
+        )
 
     def measure(self, name, say):
         """Runs a step and what it needs, unless it is done."""
@@ -90,13 +124,22 @@ class Measurement:
             threads = () if command[0] == "study" else ("--threads", str(self.threads))
             say(f"{self.model}/{name}: {shlex.join(('fakequant', *command))[:150]}")
             words = [self.size_of(word) for word in command]
-            subprocess.run([self.program, *words, *threads, "--quiet"], cwd=self.work, check=True, stdout=subprocess.DEVNULL)
+            subprocess.run(
+                [self.program, *words, *threads, "--quiet"], cwd=self.work, check=True, stdout=subprocess.DEVNULL
+            )
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         if step.is_kept:
             self.keep(step)
         processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        self.write_record(step, {**self.identity(step), "seconds": round(time.monotonic() - began), "processor_seconds": round(processor),
-                                 "threads": self.threads})
+        self.write_record(
+            step,
+            {
+                **self.identity(step),
+                "seconds": round(time.monotonic() - began),
+                "processor_seconds": round(processor),
+                "threads": self.threads,
+            },
+        )
 
     def size_of(self, word):
         """A word of a command; of "size of FILE" the bytes of that file, which another command has written."""
@@ -108,9 +151,10 @@ class Measurement:
         os.makedirs(self.data, exist_ok=True)
         for name, path in self.links.items():
             link = os.path.join(self.work, name)
-            if os.path.lexists(link):
-                os.remove(link)
-            os.symlink(os.path.abspath(path), link)
+            if not os.path.lexists(link) or os.readlink(link) != os.path.abspath(path):
+                if os.path.lexists(link):
+                    os.remove(link)
+                os.symlink(os.path.abspath(path), link)
         for name, rules in step.recipes:
             with open(os.path.join(self.work, recipe_file(name)), "w", encoding="utf-8") as file:
                 file.write("".join(f"{line}\n" for line in rules if not line.startswith(("w:", "a:"))))
@@ -153,7 +197,11 @@ LEFT_OUT = ("worst_tokens", "sites", "comparisons", "histogram", "channels", "co
 def compact(value):
     """JSON without what no page needs, and with 9 digits."""
     if isinstance(value, dict):
-        return {key: compact(item) for key, item in value.items() if key not in LEFT_OUT or key == "sites" and is_ranges(value)}
+        return {
+            key: compact(item)
+            for key, item in value.items()
+            if key not in LEFT_OUT or key == "sites" and is_ranges(value)
+        }
     if isinstance(value, list):
         return [compact(item) for item in value]
     return float(f"{value:.9g}") if isinstance(value, float) else value

@@ -13,41 +13,83 @@ LAYERED = ("bf16", "bf16,round=zero", "int8")
 
 def steps(size):
     layered = (("a:ffn_norm",), LAYERED, ("-c", "256", "--chunks", size.few_chunks, "--layers"))
-    return [sweep("norms", "model.gguf", SITES, FORMATS if size.is_whole else LAYERED, "-c", "256", "--chunks", size.chunks,
-                  also=[layered] if size.is_whole else [])]
+    return [
+        sweep(
+            "norms",
+            "model.gguf",
+            SITES,
+            FORMATS if size.is_whole else LAYERED,
+            "-c",
+            "256",
+            "--chunks",
+            size.chunks,
+            also=[layered] if size.is_whole else [],
+        )
+    ]
 
 
-NAMES = {"a:ffn_norm": "output of the FFN's norm", "a:attn_norm": "output of attention's norm", "w:norms": "weights of all norms"}
+NAMES = {
+    "a:ffn_norm": "output of the FFN's norm",
+    "a:attn_norm": "output of attention's norm",
+    "w:norms": "weights of all norms",
+}
 
 
 def page(results):
     made = Page("Norms: does BF16 do harm?")
-    made.add("The question that fakequant grew out of: what does a model lose when its norms are kept in BF16, or in less? Outputs of norms are "
-             "rounded for every token, in all layers; the last rows round the norms' weights instead. `round=zero` is truncation, "
-             "as the reference experiment did it, `int8` and `int4` have a scale for each token. The models are the F16 files, "
-             "whose norms are F32 as they were published.")
+    made.add(
+        "The question that fakequant grew out of: what does a model lose when its norms are kept in BF16, or in less?"
+        " Outputs of norms are rounded for every token, in all layers; the last rows round the norms' weights instead."
+        " `round=zero` is truncation, as the reference experiment did it, `int8` and `int4` have a scale for each"
+        " token. The models are the F16 files, whose norms are F32 as they were published."
+    )
     models = results.with_step("norms")
     studies = {model: results.study(model, "norms") for model, _ in models}
     if SMOLLM in studies:
         findings(made, studies)
     for model, title in models:
-        rows = [(in_code(f"{site}={form}"), studies[model][site, None, form])
-                for site in SITES for form in FORMATS if (site, None, form) in studies[model]]
+        rows = [
+            (in_code(f"{site}={form}"), studies[model][site, None, form])
+            for site in SITES
+            for form in FORMATS
+            if (site, None, form) in studies[model]
+        ]
         made.add(f"## {title}", figure_table("rule", rows))
     rows = []
     for site in SITES:
-        rows.append((NAMES[site], []))
-        rows += [(form, [interval_of(studies[model].get((site, None, form))) for model, _ in models]) for form in FORMATS]
-    made.chart("norms.svg", "The divergence of each format at three sites",
-               dots("What rounding of norms costs", "KL divergence, nats, with its 95 % interval", [title for _, title in models], rows))
+        of_site = [
+            (form, [interval_of(studies[model].get((site, None, form))) for model, _ in models])
+            for form in FORMATS
+            if any((site, None, form) in studies[model] for model, _ in models)
+        ]
+        rows += [(NAMES[site], []), *of_site]
+    made.chart(
+        "norms.svg",
+        "The divergence of each format at three sites",
+        dots(
+            "What rounding of norms costs",
+            "KL divergence, nats, with its 95 % interval",
+            [title for _, title in models],
+            rows,
+        ),
+    )
     for model, title in models:
-        made.chart(f"norms-layers-{model}.svg", f"The divergence layer by layer, {title}", layer_chart(studies[model], title))
-    made.add("## Commands", block(
-        "fakequant sweep model.gguf -f prose.txt -f code.txt -c 256 --chunks 4 --site a:ffn_norm --site a:attn_norm --site w:norms \\\n"
-        "    --format f16 --format bf16 --format bf16,round=zero --format e4m3 --format int8 --format int4 -o norms.db\n"
-        "fakequant sweep model.gguf -f prose.txt -f code.txt -c 256 --chunks 2 --site a:ffn_norm --layers \\\n"
-        "    --format bf16 --format bf16,round=zero --format int8 -o norms.db\n"
-        "fakequant report norms.db -o norms.html"))
+        if layers_of(studies[model], LAYERED[0]):
+            made.chart(
+                f"norms-layers-{model}.svg",
+                f"The divergence layer by layer, {title}",
+                layer_chart(studies[model], title),
+            )
+    made.add(
+        "## Commands",
+        block(
+            "fakequant sweep model.gguf -f prose.txt -f code.txt -c 256 --chunks 4 --site a:ffn_norm --site a:attn_norm"
+            " --site w:norms \\\n    --format f16 --format bf16 --format bf16,round=zero --format e4m3 --format int8"
+            " --format int4 -o norms.db\nfakequant sweep model.gguf -f prose.txt -f code.txt -c 256 --chunks 2 --site"
+            " a:ffn_norm --layers \\\n    --format bf16 --format bf16,round=zero --format int8 -o norms.db\nfakequant"
+            " report norms.db -o norms.html"
+        ),
+    )
     return made
 
 
@@ -57,12 +99,18 @@ def interval_of(figure):
 
 def layers_of(study, form):
     """(layer, figure) of the FFN's norm in one format."""
-    return sorted((layer, figure) for (site, layer, name), figure in study.items() if layer is not None and name == form)
+    return sorted(
+        (layer, figure) for (site, layer, name), figure in study.items() if layer is not None and name == form
+    )
 
 
 def layer_chart(study, title):
-    return curves(f"The output of one FFN norm rounded, layer by layer: {title}", "layer", "KL divergence, nats",
-                  [(form, [(layer, *figure.interval) for layer, figure in layers_of(study, form)]) for form in LAYERED])
+    return curves(
+        f"The output of one FFN norm rounded, layer by layer: {title}",
+        "layer",
+        "KL divergence, nats",
+        [(form, [(layer, *figure.interval) for layer, figure in layers_of(study, form)]) for form in LAYERED],
+    )
 
 
 def largest_layers(study, form, count=3):
@@ -77,29 +125,55 @@ def findings(made, studies):
     def of(form, site="a:ffn_norm"):
         return study[site, None, form]
 
-    cut, cut_attention = (ratio(of("bf16,round=zero", site), of("bf16", site)) for site in ("a:ffn_norm", "a:attn_norm"))
+    cut, cut_attention = (
+        ratio(of("bf16,round=zero", site), of("bf16", site)) for site in ("a:ffn_norm", "a:attn_norm")
+    )
     finer, coarser = ratio(of("bf16"), of("f16")), ratio(of("int8"), of("bf16"))
     weights = [of(form, "w:norms").kld for form in ("f16", "bf16", "bf16,round=zero")]
     integer, floating = of("int8", "w:norms"), of("e4m3", "w:norms")
     worst, share = largest_layers(study, "int8")
     sum_of_layers = sum(figure.kld for _, figure in layers_of(study, "bf16"))
     made.findings(
-        claim(cut[1] > 1 and cut_attention[1] > 1,
-              f"Truncation to BF16 costs {times(cut)} times as much as rounding to nearest at the outputs of SmolLM2's FFN norms, and "
-              f"{times(cut_attention)} times at those of attention's. Four times is what the larger error alone would cost; the "
-              "rest is that truncation makes every value smaller."),
-        claim(of("bf16").interval[2] < 1e-4 and of("bf16", "a:attn_norm").interval[2] < 1e-4,
-              f"Rounded to nearest, BF16 does no harm: {nats(of('bf16'))} nats, and {percent(of('bf16').same_top)} of the most likely tokens "
-              "stay what they were."),
-        claim(48 < finer[0] < 80, f"FP16 has three bits more, so errors an eighth as large, and costs {times(finer)} times less than BF16: "
-              "the loss grows with the square of the error."),
-        claim(coarser[1] > 100 and of("int4").kld > 1, f"INT8 with a scale for each token costs {times(coarser)} times as much as BF16, and INT4 destroys "
-              f"the model: the norm's output has channels that are far larger than the others."),
-        claim(not any(weights), "The weights of SmolLM2's norms are in BF16 already, and FP16 holds them, too: rounding them to either costs exactly 0, "
-              "even by truncation. An experiment that rounds only them finds no effect and says nothing about BF16."),
-        claim(integer.interval[2] < floating.interval[1], f"In 8 bits, INT8 with a scale suits these weights, E4M3 without one does not: "
-              f"{nats(integer)} against {nats(floating)} nats."),
-        claim(share > 0.2, f"Of the loss that INT8 makes in single layers, {percent(share, 0)} comes from layers {worst[0]}, {worst[1]} and {worst[2]} of "
-              "30."),
-        claim(0.5 < sum_of_layers / of("bf16").kld < 2, f"For BF16 the losses of single layers add up: their sum is {plain_nats(sum_of_layers)}, and all "
-              f"layers together cost {plain_nats(of('bf16').kld)} nats."))
+        claim(
+            cut[1] > 1 and cut_attention[1] > 1,
+            f"Truncation to BF16 costs {times(cut)} times as much as rounding to nearest at the outputs of SmolLM2's"
+            f" FFN norms, and {times(cut_attention)} times at those of attention's. Four times is what the larger error"
+            " alone would cost; the rest is that truncation makes every value smaller.",
+        ),
+        claim(
+            of("bf16").interval[2] < 1e-4 and of("bf16", "a:attn_norm").interval[2] < 1e-4,
+            f"Rounded to nearest, BF16 does no harm: {nats(of('bf16'))} nats, and {percent(of('bf16').same_top)} of the"
+            " most likely tokens stay what they were.",
+        ),
+        claim(
+            48 < finer[0] < 80,
+            f"FP16 has three bits more, so errors an eighth as large, and costs {times(finer)} times less than BF16: "
+            "the loss grows with the square of the error.",
+        ),
+        claim(
+            coarser[1] > 100 and of("int4").kld > 1,
+            f"INT8 with a scale for each token costs {times(coarser)} times as much as BF16, and INT4 destroys "
+            "the model: the norm's output has channels that are far larger than the others.",
+        ),
+        claim(
+            not any(weights),
+            "The weights of SmolLM2's norms are in BF16 already, and FP16 holds them, too: rounding them to either"
+            " costs exactly 0, even by truncation. An experiment that rounds only them finds no effect and says nothing"
+            " about BF16.",
+        ),
+        claim(
+            integer.interval[2] < floating.interval[1],
+            "In 8 bits, INT8 with a scale suits these weights, E4M3 without one does not: "
+            f"{nats(integer)} against {nats(floating)} nats.",
+        ),
+        claim(
+            share > 0.2,
+            f"Of the loss that INT8 makes in single layers, {percent(share, 0)} comes from layers {worst[0]},"
+            f" {worst[1]} and {worst[2]} of 30.",
+        ),
+        claim(
+            0.5 < sum_of_layers / of("bf16").kld < 2,
+            f"For BF16 the losses of single layers add up: their sum is {plain_nats(sum_of_layers)}, and all "
+            f"layers together cost {plain_nats(of('bf16').kld)} nats.",
+        ),
+    )

@@ -69,8 +69,10 @@ class Results:
 
 
 def bullets(sentences):
-    return "\n".join(textwrap.fill(f"- {sentence}", 120, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
-                     for sentence in sentences)
+    return "\n".join(
+        textwrap.fill(f"- {sentence}", 120, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+        for sentence in sentences
+    )
 
 
 def wrapped(paragraph):
@@ -87,9 +89,23 @@ def texts_of(figures):
 def figure_table(what, rows, bits=False):
     """rows: (label, figure). The divergence of each text beside that of all."""
     texts = texts_of([figure for _, figure in rows])
-    head = [what, *(["bits"] if bits else []), "KL divergence, nats", *(text.removesuffix(".txt") for text in texts), "same top token"]
-    lines = [[label, *([f"{figure.bits:.2f}"] if bits else []), nats(figure), *(plain_nats(figure.of_text(text)) for text in texts),
-              percent(figure.same_top)] for label, figure in rows]
+    head = [
+        what,
+        *(["bits"] if bits else []),
+        "KL divergence, nats",
+        *(text.removesuffix(".txt") for text in texts),
+        "same top token",
+    ]
+    lines = [
+        [
+            label,
+            *([f"{figure.bits:.2f}"] if bits else []),
+            nats(figure),
+            *(plain_nats(figure.of_text(text)) for text in texts),
+            percent(figure.same_top),
+        ]
+        for label, figure in rows
+    ]
     return table(head, lines, right=range(1, len(head)))
 
 

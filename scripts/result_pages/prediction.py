@@ -3,7 +3,7 @@
 from .chart import curves, plane
 from .figures import median, spearman
 from .measurement import sweep
-from .page import SMOLLM, Page
+from .page import SMOLLM, Page, in_code
 from .text import block, claim, percent, table
 
 SITES = ("a:ffn_input", "a:ffn_down_input", "w:ffn_down")
@@ -14,33 +14,78 @@ def steps(size):
     if not size.is_whole:
         return []
     options = ("-c", "256", "--chunks", "1", "--layers")
-    return [sweep("prediction", "original.gguf", SITES, FORMATS, *options, "--predict", also=[(SITES, FORMATS, options)])]
+    return [
+        sweep("prediction", "original.gguf", SITES, FORMATS, *options, "--predict", also=[(SITES, FORMATS, options)])
+    ]
 
 
 def page(results):
     made = Page("What prediction foretells, and how well")
     models = results.with_step("prediction")
-    made.add("`sweep --predict` measures a part of the variants, on part of the chunks, and predicts the others in about a tenth of the passes "
-             "([prediction.md](../prediction.md)). Here all of them were measured afterwards: one site in one layer in one "
-             "format each, on one chunk of each text. Only variants that were predicted and not measured before are counted.")
+    made.add(
+        "`sweep --predict` measures a part of the variants, on part of the chunks, and predicts the others in about a"
+        " tenth of the passes ([prediction.md](../prediction.md)). Here all of them were measured afterwards: one site"
+        " in one layer in one format each, on one chunk of each text. Only variants that were predicted and not"
+        " measured before are counted."
+    )
     pairs = {model: pairs_of(results, model) for model, _ in models}
     if SMOLLM in pairs:
         findings(made, pairs)
-    made.add("## Quality", table(
-        ["model", "variants", "rank correlation, all", *(f"within {form}" for form in FORMATS), "median error", "within the 95 % interval"],
-        [[title, str(len(pairs[model])), f"{rank(pairs[model]):.3f}",
-          *(f"{rank([pair for pair in pairs[model] if pair[0][2] == form]):.3f}" for form in FORMATS),
-          percent(median_error(pairs[model]), 0), percent(coverage(pairs[model]), 0)] for model, title in models], right=range(1, 5 + len(FORMATS))))
+    made.add(
+        "## Quality",
+        table(
+            [
+                "model",
+                "variants",
+                "rank correlation, all",
+                *(f"within {form}" for form in FORMATS),
+                "median error",
+                "within the 95 % interval",
+            ],
+            [
+                [
+                    title,
+                    str(len(pairs[model])),
+                    f"{rank(pairs[model]):.3f}",
+                    *(f"{rank([pair for pair in pairs[model] if pair[0][2] == form]):.3f}" for form in FORMATS),
+                    percent(median_error(pairs[model]), 0),
+                    percent(coverage(pairs[model]), 0),
+                ]
+                for model, title in models
+            ],
+            right=range(1, 5 + len(FORMATS)),
+        ),
+    )
     for model, title in models:
-        series = [(form, [(predicted[0], *figure.interval, "") for key, predicted, figure in pairs[model] if key[2] == form]) for form in FORMATS]
-        made.chart(f"prediction-{model}.svg", f"Measured against predicted divergence, {title}",
-                   plane(f"Predicted and measured: {title}", "predicted KL divergence, nats", "measured KL divergence, nats", series, diagonal=True))
-        made.chart(f"sites-{model}.svg", f"The divergence layer by layer, {title}", layer_chart(results.study(model, "prediction"), title))
-    made.add("## Commands", block(
-        "fakequant sweep original.gguf -f prose.txt -f code.txt -c 256 --chunks 1 --layers --site a:attn_input --site a:ffn_input \\\n"
-        "    --site a:ffn_down_input --site w:ffn_down --format e4m3 --format int8 --format int4 --format nvfp4 -o prediction.db --predict\n"
-        "fakequant sweep ... -o prediction.db      # the same without --predict measures the rest\n"
-        "fakequant report prediction.db -o prediction.html"))
+        series = [
+            (form, [(predicted[0], *figure.interval, "") for key, predicted, figure in pairs[model] if key[2] == form])
+            for form in FORMATS
+        ]
+        made.chart(
+            f"prediction-{model}.svg",
+            f"Measured against predicted divergence, {title}",
+            plane(
+                f"Predicted and measured: {title}",
+                "predicted KL divergence, nats",
+                "measured KL divergence, nats",
+                series,
+                diagonal=True,
+            ),
+        )
+        made.chart(
+            f"sites-{model}.svg",
+            f"The divergence layer by layer, {title}",
+            layer_chart(results.study(model, "prediction"), title),
+        )
+    made.add(
+        "## Commands",
+        block(
+            "fakequant sweep original.gguf -f prose.txt -f code.txt -c 256 --chunks 1 --layers --site a:ffn_input \\\n "
+            "   --site a:ffn_down_input --site w:ffn_down --format int8 --format int4 --format nvfp4 -o prediction.db"
+            " --predict\nfakequant sweep ... -o prediction.db      # the same without --predict measures the"
+            " rest\nfakequant report prediction.db -o prediction.html"
+        ),
+    )
     return made
 
 
@@ -65,6 +110,34 @@ def coverage(pairs):
 
 def layer_chart(study, title):
     form = "int8"
-    return curves(f"One site of one layer in INT8: {title}", "layer", "KL divergence, nats",
-                  [(site, [(layer, *study[key].interval) for key in sorted(study) for layer in [key[1]] if key[0] == site and key[2] == form])
-                   for site in SITES])
+    return curves(
+        f"One site of one layer in INT8: {title}",
+        "layer",
+        "KL divergence, nats",
+        [
+            (
+                site,
+                [
+                    (layer, *study[key].interval)
+                    for key in sorted(study)
+                    for layer in [key[1]]
+                    if key[0] == site and key[2] == form
+                ],
+            )
+            for site in SITES
+        ],
+    )
+
+
+def findings(made, pairs):
+    of = pairs[SMOLLM]
+    within = {form: rank([pair for pair in of if pair[0][2] == form]) for form in FORMATS}
+    worst = min(within, key=within.get)
+    made.findings(
+        f"Of {len(of)} variants of SmolLM2 that were only predicted, the rank correlation with the measurement is"
+        f" {rank(of):.2f} over all, and from {min(within.values()):.2f} ({in_code(worst)}) to"
+        f" {max(within.values()):.2f} within one format. The first is large because formats differ by powers of ten;"
+        " the second says how well layers are put in order.",
+        f"The median error is {percent(median_error(of), 0)}, and {percent(coverage(of), 0)} of the measured values are"
+        " in the 95 % interval of their prediction. The measurement's own error, on two chunks, is part of both.",
+    )
