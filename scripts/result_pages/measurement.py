@@ -191,21 +191,26 @@ def compact_study(path):
     study.close()
 
 
-LEFT_OUT = ("worst_tokens", "sites", "comparisons", "histogram", "channels", "command")
+# What pages need of eval's JSON and of the ranges of calibrate: {} is all of a value, lists are of objects.
+HEAD = {"schema": {}, "version": {}, "backends": {}, "arithmetic": {}, "ctx_size": {}}
+FIGURES = {key: {} for key in ("name", "recipe", "bits_per_weight", "ppl", "ppl_error", "ppl_ratio", "top1_agreement")}
+KEPT_OF_EVAL = {
+    **HEAD,
+    "texts": {"text": {}, "chunks": {}, "tokens_scored": {}},
+    "baseline": {"ppl": {}, "ppl_error": {}},
+    "variants": {**FIGURES, "kld": {"mean": {}, "error": {}}, "chunks": {"text": {}, "chunk": {}, "kld": {}}},
+}
+KEPT_OF_RANGES = {**HEAD, "sites": {"site": {}, "layer": {}, "absmax": {}, "percentiles": {"50": {}}}}
 
 
 def compact(value):
-    """JSON without what no page needs, and with 9 digits."""
-    if isinstance(value, dict):
-        return {
-            key: compact(item)
-            for key, item in value.items()
-            if key not in LEFT_OUT or key == "sites" and is_ranges(value)
-        }
-    if isinstance(value, list):
-        return [compact(item) for item in value]
+    """JSON of eval or calibrate without what no page needs."""
+    return part_of(value, KEPT_OF_RANGES if value["schema"].startswith("fakequant.ranges") else KEPT_OF_EVAL)
+
+
+def part_of(value, kept):
+    if isinstance(value, list) and kept:
+        return [part_of(item, kept) for item in value]
+    if isinstance(value, dict) and kept:
+        return {key: part_of(value[key], of) for key, of in kept.items() if key in value}
     return float(f"{value:.9g}") if isinstance(value, float) else value
-
-
-def is_ranges(value):
-    return value.get("schema", "").startswith("fakequant.ranges")

@@ -20,7 +20,7 @@ def decimals(half_width, unit):
     if first <= 0:
         return 3
     power = math.floor(math.log10(first))
-    return min(4, max(0, (1 if first / 10.0**power < 2 else 0) - power))
+    return min(5, max(0, (1 if first / 10.0**power < 2 else 0) - power))
 
 
 def with_half_width(value, half_width):
@@ -42,8 +42,8 @@ def nats(figure):
 
 
 def short(value):
-    """Two or three digits of a number: 0.43, 2.9, 130."""
-    return f"{value:.3g}" if value >= 100 else f"{value:.2g}"
+    """Two or three digits of a number: 0.43, 2.9, 131, 4,660."""
+    return f"{float(f'{value:.3g}'):,.0f}" if value >= 100 else f"{value:#.2g}".rstrip(".") if value else "0"
 
 
 def plain_nats(value):

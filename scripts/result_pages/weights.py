@@ -17,7 +17,7 @@ GROUPS = (
     "int3,per=block,scale=f16",
 )
 FLOATS = ("e4m3,per=row", "mxfp8", "mxfp6", "mxfp4", "nvfp4", "nf4")
-GPTQ = ",fit=gptq,order=activation,hessian=hessian.bin"
+GPTQ = ",fit=gptq,hessian=hessian.bin,order=activation"
 FITTED = (
     "int4,per=block,block=128,scale=f16" + GPTQ,
     "int3,per=block,scale=f16" + GPTQ,
