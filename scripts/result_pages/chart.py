@@ -217,7 +217,7 @@ def plane(title, x_label, y_label, series, linear_x=None, diagonal=False):
     top = picture.legend([name for name, _ in series], MARGIN + 40) if len(series) > 1 else MARGIN + 34
     points = [point for _, group in series for point in group]
     x_axis = Axis([point[0] for point in points], MARGIN + 70, WIDTH - MARGIN - 90, linear_x is None, linear_x)
-    y_axis = Axis([max(bound, point[1] / 10) for point in points for bound in point[1:4]], top + 420, top)
+    y_axis = Axis([max(bound, point[1] / 10) for point in points for bound in point[1:4]], top + 470, top)
     frame(picture, x_axis, y_axis, x_label, y_label, (lambda tick: f"{tick:g}") if linear_x else tick_text)
     if diagonal:
         low, high = max(x_axis.low, y_axis.low), min(x_axis.high, y_axis.high)
@@ -239,19 +239,25 @@ def plane(title, x_label, y_label, series, linear_x=None, diagonal=False):
             if label:
                 labels.append((at_y, at_x, label))
     place_labels(picture, sorted(labels))
-    return picture.svg(top + 470)
+    return picture.svg(top + 520)
 
 
 def place_labels(picture, labels):
-    """Writes (y, x, label) of points, from the top: right of the point, or below that where other labels are."""
-    taken = []
+    """Writes (y, x, label) beside their points, where neither marks nor other labels are; a line leads to one far off."""
+    taken = [(x - 5, x + 5, y) for y, x, _ in labels]
     for y, x, label in labels:
-        left, right = x + 8, x + 8 + 6.6 * len(label)
-        place = y
-        for other_y, other_left, other_right in taken:
-            if left < other_right and other_left < right and abs(place - other_y) < 13:
-                place = other_y + 13
-        taken.append((place, left, right))
-        if place > y + 1:
-            picture.line(x, y, left - 1, place, 'stroke="var(--muted)" stroke-opacity="0.6"')
+        width = 6.4 * len(label)
+        places = [(left, y + shift) for shift in (0, 12, -12, 24, -24, 36, -36) for left in (x + 8, x - 8 - width)]
+        left, place = next((at for at in places if is_free(*at, width, taken)), places[0])
+        taken.append((left, left + width, place))
+        if place != y:
+            picture.line(x, y, left if left > x else left + width, place, 'stroke="var(--muted)" stroke-opacity="0.6"')
         picture.text(left, place + 4, label, 'style="font-size: 11.5px"')
+
+
+def is_free(left, y, width, taken):
+    """Whether a label has room there, within the picture."""
+    return left > 90 and all(
+        left + width < other_left or other_right < left or abs(y - other_y) > 10
+        for other_left, other_right, other_y in taken
+    )

@@ -48,19 +48,12 @@ KINDS = {"ggml's types": GGML, "integers": GROUPS, "floats, MX, NVFP4, NF4": FLO
 
 
 def short_name(form):
-    """A format as a chart names it."""
-    name = (
-        form.replace(",per=block", "")
-        .replace(",scale=f16", "")
-        .replace(",per=row", "")
-        .replace(",mode=asym", " asym")
-        .replace(GPTQ, " GPTQ")
-    )
-    name = name.replace(",imatrix=imatrix.gguf", " imatrix").replace(",block=", " g")
-    return (
-        name + " g32"
-        if name[:4] in ("int3", "int4", "int5", "int6") and " g" not in name
-        else name.replace(" GPTQ g32", " g32 GPTQ")
+    """A format as a chart names it: int4 g128 asym, nvfp4 GPTQ."""
+    name, *options = form.split(",")
+    given = dict(option.split("=") for option in options)
+    group = f" g{given.get('block', '32')}" if name.startswith("int") and given.get("per") == "block" else ""
+    return name + group + "".join(
+        f" {word}" for key, word in (("mode", "asym"), ("fit", "GPTQ"), ("imatrix", "imatrix")) if key in given
     )
 
 
