@@ -6,6 +6,8 @@ from .measurement import evaluation
 from .page import SMOLLM, Page, figure_table, in_code
 from .text import block, claim, nats, times
 
+STEPS = ("accumulators",)
+
 
 def products(accumulator, *others):
     return (*others, f"a:out(matrices)=mantissa23,acc={accumulator}")
@@ -35,7 +37,7 @@ def steps(size):
 
 def page(results):
     made = Page("Accumulators: sums in narrow floats")
-    models = results.with_step("accumulators")
+    models = results.with_steps(*STEPS)
     figures = {model: results.evaluation(model, "accumulators") for model, _ in models}
     made.add(
         "A matrix product adds hundreds of numbers. `acc=eXmY` keeps the running sum in a float of X exponent and Y"

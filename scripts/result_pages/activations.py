@@ -6,6 +6,7 @@ from .measurement import CALIBRATION, Step, evaluation, sweep
 from .page import SMOLLM, Page, figure_table, in_code
 from .text import block, claim, nats, percent, short, times
 
+STEPS = ("outliers", "activations", "recipes")
 SITES = ("a:attn_input", "a:attn_output_input", "a:ffn_input", "a:ffn_down_input", "a:in(matrices)")
 STATIC = "range=static:ranges.json"
 FORMATS = ("int8", f"int8,{STATIC}", "e4m3", "e4m3,per=token", "mxfp8", "int4", "int4,per=block", "nvfp4")
@@ -85,7 +86,7 @@ ROLES = {
 
 def page(results):
     made = Page("Activations: by site, by token, and whole deployments")
-    models = results.with_step("activations")
+    models = results.with_steps(*STEPS)
     studies = {
         model: {(site, form): figure for (site, _, form), figure in results.study(model, "activations").items()}
         for model, _ in models

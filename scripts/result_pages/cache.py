@@ -6,6 +6,7 @@ from .measurement import evaluation
 from .page import SMOLLM, Page, figure_table, in_code
 from .text import block, claim, nats, times
 
+STEPS = ("cache",)
 HADAMARD = ",rotate=hadamard"
 RECENT = ",keep=recent:64"
 KIVI_KEYS, KIVI_VALUES = "int2,mode=asym,per=channel,group=32", "int2,mode=asym,per=block,block=32"
@@ -52,7 +53,7 @@ def steps(size):
 
 def page(results):
     made = Page("The cache of keys and values")
-    models = results.with_step("cache")
+    models = results.with_steps(*STEPS)
     figures = {model: results.evaluation(model, "cache") for model, _ in models}
     made.add(
         "What attention keeps of earlier tokens, in llama.cpp's own types (`@llama.cpp/...`, the real thing) and"

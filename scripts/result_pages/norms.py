@@ -6,6 +6,7 @@ from .measurement import sweep
 from .page import SMOLLM, Page, figure_table, in_code
 from .text import block, claim, nats, percent, plain_nats, times
 
+STEPS = ("norms",)
 SITES = ("a:ffn_norm", "a:attn_norm", "w:norms")
 FORMATS = ("f16", "bf16", "bf16,round=zero", "e4m3", "int8", "int4")
 LAYERED = ("bf16", "bf16,round=zero", "int8")
@@ -43,7 +44,7 @@ def page(results):
         " `round=zero` is truncation, as the reference experiment did it, `int8` and `int4` have a scale for each"
         " token. The models are the F16 files, whose norms are F32 as they were published."
     )
-    models = results.with_step("norms")
+    models = results.with_steps(*STEPS)
     studies = {model: results.study(model, "norms") for model, _ in models}
     if SMOLLM in studies:
         findings(made, studies)

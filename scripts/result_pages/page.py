@@ -63,9 +63,13 @@ class Results:
     def evaluation(self, model, step):
         return self.read(read_eval, model, f"{step}.json")
 
-    def with_step(self, step):
-        """The models of which a step was measured, with their titles."""
-        return [(model, TITLES.get(model, model)) for model in self.models if step in self.json(model, "runs.json")]
+    def with_steps(self, *steps):
+        """The models of which these steps were measured, with their titles."""
+        return [
+            (model, TITLES.get(model, model))
+            for model in self.models
+            if self.json(model, "runs.json").keys() >= {*steps}
+        ]
 
 
 def bullets(sentences):

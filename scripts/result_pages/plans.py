@@ -6,6 +6,7 @@ from .measurement import MEASURED_ON, Step
 from .page import SMOLLM, Page, figure_table, in_code
 from .text import block, claim, nats, times
 
+STEPS = ("plans",)
 MIXES = ("q4_k_m", "q3_k_m")
 
 
@@ -56,7 +57,7 @@ def steps(size):
 
 def page(results):
     made = Page("Plans beside llama-quantize's mixes")
-    models = results.with_step("plans")
+    models = results.with_steps(*STEPS)
     figures = {model: results.evaluation(model, "plans") for model, _ in models}
     made.add(
         "Files in ggml's types: the mixes of llama-quantize without and with an importance matrix, and plans of"

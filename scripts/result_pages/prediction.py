@@ -6,6 +6,7 @@ from .measurement import sweep
 from .page import SMOLLM, Page, in_code
 from .text import block, claim, percent, table
 
+STEPS = ("prediction",)
 SITES = ("a:ffn_input", "a:ffn_down_input", "w:ffn_down")
 FORMATS = ("int8", "int4", "nvfp4")
 
@@ -21,7 +22,7 @@ def steps(size):
 
 def page(results):
     made = Page("What prediction foretells, and how well")
-    models = results.with_step("prediction")
+    models = results.with_steps(*STEPS)
     made.add(
         "`sweep --predict` measures a part of the variants, on part of the chunks, and predicts the others in about a"
         " tenth of the passes ([prediction.md](../prediction.md)). Here all of them were measured afterwards: one site"

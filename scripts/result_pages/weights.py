@@ -6,6 +6,7 @@ from .measurement import sweep
 from .page import GEMMA, SMOLLM, Page, figure_table, in_code
 from .text import block, claim, nats, times
 
+STEPS = ("weights",)
 GGML = ("q8_0", "q5_1", "q5_0", "q4_0", "iq4_nl")
 GROUPS = (
     "int8",
@@ -52,8 +53,12 @@ def short_name(form):
     name, *options = form.split(",")
     given = dict(option.split("=") for option in options)
     group = f" g{given.get('block', '32')}" if name.startswith("int") and given.get("per") == "block" else ""
-    return name + group + "".join(
-        f" {word}" for key, word in (("mode", "asym"), ("fit", "GPTQ"), ("imatrix", "imatrix")) if key in given
+    return (
+        name
+        + group
+        + "".join(
+            f" {word}" for key, word in (("mode", "asym"), ("fit", "GPTQ"), ("imatrix", "imatrix")) if key in given
+        )
     )
 
 
@@ -68,7 +73,7 @@ def page(results):
         " not with the published model. GPTQ's Hessians and the importance matrix are of another text than those that"
         " are measured.",
     )
-    models = results.with_step("weights")
+    models = results.with_steps(*STEPS)
     studies = {
         model: {form: figure for (_, _, form), figure in results.study(model, "weights").items()} for model, _ in models
     }
