@@ -114,7 +114,7 @@ class Picture:
         """Names of the series in lines; returns where the next element may begin."""
         x = MARGIN
         for index, name in enumerate(names):
-            width = 30 + 7.2 * len(name)
+            width = 34 + 7.8 * len(name)
             if x + width > WIDTH - MARGIN:
                 x, y = MARGIN, y + 20
             self.mark(x + 6, y - 4, index)

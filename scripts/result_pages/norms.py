@@ -3,7 +3,7 @@
 from .chart import curves, dots
 from .figures import ratio
 from .measurement import sweep
-from .page import SMOLLM, Page, figure_table, in_code
+from .page import GEMMA, SMOLLM, Page, figure_table, in_code
 from .text import block, claim, nats, percent, plain_nats, times
 
 STEPS = ("norms",)
@@ -138,8 +138,8 @@ def findings(made, studies):
         claim(
             cut[1] > 1 and cut_attention[1] > 1,
             f"Truncation to BF16 costs {times(cut)} times as much as rounding to nearest at the outputs of SmolLM2's"
-            f" FFN norms, and {times(cut_attention)} times at those of attention's. Four times is what the larger error"
-            " alone would cost; the rest is that truncation makes every value smaller.",
+            f" FFN norms, and {times(cut_attention)} times at those of attention's. The energy of its error is four"
+            " times as large, and three quarters of that are a common shift towards zero.",
         ),
         claim(
             of("bf16").interval[2] < 1e-4 and of("bf16", "a:attn_norm").interval[2] < 1e-4,
@@ -156,6 +156,7 @@ def findings(made, studies):
             f"INT8 with a scale for each token costs {times(coarser)} times as much as BF16, and INT4 destroys "
             "the model: the norm's output has channels that are far larger than the others.",
         ),
+        *(gemma_findings(studies[GEMMA], cut, cut_attention) if GEMMA in studies else []),
         claim(
             not any(weights),
             "The weights of SmolLM2's norms are in BF16 already, and FP16 holds them, too: rounding them to either"
@@ -178,3 +179,24 @@ def findings(made, studies):
             f"layers together cost {plain_nats(of('bf16').kld)} nats.",
         ),
     )
+
+
+def gemma_findings(study, cut, cut_attention):
+    """What is otherwise in Gemma; cut and cut_attention are SmolLM2's ratios of truncation."""
+    own, own_attention = (
+        ratio(study[site, None, "bf16,round=zero"], study[site, None, "bf16"]) for site in ("a:ffn_norm", "a:attn_norm")
+    )
+    weights, coarse = study["w:norms", None, "bf16"], study["w:norms", None, "int8"]
+    return [
+        claim(
+            own[2] < cut[1] and own_attention[2] < cut_attention[1],
+            f"On Gemma truncation costs {times(own)} and {times(own_attention)} times as much. It normalizes queries,"
+            " keys and the results of attention and FFN again, which takes a common shift out.",
+        ),
+        claim(
+            weights.interval[1] > 0 and coarse.kld > 0.5,
+            "The weights of Gemma's norms are not in BF16, because the converter adds 1 to them: BF16 costs"
+            f" {nats(weights)} nats. They have large outliers, and INT8 with a scale for each tensor's row destroys the"
+            f" model: {nats(coarse)} nats.",
+        ),
+    ]
