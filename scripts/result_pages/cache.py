@@ -20,8 +20,6 @@ VARIANTS = {
     "real-q8_0": "@llama.cpp/kv-q8_0",
     "real-q5_1": "@llama.cpp/kv-q5_1",
     "real-q4_0": "@llama.cpp/kv-q4_0",
-    "q8_0": both("q8_0"),
-    "q8_0-rotated": both("q8_0" + HADAMARD),
     "q4_0": both("q4_0"),
     "q4_0-rotated": both("q4_0" + HADAMARD),
     "q4_0-rotated-keys": ("a:k_cache=q4_0" + HADAMARD,),
@@ -103,7 +101,7 @@ def described(name):
 def findings(made, figures):
     of = figures[SMOLLM]
     steps_down = ratio(of["real-q4_0"], of["real-q8_0"])
-    rotation, rotation_8 = ratio(of["q4_0"], of["q4_0-rotated"]), ratio(of["q8_0"], of["q8_0-rotated"])
+    rotation = ratio(of["q4_0"], of["q4_0-rotated"])
     keys = ratio(of["q4_0-rotated-keys"], of["q4_0-rotated-values"])
     simulated = ratio(of["q4_0-rotated"], of["real-q4_0"])
     channels, two_bits = ratio(of["int4-keys-per-token"], of["int4-keys-per-channel"]), ratio(
@@ -118,9 +116,7 @@ def findings(made, figures):
             f"Keys need the bits: Q4_0 for keys alone costs {times(keys)} times as much as for values alone.",
         ),
         claim(
-            rotation[1] > 1 and rotation_8[1] > 1,
-            f"llama.cpp's rotation of keys and values is worth a factor of {times(rotation)} in Q4_0 and of "
-            f"{times(rotation_8)} in Q8_0.",
+            rotation[1] > 1, f"llama.cpp's rotation of keys and values is worth a factor of {times(rotation)} in Q4_0."
         ),
         claim(
             0.5 < simulated[0] < 2,

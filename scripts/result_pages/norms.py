@@ -191,12 +191,12 @@ def gemma_findings(study, cut, cut_attention):
         claim(
             own[2] < cut[1] and own_attention[2] < cut_attention[1],
             f"On Gemma truncation costs {times(own)} and {times(own_attention)} times as much. It normalizes queries,"
-            " keys and the results of attention and FFN again, which takes a common shift out.",
+            " keys and the results of attention and FFN again, which takes a common factor out.",
         ),
         claim(
             weights.interval[1] > 0 and coarse.kld > 0.5,
             "The weights of Gemma's norms are not in BF16, because the converter adds 1 to them: BF16 costs"
-            f" {nats(weights)} nats. They have large outliers, and INT8 with a scale for each tensor's row destroys the"
+            f" {nats(weights)} nats. They have large outliers, and INT8 with one scale for each norm destroys the"
             f" model: {nats(coarse)} nats.",
         ),
     ]
