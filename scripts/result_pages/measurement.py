@@ -123,9 +123,8 @@ class Measurement:
         for command in step.commands:
             threads = () if command[0] == "study" else ("--threads", str(self.threads))
             say(f"{self.model}/{name}: {shlex.join(('fakequant', *command))[:150]}")
-            words = [self.size_of(word) for word in command]
             subprocess.run(
-                [self.program, *words, *threads, "--quiet"], cwd=self.work, check=True, stdout=subprocess.DEVNULL
+                [self.program, *command, *threads, "--quiet"], cwd=self.work, check=True, stdout=subprocess.DEVNULL
             )
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         if step.is_kept:
@@ -140,11 +139,6 @@ class Measurement:
                 "threads": self.threads,
             },
         )
-
-    def size_of(self, word):
-        """A word of a command; of "size of FILE" the bytes of that file, which another command has written."""
-        of, _, name = word.partition("size of ")
-        return str(os.path.getsize(os.path.join(self.work, name))) if name and not of else word
 
     def prepare(self, step):
         os.makedirs(self.work, exist_ok=True)

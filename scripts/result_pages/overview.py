@@ -16,7 +16,7 @@ METHOD = (
     ),
     (
         "**Texts.** [`prose.txt`](texts/prose.txt) is from *The Time Machine* and [`code.txt`](texts/code.txt) is C++,"
-        " a part of this program. What formats are fitted to (ranges, Hessians, importances, plans) is"
+        " a part of this program. What formats are fitted to (ranges, Hessians, importances) is"
         " [`calibration.txt`](texts/calibration.txt): another novel (*The War of the Worlds*), other C++, and Python."
         " Both novels are by H. G. Wells and in the public domain."
     ),
@@ -41,6 +41,7 @@ def page(results, pages):
     for name, of in pages.items():
         made.add(f"### [{of.title}]({name}.md)", *([bullets(of.headlines)] if of.headlines else []))
     made.add(
+        "Plans beside the mixes of llama-quantize, in files of the same size: [quantize.md](../quantize.md#figures).",
         "## How it was measured",
         bullets(METHOD),
         "## Doing it again",
