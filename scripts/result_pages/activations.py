@@ -1,24 +1,23 @@
-"""Activations by site, tokens and scale; and deployments, which round weights and activations."""
+"""Activations by site, token and scale."""
 
 from .chart import curves, dots
 from .figures import ratio
-from .measurement import CALIBRATION, Step, evaluation, sweep
+from .measurement import CALIBRATION, Step, sweep
 from .page import SMOLLM, Page, figure_table, in_code
 from .text import block, claim, nats, percent, short, times
 
-STEPS = ("outliers", "activations", "recipes")
+STEPS = ("outliers", "activations")
 SITES = ("a:attn_input", "a:attn_output_input", "a:ffn_input", "a:ffn_down_input", "a:in(matrices)")
 STATIC = "range=static:ranges.json"
 FORMATS = ("int8", f"int8,{STATIC}", "e4m3", "e4m3,per=token", "mxfp8", "int4", "int4,per=block", "nvfp4")
-FEW_SITES = ("a:ffn_down_input", "a:in(matrices)")
-FEW_FORMATS = ("int8", f"int8,{STATIC}", "e4m3,per=token", "nvfp4")
 TOKEN_SITES = ("a:in(matrices)@tokens:0", "a:in(matrices)@tokens:1-")
 TOKEN_FORMATS = ("int8", f"int8,{STATIC}", "int4")
 
 
 def steps(size):
+    if not size.is_whole:
+        return []
     options = ("-c", "256", "--chunks", size.few_chunks)
-    recipes = dict(RECIPES if size.is_whole else [(name, RECIPES[name]) for name in FEW_RECIPES])
     return [
         Step(
             "outliers",
@@ -28,48 +27,13 @@ def steps(size):
         sweep(
             "activations",
             "original.gguf",
-            SITES if size.is_whole else FEW_SITES,
-            FORMATS if size.is_whole else FEW_FORMATS,
+            SITES,
+            FORMATS,
             *options,
             needs=("calibrate",),
-            also=[(TOKEN_SITES, TOKEN_FORMATS if size.is_whole else TOKEN_FORMATS[:2], options)],
+            also=[(TOKEN_SITES, TOKEN_FORMATS, options)],
         ),
-        evaluation("recipes", "original.gguf", recipes, *options, needs=("calibrate",)),
     ]
-
-
-def recipe(weights, inputs):
-    return (f"w:matrices={weights}", f"a:in(matrices)={inputs}")
-
-
-# Those that come with the program, by the names that they have there, and some of our own.
-RECIPES = {
-    "vllm-w8a8-int8": "@vllm/w8a8-int8",
-    "vllm-fp8-dynamic": "@vllm/fp8-dynamic",
-    "vllm-w4a16-g128": "@vllm/w4a16-g128",
-    "modelopt-int8": "@modelopt/int8",
-    "modelopt-fp8": "@modelopt/fp8",
-    "modelopt-mxfp8": "@modelopt/mxfp8",
-    "deepseek-v3-fp8": "@deepseek/v3-fp8",
-    "transformer-engine-nvfp4": "@transformer-engine/nvfp4",
-    "smoothquant-w8a8": "@smoothquant/w8a8",
-    "quarot-w4a4": "@quarot/w4a4",
-    "quarot-nvfp4": "@quarot/nvfp4",
-    "w8a8-static-per-tensor": recipe("int8,per=tensor", f"int8,{STATIC}"),
-    "w4a8": recipe("int4,per=block,scale=f16", "int8"),
-    "w4a4": recipe("int4", "int4"),
-    "w4a4-blocks": recipe("int4,per=block,scale=f16", "int4,per=block,scale=f16"),
-}
-FEW_RECIPES = (
-    "vllm-w8a8-int8",
-    "vllm-fp8-dynamic",
-    "modelopt-int8",
-    "modelopt-fp8",
-    "transformer-engine-nvfp4",
-    "quarot-nvfp4",
-    "quarot-w4a4",
-    "w4a4",
-)
 
 
 ROLES = {
@@ -82,20 +46,19 @@ ROLES = {
 
 
 def page(results):
-    made = Page("Activations: by site, by token, and whole deployments")
+    made = Page("Activations by site and token")
     models = results.with_steps(*STEPS)
     studies = {
         model: {(site, form): figure for (site, _, form), figure in results.study(model, "activations").items()}
         for model, _ in models
     }
-    recipes = {model: results.evaluation(model, "recipes") for model, _ in models}
     made.add(
         "The inputs of the layers' matrix products are rounded, by where they are. Integers and `per=token` have a"
         " scale for each token, `per=block` for each 32 values, `range=static` one that was recorded on another text."
-        " Weights stay as they are in the first part; in the second both are rounded, as deployments do it."
+        " Weights stay as they are; the model is the dithered original of [weights.md](weights.md)."
     )
     if SMOLLM in studies:
-        findings(made, results, studies, recipes)
+        findings(made, results, studies)
     made.add("## Where the outliers are")
     for model, title in models:
         made.chart(
@@ -129,24 +92,13 @@ def page(results):
         ]
         made.add(f"### {title}", figure_table("rule", rows))
     made.add(
-        "## Deployments",
-        "Weights and inputs of all matrices of the layers. Names with @ are those of `fakequant recipes`.",
-    )
-    made.chart("deployments.svg", "The divergence of each deployment", deployment_chart(models, recipes))
-    for model, title in models:
-        rows = sorted(
-            ((described(name), figure) for name, figure in recipes[model].items()), key=lambda row: row[1].kld
-        )
-        made.add(f"### {title}", figure_table("recipe", rows))
-    made.add(
         "## Commands",
         block(
             "fakequant calibrate original.gguf -f calibration.txt --chunks 8 -o ranges.json --channels channels.gguf"
             " --hessian hessian.bin \\\n    --rule 'a:in(*)=int8' --rule a:k_cache=e4m3 --rule"
             " a:v_cache=e4m3\nfakequant sweep original.gguf -f prose.txt -f code.txt -c 256 --chunks 2 --site"
             " a:ffn_down_input --site 'a:in(matrices)@tokens:1-' \\\n    --format int8 --format"
-            " int8,range=static:ranges.json --format nvfp4 -o activations.db\nfakequant eval original.gguf -f prose.txt"
-            " -f code.txt -c 256 --chunks 2 --variant w8a8=@vllm/w8a8-int8 --variant w4a4=@quarot/w4a4\nfakequant"
+            " int8,range=static:ranges.json --format nvfp4 -o activations.db\nfakequant"
             " report activations.db -o activations.html"
         ),
     )
@@ -157,39 +109,12 @@ def shown(form):
     return form.replace(":ranges.json", "")
 
 
-def described(name):
-    """A recipe in a table: its name in the program, or its rules."""
-    rules = RECIPES[name]
-    return (
-        in_code(rules)
-        if isinstance(rules, str)
-        else ", ".join(in_code(rule.replace(":ranges.json", "").replace(",hessian=hessian.bin", "")) for rule in rules)
-    )
-
-
 def site_chart(figures, title):
     rows = []
     for site in SITES:
         of_site = [(shown(form), [figures[site, form].interval]) for form in FORMATS if (site, form) in figures]
         rows += [(ROLES[site], []), *of_site] if of_site else []
     return dots(f"Inputs of products rounded: {title}", "KL divergence, nats, with its 95 % interval", [title], rows)
-
-
-def deployment_chart(models, recipes):
-    names = sorted(
-        (name for name in RECIPES if any(name in recipes[model] for model, _ in models)),
-        key=lambda name: next(recipes[model][name].kld for model, _ in models if name in recipes[model]),
-    )
-    rows = [
-        (name, [recipes[model][name].interval if name in recipes[model] else None for model, _ in models])
-        for name in names
-    ]
-    return dots(
-        "Deployments: weights, inputs and caches",
-        "KL divergence, nats, with its 95 % interval",
-        [title for _, title in models],
-        rows,
-    )
 
 
 def peaks(ranges):
@@ -222,8 +147,8 @@ def costliest(study, form):
     return worst, costs[worst] / sum(costs.values())
 
 
-def findings(made, results, studies, recipes):
-    study, deployed = studies[SMOLLM], recipes[SMOLLM]
+def findings(made, results, studies):
+    study = studies[SMOLLM]
     whole = "a:in(matrices)"
     by_token, by_range = (costliest(study, form) for form in ("int8", f"int8,{STATIC}"))
     node, layer, largest, middle = max(
@@ -237,25 +162,12 @@ def findings(made, results, studies, recipes):
     scaled, plain, microscaled = (
         ratio(study[whole, form], study[whole, "int8"]) for form in ("e4m3,per=token", "e4m3", "mxfp8")
     )
-    w8a8, fp8 = deployed["vllm-w8a8-int8"], deployed["vllm-fp8-dynamic"]
-    static_w8a8, static_fp8 = ratio(deployed["modelopt-int8"], w8a8), ratio(deployed["modelopt-fp8"], fp8)
-    smoothed = ratio(deployed["w8a8-static-per-tensor"], deployed["smoothquant-w8a8"])
-    rotated = ratio(deployed["w4a4"], deployed["quarot-w4a4"])
-    rotated_nvfp4 = ratio(deployed["quarot-nvfp4"], deployed["transformer-engine-nvfp4"])
-    a4 = ratio(deployed["w4a4-blocks"], deployed["w4a8"])
     made.findings(
         claim(
             static[1] > 1,
             "A scale for each token beats a static one: with static ranges, INT8 at all inputs of SmolLM2's matrices"
             f" costs {times(static)} times as much, {nats(study[whole, f'int8,{STATIC}'])} instead of"
             f" {nats(study[whole, 'int8'])} nats.",
-        ),
-        claim(
-            rotated[1] > 1 and rotated_nvfp4[1] > 1,
-            "Whether a rotation helps depends on how many values share a scale. W4A4 in INT4 with a scale for each row"
-            f" and token costs {times(rotated)} times as much without it ({nats(deployed['w4a4'])} against"
-            f" {nats(deployed['quarot-w4a4'])} nats); in NVFP4, where 16 values share one, rotating costs"
-            f" {times(rotated_nvfp4)} times as much as not rotating.",
         ),
         claim(
             by_token[0] != by_range[0],
@@ -290,19 +202,5 @@ def findings(made, results, studies, recipes):
         claim(
             blocks[1] > 1,
             f"In INT4, a scale for each 32 values instead of each token divides the loss by {times(blocks)}.",
-        ),
-        claim(
-            static_w8a8[1] > 1 and static_fp8[1] > 1,
-            f"W8A8 with dynamic scales costs {nats(w8a8)} nats in INT8 and {nats(fp8)} in FP8; static ranges cost "
-            f"{times(static_w8a8)} and {times(static_fp8)} times as much.",
-        ),
-        claim(
-            smoothed[1] > 1,
-            f"SmoothQuant divides the loss of static W8A8 with one scale for each weight by {times(smoothed)}.",
-        ),
-        claim(
-            a4[1] > 1,
-            f"With the same INT4 weights in blocks of 32, inputs in 4 bits cost {times(a4)} times as much as inputs"
-            " in 8.",
         ),
     )

@@ -157,8 +157,7 @@ class Measurement:
     def keep(self, step):
         made, kept = os.path.join(self.work, step.made), os.path.join(self.data, step.made)
         if step.made.endswith(".db"):
-            shutil.copyfile(made, kept + ".part")
-            compact_study(kept + ".part")
+            copy_study(made, kept + ".part")
             shutil.copyfile(made[:-3] + ".csv", kept[:-3] + ".csv")
         else:
             with open(made, encoding="utf-8") as file, open(kept + ".part", "w", encoding="utf-8") as out:
@@ -175,14 +174,16 @@ class Measurement:
         os.replace(self.record + ".part", self.record)
 
 
-def compact_study(path):
-    """Takes the log and free pages away, and the names of machines."""
-    study = sqlite3.connect(path)
-    study.execute("PRAGMA journal_mode=DELETE")
-    study.execute("UPDATE runs SET host = ''")
-    study.commit()
-    study.execute("VACUUM")
+def copy_study(path, copy):
+    """A study in one file, without free pages and the names of machines."""
+    study, other = sqlite3.connect(path), sqlite3.connect(copy)
+    study.backup(other)
     study.close()
+    other.execute("PRAGMA journal_mode=DELETE")
+    other.execute("UPDATE runs SET host = ''")
+    other.commit()
+    other.execute("VACUUM")
+    other.close()
 
 
 # What pages need of eval's JSON and of the ranges of calibrate: {} is all of a value, lists are of objects.

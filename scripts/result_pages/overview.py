@@ -31,7 +31,10 @@ METHOD = (
         " ([models.md](../models.md#dithered-originals)), for everything about weights: its weights lie on no grid, but"
         " it is a somewhat worse model than the published one."
     ),
-    "**Small.** These are models of 135 and 270 million weights. Nothing here was measured on larger ones.",
+    (
+        "**Small.** These are models of 135 and 270 million weights. Nothing here was measured on larger ones. Gemma"
+        " was measured for norms only: the other pages are about SmolLM2."
+    ),
 )
 
 
@@ -58,8 +61,10 @@ def page(results, pages):
     rows, seconds, processor = [], 0, 0
     for model in results.models:
         for step, run in results.json(model, "runs.json").items():
-            rows.append([model, step, str(run["seconds"]), str(run["processor_seconds"]), str(run["threads"])])
-            seconds, processor = seconds + run["seconds"], processor + run["processor_seconds"]
+            rows.append(
+                [model, step, str(run["seconds"]), str(run["processor_seconds"] or "not recorded"), str(run["threads"])]
+            )
+            seconds, processor = seconds + run["seconds"], processor + (run["processor_seconds"] or 0)
     made.add(
         "Seconds that each step took on 2 processors that several other programs shared, and of processor time:",
         table(

@@ -81,7 +81,7 @@ def bullets(sentences):
 
 def wrapped(paragraph):
     """Prose in lines of a readable length; tables, lists, code, headings and pictures as they are."""
-    if paragraph[0] in "|#`!" or "\n" in paragraph:
+    if paragraph[0] in "|#!" or "\n" in paragraph:
         return paragraph
     return textwrap.fill(paragraph, 120, break_long_words=False, break_on_hyphens=False)
 

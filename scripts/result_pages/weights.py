@@ -3,7 +3,7 @@
 from .chart import plane
 from .figures import ratio
 from .measurement import sweep
-from .page import GEMMA, SMOLLM, Page, figure_table, in_code
+from .page import SMOLLM, Page, figure_table, in_code
 from .text import block, claim, nats, times
 
 STEPS = ("weights",)
@@ -25,11 +25,12 @@ FITTED = (
     "nvfp4" + GPTQ,
     "q4_0,imatrix=imatrix.gguf",
 )
-FEW = ("q8_0", "q5_0", "q4_0", "iq4_nl", "int8", "int4,per=block,scale=f16", "e4m3,per=row", "mxfp4", "nvfp4", "nf4")
 
 
 def steps(size):
-    formats = GGML + GROUPS + FLOATS + FITTED if size.is_whole else FEW
+    if not size.is_whole:
+        return []
+    formats = GGML + GROUPS + FLOATS + FITTED
     return [
         sweep(
             "weights",
@@ -40,7 +41,7 @@ def steps(size):
             "256",
             "--chunks",
             size.chunks,
-            needs=("calibrate",) if size.is_whole else (),
+            needs=("calibrate",),
         )
     ]
 
@@ -181,9 +182,4 @@ def findings(made, studies):
         ),
         claim(importance[1] > 1, f"An importance matrix helps Q4_0 by a factor of {times(importance)}."),
     ]
-    if GEMMA in studies:
-        best, others = ranking(studies[GEMMA], HALF_BITS)
-        sentences.insert(
-            1, f"On Gemma {in_code(best)} loses least at 4.5 bits, {nats(studies[GEMMA][best])} nats; {others}."
-        )
     made.findings(*sentences)
