@@ -243,7 +243,7 @@ def plane(title, x_label, y_label, series, linear_x=None, diagonal=False):
 
 
 def place_labels(picture, labels):
-    """Writes (y, x, label) beside their points, where neither marks nor other labels are; a line leads to one far off."""
+    """Writes (y, x, label) beside their points, where no marks and no other labels are; a line leads to one far off."""
     taken = [(x - 5, x + 5, y) for y, x, _ in labels]
     for y, x, label in labels:
         width = 6.4 * len(label)
