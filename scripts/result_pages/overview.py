@@ -44,7 +44,9 @@ def page(results, pages):
     for name, of in pages.items():
         made.add(f"### [{of.title}]({name}.md)", *([bullets(of.headlines)] if of.headlines else []))
     made.add(
-        "Plans beside the mixes of llama-quantize, in files of the same size: [quantize.md](../quantize.md#figures).",
+        "Elsewhere: plans beside the mixes of llama-quantize, in files of the same size"
+        " ([quantize.md](../quantize.md#figures)), and attention's cache"
+        " ([kv-cache.md](../kv-cache.md#what-it-costs)).",
         "## How it was measured",
         bullets(METHOD),
         "## Doing it again",
