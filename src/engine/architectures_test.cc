@@ -374,7 +374,6 @@ TEST_P(Architecture, RoundsTheStateOfRecurrentLayersAsItIsWritten) {
   logits_of(context, 5);
   for (const auto& counters : context.counters()) {
     const auto& shape = find_site(context.sites(), counters.site)->shape;
-    fmt::print("({}: {} x {} x {})\n", counters.site, shape[0], shape[1], shape[2]);
     EXPECT_EQ(counters.evaluations, static_cast<std::int64_t>(kTokens + (kTokens + 4) / 5)) << counters.site;
     EXPECT_EQ(counters.columns, shape[0]) << counters.site;
     EXPECT_EQ(counters.errors.elements, counters.evaluations * elements_of(shape)) << counters.site;
