@@ -153,8 +153,8 @@ void Context::make_context(const ContextOptions& options, bool is_tapped) {
   parameters.offload_kqv = model_->is_offloaded();  // the cache lies with its layer
   parameters.op_offload = false;
   parameters.no_perf = true;
-  // As llama.cpp's tools: a layer with an attention window holds no more than that. The order in which its kernels sum then
-  // depends on where a token lies; our own sums are to be those of one order.
+  // As llama.cpp's tools: a layer with an attention window holds no more than that. The order in which its kernels sum
+  // then depends on where a token lies; our own sums are to be those of one order.
   parameters.swa_full = options.arithmetic == Arithmetic::f32;
   const auto attention = settled(options.attention, options.arithmetic);
   parameters.type_k = static_cast<ggml_type>(cache_type(attention.k));

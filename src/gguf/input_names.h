@@ -22,8 +22,8 @@ struct InputFileKeys {
   std::vector<std::vector<std::string>> weights;  // of each input: those that read it
 };
 
-// Opens such a file. `holds`: what it is of, for messages. Throws an Error, which says what makes one, if there is no such
-// file or it is of another kind.
+// Opens such a file. `holds`: what it is of, for messages. Throws an Error, which says what makes one, if there is no
+// such file or it is of another kind.
 GgufFile open_input_file(const std::string& path, std::string_view type, std::string_view holds);
 
 void add_input_keys(GgufWriter& file, const InputFileKeys& keys);

@@ -15,8 +15,8 @@ struct Text {
   std::optional<std::string> content;  // none: that of the file `name`, which is read piece by piece
 };
 
-// The text of a file, and those of several. Reads a pipe or a device to its end. Throws an Error if it cannot be read, or
-// is a model.
+// The text of a file, and those of several. Reads a pipe or a device to its end. Throws an Error if it cannot be read,
+// or is a model.
 Text text_file(const std::string& path);
 std::vector<Text> text_files(const std::vector<std::string>& paths);
 
