@@ -45,24 +45,34 @@ class Worker:
 
 
 def python_peers():
-    """Functions of numpy and PyTorch that round an array as a format does, by library and format."""
+    """Functions of numpy and PyTorch that round an array as a format does, by library and format. All write into memory that they
+    have written before: fresh memory takes longer than the rounding."""
     values = np.random.default_rng(1).standard_normal((4096, ROW), np.float32)
+    half, result = np.empty(values.shape, np.float16), np.empty_like(values)
+
+    def f16_in_numpy():
+        np.copyto(half, values, casting="same_kind")
+        np.copyto(result, half)
 
     def int8_in_numpy():
-        scale = np.abs(values).max(axis=1, keepdims=True) / np.float32(127)
-        return np.rint(values / scale).clip(-127, 127) * scale
+        scale = np.abs(values, out=result).max(axis=1, keepdims=True) / np.float32(127)
+        np.rint(np.divide(values, scale, out=result), out=result)
+        np.multiply(np.clip(result, -127, 127, out=result), scale, out=result)
 
-    peers = {("numpy", "f16"): lambda: values.astype(np.float16).astype(np.float32), ("numpy", "int8"): int8_in_numpy}
+    peers = {("numpy", "f16"): f16_in_numpy, ("numpy", "int8"): int8_in_numpy}
     if torch is not None:
-        tensor = torch.from_numpy(values)
-        zeros = torch.zeros(len(values), dtype=torch.int32)
+        tensor, to = torch.from_numpy(values), torch.from_numpy(result)
+        narrow = {"bf16": torch.empty_like(tensor, dtype=torch.bfloat16), "f16": torch.empty_like(tensor, dtype=torch.float16)}
+
+        def float_in_torch(name):
+            to.copy_(narrow[name].copy_(tensor))
 
         def int8_in_torch():
-            scale = tensor.abs().amax(dim=1) / 127
-            return torch.fake_quantize_per_channel_affine(tensor, scale, zeros, 0, -127, 127)
+            scale = torch.abs(tensor, out=to).amax(dim=1, keepdim=True) / 127
+            torch.div(tensor, scale, out=to).round_().clamp_(-127, 127).mul_(scale)
 
-        peers[("torch", "bf16")] = lambda: tensor.to(torch.bfloat16).to(torch.float32)
-        peers[("torch", "f16")] = lambda: tensor.to(torch.float16).to(torch.float32)
+        peers[("torch", "bf16")] = lambda: float_in_torch("bf16")
+        peers[("torch", "f16")] = lambda: float_in_torch("f16")
         peers[("torch", "int8")] = int8_in_torch
     return values.size, peers
 
@@ -97,7 +107,9 @@ def main():
         ratios = "".join(f"{speed / other:9.1f}" if other else " " * 9 for other in others)
         print(f"{name:28}{speed / 1e9:14.2f}{speed / copy:10.2f}{median[f'measure 1 {name}'] / copy:14.2f}{ratios}")
     if torch is None:
-        print("(python3-torch is not installed: no column of it)")
+        print("(PyTorch is not installed: no column of it)")
+    else:
+        print(f"(PyTorch {torch.__version__}, numpy {np.__version__}, in memory of their own that is not fresh)")
     copy = median[f"memcpy {both}"]
     print(f"\n{both} cores; memcpy moves {copy / 1e9:.2f} G elements/s ({copy * 8 / 1e9:.0f} GB/s)")
     for name in BOTH_CORES:
