@@ -4,9 +4,11 @@
 #include <httplib.h>
 #include <sys/socket.h>
 
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <thread>
 
 #include "error.h"
 #include "serve/openai_response.h"
@@ -116,6 +118,7 @@ struct HttpServer::Connection {
   HttpOptions options;
   Endpoints& endpoints;
   int socket = -1;
+  std::atomic<bool> has_ended = false;
 
   Connection(Endpoints& of, HttpOptions with) : options(std::move(with)), endpoints(of) {}
   void route();
@@ -198,8 +201,15 @@ HttpServer::HttpServer(Endpoints& endpoints, const HttpOptions& options)
 
 HttpServer::~HttpServer() = default;
 
-void HttpServer::run() { connection_->server.listen_after_bind(); }
+void HttpServer::run() {
+  connection_->server.listen_after_bind();
+  connection_->has_ended = true;
+}
 
-void HttpServer::stop() { connection_->server.stop(); }
+void HttpServer::stop() {
+  // httplib takes no notice of a stop before it has begun to listen.
+  while (!connection_->server.is_running() && !connection_->has_ended) std::this_thread::sleep_for(milliseconds(1));
+  connection_->server.stop();
+}
 
 }  // namespace fakequant

@@ -27,7 +27,7 @@ class HttpServer {
 
   int port() const { return port_; }
 
-  // Answers requests until stop(), which another thread calls.
+  // Answers requests until stop(), which another thread calls, after run() or just before.
   void run();
   void stop();
 
