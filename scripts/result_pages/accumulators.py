@@ -1,9 +1,8 @@
 """The sums of matrix products in narrow floats."""
 
-from .chart import dots
 from .figures import ratio
 from .measurement import evaluation
-from .page import SMOLLM, Page, figure_table, in_code
+from .page import SMOLLM, Page, cost_chart, figure_table, in_code, of_each
 from .text import block, claim, nats, times
 
 STEPS = ("accumulators",)
@@ -47,18 +46,11 @@ def page(results):
     )
     if SMOLLM in figures:
         findings(made, figures[SMOLLM])
-    rows = [
-        (name, [figures[model][name].interval if name in figures[model] else None for model, _ in models])
-        for name in VARIANTS
-    ]
     made.chart(
         "accumulators.svg",
         "The divergence of each accumulator",
-        dots(
-            "Sums of products in narrow floats",
-            "KL divergence, nats, with its 95 % interval",
-            [title for _, title in models],
-            rows,
+        cost_chart(
+            "Sums of products in narrow floats", models, [(name, of_each(figures, name)) for name in VARIANTS]
         ),
     )
     for model, title in models:

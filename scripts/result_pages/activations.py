@@ -1,9 +1,9 @@
 """Activations by site, token and scale."""
 
-from .chart import curves, dots
+from .chart import curves
 from .figures import ratio
 from .measurement import CALIBRATION, Step, sweep
-from .page import SMOLLM, Page, figure_table, in_code
+from .page import SMOLLM, Page, cost_chart, figure_table, in_code
 from .text import block, claim, nats, percent, short, times
 
 STEPS = ("outliers", "activations")
@@ -70,7 +70,7 @@ def page(results):
     for model, title in models:
         figures = studies[model]
         made.chart(
-            f"activations-{model}.svg", f"The divergence by site and format, {title}", site_chart(figures, title)
+            f"activations-{model}.svg", f"The divergence by site and format, {title}", site_chart(figures, model, title)
         )
         rows = [
             (in_code(f"{site}={shown(form)}"), figures[site, form])
@@ -109,12 +109,12 @@ def shown(form):
     return form.replace(":ranges.json", "")
 
 
-def site_chart(figures, title):
+def site_chart(figures, model, title):
     rows = []
     for site in SITES:
-        of_site = [(shown(form), [figures[site, form].interval]) for form in FORMATS if (site, form) in figures]
-        rows += [(ROLES[site], []), *of_site] if of_site else []
-    return dots(f"Inputs of products rounded: {title}", "KL divergence, nats, with its 95 % interval", [title], rows)
+        of_site = [(shown(form), {model: figures[site, form]}) for form in FORMATS if (site, form) in figures]
+        rows += [(ROLES[site], None), *of_site] if of_site else []
+    return cost_chart(f"Inputs of products rounded: {title}", [(model, title)], rows)
 
 
 def peaks(ranges):

@@ -1,10 +1,9 @@
 """Deployments, which round weights and the inputs of their products."""
 
-from .activations import STATIC
-from .chart import dots
+from .activations import STATIC, shown
 from .figures import ratio
 from .measurement import evaluation
-from .page import SMOLLM, Page, figure_table, in_code
+from .page import SMOLLM, Page, cost_chart, figure_table, in_code, of_each
 from .text import block, claim, nats, times
 
 STEPS = ("recipes",)
@@ -50,25 +49,16 @@ def described(name):
     return (
         in_code(rules)
         if isinstance(rules, str)
-        else ", ".join(in_code(rule.replace(":ranges.json", "").replace(",hessian=hessian.bin", "")) for rule in rules)
+        else ", ".join(in_code(shown(rule)) for rule in rules)
     )
 
 
 def deployment_chart(models, recipes):
-    names = sorted(
-        (name for name in RECIPES if any(name in recipes[model] for model, _ in models)),
-        key=lambda name: next(recipes[model][name].kld for model, _ in models if name in recipes[model]),
+    rows = [(name, of_each(recipes, name)) for name in RECIPES]
+    measured = sorted(
+        (row for row in rows if row[1]), key=lambda row: next(row[1][model].kld for model, _ in models if model in row[1])
     )
-    rows = [
-        (name, [recipes[model][name].interval if name in recipes[model] else None for model, _ in models])
-        for name in names
-    ]
-    return dots(
-        "Deployments: weights and inputs",
-        "KL divergence, nats, with its 95 % interval",
-        [title for _, title in models],
-        rows,
-    )
+    return cost_chart("Deployments: weights and inputs", models, measured)
 
 
 def page(results):

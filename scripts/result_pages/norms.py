@@ -1,9 +1,9 @@
 """Norms: the question that fakequant grew out of."""
 
-from .chart import curves, dots
+from .chart import curves
 from .figures import ratio
 from .measurement import sweep
-from .page import GEMMA, SMOLLM, Page, figure_table, in_code
+from .page import GEMMA, SMOLLM, Page, cost_chart, figure_table, in_code, of_each
 from .text import block, claim, nats, percent, plain_nats, times
 
 STEPS = ("norms",)
@@ -58,21 +58,12 @@ def page(results):
         made.add(f"## {title}", figure_table("rule", rows))
     rows = []
     for site in SITES:
-        of_site = [
-            (form, [interval_of(studies[model].get((site, None, form))) for model, _ in models])
-            for form in FORMATS
-            if any((site, None, form) in studies[model] for model, _ in models)
-        ]
-        rows += [(NAMES[site], []), *of_site]
+        of_site = [(form, of_each(studies, (site, None, form))) for form in FORMATS]
+        rows += [(NAMES[site], None), *(row for row in of_site if row[1])]
     made.chart(
         "norms.svg",
         "The divergence of each format at three sites",
-        dots(
-            "What rounding of norms costs",
-            "KL divergence, nats, with its 95 % interval",
-            [title for _, title in models],
-            rows,
-        ),
+        cost_chart("What rounding of norms costs", models, rows),
     )
     for model, title in models:
         if layers_of(studies[model], LAYERED[0]):
@@ -92,10 +83,6 @@ def page(results):
         ),
     )
     return made
-
-
-def interval_of(figure):
-    return figure.interval if figure else None
 
 
 def layers_of(study, form):

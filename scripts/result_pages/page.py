@@ -5,6 +5,7 @@ import os
 import textwrap
 from dataclasses import dataclass, field
 
+from .chart import dots
 from .figures import read_eval, read_predictions, read_study
 from .text import nats, percent, plain_nats, table
 
@@ -111,6 +112,29 @@ def figure_table(what, rows, bits=False):
         for label, figure in rows
     ]
     return table(head, lines, right=range(1, len(head)))
+
+
+def cost_chart(title, models, rows):
+    """The divergence of variants as dots, a series for each (model, title).
+
+    rows: (label, {model: figure}), where a model may be missing; a label with None is a heading.
+    """
+    return dots(
+        title,
+        "KL divergence, nats, with its 95 % interval",
+        [of_model for _, of_model in models],
+        [
+            (label, [figures[model].interval if model in figures else None for model, _ in models])
+            if figures is not None
+            else (label, [])
+            for label, figures in rows
+        ],
+    )
+
+
+def of_each(figures, key):
+    """{model: figure} of those models that have the key; figures: {model: {key: figure}}."""
+    return {model: of[key] for model, of in figures.items() if key in of}
 
 
 def in_code(words):

@@ -3,13 +3,14 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
-#include <filesystem>
+#include <optional>
+#include <string_view>
 
 #include "cli/command.h"
 #include "cli/interruption.h"
 #include "error.h"
 #include "format/format_properties.h"
+#include "number_of_text.h"
 #include "report/score_figures.h"
 #include "report/sweep_report.h"
 #include "study/study_database.h"
@@ -29,27 +30,27 @@ struct SweepCommandOptions : CommonOptions {
 
 // "2/8".
 void parse_shard(const std::string& text, SweepRequest& request) {
-  const auto* end = text.data() + text.size();
-  const auto [slash, fault] = std::from_chars(text.data(), end, request.shard);
-  if (fault == std::errc{} && slash != end && *slash == '/') {
-    const auto [stop, second] = std::from_chars(slash + 1, end, request.shards);
-    if (second == std::errc{} && stop == end && request.shard >= 1 && request.shard <= request.shards) return;
+  const std::string_view whole(text);
+  const auto slash = whole.find('/');
+  const auto shard = number_of_text<int>(whole.substr(0, slash)),
+             shards = slash == whole.npos ? std::nullopt : number_of_text<int>(whole.substr(slash + 1));
+  if (!shard || !shards || *shard < 1 || *shard > *shards) {
+    throw usage_error(fmt::format("--shard {} is invalid: write I/N, such as 2/8 for the second of eight", text));
   }
-  throw usage_error(fmt::format("--shard {} is invalid: write I/N, such as 2/8 for the second of eight", text));
+  request.shard = *shard;
+  request.shards = *shards;
 }
 
 // "5%" or "0.05".
 double parse_precision(const std::string& text) {
   if (text.empty()) return 0;
-  double value = 0;
-  const auto* end = text.data() + text.size();
-  const auto [stop, fault] = std::from_chars(text.data(), end, value);
-  const bool is_percent = stop + 1 == end && *stop == '%';
-  if (is_percent) value /= 100;
-  if (fault != std::errc{} || (stop != end && !is_percent) || !(value > 0) || !(value < 1)) {
+  const bool is_percent = text.ends_with('%');
+  const auto number = number_of_text<double>(std::string_view(text).substr(0, text.size() - (is_percent ? 1 : 0)));
+  const double fraction = number.value_or(0) / (is_percent ? 100 : 1);
+  if (!(fraction > 0) || !(fraction < 1)) {
     throw usage_error(fmt::format("--precision {} is invalid: write a fraction of the mean, such as 5%", text));
   }
-  return value;
+  return fraction;
 }
 
 SweepQuestion question_of(const SweepCommandOptions& options) {

@@ -21,11 +21,15 @@ namespace {
 
 constexpr std::size_t kTokens = 24;
 
+// The tokens of all texts, by their position.
+Token token_at(std::size_t position, const Model& model) {
+  return static_cast<Token>((position * 37 + 5) % static_cast<std::size_t>(model.vocabulary_size()));
+}
+
 // Of a part of a text, which the caller has begun.
 std::vector<float> logits_of_piece(Context& context, std::size_t begin, std::size_t count) {
-  const auto vocabulary = static_cast<std::size_t>(context.model().vocabulary_size());
   std::vector<Token> tokens;
-  for (auto i = begin; i < begin + count; ++i) tokens.push_back(static_cast<Token>((i * 37 + 5) % vocabulary));
+  for (auto i = begin; i < begin + count; ++i) tokens.push_back(token_at(i, context.model()));
   context.evaluate(tokens, {0, count});
   std::vector<float> logits;
   for (std::size_t i = 0; i < count; ++i) {
@@ -36,10 +40,10 @@ std::vector<float> logits_of_piece(Context& context, std::size_t begin, std::siz
 }
 
 // Of a text, which the caller has begun.
-std::vector<float> logits_of_text(Context& context, std::size_t together) {
+std::vector<float> logits_of_text(Context& context, std::size_t together, std::size_t length = kTokens) {
   std::vector<float> logits;
-  for (std::size_t begin = 0; begin < kTokens; begin += together) {
-    const auto piece = logits_of_piece(context, begin, std::min(together, kTokens - begin));
+  for (std::size_t begin = 0; begin < length; begin += together) {
+    const auto piece = logits_of_piece(context, begin, std::min(together, length - begin));
     logits.insert(logits.end(), piece.begin(), piece.end());
   }
   return logits;
@@ -191,7 +195,7 @@ std::vector<float> llama_logits(const Model& model, llama_context_params paramet
     const auto here = std::min(together, count - begin);
     batch.n_tokens = static_cast<std::int32_t>(here);
     for (std::size_t i = 0; i < here; ++i) {
-      batch.token[i] = static_cast<Token>(((begin + i) * 37 + 5) % vocabulary);
+      batch.token[i] = token_at(begin + i, model);
       batch.pos[i] = static_cast<llama_pos>(begin + i);
       batch.n_seq_id[i] = 1;
       batch.seq_id[i][0] = 0;
@@ -269,12 +273,7 @@ TEST_P(Architecture, HasLlamaCppsLogitsBeyondTheWindowOfAttention) {
   parameters.swa_full = false;
   Context context(*model, {.ctx_size = 512, .threads = 2, .batch_size = kTogether});
   context.clear();
-  std::vector<float> logits;
-  for (std::size_t begin = 0; begin < kText; begin += kTogether) {
-    const auto piece = logits_of_piece(context, begin, std::min(kTogether, kText - begin));
-    logits.insert(logits.end(), piece.begin(), piece.end());
-  }
-  EXPECT_EQ(logits, llama_logits(*model, parameters, kText, kTogether));
+  EXPECT_EQ(logits_of_text(context, kTogether, kText), llama_logits(*model, parameters, kText, kTogether));
 }
 
 // The rules that round what attention's cache holds, where the model has one.

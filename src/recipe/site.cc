@@ -3,7 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
+
+#include "number_of_text.h"
 
 namespace fakequant {
 namespace {
@@ -18,10 +19,9 @@ LayerMark find_layer_mark(std::string_view name) {
   const auto end = std::min(name.size(), name.find(" ("));  // ggml adds what follows
   const auto dash = name.substr(0, end).rfind('-');
   if (dash == std::string_view::npos) return {};
-  int layer = 0;
-  const auto [stop, fault] = std::from_chars(name.data() + dash + 1, name.data() + end, layer);
-  if (fault != std::errc{} || stop != name.data() + end || layer < 0) return {};
-  return {dash, end, layer};
+  const auto layer = number_of_text<int>(name.substr(dash + 1, end - dash - 1));
+  if (!layer || *layer < 0) return {};
+  return {dash, end, *layer};
 }
 
 }  // namespace

@@ -7,12 +7,6 @@ The model, the text and the scores are those of smollm2_pytorch.py. Queries, key
 rounded inside transformers' own attention, by PyTorch's float8_e4m3fn. README.md in this folder says how to install what this needs.
 """
 
-import argparse
-import json
-import os
-import platform
-from importlib.metadata import version
-
 import torch
 from transformers.models.llama import modeling_llama
 
@@ -83,26 +77,10 @@ class RoundedAttention:
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--seeds", type=int, default=3, help="how many jitters")
-    parser.add_argument("--llama-tokenize", default=os.path.join(smollm2.SOURCE, "third_party/llama/current/usr/bin/llama-tokenize"))
-    parser.add_argument("--model", default=os.path.join(smollm2.SOURCE, smollm2.MODEL))
-    parser.add_argument("--out", help="the JSON file to write")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    torch.set_grad_enabled(False)
-    smollm2.CHUNKS = CHUNKS
-
-    text = os.path.join(smollm2.SOURCE, smollm2.TEXT)
-    model, bos = smollm2.load(options.model)
-    tokens = smollm2.tokenize(options.llama_tokenize, options.model, text)
-    chunks = list(torch.tensor(tokens[:smollm2.CTX * CHUNKS]).reshape(CHUNKS, smollm2.CTX))
-    for chunk in chunks:
-        if bos is not None:
-            chunk[0] = bos
-
-    jitter, attention = smollm2.Jitter(), RoundedAttention(len(model.model.layers))
-    model.model.embed_tokens.register_forward_hook(jitter)
+    options = smollm2.options_parser(seeds=3).parse_args()
+    experiment = smollm2.Experiment(options, CHUNKS)
+    model, jitter, chunks = experiment.model, experiment.jitter, experiment.chunks
+    attention = RoundedAttention(len(model.model.layers))
     result = {"baseline": {}, "variants": {name: {"rules": of_name} for name, (_, _, of_name) in VARIANTS.items()}}
     for jitter.seed in (None, *range(1, options.seeds + 1)):
         attention.parts = None
@@ -120,16 +98,7 @@ def main():
         for entry in result["variants"].values():
             entry["kld_by_chance"] = smollm2.chance([entry["kld_of_chunks"], *entry["kld_of_chunks_with_jitter"]])
 
-    result = {
-        "made_by": "tests/golden/smollm2_attention_pytorch.py",
-        "versions": {"python": platform.python_version(), **{package: version(package) for package in ("torch", "transformers", "numpy", "gguf")}},
-        "model": {"file": smollm2.MODEL, "sha256": smollm2.sha256(options.model)},
-        "text": {"file": smollm2.TEXT, "sha256": smollm2.sha256(text), "tokens": len(tokens)},
-        "ctx_size": smollm2.CTX, "chunks": CHUNKS, "predictions": CHUNKS * (smollm2.CTX - 1 - smollm2.FIRST), "jitter": smollm2.JITTER, **result}
-    if options.out:
-        with open(options.out, "w", encoding="utf-8") as file:
-            json.dump(result, file, indent=2)
-            file.write("\n")
+    experiment.write("tests/golden/smollm2_attention_pytorch.py", result)
 
 
 if __name__ == "__main__":

@@ -230,28 +230,56 @@ def sha256(path):
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def main():
+def options_parser(seeds):
     parser = argparse.ArgumentParser()
-    parser.add_argument("--modelopt", action="store_true")
-    parser.add_argument("--seeds", type=int, default=4, help="how many jitters")
+    parser.add_argument("--seeds", type=int, default=seeds, help="how many jitters")
     parser.add_argument("--llama-tokenize", default=os.path.join(SOURCE, "third_party/llama/current/usr/bin/llama-tokenize"))
     parser.add_argument("--model", default=os.path.join(SOURCE, MODEL))
     parser.add_argument("--out", help="the JSON file to write")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    torch.set_grad_enabled(False)
+    return parser
 
-    text = os.path.join(SOURCE, TEXT)
-    model, bos = load(options.model)
-    tokens = tokenize(options.llama_tokenize, options.model, text)
-    chunks = list(torch.tensor(tokens[:CTX * CHUNKS]).reshape(CHUNKS, CTX))
-    for chunk in chunks:
-        if bos is not None:
-            chunk[0] = bos
+
+class Experiment:
+    """The model with a jitter of its embeddings, and the first chunks of the text."""
+
+    def __init__(self, options, chunks):
+        torch.set_num_threads(1)
+        torch.set_grad_enabled(False)
+        self.options, self.text = options, os.path.join(SOURCE, TEXT)
+        self.model, bos = load(options.model)
+        self.tokens = tokenize(options.llama_tokenize, options.model, self.text)
+        self.chunks = list(torch.tensor(self.tokens[:CTX * chunks]).reshape(chunks, CTX))
+        for chunk in self.chunks:
+            if bos is not None:
+                chunk[0] = bos
+        self.jitter = Jitter()
+        self.model.model.embed_tokens.register_forward_hook(self.jitter)
+
+    def write(self, script, result, packages=()):
+        """The golden file, where one is asked for: where its figures come from, and the result."""
+        if not self.options.out:
+            return
+        chunks = len(self.chunks)
+        golden = {
+            "made_by": script,
+            "versions": {"python": platform.python_version(),
+                         **{package: version(package) for package in ("torch", "transformers", "numpy", "gguf", *packages)}},
+            "model": {"file": MODEL, "sha256": sha256(self.options.model)},
+            "text": {"file": TEXT, "sha256": sha256(self.text), "tokens": len(self.tokens)},
+            "ctx_size": CTX, "chunks": chunks, "predictions": chunks * (CTX - 1 - FIRST), "jitter": JITTER, **result}
+        with open(self.options.out, "w", encoding="utf-8") as file:
+            json.dump(golden, file, indent=2)
+            file.write("\n")
+
+
+def main():
+    parser = options_parser(seeds=4)
+    parser.add_argument("--modelopt", action="store_true")
+    options = parser.parse_args()
+    experiment = Experiment(options, CHUNKS)
+    model, jitter, chunks = experiment.model, experiment.jitter, experiment.chunks
     modelopt = modelopt_roundings() if options.modelopt else {}
 
-    jitter = Jitter()
-    model.model.embed_tokens.register_forward_hook(jitter)
     baseline = evaluate(model, jitter, chunks)
     result = {"baseline": {"ppl": scores(baseline, baseline, chunks)["ppl"]}, "variants": {}}
     print("baseline", result["baseline"], flush=True)
@@ -277,17 +305,7 @@ def main():
             entry = result["variants"][name]
             entry["kld_by_chance"] = chance([entry["kld_of_chunks"], *entry["kld_of_chunks_with_jitter"]])
 
-    packages = ["torch", "transformers", "numpy", "gguf"] + ["nvidia-modelopt"] * options.modelopt
-    result = {
-        "made_by": "tests/golden/smollm2_pytorch.py",
-        "versions": {"python": platform.python_version(), **{package: version(package) for package in packages}},
-        "model": {"file": MODEL, "sha256": sha256(options.model)},
-        "text": {"file": TEXT, "sha256": sha256(text), "tokens": len(tokens)},
-        "ctx_size": CTX, "chunks": CHUNKS, "predictions": CHUNKS * (CTX - 1 - FIRST), "jitter": JITTER, **result}
-    if options.out:
-        with open(options.out, "w", encoding="utf-8") as file:
-            json.dump(result, file, indent=2)
-            file.write("\n")
+    experiment.write("tests/golden/smollm2_pytorch.py", result, ["nvidia-modelopt"] * options.modelopt)
 
 
 if __name__ == "__main__":
