@@ -43,25 +43,48 @@ std::vector<std::vector<std::string>> names_of_nodes(const Graph& graph) {
 
 // The node as a reader of its source of this number; without the weight that it may multiply by.
 Reader reader_of(const GraphNode& node, std::size_t source) {
-  Reader reader{node.name, node.operation, {}, {}};
+  Reader reader{node.name, node.operation, {}, {}, {}};
   if (const auto type = kernel_input_type(node, source)) reader.rounds_to = type_name(*type);
   return reader;
 }
 
-std::vector<std::vector<Reader>> readers_of_nodes(const Graph& graph) {
+// Of each node that is a product with a weight, its number among those with the same weight, where there are several.
+std::vector<std::optional<int>> occurrences_of_products(const Graph& graph) {
+  std::map<std::string, std::vector<std::size_t>> products;
+  for (std::size_t i = 0; i < graph.size(); ++i) {
+    if (is_product_with_weight(graph[i])) products[graph[i].sources[0].weight].push_back(i);
+  }
+  std::vector<std::optional<int>> occurrences(graph.size());
+  for (const auto& [weight, nodes] : products) {
+    if (nodes.size() < 2) continue;
+    for (std::size_t n = 0; n < nodes.size(); ++n) occurrences[nodes[n]] = static_cast<int>(n);
+  }
+  return occurrences;
+}
+
+std::vector<std::vector<Reader>> readers_of_nodes(const Graph& graph,
+                                                  const std::vector<std::optional<int>>& occurrences) {
   std::vector<std::vector<Reader>> readers(graph.size());
-  for (const auto& node : graph) {
+  for (std::size_t i = 0; i < graph.size(); ++i) {
+    const auto& node = graph[i];
     if (node.is_view) continue;
     std::set<int> seen;
     for (std::size_t s = 0; s < node.sources.size(); ++s) {
       const int source = node.sources[s].node;
       if (source < 0 || !seen.insert(source).second) continue;
       auto reader = reader_of(node, s);
-      if (is_product_with_weight(node) && s == 1) reader.weight = node.sources[0].weight;
+      if (is_product_with_weight(node) && s == 1) {
+        reader.weight = node.sources[0].weight;
+        reader.occurrence = occurrences[i];
+      }
       readers[static_cast<std::size_t>(source)].push_back(std::move(reader));
     }
   }
   return readers;
+}
+
+WeightName weight_of(const Reader& reader) {
+  return {reader.weight, layer_of_tensor(reader.weight), reader.occurrence};
 }
 
 // The operations that read a layer's cache or state, but for those that change it in place.
@@ -169,7 +192,8 @@ std::vector<std::optional<int>> layers_of_nodes(const Graph& graph, const std::v
 
 std::vector<ActivationSite> find_activation_sites(const Graph& graph, int layer_count) {
   const auto names = names_of_nodes(graph);
-  auto readers = readers_of_nodes(graph);
+  const auto occurrences = occurrences_of_products(graph);
+  auto readers = readers_of_nodes(graph, occurrences);
   auto shapes = shapes_of_nodes(graph);
   const auto logits = find_logits(graph);
   const auto layers = layers_of_nodes(graph, names, layer_count);
@@ -193,7 +217,7 @@ std::vector<ActivationSite> find_activation_sites(const Graph& graph, int layer_
     if (!node.computes) continue;
     Site site;
     for (const auto& reader : readers[i]) {
-      const WeightName weight{reader.weight, layer_of_tensor(reader.weight)};
+      const auto weight = weight_of(reader);
       const bool is_new = std::find(site.feeds.begin(), site.feeds.end(), weight) == site.feeds.end();
       if (!weight.name.empty() && is_new) site.feeds.push_back(weight);
     }
@@ -203,7 +227,7 @@ std::vector<ActivationSite> find_activation_sites(const Graph& graph, int layer_
     }
     if (is_product_with_weight(node)) {
       const auto& weight = node.sources[0].weight;
-      site.product_of = WeightName{weight, layer_of_tensor(weight)};
+      site.product_of = WeightName{weight, layer_of_tensor(weight), occurrences[i]};
     }
     site.is_logits = i == logits;
     if (const auto found = roles.find(static_cast<int>(i)); found != roles.end()) site.roles = found->second;
@@ -211,14 +235,13 @@ std::vector<ActivationSite> find_activation_sites(const Graph& graph, int layer_
       site.name = site.node_names.front().unique();
       site.layer = layers[i];
     } else if (!site.feeds.empty()) {
-      site.name = fmt::format("in({})", site.feeds.front().name);
-      number(site.name);  // layers that are computed again have the same weights
+      const auto& weight = site.feeds.front();
+      site.name = to_string(Selector{Selector::input_of, weight.name, weight.occurrence});
       site.layer = site.feeds.front().layer;
     } else if (site.is_logits) {
       site.name = kLogitsRole;
     } else if (site.product_of) {
-      site.name = fmt::format("out({})", site.product_of->name);
-      number(site.name);
+      site.name = to_string(Selector{Selector::output_of, site.product_of->name, site.product_of->occurrence});
       site.layer = site.product_of->layer;
     } else if (!site.roles.empty()) {
       site.layer = layers[i];
@@ -257,7 +280,7 @@ std::vector<Reader> other_readers(const Rule& rule, const ActivationSite& site, 
   }
   std::copy_if(site.readers.begin(), site.readers.end(), std::back_inserter(others), [&](const Reader& reader) {
     return reader.weight.empty() ||
-           !selects_input_of(rule.pattern, {reader.weight, layer_of_tensor(reader.weight)}, layer_count);
+           !selects_input_of(rule.pattern, weight_of(reader), layer_count);
   });
   return others;
 }

@@ -3,11 +3,12 @@
 // A site is a node that computes, or what a node writes into attention's cache: "k_cache-3". The first has the name
 // that llama.cpp gave it, or one that it gave to a reshaped view of all its values; a node without a name that feeds a
 // weight's matrix product is called after that, "in(blk.3.ffn_down.weight)", and one that is the result of such a
-// product after that, "out(blk.3.ssm_dt.weight)"; one that plays a role inside attention after its role, "q-3". What
+// product after that, "out(blk.3.ssm_dt.weight)", with a number where the product is computed several times; one that plays a role inside attention after its role, "q-3". What
 // has none of these cannot be named and is no site.
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,7 @@ struct Reader {
   std::string weight;     // that it multiplies by; empty where it is no product with a weight
   std::string rounds_to;  // the type to which the kernel rounds what it reads: "F16", "Q8_K"; "F32" for none; empty
                           // where that is not known
+  std::optional<int> occurrence = {};  // of the product, as in WeightName
 };
 
 struct ActivationSite {

@@ -277,7 +277,7 @@ std::string to_yaml(const Recipe& recipe) {
     out << YAML::BeginMap;
     out << YAML::Key << (rule.pattern.kind == SiteKind::weight ? "weights" : "activations") << YAML::Value;
     const auto& selector = rule.pattern.selector;
-    if (selector.form == Selector::input_of || selector.form == Selector::output_of) {
+    if ((selector.form == Selector::input_of || selector.form == Selector::output_of) && !selector.occurrence) {
       out << YAML::Flow << YAML::BeginMap << YAML::Key << (selector.form == Selector::input_of ? kInputKey : kOutputKey)
           << YAML::Value << selector.text << YAML::EndMap;
     } else {

@@ -71,6 +71,7 @@ TEST(RecipeYaml, ReadsBackWhatItWrites) {
                          parse_rule("a:in(*)@tokens:1-@except:in(output)=int8"),
                          parse_rule("a:out(ffn_up)@1=mantissa23,acc=e8m13,every=32"),
                          parse_rule("a:out(*)=bf16,round=zero"),
+                         parse_rule("a:in(ffn_up)#1@0=bf16"),
                          parse_rule("a:logits=e4m3")};
   EXPECT_EQ(parse_recipe(to_yaml(recipe), "r.yaml"), recipe);
 }

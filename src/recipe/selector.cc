@@ -76,33 +76,35 @@ Selector parse_selector(SiteKind kind, std::string_view text) {
     }
     return {Selector::name, std::string(text), {}};
   }
+  const auto hash = text.rfind('#');
+  const auto is_product = text.starts_with(kInputOf) || text.starts_with(kOutputOf);
+  // A glob is matched against names with their number, such as Qcur-3#0.
+  const auto has_number = hash != std::string_view::npos && (is_product || text.find_first_of("*?") == std::string_view::npos);
+  const auto unnumbered = text.substr(0, has_number ? hash : text.size());
+  std::optional<int> occurrence;
+  if (has_number) {
+    occurrence = number_of_text<int>(text.substr(hash + 1));
+    if (!occurrence || *occurrence < 0 || hash == 0) refuse_selector(text, "has no number after its #");
+  }
   for (const auto form : {kInputOf, kOutputOf}) {
     if (!text.starts_with(form)) continue;
-    if (!text.ends_with(')')) refuse_selector(text, "has no closing parenthesis");
-    const auto weight = text.substr(form.size(), text.size() - form.size() - 1);
+    if (!unnumbered.ends_with(')')) refuse_selector(text, "has no closing parenthesis");
+    const auto weight = unnumbered.substr(form.size(), unnumbered.size() - form.size() - 1);
     if (weight.empty() || weight.find_first_of("()#") != std::string_view::npos)
       refuse_selector(text, "names no weight");
-    return {form == kInputOf ? Selector::input_of : Selector::output_of, std::string(weight), {}};
+    return {form == kInputOf ? Selector::input_of : Selector::output_of, std::string(weight), occurrence};
   }
   if (std::find(role_names().begin(), role_names().end(), text) != role_names().end()) {
     return {Selector::role, std::string(text), {}};
   }
-  const auto hash = text.rfind('#');
-  if (hash == std::string_view::npos) return {Selector::name, std::string(text), {}};
-  const auto number = text.substr(hash + 1);
-  // A glob is matched against names with their number, such as Qcur-3#0.
-  if (text.find_first_of("*?") != std::string_view::npos) return {Selector::name, std::string(text), {}};
-  const auto occurrence = number_of_text<int>(number);
-  if (!occurrence || *occurrence < 0 || hash == 0) {
-    refuse_selector(text, "has no number after its #");
-  }
-  return {Selector::name, std::string(text.substr(0, hash)), occurrence};
+  return {Selector::name, std::string(unnumbered), occurrence};
 }
 
 std::string to_string(const Selector& selector) {
-  if (selector.form == Selector::input_of) return fmt::format("{}{})", kInputOf, selector.text);
-  if (selector.form == Selector::output_of) return fmt::format("{}{})", kOutputOf, selector.text);
-  return selector.occurrence ? fmt::format("{}#{}", selector.text, *selector.occurrence) : selector.text;
+  auto text = selector.text;
+  if (selector.form == Selector::input_of) text = fmt::format("{}{})", kInputOf, selector.text);
+  if (selector.form == Selector::output_of) text = fmt::format("{}{})", kOutputOf, selector.text);
+  return selector.occurrence ? fmt::format("{}#{}", text, *selector.occurrence) : text;
 }
 
 bool is_matched_whole(std::string_view text) { return text.find_first_of(".*?") != std::string_view::npos; }

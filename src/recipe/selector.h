@@ -5,6 +5,7 @@
 //   blk.*.ffn_*   a whole name, or a glob with * and ? that is matched against whole names
 //   in(ffn_up)    the input of the matrix product with a weight, which is selected as weights are
 //   out(ffn_up)   the result of that product
+//   in(ffn_up)#0  the first of the products with one weight, in graph order; without a number, all
 //   ffn_input     a role: the input of a layer's first feed-forward products, in any architecture
 //   k_cache       a role inside attention: what is written into the cache of keys
 //   state         the role of what a recurrent layer writes into its state

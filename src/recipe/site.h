@@ -9,10 +9,12 @@
 
 namespace fakequant {
 
-// A weight by its tensor's name, "blk.3.ffn_up.weight".
+// A weight by its tensor's name, "blk.3.ffn_up.weight", and which of its matrix products is meant: a layer that a model
+// computes several times has several with the same weight.
 struct WeightName {
   std::string name;
   std::optional<int> layer;  // none for a weight outside the layers
+  std::optional<int> occurrence = {};  // among the products with this weight, in graph order; none for the only one
 
   bool operator==(const WeightName&) const = default;
 };

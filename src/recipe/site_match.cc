@@ -25,7 +25,7 @@ std::set<std::string> selectors_of(const SitePattern& pattern, const std::vector
     const auto form = pattern.selector.form;
     if (form == Selector::output_of) {
       if (!site.product_of) continue;
-      words.insert(to_string({form, weight_word(site.product_of->name, site.product_of->layer), {}}));
+      words.insert(to_string({form, weight_word(site.product_of->name, site.product_of->layer), site.product_of->occurrence}));
       continue;
     }
     for (const auto& weight : site.feeds) {
@@ -33,7 +33,7 @@ std::set<std::string> selectors_of(const SitePattern& pattern, const std::vector
       for (const auto& role : role_names()) {
         if (plays_role(role, word)) words.insert(role);
       }
-      if (form != Selector::name) words.insert(to_string({Selector::input_of, word, {}}));
+      if (form != Selector::name) words.insert(to_string({Selector::input_of, word, weight.occurrence}));
     }
     if (site.is_logits) words.emplace(kLogitsRole);
     words.insert(site.roles.begin(), site.roles.end());

@@ -1,7 +1,10 @@
 #include "recipe/site_match.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include <algorithm>
 
 #include "error.h"
 
@@ -202,6 +205,35 @@ TEST(MatchSites, FindsTheResultOfAWeightsProduct) {
   EXPECT_THAT(nodes_of("a:out(fnn_up)=bf16").front(),
               HasSubstr("the nearest are out(ffn_up), out(output), out(ssm_dt)"));
   EXPECT_THAT(nodes_of("a:out(ffn_up)@1=bf16").front(), HasSubstr("matches no activation"));
+}
+
+TEST(MatchSites, FindsOneOfSeveralProductsWithAWeight) {
+  // A layer that is computed twice.
+  std::vector<Site> sites;
+  for (const int pass : {0, 1}) {
+    sites.push_back({fmt::format("in(blk.0.ffn_up.weight)#{}", pass), 0, {}, {{"blk.0.ffn_up.weight", 0, pass}}});
+    sites.push_back(
+        {fmt::format("out(blk.0.ffn_up.weight)#{}", pass), 0, {}, {}, false, WeightName{"blk.0.ffn_up.weight", 0, pass}});
+  }
+  for (const auto& site : sites) {
+    for (const auto& other : sites) {
+      EXPECT_EQ(selects(parse_site_pattern("a:" + site.name), other, 1), site.name == other.name);
+    }
+  }
+  const auto count = [&](const char* pattern) {
+    return std::count_if(sites.begin(), sites.end(),
+                         [&](const Site& site) { return selects(parse_site_pattern(pattern), site, 1); });
+  };
+  EXPECT_EQ(count("a:in(ffn_up)"), 2);
+  EXPECT_EQ(count("a:in(ffn_up)#1"), 1);
+  EXPECT_EQ(count("a:in(*)#1"), 1);
+  EXPECT_EQ(count("a:out(ffn_up)#2"), 0);
+  EXPECT_EQ(count("a:out(matrices)"), 2);
+}
+
+TEST(MatchSites, NumbersTheOnlyProductWithAWeightZero) {
+  EXPECT_EQ(nodes_of("a:out(ffn_up)#0=bf16"), (Names{"ffn_up-0"}));
+  EXPECT_THAT(nodes_of("a:out(ffn_up)#1=bf16").front(), HasSubstr("matches no activation"));
 }
 
 TEST(MatchSites, FindsRoles) {

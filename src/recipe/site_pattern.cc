@@ -37,9 +37,10 @@ bool selects_weight(std::string_view selector, std::string_view name, std::optio
          (is_matched_whole(selector) ? glob_match(selector, name) : selector == weight_word(name, layer));
 }
 
-// Of a weight that a product reads.
-bool selects_factor(std::string_view selector, const WeightName& weight) {
-  return selects_weight(selector, weight.name, weight.layer, class_of_factor(weight.name));
+// Of a weight that a product reads, and of the product.
+bool selects_factor(const Selector& selector, const WeightName& weight) {
+  return (!selector.occurrence || weight.occurrence.value_or(0) == *selector.occurrence) &&
+         selects_weight(selector.text, weight.name, weight.layer, class_of_factor(weight.name));
 }
 
 bool selects_node(const Selector& selector, const NodeName& node) {
@@ -157,7 +158,7 @@ bool selects(const SitePattern& pattern, const Site& site, int layer_count) {
   }
   if (selector.form == Selector::output_of) {
     return site.product_of && contains_layer(pattern.layers, site.product_of->layer, layer_count) &&
-           selects_factor(selector.text, *site.product_of);
+           selects_factor(selector, *site.product_of);
   }
   return std::any_of(site.feeds.begin(), site.feeds.end(),
                      [&](const WeightName& weight) { return selects_input_of(pattern, weight, layer_count); });
@@ -170,7 +171,7 @@ bool selects_input_of(const SitePattern& pattern, const WeightName& weight, int 
     case Selector::output_of:
       return false;
     case Selector::input_of:
-      return selects_factor(pattern.selector.text, weight);
+      return selects_factor(pattern.selector, weight);
     case Selector::role:
       return plays_role(pattern.selector.text, weight_word(weight.name, weight.layer));
   }

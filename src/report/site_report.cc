@@ -26,6 +26,11 @@ std::string token_shape(const NodeShape& shape) {
   return shape_text(dimensions);
 }
 
+// "in(ffn_up)" for the input, or "out(ffn_up)" for the result, of the product with a weight.
+std::string product_word(Selector::Form form, const WeightName& weight) {
+  return to_string(Selector{form, printable(weight_word(weight.name, weight.layer)), weight.occurrence});
+}
+
 // The site as a rule names it, for any layer.
 std::string activation_word(const Site& site) {
   std::vector<std::string> words;
@@ -35,10 +40,10 @@ std::string activation_word(const Site& site) {
   }
   if (!words.empty()) return fmt::format("{}", fmt::join(words, ", "));
   if (site.feeds.empty() && site.product_of && !site.is_logits) {
-    return fmt::format("out({})", printable(weight_word(site.product_of->name, site.product_of->layer)));
+    return product_word(Selector::output_of, *site.product_of);
   }
   if (site.feeds.empty()) return site.layer ? printable(node_word(site.name)) : site.name;
-  return fmt::format("in({})", printable(weight_word(site.feeds.front().name, site.feeds.front().layer)));
+  return product_word(Selector::input_of, site.feeds.front());
 }
 
 // Merges rows that differ in the layer only; the second cell lists the layers.
