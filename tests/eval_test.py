@@ -42,6 +42,10 @@ class EvalTest(ProgramTest):
         self.assertEqual(itself["top1_agreement"], 1)
         self.assertEqual(itself["worst_tokens"], [])
 
+    def test_without_repacked_weights_is_what_llama_perplexity_says_so(self):
+        result = self.evaluate(*NATIVE, "-nr")
+        self.assert_is_what_llama_perplexity_says(result["baseline"], MODEL, "--chunks", CHUNKS, "-nr")
+
     def test_scores_only_what_is_read_from_a_long_cache(self):
         rules = ("--rule", "a:k_cache=int4", "-c", 128)
         of = {start: self.evaluate(*rules, "--kv-from", start) for start in (1, 64, 100)}

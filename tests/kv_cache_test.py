@@ -45,7 +45,13 @@ class KvCacheTest(ProgramTest):
         for kind in ("q8_0", "q4_0", "q4_1", "q5_0", "q5_1"):
             of = self.evaluate(("real", f"cache_type_k: {kind}\n"), ("fake", f"rules:\n- activations: k_cache\n  format: {kind}\n"),
                                env=UNROTATED)
-            self.assertEqual(self.figures(of["real"]), self.figures(of["fake"]), kind)
+            if kind == "q8_0":
+                # The back end multiplies by 127 / max, ggml's reference by 1 / (max / 127): a value half way between
+                # two codes may become either.
+                self.assertAlmostEqual(of["real"]["ppl"], of["fake"]["ppl"], delta=1e-5)
+                self.assertAlmostEqual(of["real"]["kld"]["mean"], of["fake"]["kld"]["mean"], delta=0.2 * of["fake"]["kld"]["mean"])
+            else:
+                self.assertEqual(self.figures(of["real"]), self.figures(of["fake"]), kind)
             self.assertGreater(of["real"]["kld"]["mean"], 0)
 
     def test_each_head_of_each_token_is_rounded_once(self):

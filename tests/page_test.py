@@ -35,7 +35,7 @@ class PageTest(SharedFolderTest):
         cls.results, cls.study = os.path.join(cls.shared, "results"), os.path.join(cls.shared, "results", "study.db")
         threads = ("--threads", 1)
         must("experiment", cls.model, "-o", cls.results, "-f", TEXT, "--chunks", 3, "--ctx-size", 64, "-n", 16, "--repetitions", 6,
-             "-p", HOSTILE, "-p", "What is 2+2?", "--rule", "w:ffn_norm=int4", "--rule", "a:ffn_norm@2=int2", *threads)
+             "-p", HOSTILE, "-p", "What is 2+2?", "--rule", "w:ffn_norm=int4", "--rule", "a:ffn_norm@2-4=int2", *threads)
         questions = [part for site in SITES for part in ("--site", site)] + [part for name in FORMATS for part in ("--format", name)]
         must("sweep", cls.model, "-f", TEXT, *questions, "--layers", "--chunks", 2, "--ctx-size", 64, "-o", cls.study, *threads)
         with open(os.path.join(cls.results, "plan.json"), "w", encoding="utf-8") as file:

@@ -146,8 +146,8 @@ class PlanTest(ProgramTest):
         self.assertEqual(run("apply", MODEL, "-o", self.path("out.gguf"), "--recipe", recipe).returncode, 0)
 
     def test_what_costs_nothing_is_suggested(self):
-        # llama.cpp's own kernels round inputs of products with F16 weights to F16, so f16 changes nothing.
-        self.sweep(sites=("a:ffn_input", "a:ffn_down_input"), formats=("f16", "int4"), chunks=2, more=("--layers", "--arithmetic", "native"))
+        # llama.cpp's kernels for weights that are not repacked round inputs of products with F16 weights to F16, so f16 changes nothing.
+        self.sweep(sites=("a:ffn_input", "a:ffn_down_input"), formats=("f16", "int4"), chunks=2, more=("--layers", "--arithmetic", "native", "--no-repack"))
         result = self.plan("--no-loss", 0)
         self.assertIsNone(result["chosen"])
         free = [found for found in result["suggestions"] if found["what"] == "no_loss" and found["format"] == "f16"]

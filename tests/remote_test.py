@@ -89,7 +89,7 @@ class RemoteTest(ProgramTest):
 
     def evaluate(self, *arguments):
         """An evaluation's figures, and the back ends that made them."""
-        result = self.measure(*ARGUMENTS, *RULES, "--threads", 2, "--arithmetic", "native", *arguments)
+        result = self.measure(*ARGUMENTS, *RULES, "--threads", 2, "--arithmetic", "native", "--no-repack", *arguments)  # servers do not repack
         del result["command"]
         for variant in result["variants"]:
             del variant["noise_floor"]  # not measured where it is unknown what the kernels round to

@@ -38,6 +38,9 @@ struct DeviceOptions {
   // Layers that the devices hold, counted from the last; by default all where there are devices. Where neither servers
   // nor devices are named, more than 0 means every accelerator of this machine.
   std::optional<int> gpu_layers = {};
+  // In native arithmetic: whether weights may be packed anew for kernels of this processor, which may sum and round
+  // otherwise, as AMX does.
+  bool repack = true;
 };
 
 }  // namespace fakequant

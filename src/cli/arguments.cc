@@ -35,9 +35,10 @@ void add_number(CLI::App& command, const std::string& flags, Value& value, Value
 
 // llama.cpp has short options of several letters, which CLI11 cannot parse: their long names.
 const char* as_long_option(const char* argument) {
-  constexpr std::array<std::pair<const char*, const char*>, 6> kLongNames = {{{"-ngl", "--gpu-layers"},
+  constexpr std::array<std::pair<const char*, const char*>, 7> kLongNames = {{{"-ngl", "--gpu-layers"},
                                                                               {"-dev", "--device"},
                                                                               {"-ub", "--ubatch-size"},
+                                                                              {"-nr", "--no-repack"},
                                                                               {"-fa", "--flash-attn"},
                                                                               {"-ctk", "--cache-type-k"},
                                                                               {"-ctv", "--cache-type-v"}}};

@@ -121,6 +121,8 @@ void add_compute_options(Arguments& arguments, CommonOptions& options, Arithmeti
                  fmt::format("f32: products in float32, nothing is rounded that no rule names;\n"
                              "native: llama.cpp's own kernels, which round products' inputs [{}]",
                              to_string(arithmetic)));
+  arguments.flag("--no-repack", options.no_repack,
+                 "Native: weights lie as in the file, not in layouts for this processor's kernels; also -nr");
   const auto own = arithmetic == Arithmetic::f32 ? "f32; native: f16" : "f16; f32 arithmetic: f32";
   add_attention_options(arguments, options, own);
   add_device_options(arguments, options.compute.devices);
@@ -128,6 +130,7 @@ void add_compute_options(Arguments& arguments, CommonOptions& options, Arithmeti
 
 void settle_compute(CommonOptions& options, Arithmetic otherwise) {
   auto& compute = options.compute;
+  compute.devices.repack = !options.no_repack;
   if (!options.arithmetic.empty()) {
     compute.arithmetic = about("--arithmetic", [&] { return parse_arithmetic(options.arithmetic); });
   } else {

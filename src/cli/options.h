@@ -19,10 +19,11 @@ namespace fakequant {
 
 // What every command has.
 struct CommonOptions {
-  std::string command_line;     // as typed, for reports
-  std::string json;             // a path, "-" for stdout, empty for none
-  ComputeOptions compute;       // settle_compute() completes it
-  std::string arithmetic;       // its name; empty: the command's own, or it computes nothing
+  std::string command_line;  // as typed, for reports
+  std::string json;          // a path, "-" for stdout, empty for none
+  ComputeOptions compute;    // settle_compute() completes it
+  std::string arithmetic;    // its name; empty: the command's own, or it computes nothing
+  bool no_repack = false;
   std::string flash_attention;  // the word for it; empty: auto
   bool quiet = false;
 };
@@ -49,8 +50,8 @@ enum class DryRun { no, offered };
 void add_rule_options(Arguments& arguments, RuleOptions& options, RuleKinds kinds = RuleKinds::all,
                       DryRun dry_run = DryRun::offered);
 
-// How a model is computed: --arithmetic, --cache-type-k, --cache-type-v, --flash-attn, --rpc, --device, --gpu-layers.
-// `arithmetic`: the command's own, for the help.
+// How a model is computed: --arithmetic, --no-repack, --cache-type-k, --cache-type-v, --flash-attn, --rpc, --device,
+// --gpu-layers. `arithmetic`: the command's own, for the help.
 void add_compute_options(Arguments& arguments, CommonOptions& options, Arithmetic arithmetic = Arithmetic::f32);
 
 // Puts into options.compute what the options for it mean. Where no arithmetic is named it is `otherwise`, or native for

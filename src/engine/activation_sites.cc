@@ -279,8 +279,7 @@ std::vector<Reader> other_readers(const Rule& rule, const ActivationSite& site, 
     return others;
   }
   std::copy_if(site.readers.begin(), site.readers.end(), std::back_inserter(others), [&](const Reader& reader) {
-    return reader.weight.empty() ||
-           !selects_input_of(rule.pattern, weight_of(reader), layer_count);
+    return reader.weight.empty() || !selects_input_of(rule.pattern, weight_of(reader), layer_count);
   });
   return others;
 }

@@ -3,8 +3,8 @@
 // A site is a node that computes, or what a node writes into attention's cache: "k_cache-3". The first has the name
 // that llama.cpp gave it, or one that it gave to a reshaped view of all its values; a node without a name that feeds a
 // weight's matrix product is called after that, "in(blk.3.ffn_down.weight)", and one that is the result of such a
-// product after that, "out(blk.3.ssm_dt.weight)", with a number where the product is computed several times; one that plays a role inside attention after its role, "q-3". What
-// has none of these cannot be named and is no site.
+// product after that, "out(blk.3.ssm_dt.weight)", with a number where the product is computed several times; one that
+// plays a role inside attention after its role, "q-3". What has none of these cannot be named and is no site.
 #pragma once
 
 #include <map>

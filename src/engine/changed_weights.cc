@@ -5,6 +5,7 @@
 
 #include <new>
 
+#include "engine/packed_weights.h"
 #include "error.h"
 
 namespace fakequant {
@@ -21,11 +22,12 @@ TensorBytes::TensorBytes(std::size_t size)
 
 ResidentWeights::~ResidentWeights() {
   remove();
-  for (const auto& [buffer, bytes] : buffers_) ggml_backend_buffer_free(buffer);
+  for (auto* buffer : buffers_) ggml_backend_buffer_free(buffer);
 }
 
 ResidentWeights::Place ResidentWeights::place_of(const ggml_tensor& tensor) {
-  return {tensor.type, {tensor.nb[0], tensor.nb[1], tensor.nb[2], tensor.nb[3]}, tensor.data, tensor.buffer};
+  return {
+      tensor.type, {tensor.nb[0], tensor.nb[1], tensor.nb[2], tensor.nb[3]}, tensor.data, tensor.buffer, tensor.extra};
 }
 
 void ResidentWeights::put(ggml_tensor& tensor, const Place& place) {
@@ -33,25 +35,53 @@ void ResidentWeights::put(ggml_tensor& tensor, const Place& place) {
   for (std::size_t i = 0; i < place.strides.size(); ++i) tensor.nb[i] = place.strides[i];
   tensor.data = place.data;
   tensor.buffer = place.buffer;
+  tensor.extra = place.extra;
+}
+
+// Owns the buffer from now on.
+ggml_backend_buffer* ResidentWeights::keep(ggml_backend_buffer* buffer, const std::string& weight) {
+  if (buffer == nullptr) throw Error(fmt::format("there is no memory for the rounded values of {}", weight));
+  buffers_.push_back(buffer);
+  ggml_backend_buffer_set_usage(buffer, GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
+  return buffer;
 }
 
 void ResidentWeights::add(const ChangedWeight& weight, const ModelTensors& tensors) {
   const auto found = tensors.find(weight.name);
   if (found == tensors.end()) return;
   const auto bytes = weight.bytes->bytes();
-  auto* device = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
-  auto* buffer = ggml_backend_dev_buffer_from_host_ptr(device, bytes.data(), bytes.size(), bytes.size());
-  if (buffer == nullptr) throw Error(fmt::format("ggml cannot use the rounded values of {}", weight.name));
-  ggml_backend_buffer_set_usage(buffer, GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
-  buffers_.push_back({buffer, weight.bytes});
+  const auto type = static_cast<ggml_type>(weight.type);
+  ggml_backend_buffer* plain = nullptr;
   for (auto* tensor : found->second) {
-    Place changed{weight.type, {}, bytes.data(), buffer};
-    const auto type = static_cast<ggml_type>(weight.type);
-    changed.strides[0] = ggml_type_size(type);
-    changed.strides[1] = ggml_row_size(type, tensor->ne[0]);
-    changed.strides[2] = changed.strides[1] * static_cast<std::size_t>(tensor->ne[1]);
-    changed.strides[3] = changed.strides[2] * static_cast<std::size_t>(tensor->ne[2]);
-    swaps_.push_back({tensor, changed, place_of(*tensor)});
+    auto changed = *tensor;
+    changed.type = type;
+    changed.nb[0] = ggml_type_size(type);
+    changed.nb[1] = ggml_row_size(type, tensor->ne[0]);
+    changed.nb[2] = changed.nb[1] * static_cast<std::size_t>(tensor->ne[1]);
+    changed.nb[3] = changed.nb[2] * static_cast<std::size_t>(tensor->ne[2]);
+    changed.data = nullptr;
+    changed.buffer = nullptr;
+    changed.extra = nullptr;
+    auto* buffer_type = buffer_type_for(*tensor, weight.type);
+    if (buffer_type == ggml_backend_cpu_buffer_type()) {
+      if (plain == nullptr) {
+        auto* device = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);
+        plain =
+            keep(ggml_backend_dev_buffer_from_host_ptr(device, bytes.data(), bytes.size(), bytes.size()), weight.name);
+        bytes_.push_back(weight.bytes);
+      }
+      changed.buffer = plain;
+      changed.data = bytes.data();
+    } else {
+      const auto size = ggml_backend_buft_get_alloc_size(buffer_type, &changed);
+      auto* buffer = keep(ggml_backend_buft_alloc_buffer(buffer_type, size), weight.name);
+      if (ggml_backend_tensor_alloc(buffer, &changed, ggml_backend_buffer_get_base(buffer)) != GGML_STATUS_SUCCESS) {
+        throw Error(
+            fmt::format("{} cannot take the rounded values of {}", ggml_backend_buft_name(buffer_type), weight.name));
+      }
+      ggml_backend_tensor_set(&changed, bytes.data(), 0, bytes.size());
+    }
+    swaps_.push_back({tensor, place_of(changed), place_of(*tensor)});
   }
 }
 

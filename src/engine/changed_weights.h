@@ -2,9 +2,9 @@
 //
 // The model stays loaded once, whatever is rounded in it. A changed weight is either
 //
-// - resident: its bytes lie in memory, and while the context evaluates, the tensor of the loaded model has their
-// address
-//   and type (ggml_tensor is a public struct, and graphs refer to the model's own tensors); or
+// - resident: its bytes lie in memory of the kind that llama.cpp would load it into, and while the context evaluates,
+//   the tensor of the loaded model has their address and type (ggml_tensor is a public struct, and graphs refer to the
+//   model's own tensors); or
 // - streamed: nothing is kept. Whenever rows of it are read, for a product in f32 arithmetic or to look embeddings up,
 //   they are widened from the model's own tensor and rounded.
 #pragma once
@@ -72,6 +72,7 @@ class ResidentWeights {
     std::array<std::size_t, 4> strides;
     void* data;
     ggml_backend_buffer* buffer;
+    void* extra;  // what a packed layout or a device keeps beside it
   };
   struct Swap {
     ggml_tensor* tensor;
@@ -79,8 +80,10 @@ class ResidentWeights {
   };
   static Place place_of(const ggml_tensor& tensor);
   static void put(ggml_tensor& tensor, const Place& place);
+  ggml_backend_buffer* keep(ggml_backend_buffer* buffer, const std::string& weight);
 
-  std::vector<std::pair<ggml_backend_buffer*, std::shared_ptr<const TensorBytes>>> buffers_;
+  std::vector<ggml_backend_buffer*> buffers_;
+  std::vector<std::shared_ptr<const TensorBytes>> bytes_;  // that buffers refer to
   std::vector<Swap> swaps_;
   bool is_installed_ = false;
 };

@@ -5,6 +5,8 @@
 #include <string_view>
 #include <utility>
 
+#include "engine/packed_weights.h"
+
 namespace fakequant {
 namespace {
 
@@ -81,6 +83,7 @@ GraphSource GraphRecorder::source_of(ggml_tensor* tensor) {
   if (is_weight(origin)) {
     source.weight = origin->name;
     source.is_view = origin != tensor;
+    source.packing = packing_name(ggml_backend_buffer_get_type(origin->buffer));
     weights_[source.weight].insert(origin);
   } else {
     source.node = root_of(tensor);

@@ -20,11 +20,12 @@ namespace fakequant {
 
 // What an operation reads: a node's values, a weight, or neither (an input, the cache).
 struct GraphSource {
-  int node = -1;         // the one that computed the values; -1: not of this graph
-  std::string weight;    // the tensor's name in the model's file
-  bool is_view = false;  // a part of the weight, or one that is laid out otherwise
-  int type = 0;          // ggml's type of the data as it is read
-  int memory = -1;       // where it lies
+  int node = -1;             // the one that computed the values; -1: not of this graph
+  std::string weight;        // the tensor's name in the model's file
+  bool is_view = false;      // a part of the weight, or one that is laid out otherwise
+  int type = 0;              // ggml's type of the data as it is read
+  int memory = -1;           // where it lies
+  std::string packing = {};  // the layout in which ggml has packed the weight; see packed_weights.h
 };
 
 struct GraphNode {

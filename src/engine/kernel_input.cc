@@ -2,9 +2,12 @@
 
 #include <llama.h>
 
+#include "engine/packed_weights.h"
+
 namespace fakequant {
 
-std::optional<int> product_input_type(int type) {
+std::optional<int> product_input_type(int type, std::string_view packing) {
+  if (type == GGML_TYPE_F16 && packing == "AMX") return GGML_TYPE_F32;
   switch (type) {
     case GGML_TYPE_F32:
     case GGML_TYPE_F16:
@@ -43,12 +46,16 @@ std::optional<int> product_input_type(int type) {
   }
 }
 
+std::optional<int> input_type_of_changed(const ggml_tensor& weight, int type) {
+  return product_input_type(type, packing_name(buffer_type_for(weight, type)));
+}
+
 std::optional<int> kernel_input_type(const GraphNode& node, std::size_t source) {
   if (!node.is_on_host) return std::nullopt;
   switch (node.op) {
     case GGML_OP_MUL_MAT:
     case GGML_OP_MUL_MAT_ID:
-      return source == 1 ? product_input_type(node.sources[0].type) : GGML_TYPE_F32;
+      return source == 1 ? product_input_type(node.sources[0].type, node.sources[0].packing) : GGML_TYPE_F32;
     case GGML_OP_FLASH_ATTN_EXT:
       // The query becomes what the cache's keys are, but in large batches, which another kernel computes, it does not.
       if (source == 0 && node.sources[1].type != GGML_TYPE_F32) return std::nullopt;

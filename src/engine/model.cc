@@ -70,7 +70,7 @@ Model::Model(const std::vector<std::string>& parts, const DeviceOptions& devices
   auto parameters = llama_model_default_params();
   parameters.devices = wanted.data();
   parameters.n_gpu_layers = offload_.layers;
-  if (arithmetic == Arithmetic::f32) parameters.use_extra_bufts = false;  // no weights packed anew for its kernels
+  parameters.use_extra_bufts = devices.repack && arithmetic == Arithmetic::native;
   const auto begin = std::chrono::steady_clock::now();
   model_.reset(load_parts(parts, parameters));
   load_ms_ = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();

@@ -64,8 +64,11 @@ SiteList list_sites(const GgufModel& model, const Recipe& recipe, const ApplySet
   // Products with a weight that is stored as another type read their input otherwise.
   std::map<std::string, std::string> changed;
   for (const auto& planned : plan_rounding(model, rules_of_kind(recipe, SiteKind::weight), storage)) {
-    const auto type = product_input_type(planned.stored_as);
-    if (type) changed[model.tensors()[planned.tensor].name] = type_name(*type);
+    const auto& name = model.tensors()[planned.tensor].name;
+    const auto loaded = context.model().tensors().find(name);
+    if (loaded == context.model().tensors().end()) continue;
+    const auto type = input_type_of_changed(**loaded->second.begin(), planned.stored_as);
+    if (type) changed[name] = type_name(*type);
   }
   const bool is_exact = context.arithmetic() == Arithmetic::f32;
   const auto correct = [&](std::vector<Reader>& readers) {

@@ -79,7 +79,8 @@ Selector parse_selector(SiteKind kind, std::string_view text) {
   const auto hash = text.rfind('#');
   const auto is_product = text.starts_with(kInputOf) || text.starts_with(kOutputOf);
   // A glob is matched against names with their number, such as Qcur-3#0.
-  const auto has_number = hash != std::string_view::npos && (is_product || text.find_first_of("*?") == std::string_view::npos);
+  const auto has_number =
+      hash != std::string_view::npos && (is_product || text.find_first_of("*?") == std::string_view::npos);
   const auto unnumbered = text.substr(0, has_number ? hash : text.size());
   std::optional<int> occurrence;
   if (has_number) {

@@ -8,8 +8,8 @@ namespace fakequant {
 namespace {
 
 TEST(Selector, ReadsAndWritesItsText) {
-  for (const char* text : {"ffn_norm", "Qcur#0", "blk.*.ffn_*", "in(ffn_up)", "in(blk.0.*)", "out(ffn_up)", "out(*)", "in(ffn_up)#1", "out(blk.*.ffn_*)#0",
-                           "ffn_input", "Q*#0"}) {
+  for (const char* text : {"ffn_norm", "Qcur#0", "blk.*.ffn_*", "in(ffn_up)", "in(blk.0.*)", "out(ffn_up)", "out(*)",
+                           "in(ffn_up)#1", "out(blk.*.ffn_*)#0", "ffn_input", "Q*#0"}) {
     EXPECT_EQ(to_string(parse_selector(SiteKind::activation, text)), text);
   }
 }
@@ -26,8 +26,8 @@ TEST(Selector, HasAForm) {
 }
 
 TEST(Selector, RefusesAnInvalidText) {
-  for (const char* text :
-       {"", "in(", "in()", "in(a", "in(a(b))", "out(", "out()", "out(a", "out(a#0)", "out(a)#", "in(a)#x", "in(a)#-1", "in(a)0", "x#", "x#y", "x#-1", "#0"}) {
+  for (const char* text : {"", "in(", "in()", "in(a", "in(a(b))", "out(", "out()", "out(a", "out(a#0)", "out(a)#",
+                           "in(a)#x", "in(a)#-1", "in(a)0", "x#", "x#y", "x#-1", "#0"}) {
     EXPECT_THROW(parse_selector(SiteKind::activation, text), Error) << text;
   }
   EXPECT_THROW(parse_selector(SiteKind::weight, "in(ffn_up)"), Error);

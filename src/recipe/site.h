@@ -13,7 +13,7 @@ namespace fakequant {
 // computes several times has several with the same weight.
 struct WeightName {
   std::string name;
-  std::optional<int> layer;  // none for a weight outside the layers
+  std::optional<int> layer;            // none for a weight outside the layers
   std::optional<int> occurrence = {};  // among the products with this weight, in graph order; none for the only one
 
   bool operator==(const WeightName&) const = default;

@@ -25,7 +25,8 @@ std::set<std::string> selectors_of(const SitePattern& pattern, const std::vector
     const auto form = pattern.selector.form;
     if (form == Selector::output_of) {
       if (!site.product_of) continue;
-      words.insert(to_string({form, weight_word(site.product_of->name, site.product_of->layer), site.product_of->occurrence}));
+      words.insert(
+          to_string({form, weight_word(site.product_of->name, site.product_of->layer), site.product_of->occurrence}));
       continue;
     }
     for (const auto& weight : site.feeds) {

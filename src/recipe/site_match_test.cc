@@ -212,8 +212,12 @@ TEST(MatchSites, FindsOneOfSeveralProductsWithAWeight) {
   std::vector<Site> sites;
   for (const int pass : {0, 1}) {
     sites.push_back({fmt::format("in(blk.0.ffn_up.weight)#{}", pass), 0, {}, {{"blk.0.ffn_up.weight", 0, pass}}});
-    sites.push_back(
-        {fmt::format("out(blk.0.ffn_up.weight)#{}", pass), 0, {}, {}, false, WeightName{"blk.0.ffn_up.weight", 0, pass}});
+    sites.push_back({fmt::format("out(blk.0.ffn_up.weight)#{}", pass),
+                     0,
+                     {},
+                     {},
+                     false,
+                     WeightName{"blk.0.ffn_up.weight", 0, pass}});
   }
   for (const auto& site : sites) {
     for (const auto& other : sites) {
