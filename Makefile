@@ -1,6 +1,6 @@
 # make demo or make test is all that has to be typed: each installs what it needs, builds, and runs.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-sanitized test-threads test-models test-slurm test-exhaustive fuzz lint format reference bench build deb clean
+.PHONY: help demo test test-sanitized test-threads test-models test-slurm test-vulkan test-exhaustive fuzz lint format reference bench build deb clean
 
 PRESET ?= release
 BUILD := build/$(PRESET)
@@ -28,7 +28,7 @@ build: ## build the program and its tests (PRESET=release, debug or asan)
 
 test: build ## run all tests but the exhaustive ones
 	@[ -e models/smollm2-135m-f16.gguf ] || echo "The tests on a real model are skipped: make test-models fetches it, over a network, and runs them."
-	@$(CTEST) $(BUILD) --label-exclude '$(if $(wildcard models/smollm2-135m-f16.gguf),exhaustive|slurm,exhaustive|slurm|models)'
+	@$(CTEST) $(BUILD) --label-exclude '$(if $(wildcard models/smollm2-135m-f16.gguf),exhaustive|slurm|vulkan,exhaustive|slurm|vulkan|models)'
 
 # All unit tests and the readers' corpus, and those tests of the program that reach code that unit tests do not. The others do
 # with the same code what these do, for longer.
@@ -36,7 +36,7 @@ SANITIZED = ^(unit|fuzz|make)/|^program/(apply|calibrate|drift|errors|generate|o
 
 test-sanitized: ## run the tests that touch memory in ways of their own with AddressSanitizer and UndefinedBehaviorSanitizer
 	@$(MAKE) --no-print-directory build PRESET=asan
-	@$(CTEST) build/asan --label-exclude 'exhaustive|models|slurm' --tests-regex '$(SANITIZED)'
+	@$(CTEST) build/asan --label-exclude 'exhaustive|models|slurm|vulkan' --tests-regex '$(SANITIZED)'
 
 # Two libraries and their tests alone. Threads of OpenMP are none of theirs, and their waiting is not seen.
 test-threads: ## run the tests of the libraries for C and C++, which use 8 threads, with ThreadSanitizer
@@ -51,6 +51,12 @@ test-models: build ## fetch a real model, SmolLM2 135M, and run the whole-progra
 test-slurm: build ## install Slurm, and run the test of sweeps as its jobs
 	@scripts/install-deps test slurm
 	@$(CTEST) $(BUILD) --label-regex slurm
+
+# On Mesa's Vulkan for processors, which every machine has.
+test-vulkan: build ## fetch ggml's back end for Vulkan, and run the test of layers on a device
+	@scripts/install-deps test vulkan
+	@scripts/fetch-llama --vulkan >/dev/null
+	@$(CTEST) $(BUILD) --label-regex vulkan
 
 test-exhaustive: build ## run the tests that try every float32, or every architecture, there is (minutes)
 	@$(CTEST) $(BUILD) --label-regex exhaustive

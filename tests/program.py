@@ -73,9 +73,9 @@ class ProgramTest(unittest.TestCase):
     def path(self, name):
         return os.path.join(self.folder, name)
 
-    def measure(self, *arguments):
+    def measure(self, *arguments, **options):
         """Runs a command that must succeed; returns its JSON."""
-        done = run(*arguments, "--json", "-")
+        done = run(*arguments, "--json", "-", **options)
         self.assertEqual(done.returncode, 0, done.stderr)
         return json.loads(done.stdout)
 

@@ -173,6 +173,8 @@ bool names_devices(const DeviceOptions& options) {
          (!options.devices.empty() && options.devices != std::vector<std::string>{"none"});
 }
 
+bool names_servers(const DeviceOptions& options) { return names_devices(options) && !options.rpc_servers.empty(); }
+
 Offload open_devices(const DeviceOptions& options) {
   for (const auto& server : options.rpc_servers) parse_endpoint(server);
   refuse_twice(options.rpc_servers, options.rpc_servers, "RPC server");

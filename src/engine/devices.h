@@ -16,6 +16,9 @@ namespace fakequant {
 // Whether the options put layers on devices.
 bool names_devices(const DeviceOptions& options);
 
+// Whether RPC servers hold layers of the model.
+bool names_servers(const DeviceOptions& options);
+
 // What llama.cpp is asked for.
 struct Offload {
   std::vector<ggml_backend_device*> devices;  // that hold layers; none: the processor holds them all

@@ -7,7 +7,8 @@
 namespace fakequant {
 
 RoundedWeights suitable_for(const ComputeOptions& compute) {
-  if (names_devices(compute.devices)) return RoundedWeights::copied;
+  // A server keeps the last graph, and computes it again with the tensors that it had.
+  if (names_servers(compute.devices)) return RoundedWeights::copied;
   return compute.arithmetic == Arithmetic::f32 ? RoundedWeights::streamed : RoundedWeights::resident;
 }
 

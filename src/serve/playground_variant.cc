@@ -52,8 +52,8 @@ std::size_t PlaygroundVariant::change(const PlaygroundModel& model, const Recipe
 
 WeightsInPlace PlaygroundVariant::round(const PlaygroundModel& model, const Recipe& rules, ApplyResult& result,
                                         const Progress& progress, const IsCancelled& is_cancelled) const {
-  if (model.is_on_devices)
-    throw Error("weights cannot be changed in a model that lies on a device: leave them as they are");
+  if (model.is_on_servers)
+    throw Error("weights cannot be changed in a model that lies on RPC servers: leave them as they are");
   const auto rounding = rounding_in_place(model.file, rules, model.storage);
   if (!rounding) {
     throw Error(

@@ -20,7 +20,7 @@ struct PlaygroundModel {
   LoadedModels& models;
   ContextOptions context;  // of each variant
   ApplySettings storage;
-  bool is_on_devices = false;  // then its weights cannot be rounded while it runs
+  bool is_on_servers = false;  // then its weights cannot be rounded while it runs
 };
 
 class PlaygroundVariant {
