@@ -16,6 +16,7 @@ struct BenchCommandOptions : MeasurementOptions {
 void run_bench(BenchCommandOptions& options) {
   MeasurementPlan plan{
       .command = "bench", .variants = variants_of(options.rules, options.variants), .arithmetic = Arithmetic::native};
+  plan.weights = RoundedWeights::copied;  // a variant is a model of its own, whose loading is measured too
   run_measurement(options, plan, [&](const Measurement& measurement, ProgressLine& line) {
     options.bench.compute = options.compute;
     const auto result =

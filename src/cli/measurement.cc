@@ -42,8 +42,8 @@ void run_measurement(MeasurementOptions& options, const MeasurementPlan& plan, c
     show_rules(options, model, variant.recipe, plan.variants.size() > 1 ? variant.name : "");
   }
   prepare_threads(options);
-  const auto usual = plan.arithmetic == Arithmetic::f32 ? suitable_for(options.compute) : RoundedWeights::copied;
-  PreparedVariants prepared(model, storage, options.compute.threads, plan.weights.value_or(usual));
+  PreparedVariants prepared(model, storage, options.compute.threads,
+                            plan.weights.value_or(suitable_for(options.compute)));
   std::vector<NamedRounding> roundings;
   for (std::size_t v = 0; v < plan.variants.size(); ++v) {
     const auto& variant = plan.variants[v];

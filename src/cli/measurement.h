@@ -37,9 +37,7 @@ struct MeasurementPlan {
   std::vector<std::string> models = {};     // the names of variants that are models, measured as they are
   bool has_named_entries = true;            // conditions may name variants, and nothing else
   Arithmetic arithmetic = Arithmetic::f32;  // where none is asked for
-  // Where rounded weights are; where it is left out, copied for a command whose own arithmetic is native: that is about
-  // speed too, or about loading, and there a variant is a model of its own.
-  std::optional<RoundedWeights> weights = {};
+  std::optional<RoundedWeights> weights = {};  // where rounded weights are; what suits the arithmetic and devices
   std::vector<std::string> inputs = {};  // files that are read beside the model and those that rules name
 };
 

@@ -41,8 +41,6 @@ void run_serve(ServeCommandOptions& options) {
   }
   MeasurementPlan plan{
       .command = "serve", .variants = variants_of(options.rules, options.variants), .arithmetic = Arithmetic::native};
-  settle_compute(options, plan.arithmetic);
-  plan.weights = suitable_for(options.compute);
   run_measurement(options, plan, [&](const Measurement& measurement, ProgressLine&) -> std::optional<Report> {
     auto& serving = options.serve;
     const auto& variants = measurement.prepared.variants();
