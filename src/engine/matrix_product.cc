@@ -82,19 +82,15 @@ HWY_NOINLINE void add_part(const float* HWY_RESTRICT inputs, const float* HWY_RE
 // Packs kRows inputs from `first` on as [k][kRows]; inputs that are not there are zero.
 void pack_inputs(const MatrixProduct& product, std::int64_t first, std::int64_t length, float* packed) {
   const auto count = std::min<std::int64_t>(kRows, static_cast<std::int64_t>(product.inputs.size()) - first);
-  if (count == kRows && product.input_step == 1) {
-    const float* rows[kRows];
-    for (std::int64_t i = 0; i < kRows; ++i) rows[i] = product.inputs[static_cast<std::size_t>(first + i)];
-    for (std::int64_t k = 0; k < length; ++k) {
-#pragma GCC unroll 12
-      for (std::int64_t i = 0; i < kRows; ++i) packed[k * kRows + i] = rows[i][k];
-    }
-    return;
+  const auto input = [&](std::int64_t i) { return product.inputs[static_cast<std::size_t>(first + i)]; };
+  std::int64_t i = 0;
+  for (; product.input_step == 1 && i + 4 <= count; i += 4) {
+    pack_four<kRows>({input(i), input(i + 1), input(i + 2), input(i + 3)}, length, packed + i);
   }
-  for (std::int64_t i = 0; i < kRows; ++i) {
-    const float* input = i < count ? product.inputs[static_cast<std::size_t>(first + i)] : nullptr;
+  for (; i < kRows; ++i) {
+    const float* values = i < count ? input(i) : nullptr;
     for (std::int64_t k = 0; k < length; ++k) {
-      packed[k * kRows + i] = input == nullptr ? 0.0F : input[k * product.input_step];
+      packed[k * kRows + i] = values == nullptr ? 0.0F : values[k * product.input_step];
     }
   }
 }
@@ -120,7 +116,9 @@ class Tile {
     if (inputs_ == kRows) {
       add_part<kRows>(inputs, factor, length, is_first, sums_.data());
     } else {
-      for (std::int64_t i = 0; i < inputs_; ++i) add_part<1>(inputs + i, factor, length, is_first, sums_.data() + i);
+      std::int64_t i = 0;
+      for (; i + 4 <= inputs_; i += 4) add_part<4>(inputs + i, factor, length, is_first, sums_.data() + i);
+      for (; i < inputs_; ++i) add_part<1>(inputs + i, factor, length, is_first, sums_.data() + i);
     }
     if (columns_ < kColumns) {
       for (std::int64_t i = 0; i < inputs_; ++i) std::copy_n(sums(i), columns_, to(i));
