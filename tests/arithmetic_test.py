@@ -33,6 +33,23 @@ class ArithmeticTest(ProgramTest):
             self.assertEqual(stored["baseline"]["ppl"], wide["baseline"]["ppl"])
             self.assertEqual({tuple(site["kernels_round_to"]) for site in stored["sites"]}, {()})
 
+    def test_a_sweep_in_native_arithmetic_has_the_floors_of_its_sites(self):
+        model = self.quantized("Q8_0")
+        question = ("sweep", model, *ARGUMENTS, "-o", self.path("study.db"), "--site", "a:ffn_norm", "--site", "w:ffn_norm", "--layers",
+                    "--format", "bf16")
+        swept = {(variant["site"], variant["layer"]): variant["noise_floor"] for variant in self.measure(*question, *NATIVE)["variants"]}
+        self.assertEqual({floor for (site, _), floor in swept.items() if site.startswith("w:")}, {None})
+        for layer in (0, 5):
+            alone = self.evaluate(model, *NATIVE, "--rule", f"a:ffn_norm@{layer}=int4")["variants"][0]["noise_floor"]
+            floor = swept["a:ffn_norm", layer]
+            self.assertEqual(floor["predictions"], alone["predictions"])
+            self.assertAlmostEqual(floor["kld"], alone["kld"], delta=1e-9 * alone["kld"])
+            self.assertGreater(floor["kld"], 0)
+        again = self.measure(*question, *NATIVE)  # nothing is left to measure
+        self.assertEqual((again["measured"], {variant["noise_floor"] for variant in again["variants"]}), (0, {None}))
+        exact = self.measure(*(word if word != self.path("study.db") else self.path("exact.db") for word in question))
+        self.assertEqual({variant["noise_floor"] for variant in exact["variants"]}, {None})
+
     def test_there_is_a_noise_floor_in_native_arithmetic_only(self):
         model = self.quantized("Q4_0")
         rule = ("--rule", "a:ffn_norm=mantissa20")

@@ -23,6 +23,7 @@ GOLDEN = os.path.join(SOURCE, "tests", "golden", "json_fields.json")
 HOW = ("The fields of each command's JSON on the demo model, as fakequant 0.1.0 wrote it before its sources were reorganized. "
        "Made by tests/json_fields_test.py --write. Remove none: scripts of users read them.")
 
+PLAIN = (*NATIVE, "--no-repack")  # on every processor the inputs of products with F16 weights are rounded to F16
 MEASURED = ("-f", TEXT, "--ctx-size", 32, "--threads", 1)
 OVERFLOWING = ("overflowing.gguf", "-f", "text.txt", "--ctx-size", 64, "--chunks", 2, "--threads", 1, "--rule", "a:ffn_norm=f16")
 SWEEP = ("sweep", MODEL, *MEASURED, "--layers", "--site", "a:ffn_input@0-1", "--format", "e4m3", "--format", "int4")
@@ -33,11 +34,11 @@ COMMANDS = {
     "apply": ("apply", MODEL, "-o", "out.gguf", "--rule", "w:ffn_norm=bf16", "--rule", "w:ffn_up=mxfp4"),
     "apply --promote": ("apply", "q4.gguf", "-o", "promoted.gguf", "--rule", "w:ffn_up=mxfp4", "--promote", "f16"),
     "compare": ("compare", MODEL, "out.gguf"),
-    "sites": ("sites", MODEL, *NATIVE, "--rule", "a:ffn_input=int8", "--rule", "w:ffn_up=mxfp4"),
+    "sites": ("sites", MODEL, *PLAIN, "--rule", "a:ffn_input=int8", "--rule", "w:ffn_up=mxfp4"),
     "eval": ("eval", MODEL, *MEASURED, "--chunks", 2),
-    "eval, a rule": ("eval", MODEL, *NATIVE, *MEASURED, "--chunks", 2, "--rule", "a:ffn_norm=int4", "--rule", "w:ffn_up=mxfp4"),
-    "eval, variants": ("eval", MODEL, *NATIVE, *MEASURED, "--chunks", 2, "--variant", "one=one.yaml", "--against", "q4.gguf"),
-    "eval, texts": ("eval", MODEL, *NATIVE, *MEASURED, "-f", LICENSE, "--chunks", 2, "--rule", "a:ffn_norm=int4"),
+    "eval, a rule": ("eval", MODEL, *PLAIN, *MEASURED, "--chunks", 2, "--rule", "a:ffn_norm=int4", "--rule", "w:ffn_up=mxfp4"),
+    "eval, variants": ("eval", MODEL, *PLAIN, *MEASURED, "--chunks", 2, "--variant", "one=one.yaml", "--against", "q4.gguf"),
+    "eval, texts": ("eval", MODEL, *PLAIN, *MEASURED, "-f", LICENSE, "--chunks", 2, "--rule", "a:ffn_norm=int4"),
     "generate": ("generate", MODEL, "-p", "Once", "-n", 16, "--threads", 1, "--rule", "a:ffn_norm=int2"),
     "bench": ("bench", MODEL, "--prompt-tokens", 16, "--decode-tokens", 4, "--repetitions", 6, "--threads", 1, "--rule", "a:ffn_norm=bf16",
               "--rule", "w:ffn_norm=bf16"),
@@ -51,6 +52,7 @@ COMMANDS = {
     "tasks": ("tasks", MODEL, "--winogrande", "winogrande.csv", "--threads", 1, "--rule", "a:ffn_norm=int4"),
     "sweep": (*SWEEP, "--chunks", 2, "-o", "study.db"),
     "sweep, weights": ("sweep", MODEL, *MEASURED, "--layers", "--chunks", 1, "--site", "w:ffn_down@0-1", "--format", "q4_k", "-o", "weights.db"),
+    "sweep, native": ("sweep", MODEL, *PLAIN, *MEASURED, "--chunks", 1, "--site", "a:ffn_norm", "--format", "bf16", "-o", "native.db"),
     "sweep --precision": (*SWEEP, "--chunks", 3, "-o", "race.db", "--precision", "50%"),
     "sweep --predict": (*SWEEP, "--site", "w:ffn_down", "--format", "int8", "--chunks", 2, "-o", "predict.db", "--predict", "--budget", 3),
     "sweep --shard": (*SWEEP, "--chunks", 1, "-o", "shard.db", "--shard", "1/2"),
@@ -69,7 +71,7 @@ COMMANDS = {
     "eval, an overflow": ("eval", *OVERFLOWING, "--rule", "a:in(attn_q)=int8"),
     "drift, an overflow": ("drift", *OVERFLOWING),
     "sweep, an overflow": ("sweep", *OVERFLOWING[:-2], "--site", "a:ffn_norm", "--format", "f16", "-o", "overflow.db"),
-    "experiment": ("experiment", MODEL, *NATIVE, *MEASURED, "--chunks", 2, "-p", "Once", "-n", 8, "--repetitions", 6, "-o", "results"),
+    "experiment": ("experiment", MODEL, *PLAIN, *MEASURED, "--chunks", 2, "-p", "Once", "-n", 8, "--repetitions", 6, "-o", "results"),
     "report": ("report", "predict.db", "-o", "study.html"),
     "report of a folder": ("report", "folder", "-o", "folder.html"),
 }

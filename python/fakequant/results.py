@@ -167,9 +167,9 @@ class EvaluationVariantMacro:
 
 
 @dataclass(frozen=True)
-class EvaluationVariantNoiseFloor:
-    """What the least rounding of the same values costs, where llama.cpp's kernels round again what the rules
-    rounded."""
+class NoiseFloor:
+    """What the least rounding of the same values costs, where llama.cpp's kernels round again what the rules rounded.
+    Of sweep: in runs that measured anything."""
 
     #: Mean KL divergence, in nats.
     kld: Optional[float]
@@ -356,7 +356,8 @@ class EvaluationVariant:
     #: Mean of the figures of the texts, each with the same weight; of ppl and ppl_ratio the geometric mean.
     macro: EvaluationVariantMacro
     #: What the least rounding of the same values costs, where llama.cpp's kernels round again what the rules rounded.
-    noise_floor: Optional[EvaluationVariantNoiseFloor]
+    #: Of sweep: in runs that measured anything.
+    noise_floor: Optional[NoiseFloor]
     #: The mean KL divergence in nats, for each jitter of the embeddings.
     jittered_kld: List[Optional[float]]
     #: The figures of each chunk.
@@ -758,6 +759,9 @@ class SweepVariant:
     predicted: Optional[SweepVariantPredicted]
     #: Where a logit of a variant was first NaN or infinite.
     overflow: Optional[Overflow]
+    #: What the least rounding of the same values costs, where llama.cpp's kernels round again what the rules rounded.
+    #: Of sweep: in runs that measured anything.
+    noise_floor: Optional[NoiseFloor]
     #: Perplexity.
     ppl: Optional[float]
     #: Its standard error.

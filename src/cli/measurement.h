@@ -32,13 +32,13 @@ void add_measurement_options(Arguments& arguments, MeasurementOptions& options,
 
 // What a command measures.
 struct MeasurementPlan {
-  std::string command;                      // its name, for the progress line
-  std::vector<NamedRecipe> variants = {};   // that rules make
-  std::vector<std::string> models = {};     // the names of variants that are models, measured as they are
-  bool has_named_entries = true;            // conditions may name variants, and nothing else
-  Arithmetic arithmetic = Arithmetic::f32;  // where none is asked for
+  std::string command;                         // its name, for the progress line
+  std::vector<NamedRecipe> variants = {};      // that rules make
+  std::vector<std::string> models = {};        // the names of variants that are models, measured as they are
+  bool has_named_entries = true;               // conditions may name variants, and nothing else
+  Arithmetic arithmetic = Arithmetic::f32;     // where none is asked for
   std::optional<RoundedWeights> weights = {};  // where rounded weights are; what suits the arithmetic and devices
-  std::vector<std::string> inputs = {};  // files that are read beside the model and those that rules name
+  std::vector<std::string> inputs = {};        // files that are read beside the model and those that rules name
 };
 
 // What a command measures, made ready.

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "measure/paired_divergence.h"
+#include "report/noise_floor_report.h"
 #include "report/numbers.h"
 #include "report/overflow_report.h"
 #include "report/printable_text.h"
@@ -47,8 +48,7 @@ Json variant_json(const VariantResult& variant, const EvalResult& result) {
   json["overflow"] = overflow_json(variant.overflow, names_of(result.texts));
   add_figures(json, variant.overflow ? nullptr : &variant.figures);
   json["macro"] = compared_values_json(variant.macro);
-  json["noise_floor"] =
-      variant.floor ? Json{{"kld", variant.floor->kld}, {"predictions", variant.floor->predictions}} : Json(nullptr);
+  json["noise_floor"] = noise_floor_json(variant.floor);
   json["jittered_kld"] = variant.jittered_kld;
   json["chunks"] = Json::array();
   for (const auto& chunk : variant.chunks) {
@@ -370,8 +370,8 @@ std::string noise_text(const VariantResult& variant) {
         "{}: llama.cpp's kernels round again what these rules round. Rounding one bit of 23 there costs {} nats, the "
         "noise floor: the divergence {}. f32 arithmetic has no floor.\n",
         printable(variant.name), value_text(variant.floor->kld),
-        variant.figures.kld.value > 2 * variant.floor->kld ? "is more than twice that"
-                                                           : "is not twice that, and says little of the format");
+        is_below_noise(variant.figures.kld.value, *variant.floor) ? "is not twice that, and says little of the format"
+                                                                  : "is more than twice that");
   }
   if (!variant.jittered_kld.empty()) {
     const auto [low, high] = std::minmax_element(variant.jittered_kld.begin(), variant.jittered_kld.end());

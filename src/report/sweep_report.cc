@@ -7,6 +7,7 @@
 #include <cmath>
 #include <map>
 
+#include "report/noise_floor_report.h"
 #include "report/numbers.h"
 #include "report/overflow_report.h"
 #include "report/printable_text.h"
@@ -46,6 +47,7 @@ Json variant_json(const SweepVariant& variant, const std::vector<std::string>& t
   json["precise"] = variant.is_precise;
   json["predicted"] = prediction_json(variant.predicted);
   json["overflow"] = overflow_json(variant.overflow, texts);
+  json["noise_floor"] = noise_floor_json(variant.floor);
   add_figures_of_sums(json, is_measured(variant) ? &variant.figures : nullptr);
   return json;
 }
@@ -89,7 +91,10 @@ std::string first_layer_text(const SweepVariant& variant) {
 // "1.2e-05 ± 1e-06" if it was measured, "~1.2e-05 (9e-06 to 1.5e-05)" if it was predicted.
 std::string kld_text(const SweepVariant& variant) {
   if (variant.overflow) return kOverflows;
-  if (is_measured(variant)) return estimate_text(variant.figures.kld);
+  if (is_measured(variant)) {
+    const auto is_noise = variant.floor && is_below_noise(variant.figures.kld.value, *variant.floor);
+    return estimate_text(variant.figures.kld) + (is_noise ? " ?" : "");
+  }
   if (!variant.predicted) return "-";
   const auto& [kld, low, high] = *variant.predicted;
   return fmt::format("~{:.2g} ({:.2g} to {:.2g})", kld, low, high);
@@ -133,6 +138,27 @@ std::string overflow_notes(const SweepResult& result) {
     if (variant.overflow) text += overflow_line(variant.recipe, *variant.overflow, names_of(result.texts));
   }
   return text;
+}
+
+// Of native arithmetic: which divergences say nothing of their formats.
+std::string noise_note(const SweepResult& result) {
+  int measured = 0, below = 0;
+  double highest = 0;
+  for (const auto& variant : result.variants) {
+    if (!variant.floor || !is_measured(variant)) continue;
+    ++measured;
+    highest = std::max(highest, variant.floor->kld);
+    if (is_below_noise(variant.figures.kld.value, *variant.floor)) ++below;
+  }
+  if (measured == 0) return {};
+  return fmt::format(
+      "llama.cpp's kernels round again what {} of the variants round: rounding one bit of 23 there costs up to {} "
+      "nats, "
+      "the noise floor. {}. f32 arithmetic has no floor.\n",
+      measured, value_text(highest),
+      below == 0 ? "All divergences are more than twice that of their site"
+                 : fmt::format("{}, marked ?, not twice that of their site, and say little of the format",
+                               below == 1 ? "1 divergence is" : fmt::format("{} divergences are", below)));
 }
 
 std::string precision_note(const SweepResult& result) {
@@ -305,8 +331,8 @@ std::string to_text(const SweepResult& result) {
                       "passes of the model over a chunk.\n",
                       result.passes);
   }
-  text += "  (± is one standard error)\n" + whole_notes(result) + overflow_notes(result) + precision_note(result) +
-          prediction_note(result);
+  text += "  (± is one standard error)\n" + whole_notes(result) + overflow_notes(result) + noise_note(result) +
+          precision_note(result) + prediction_note(result);
   if (result.is_by_layer) {
     for (const auto& site : in_order(result, &SweepVariant::site)) {
       const auto table = heat_table(result, site);

@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "sweep/measure_variants.h"
+#include "sweep/noise_floors.h"
 #include "sweep/predicted_sweep.h"
 #include "sweep/sweep_session.h"
 
@@ -22,6 +23,7 @@ SweepResult sweep(const SweepRequest& request) {
   }
   if (!request.dry_run) session.end_run();
   auto result = session.result();
+  if (session.measured() > 0) measure_noise_floors(session, result);
   result.passes = work.planned();
   result.prediction_cost = cost;
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();

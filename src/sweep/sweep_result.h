@@ -25,6 +25,7 @@ struct SweepVariant {
   std::string why_whole;                         // why the first computed layer is 0
   std::optional<PredictedDivergence> predicted;  // before any measurement
   std::optional<Overflow> overflow;              // where a logit was NaN or infinite: there are no figures then
+  std::optional<NoiseFloor> floor;               // of native arithmetic, at the same values; of this run only
   bool is_precise = false;                       // ended early: the divergence is precise enough
 };
 

@@ -1,0 +1,57 @@
+#include "sweep/noise_floors.h"
+
+#include <map>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "measure/kept_baseline.h"
+#include "measure/noise_floor.h"
+
+namespace fakequant {
+namespace {
+
+constexpr std::size_t kChunks = 2;
+
+NoiseFloor floor_of(Context& context, const ChunkPlan& plan, const std::vector<KeptBaseline>& baselines) {
+  NoiseFloor floor;
+  for (const auto& baseline : baselines) {
+    const auto scored = score_chunk(context, plan, baseline);
+    for (const auto& score : scored.scores) floor.kld += score.kld;
+    floor.predictions += static_cast<std::int64_t>(scored.scores.size());
+  }
+  floor.kld /= static_cast<double>(std::max<std::int64_t>(1, floor.predictions));
+  return floor;
+}
+
+}  // namespace
+
+void measure_noise_floors(SweepSession& session, SweepResult& result) {
+  auto& context = session.context();
+  if (context.arithmetic() == Arithmetic::f32) return;
+  std::vector<KeptBaseline> baselines;
+  std::map<std::pair<std::string, std::optional<int>>, std::optional<NoiseFloor>> floors;  // of sites and layers
+  for (std::size_t v = 0; v < session.variants().size(); ++v) {
+    const auto& variant = session.variants()[v];
+    auto& shown = result.variants[v];
+    if (variant.is_weight() || shown.chunks == 0 || shown.overflow || session.is_stopped()) continue;
+    const auto [at, is_new] = floors.try_emplace({shown.site, shown.layer});
+    if (is_new) {
+      context.set_recipe(least_rounding({variant.planned.rule}));
+      if (is_rounded_again(context.counters())) {
+        if (baselines.empty()) {
+          context.set_recipe({});
+          for (std::size_t c = 0; c < std::min(kChunks, session.chunks().size()); ++c) {
+            const auto& chunk = session.chunks()[c];
+            baselines.push_back(keep_baseline(context, session.chunk_plan(), {chunk.position.chunk, chunk.tokens}));
+          }
+          context.set_recipe(least_rounding({variant.planned.rule}));
+        }
+        at->second = floor_of(context, session.chunk_plan(), baselines);
+      }
+    }
+    shown.floor = at->second;
+  }
+}
+
+}  // namespace fakequant
