@@ -152,7 +152,8 @@ class Measurement:
         for name, rules in step.recipes:
             with open(os.path.join(self.work, recipe_file(name)), "w", encoding="utf-8") as file:
                 file.write("".join(f"{line}\n" for line in rules if not line.startswith(("w:", "a:"))))
-                file.write("rules:\n" + "".join(f"  - '{rule}'\n" for rule in rules if rule.startswith(("w:", "a:"))))
+                sites = [rule for rule in rules if rule.startswith(("w:", "a:"))]
+                file.write("rules:\n" * bool(sites) + "".join(f"  - '{rule}'\n" for rule in sites))
 
     def keep(self, step):
         made, kept = os.path.join(self.work, step.made), os.path.join(self.data, step.made)

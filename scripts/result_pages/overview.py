@@ -45,8 +45,7 @@ def page(results, pages):
         made.add(f"### [{of.title}]({name}.md)", *([bullets(of.headlines)] if of.headlines else []))
     made.add(
         "Elsewhere: plans beside the mixes of llama-quantize, in files of the same size"
-        " ([quantize.md](../quantize.md#figures)), and attention's cache"
-        " ([kv-cache.md](../kv-cache.md#what-it-costs)).",
+        " ([quantize.md](../quantize.md#figures)).",
         "## How it was measured",
         bullets(METHOD),
         "## Doing it again",
