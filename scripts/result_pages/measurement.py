@@ -31,6 +31,11 @@ class Step:
     recipes: tuple = ()  # (NAME, rules) of the recipes that its commands read
 
 
+def size_of(file):
+    """A word of a command that stands for the bytes of a file that an earlier one made."""
+    return f"SIZE:{file}"
+
+
 def sweep(name, model, sites, formats, *options, needs=(), also=()):
     """A sweep of sites and formats into the study NAME.db.
 
@@ -124,7 +129,10 @@ class Measurement:
             threads = () if command[0] == "study" else ("--threads", str(self.threads))
             say(f"{self.model}/{name}: {shlex.join(('fakequant', *command))[:150]}")
             subprocess.run(
-                [self.program, *command, *threads, "--quiet"], cwd=self.work, check=True, stdout=subprocess.DEVNULL
+                [self.program, *map(self.settled, command), *threads, "--quiet"],
+                cwd=self.work,
+                check=True,
+                stdout=subprocess.DEVNULL,
             )
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         if step.is_kept:
@@ -139,6 +147,11 @@ class Measurement:
                 "threads": self.threads,
             },
         )
+
+    def settled(self, word):
+        """A word of a command, with the size of the file where it stands for that."""
+        _, is_size, file = word.partition(size_of(""))
+        return str(os.path.getsize(os.path.join(self.work, file))) if is_size else word
 
     def prepare(self, step):
         os.makedirs(self.work, exist_ok=True)
