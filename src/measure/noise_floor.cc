@@ -20,8 +20,7 @@ Recipe least_rounding(const Recipe& activation_rules) {
 
 NoiseFloor measure_noise_floor(Context& baseline, Context& least, const ChunkPlan& plan, const Text& text,
                                int threads) {
-  constexpr int kChunks = 2;
-  TextChunks chunks(baseline.model(), text, static_cast<int>(plan.shape.ctx_size), kChunks);
+  TextChunks chunks(baseline.model(), text, static_cast<int>(plan.shape.ctx_size), kNoiseFloorChunks);
   NoiseFloor floor;
   int number = 0;
   while (const auto tokens = chunks.next()) {

@@ -14,6 +14,9 @@
 
 namespace fakequant {
 
+// Chunks of a text that it is measured on.
+inline constexpr int kNoiseFloorChunks = 2;
+
 // Whether a product's kernel rounds again what a rule has rounded.
 bool is_rounded_again(const std::vector<SiteCounters>& sites);
 

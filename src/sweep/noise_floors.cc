@@ -11,8 +11,6 @@
 namespace fakequant {
 namespace {
 
-constexpr std::size_t kChunks = 2;
-
 NoiseFloor floor_of(Context& context, const ChunkPlan& plan, const std::vector<KeptBaseline>& baselines) {
   NoiseFloor floor;
   for (const auto& baseline : baselines) {
@@ -41,7 +39,7 @@ void measure_noise_floors(SweepSession& session, SweepResult& result) {
       if (is_rounded_again(context.counters())) {
         if (baselines.empty()) {
           context.set_recipe({});
-          for (std::size_t c = 0; c < std::min(kChunks, session.chunks().size()); ++c) {
+          for (std::size_t c = 0; c < std::min<std::size_t>(kNoiseFloorChunks, session.chunks().size()); ++c) {
             const auto& chunk = session.chunks()[c];
             baselines.push_back(keep_baseline(context, session.chunk_plan(), {chunk.position.chunk, chunk.tokens}));
           }
