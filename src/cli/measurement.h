@@ -41,6 +41,9 @@ struct MeasurementPlan {
   // speed too, or about loading, and there a variant is a model of its own.
   std::optional<RoundedWeights> weights = {};
   std::vector<std::string> inputs = {};  // files that are read beside the model and those that rules name
+  // Called by --dry-run with the variants, without their rounded weights, to say what measuring them would take; may be
+  // empty.
+  std::function<void(const GgufModel& model, const std::vector<Variant>& variants)> foretell = {};
 };
 
 // What a command measures, made ready.
