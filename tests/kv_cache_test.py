@@ -2,9 +2,13 @@
 
 import json
 import os
+import re
 import unittest
 
-from program import MODEL, NATIVE, TEXT, ProgramTest, run
+import shortened_model
+import tiny_model
+import tiny_rwkv
+from program import MODEL, NATIVE, SOURCE, TEXT, ProgramTest, run
 
 LAYERS, HEADS, HEAD, CTX = 6, 2, 64, 128  # of the demo model: heads of keys and values
 ARGUMENTS = ("-f", TEXT, "--chunks", 2, "-c", CTX, "--details")
@@ -139,6 +143,53 @@ class KvCacheTest(ProgramTest):
     def test_a_glob_means_nodes_and_not_the_cache(self):
         of = self.evaluate(("v", "rules:\n- activations: '*'\n  format: bf16\n"))
         self.assertFalse([site for site in of["v"]["sites"] if "cache" in site["site"]])
+
+    def test_llama_cpps_kernel_is_simulated_whole(self):
+        """In a model of one layer no difference by the order of a sum is rounded again."""
+        short = shortened_model.write(MODEL, self.path("short.gguf"), layers=1)
+        for kind in ("q8_0", "q5_1", "q4_0"):
+            measured = ("eval", short, "-f", TEXT, "--chunks", 2, "-c", CTX, "--arithmetic", "f32")
+            cost = self.measure(*measured, "--recipe", f"@llama.cpp/kv-{kind}")["variants"][0]["kld"]["mean"]
+            with open(os.path.join(SOURCE, "recipes", "llama.cpp", f"kv-{kind}-simulated.yaml"), encoding="utf-8") as file:
+                simulated = self.recipe("r", file.read() + "cache_type_k: f32\ncache_type_v: f32\nflash_attn: off\n")[2:]
+            left = self.measure(*measured, "-ctk", kind, "-ctv", kind, "--recipe", simulated)["variants"][0]["kld"]["mean"]
+            self.assertLess(left, 0.02 * cost, kind)
+
+    def test_the_state_of_rwkv(self):
+        model, text = tiny_rwkv.write(self.path("rwkv.gguf")), tiny_model.write_text(self.path("text.txt"))
+        measured = ("eval", model, "-f", text, "-c", 16, "--chunks", 2)
+        divergence = {}
+        for form in ("mantissa23", "int8", "int4"):
+            result = self.measure(*measured, "-b", 1, "--rule", f"a:state={form}")
+            divergence[form] = result["variants"][0]["kld"]["mean"]
+            rows = 2 * 16 * tiny_rwkv.WIDTH  # a matrix for each head, written after each token
+            self.assertEqual([(site["site"], site["rows"], site["columns"]) for site in result["sites"]],
+                             [(f"state-{layer}", rows, tiny_rwkv.HEAD) for layer in range(tiny_rwkv.LAYERS)])
+        self.assertEqual(divergence["mantissa23"], 0)
+        self.assertLess(0, divergence["int8"])
+        self.assertLess(divergence["int8"], divergence["int4"])
+        # Together the tokens of a chunk read no state that was written.
+        self.assertEqual(self.measure(*measured, "--rule", "a:state=int4")["variants"][0]["kld"]["mean"], 0)
+
+    def test_memory_and_time_are_told_before(self):
+        short = shortened_model.write(MODEL, self.path("short.gguf"), layers=1, context=4096)
+        for length in (64, 4096):
+            evaluate = ("eval", short, "-f", TEXT, "-c", length, "--chunks", 1, "--rule", "a:k_cache=int8,keep=recent:8")
+            done = run(*evaluate, "--json", self.path("out.json"))
+            self.assertEqual(done.returncode, 0, done.stderr)
+            with open(self.path("out.json"), encoding="utf-8") as file:
+                memory = json.load(file)["memory"]
+            self.assertEqual(memory["total"], sum(size for part, size in memory.items() if part != "total"))
+            cells = max(length, 256)  # that llama.cpp has at least
+            self.assertEqual(memory["cache"], 2 * 2 * cells * HEADS * HEAD * 4)  # keys and values, of the baseline and the variant
+            self.assertAlmostEqual(memory["cache_in_full"], cells * HEADS * HEAD * 4, delta=2**20 / 100)  # llama.cpp tells hundredths of a MiB
+            self.assertEqual(memory["rounded_weights"], 0)
+            dry = run(*evaluate, "--dry-run").stderr
+            if length == 64:
+                self.assertEqual((done.stderr, dry), ("", ""))
+            else:
+                said = r"2 contexts of 4,096 tokens will take (about [0-9.]+ MB of memory \(10.5 MB for the cache, .*\)) and roughly .*: 1 chunk of "
+                self.assertEqual(re.search(said, done.stderr).group(1), re.search(said, dry).group(1))
 
     def test_what_cannot_be_is_refused(self):
         eval_ = ("eval", MODEL, "-f", TEXT, "--chunks", 2, "-c", CTX)

@@ -115,6 +115,28 @@ class Inspection(Result):
 
 
 @dataclass(frozen=True)
+class EvaluationMemory:
+    """Bytes that the process was foretold to hold at its peak, before it began; None where devices hold layers."""
+
+    #: The sum of the parts.
+    total: int
+    #: Of the models, as their files have them.
+    weights: int
+    #: That variants hold beside them.
+    rounded_weights: int
+    #: Keys, values and states, of the baseline and all variants.
+    cache: int
+    #: Tokens that rules keep in full, beside the cache.
+    cache_in_full: int
+    #: Values of the graph, and logits.
+    compute: int
+    #: Inputs that are packed for products in f32 arithmetic.
+    products: int
+    #: The program itself, with vocabularies.
+    program: int
+
+
+@dataclass(frozen=True)
 class EvaluationBaselineMacro:
     """Over the texts, each with the same weight."""
 
@@ -631,6 +653,8 @@ class Evaluation(Result):
     batch_size: int
     #: Tokens before the first scored prediction of a chunk.
     scored_from: int
+    #: Bytes that the process was foretold to hold at its peak, before it began; None where devices hold layers.
+    memory: Optional[EvaluationMemory]
     #: The unmodified model.
     baseline: EvaluationBaseline
     #: Figures are over all predictions of all texts; None if the variant overflows.

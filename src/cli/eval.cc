@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <cstdio>
 #include <deque>
 #include <filesystem>
 #include <set>
@@ -11,6 +12,7 @@
 #include "cli/interruption.h"
 #include "cli/measurement.h"
 #include "error.h"
+#include "measure/eval_forecast.h"
 #include "report/apply_report.h"
 #include "report/eval_report.h"
 #include "report/score_figures.h"
@@ -50,6 +52,12 @@ std::string running_perplexity(const EvalProgress& progress, const std::vector<V
   return text;
 }
 
+// Of an evaluation of long contexts, before it begins.
+void say_forecast(const EvalCommandOptions& options, const EvalForecast& forecast) {
+  if (forecast.ctx_size < kLongContext || options.quiet || options.json == "-") return;
+  fmt::print(stderr, "{}\n", to_text(forecast));
+}
+
 std::optional<Report> evaluate_and_report(const EvalCommandOptions& options, const std::vector<Text>& texts,
                                           const std::set<std::string>& yardstick_names, const Measurement& measurement,
                                           ProgressLine& line) {
@@ -59,6 +67,7 @@ std::optional<Report> evaluate_and_report(const EvalCommandOptions& options, con
   eval.progress = [&](const EvalProgress& progress) {
     line.show(progress.done, running_perplexity(progress, measurement.prepared.variants()));
   };
+  eval.foretold = [&](const EvalForecast& forecast) { say_forecast(options, forecast); };
   const Interruption interruption;
   auto result = evaluate(measurement.model.paths(), measurement.prepared.variants(), texts, eval);
   if (result.chunks == 0) return std::nullopt;
@@ -95,6 +104,12 @@ void run_eval(EvalCommandOptions& options) {
   refuse_equal_names(plan.variants, options.others);
   // With nothing else to measure, the model is measured against itself.
   if (plan.variants.empty() && others.empty()) plan.variants.push_back({"variant", {}});
+  plan.foretell = [&](const GgufModel& model, const std::vector<Variant>& variants) {
+    auto eval = options.eval;
+    if (eval.ctx_size < kLongContext) return;
+    eval.compute = options.compute;
+    say_forecast(options, foretell(model.paths(), variants, texts, eval));
+  };
   run_measurement(options, plan, [&](const Measurement& measurement, ProgressLine& line) {
     for (const auto& other : others) measurement.prepared.add_model(name_of_model(other.path()), other);
     return evaluate_and_report(options, texts, yardstick_names, measurement, line);

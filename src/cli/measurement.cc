@@ -15,6 +15,25 @@ void add_measurement_options(Arguments& arguments, MeasurementOptions& options, 
   add_compute_options(arguments, options, arithmetic);
 }
 
+namespace {
+
+// The variants as they would be measured, without the weights that their rules round.
+std::vector<Variant> unprepared(const GgufModel& model, const std::vector<NamedRecipe>& recipes,
+                                const std::vector<AttentionOptions>& attentions) {
+  std::vector<Variant> variants;
+  for (std::size_t v = 0; v < recipes.size(); ++v) {
+    auto& variant = variants.emplace_back();
+    variant.name = recipes[v].name;
+    variant.model = model.paths();
+    variant.taps = rules_of_kind(recipes[v].recipe, SiteKind::activation);
+    variant.attention = attentions[v];
+    if (variant.taps.size() < recipes[v].recipe.size()) variant.weights = std::make_shared<ChangedWeights>();
+  }
+  return variants;
+}
+
+}  // namespace
+
 void run_measurement(MeasurementOptions& options, const MeasurementPlan& plan, const Measure& measure) {
   const auto recipe = all_rules(plan.variants);
   settle_by_recipes(options, plan.variants);
@@ -36,6 +55,7 @@ void run_measurement(MeasurementOptions& options, const MeasurementPlan& plan, c
   for (const auto& variant : plan.variants) inputs.push_back(variant.file);
   ResultOutput output(options, inputs_of(model, options.rules, recipe, inputs));
   if (options.rules.dry_run) {
+    if (plan.foretell) plan.foretell(model, unprepared(model, plan.variants, attentions));
     return write_listings(options, model, {.storage = storage, .only_named = true}, plan.variants, output);
   }
   for (const auto& variant : plan.variants) {

@@ -39,6 +39,9 @@ struct MeasurementPlan {
   Arithmetic arithmetic = Arithmetic::f32;     // where none is asked for
   std::optional<RoundedWeights> weights = {};  // where rounded weights are; what suits the arithmetic and devices
   std::vector<std::string> inputs = {};        // files that are read beside the model and those that rules name
+  // Called by --dry-run with the variants, without their rounded weights, to say what measuring them would take; may be
+  // empty.
+  std::function<void(const GgufModel& model, const std::vector<Variant>& variants)> foretell = {};
 };
 
 // What a command measures, made ready.

@@ -12,7 +12,9 @@
 #include <set>
 
 #include "engine/architecture_models.h"
+#include "engine/backend.h"
 #include "engine/context.h"
+#include "engine/model_outline.h"
 #include "error.h"
 #include "gguf/gguf_model.h"
 
@@ -92,6 +94,17 @@ class Architecture : public testing::TestWithParam<std::string> {
   inline static int models_begun = 0;
   inline static int models_that_skip = 0;  // the layers below any
 };
+
+TEST_P(Architecture, IsLaidOutWithoutItsWeights) {
+  const auto model = load(GetParam());
+  if (!model) return;
+  for (const auto arithmetic : {Arithmetic::native, Arithmetic::f32}) {
+    const ContextOptions options{.ctx_size = 1024, .max_outputs = 16, .arithmetic = arithmetic};
+    const auto foretold = ModelOutline({GetParam()}).memory_of(options);
+    const auto log = engine_log_of([&] { const Context context(*model, options); });
+    EXPECT_EQ(foretold, memory_in_log(log)) << log;
+  }
+}
 
 TEST_P(Architecture, HasTheSameLogitsUnderATapThatChangesNothing) {
   const auto model = load(GetParam());

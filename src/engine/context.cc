@@ -7,30 +7,13 @@
 #include <utility>
 
 #include "engine/backend.h"
+#include "engine/context_parameters.h"
 #include "engine/model_kind.h"
 #include "engine/tensor_rows.h"
 #include "error.h"
 
 namespace fakequant {
 namespace {
-
-// As llama.cpp's tools have it: so many tokens go through the graph together.
-constexpr int kMicroBatch = 512;
-
-llama_flash_attn_type flash_attention_type(FlashAttention flash) {
-  switch (flash) {
-    case FlashAttention::automatic:
-      return LLAMA_FLASH_ATTN_TYPE_AUTO;
-    case FlashAttention::on:
-      return LLAMA_FLASH_ATTN_TYPE_ENABLED;
-    case FlashAttention::off:
-      return LLAMA_FLASH_ATTN_TYPE_DISABLED;
-  }
-  return LLAMA_FLASH_ATTN_TYPE_AUTO;
-}
-
-// The tokens of the largest graph that the tap watches before anything is evaluated.
-constexpr int kMaxFirstTokens = 3;
 
 struct Batch {
   explicit Batch(std::size_t tokens) : batch(llama_batch_init(static_cast<std::int32_t>(tokens), 0, 1)) {}
@@ -124,8 +107,7 @@ const Graph& Context::graph(const GraphShape& shape) {
 }
 
 void Context::open(const ContextOptions& options, bool is_tapped) {
-  const int max_together = options.batch_size > 0 ? options.batch_size : kMicroBatch;
-  batch_size_ = static_cast<std::size_t>(std::min(options.ctx_size, max_together));
+  batch_size_ = static_cast<std::size_t>(tokens_together(options));
   is_tapped_ = is_tapped;
   if (options.arithmetic == Arithmetic::f32) {
     model_->check_embeddings();
@@ -137,29 +119,7 @@ void Context::open(const ContextOptions& options, bool is_tapped) {
 }
 
 void Context::make_context(const ContextOptions& options, bool is_tapped) {
-  auto parameters = llama_context_default_params();
-  const auto places = static_cast<std::uint32_t>(shared_->places());
-  parameters.n_ctx = static_cast<std::uint32_t>(options.ctx_size) * places;
-  parameters.n_batch = static_cast<std::uint32_t>(options.ctx_size);
-  parameters.n_seq_max = places;
-  parameters.n_ubatch = std::max(static_cast<std::uint32_t>(batch_size_), std::uint32_t{kMaxFirstTokens});
-  if (options.max_outputs > 0) {
-    // llama.cpp lays out a graph with an output of each sequence.
-    parameters.n_outputs_max =
-        std::max(static_cast<std::uint32_t>(std::max(options.max_outputs, kMaxFirstTokens)), places);
-  }
-  parameters.n_threads = options.threads;
-  parameters.n_threads_batch = options.threads;
-  parameters.offload_kqv = model_->is_offloaded();  // the cache lies with its layer
-  parameters.op_offload = false;
-  parameters.no_perf = true;
-  // As llama.cpp's tools: a layer with an attention window holds no more than that. The order in which its kernels sum
-  // then depends on where a token lies; our own sums are to be those of one order.
-  parameters.swa_full = options.arithmetic == Arithmetic::f32;
-  const auto attention = settled(options.attention, options.arithmetic);
-  parameters.type_k = static_cast<ggml_type>(cache_type(attention.k));
-  parameters.type_v = static_cast<ggml_type>(cache_type(attention.v));
-  parameters.flash_attn_type = flash_attention_type(attention.flash);
+  auto parameters = context_parameters(options, shared_->places(), model_->is_offloaded());
   if (is_tapped) {
     parameters.cb_eval = SharedContext::callback;
     parameters.cb_eval_user_data = shared_.get();
@@ -221,6 +181,15 @@ StartingPoint Context::begin_from(const HiddenStates& states, int unchanged) {
 void Context::prepare(const GraphShape& shape) {
   if (!tap_->watch().has(shape)) return watch_graph(shape);
   if (!tap_->is_ready_for(shape)) tap_->plan(shape);
+}
+
+void Context::watch_graphs(std::size_t tokens, const OutputRange& outputs) {
+  if (!is_tapped_) return;
+  for (std::size_t begin = 0; begin < tokens; begin += batch_size_) {
+    GraphShape shape{std::min(batch_size_, tokens - begin), 0};
+    for (std::size_t i = begin; i < begin + shape.tokens; ++i) shape.outputs += outputs.contains(i) ? 1 : 0;
+    prepare(shape);
+  }
 }
 
 void Context::watch_graph(const GraphShape& shape) {

@@ -30,6 +30,9 @@ inline ContextOptions context_options(int ctx_size, const ComputeOptions& comput
   return {ctx_size, compute.threads, compute.batch_size, 0, compute.attention, compute.arithmetic};
 }
 
+// How many tokens go through the graph together, at most.
+int tokens_together(const ContextOptions& options);
+
 // The tokens of an evaluation whose logits are wanted, by their index in it.
 struct OutputRange {
   std::size_t first = 0;
@@ -99,6 +102,10 @@ class Context {
   // which layer they begin, or why at none; then all is computed. `unchanged`: the layers at the model's beginning
   // whose weights are the same; all where it is left out.
   StartingPoint begin_from(const HiddenStates& states, int unchanged = std::numeric_limits<int>::max());
+
+  // Before any tokens: watches the graphs in which evaluate() will compute so many. Later it would have to put aside
+  // what the context holds.
+  void watch_graphs(std::size_t tokens, const OutputRange& outputs);
 
   // Forgets all tokens. Those that follow belong to the sequence of this number, which only stochastic rounding looks
   // at.

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 
+#include "buffer.h"
 #include "parallel.h"
 
 #ifndef FAKEQUANT_MATRIX_PRODUCT_ONCE
@@ -18,12 +19,16 @@ struct TileSize {
 
 // Rows of the second factor, as they are read and as they are packed.
 struct ThreadMemory {
-  std::vector<float> rows, packed;
+  Buffer<float> rows, packed;
 };
 
-// Makes room for so many values; what is in it is lost.
-void reserve(std::vector<float>& memory, std::int64_t values) {
-  if (memory.size() < static_cast<std::size_t>(values)) memory = std::vector<float>(static_cast<std::size_t>(values));
+// Makes room for so many values; what is in it is lost. A cache that grows has it grow seldom: what is not written to
+// takes no memory.
+void reserve(Buffer<float>& memory, std::int64_t values) {
+  if (memory.size() >= static_cast<std::size_t>(values)) return;
+  const auto size = std::max(static_cast<std::size_t>(values), 2 * memory.size());
+  memory = Buffer<float>();  // first: the two are never held together
+  memory.resize(size);
 }
 
 }  // namespace

@@ -15,6 +15,8 @@
 #include <functional>
 #include <vector>
 
+#include "buffer.h"
+
 namespace fakequant {
 
 // Rows in memory: `values` is the first value of the first; each row begins `stride` values after the one before.
@@ -41,7 +43,7 @@ struct MatrixProduct {
 
 // Keeps memory between products.
 struct ProductMemory {
-  std::vector<float> inputs;
+  Buffer<float> inputs;
 };
 
 // Computes the products, each `length` values long along k. Rethrows what a reader throws.

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "measure/chunk_scoring.h"
+#include "measure/eval_forecast.h"
 #include "measure/noise_floor.h"
 #include "measure/score_statistics.h"
 #include "measure/worst_tokens.h"
@@ -74,9 +75,10 @@ std::optional<ChunkScores> score(const Measurement& with, const Chunk& chunk, co
   return scores;
 }
 
-Measurement prepare(LoadedModels& models, const std::vector<Variant>& variants, const EvalOptions& options) {
+Measurement prepare(LoadedModels& models, const std::vector<Variant>& variants, ChunkPlan plan,
+                    const EvalOptions& options) {
   Measurement with;
-  with.plan = plan_chunks(models.baseline(), options.ctx_size, options.compute, options.kv_from);
+  with.plan = std::move(plan);
   with.baseline = models.open_baseline(with.plan.context);
   auto contexts = models.open_shared(variants, with.plan.context, 1 + options.jitters);
   for (std::size_t next = 0; next < contexts.size();) {
@@ -90,6 +92,12 @@ Measurement prepare(LoadedModels& models, const std::vector<Variant>& variants, 
   }
   with.variants = &variants;
   with.options = &options;
+  for (const auto& slice : with.plan.slices) {
+    with.baseline->watch_graphs(slice.size(), slice.outputs);
+    for (const auto& context : with.contexts) {
+      if (context) context->watch_graphs(slice.size(), slice.outputs);
+    }
+  }
   return with;
 }
 
@@ -251,15 +259,29 @@ EvalResult evaluate(const std::vector<std::string>& model_files, const std::vect
   return evaluate(models, variants, texts, options);
 }
 
+EvalForecast foretell(const std::vector<std::string>& model_files, const std::vector<Variant>& variants,
+                      const std::vector<Text>& texts, const EvalOptions& options) {
+  LoadedModels models(model_files, options.compute);
+  const auto plan = plan_chunks(models.baseline(), options.ctx_size, options.compute, options.kv_from);
+  return foretell(models, variants, texts, plan, 1 + options.jitters, options.chunks);
+}
+
 EvalResult evaluate(LoadedModels& models, const std::vector<Variant>& variants, const std::vector<Text>& texts,
                     const EvalOptions& options) {
   const auto& model = models.baseline();
-  const auto with = prepare(models, variants, options);
+  auto plan = plan_chunks(model, options.ctx_size, options.compute, options.kv_from);
+  std::optional<EvalForecast> forecast;
+  if (options.foretold) {
+    forecast = foretell(models, variants, texts, plan, 1 + options.jitters, options.chunks);
+    options.foretold(*forecast);
+  }
+  const auto with = prepare(models, variants, std::move(plan), options);
   Evaluation evaluation{model, with, {}, {}, std::vector<WorstTokens>(variants.size())};
   evaluation.total = evaluation.no_sums();
   evaluation.jittered_kld.resize(variants.size());
   auto& result = evaluation.result;
   result.model = model.path();
+  if (forecast) result.memory = forecast->memory;
   result.threads = options.compute.threads;
   result.arithmetic = with.plan.context.arithmetic;
   result.ctx_size = static_cast<int>(with.plan.shape.ctx_size);

@@ -23,6 +23,8 @@ struct EvalOptions {
   int jitters = 0;   // seeds of a jitter of the embeddings under which each variant is measured as well
   ComputeOptions compute;
   std::function<void(const EvalProgress&)> progress;  // told after each chunk; may be empty
+  // Told before contexts are opened what the evaluation will take; empty where nobody asks.
+  std::function<void(const EvalForecast&)> foretold;
   std::function<bool()> is_stopped;  // asked now and then: whether to end with what there is; may be empty
 };
 
@@ -32,7 +34,11 @@ struct EvalOptions {
 EvalResult evaluate(const std::vector<std::string>& model_files, const std::vector<Variant>& variants,
                     const std::vector<Text>& texts, const EvalOptions& options);
 
-// The same with models that stay loaded. They lie on their own devices, whatever the options say.
+// What evaluate() of the same would take. Weights that rules round are counted where a variant has them.
+EvalForecast foretell(const std::vector<std::string>& model_files, const std::vector<Variant>& variants,
+                      const std::vector<Text>& texts, const EvalOptions& options);
+
+// The same evaluation with models that stay loaded. They lie on their own devices, whatever the options say.
 EvalResult evaluate(LoadedModels& models, const std::vector<Variant>& variants, const std::vector<Text>& texts,
                     const EvalOptions& options);
 

@@ -67,6 +67,31 @@ struct TextResult {
   std::vector<DivergenceFigures> variants;
 };
 
+// Bytes that the process holds at its peak, of all contexts and models together.
+struct EvalMemory {
+  std::uint64_t weights = 0;          // of the models as their files have them
+  std::uint64_t rounded_weights = 0;  // that variants hold beside them
+  std::uint64_t cache = 0;            // keys, values and states
+  std::uint64_t cache_in_full = 0;    // tokens that rules keep in full, beside the cache
+  std::uint64_t compute = 0;          // values of the graph, and logits
+  std::uint64_t products = 0;         // inputs that are packed for products in f32 arithmetic
+  std::uint64_t program = 0;          // the program itself, with vocabularies
+
+  std::uint64_t total() const {
+    return weights + rounded_weights + cache + cache_in_full + compute + products + program;
+  }
+};
+
+struct EvalForecast {
+  int contexts = 0;  // the baseline's among them
+  int ctx_size = 0;
+  int chunks = 0;  // of all texts, as far as they are known
+  std::optional<EvalMemory> memory;
+  double seconds_per_chunk = 0;  // roughly
+
+  double seconds() const { return seconds_per_chunk * chunks; }
+};
+
 struct EvalResult {
   std::string model;
   std::vector<TextResult> texts;
@@ -83,6 +108,7 @@ struct EvalResult {
   double baseline_bits = 0;  // a weight of the baseline, as its file stores them
   double macro_baseline_ppl = 0;
   std::vector<VariantResult> variants;
+  std::optional<EvalMemory> memory;  // as it was foretold
 };
 
 }  // namespace fakequant

@@ -29,7 +29,10 @@ ContextOptions options_of(const Variant& variant, ContextOptions options) {
 }  // namespace
 
 LoadedModels::LoadedModels(const std::vector<std::string>& baseline, const ComputeOptions& compute)
-    : devices_(compute.devices), arithmetic_(compute.arithmetic), baseline_(&load(baseline)) {}
+    : devices_(compute.devices),
+      arithmetic_(compute.arithmetic),
+      baseline_files_(baseline),
+      baseline_(&load(baseline)) {}
 
 const Model& LoadedModels::load(const std::vector<std::string>& parts) {
   auto& model = models_[parts];

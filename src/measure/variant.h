@@ -35,6 +35,7 @@ class LoadedModels {
   explicit LoadedModels(const std::vector<std::string>& baseline, const ComputeOptions& compute = {});
 
   const Model& baseline() const { return *baseline_; }
+  const std::vector<std::string>& baseline_files() const { return baseline_files_; }
 
   // Whether a variant is the baseline itself.
   bool is_baseline(const Variant& variant);
@@ -63,6 +64,7 @@ class LoadedModels {
 
   DeviceOptions devices_;
   Arithmetic arithmetic_;
+  std::vector<std::string> baseline_files_;
   std::map<std::vector<std::string>, std::unique_ptr<Model>> models_;
   const Model* baseline_;
 };

@@ -10,6 +10,7 @@
 #include "error.h"
 #include "format/format_properties.h"
 #include "recipe/builtin_recipes.h"
+#include "recipe/head_span.h"
 #include "recipe/nearest_words.h"
 #include "text_file.h"
 
@@ -118,7 +119,7 @@ class RecipeReader {
     if (!node.IsMap()) refuse(node, "a rule has keys: weights: or activations:, and format:");
     Rule rule;
     bool has_site = false;
-    YAML::Node format;
+    YAML::Node format, head_span;
     std::vector<FormatOption> options;
     std::vector<YAML::Node> option_nodes;
     OptionsOfPart of_accumulator, of_cache;
@@ -150,7 +151,9 @@ class RecipeReader {
       } else if (is_cache_option({key, value})) {
         of_cache.add(entry.first, {key, value});
       } else {
-        options.push_back({key, value});
+        const bool is_of_heads = is_head_span({key, value});
+        if (is_of_heads) head_span.reset(entry.first);
+        options.push_back(is_of_heads ? row_span() : FormatOption{key, value});
         option_nodes.push_back(entry.first);
       }
     }
@@ -172,6 +175,7 @@ class RecipeReader {
       located(of_cache.first, [&] { rule.cache_tokens = make_cache_tokens(of_cache.options); });
     }
     located(node, [&] { check_rule(rule); });
+    if (!head_span.IsNull()) located(head_span, [&] { check_head_span(rule); });
     return rule;
   }
 

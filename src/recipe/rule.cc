@@ -7,6 +7,7 @@
 
 #include "error.h"
 #include "format/format_properties.h"
+#include "recipe/head_span.h"
 
 namespace fakequant {
 namespace {
@@ -15,7 +16,10 @@ namespace {
 struct FormatText {
   std::string format;
   std::vector<FormatOption> of_accumulator, of_cache;
+  bool spans_heads = false;  // per=head
 };
+
+std::string text_of(const FormatOption& option) { return option.key + "=" + option.value; }
 
 FormatText split_options(std::string_view text) {
   FormatText split;
@@ -38,7 +42,9 @@ FormatText split_options(std::string_view text) {
     if (is_of_accumulator || is_of_cache) {
       (is_of_cache ? split.of_cache : split.of_accumulator).push_back(option);
     } else {
-      split.format += (is_first ? "" : ",") + std::string(piece);
+      const bool is_of_heads = !is_first && is_head_span(option);
+      split.spans_heads |= is_of_heads;
+      split.format += (is_first ? "" : ",") + (is_of_heads ? text_of(row_span()) : std::string(piece));
     }
     follows_list = is_of_cache && option.key == kKeepKey;
     is_first = false;
@@ -89,10 +95,16 @@ Rule parse_rule(std::string_view text) {
   const auto split = split_options(text.substr(equals + 1));
   const auto pattern = parse_site_pattern(text.substr(0, equals));
   if (!split.of_accumulator.empty()) check_accumulated(pattern);
-  return make_rule(pattern, format_of(split));
+  auto rule = make_rule(pattern, format_of(split));
+  if (split.spans_heads) check_head_span(rule);
+  return rule;
 }
 
-RuleFormat parse_rule_format(std::string_view text) { return format_of(split_options(text)); }
+RuleFormat parse_rule_format(std::string_view text) {
+  const auto split = split_options(text);
+  if (split.spans_heads) refuse_head_span();
+  return format_of(split);
+}
 
 Rule make_rule(const SitePattern& pattern, const RuleFormat& format) {
   Rule rule{pattern, format.format, format.accumulator, format.cache_tokens};

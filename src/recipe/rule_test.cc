@@ -98,6 +98,12 @@ TEST(Recipe, IsSplitByKindInItsOrder) {
   EXPECT_EQ(to_string(rules_of_kind(recipe, SiteKind::activation)), "a:b=bf16");
 }
 
+TEST(Rule, HasAScaleForEachHeadOfTheCache) {
+  EXPECT_EQ(parse_rule("a:v_cache=int8,per=head,keep=sink:4"), parse_rule("a:v_cache=int8,per=row,keep=sink:4"));
+  EXPECT_EQ(to_string(parse_rule("a:k_cache@2=int8,per=head")), "a:k_cache@2=int8,per=row");
+  EXPECT_THAT(refusal("a:Kcur=int8,per=head"), testing::HasSubstr("whose rows are heads: write per=row"));
+}
+
 TEST(Rule, TellsTheTokensOfTheCacheApart) {
   const auto rule = parse_rule("a:k_cache=int2,group=64,keep=sink:4,recent:128,per=channel,mode=asym");
   EXPECT_EQ(rule.format, parse_format("int2,mode=asym"));

@@ -90,6 +90,18 @@ Json comparisons_json(const EvalResult& result) {
   return comparisons;
 }
 
+Json memory_json(const std::optional<EvalMemory>& memory) {
+  if (!memory) return nullptr;
+  return {{"total", memory->total()},
+          {"weights", memory->weights},
+          {"rounded_weights", memory->rounded_weights},
+          {"cache", memory->cache},
+          {"cache_in_full", memory->cache_in_full},
+          {"compute", memory->compute},
+          {"products", memory->products},
+          {"program", memory->program}};
+}
+
 Json text_json(const TextResult& text, const EvalResult& result) {
   Json json;
   json["text"] = text.name;
@@ -202,6 +214,7 @@ Json to_json(const EvalResult& result, const Provenance& provenance) {
   json["ctx_size"] = result.ctx_size;
   json["batch_size"] = result.batch_size;
   json["scored_from"] = result.scored_from;
+  json["memory"] = memory_json(result.memory);
   json["baseline"] = {{"ppl", result.baseline_ppl.value},
                       {"ppl_error", result.baseline_ppl.error},
                       {"bits_per_weight", result.baseline_bits > 0 ? Json(result.baseline_bits) : Json(nullptr)},
@@ -213,6 +226,21 @@ Json to_json(const EvalResult& result, const Provenance& provenance) {
   for (const auto& text : result.texts) json["texts"].push_back(text_json(text, result));
   json["sites"] = sites_json(result);
   return json;
+}
+
+std::string to_text(const EvalForecast& forecast) {
+  const auto contexts =
+      fmt::format("{} of {} tokens", plural(forecast.contexts, "context"), count_text(forecast.ctx_size));
+  std::string memory;
+  if (forecast.memory) {
+    const auto& of = *forecast.memory;
+    const auto weights = of.weights + of.rounded_weights, cache = of.cache + of.cache_in_full;
+    memory =
+        fmt::format(" about {} of memory ({} for the cache, {} for weights, {} to compute) and", bytes_text(of.total()),
+                    bytes_text(cache), bytes_text(weights), bytes_text(of.total() - cache - weights));
+  }
+  return fmt::format("{} will take{} roughly {}: {} of {} each", contexts, memory, duration_text(forecast.seconds()),
+                     plural(forecast.chunks, "chunk"), duration_text(forecast.seconds_per_chunk));
 }
 
 Table perplexity_table(const EvalResult& result) {

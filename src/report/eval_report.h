@@ -11,6 +11,9 @@ namespace fakequant {
 
 Json to_json(const EvalResult& result, const Provenance& provenance);
 
+// One line: what an evaluation will take.
+std::string to_text(const EvalForecast& forecast);
+
 // The baseline and each variant by the quantities that variants are compared by.
 Table perplexity_table(const EvalResult& result);
 

@@ -13,14 +13,6 @@
 namespace fakequant {
 namespace {
 
-// "12 s", "5 min", "1 h 5 min"
-std::string duration_text(double seconds) {
-  const auto whole = static_cast<std::int64_t>(std::clamp(std::ceil(seconds), 0.0, 1e15));
-  if (whole < 60) return fmt::format("{} s", whole);
-  if (whole < 3600) return fmt::format("{} min", whole / 60);
-  return fmt::format("{} h {} min", whole / 3600, whole % 3600 / 60);
-}
-
 // "3 complete, 1 running"
 std::string states_text(const StudyStatus& status) {
   std::map<ShareState, int> counts;
