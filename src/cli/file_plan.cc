@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <set>
 
@@ -14,6 +15,7 @@
 #include "recipe/site.h"
 #include "recipe/weight_class.h"
 #include "report/calibration_report.h"
+#include "plan/mix_measurement.h"
 #include "study/study_database.h"
 #include "sweep/sweep.h"
 #include "weights/weight_sites.h"
@@ -50,6 +52,18 @@ std::vector<SitePattern> sites_of(const std::vector<Site>& weights, bool in_laye
   std::vector<SitePattern> sites;
   for (const auto& word : words) sites.push_back(parse_site_pattern("w:" + word));
   return sites;
+}
+
+// Gives a type the importance matrix with which it was measured at this site.
+void use_importances(const FilePlanRequest& request, KeptFormat& kept) {
+  if (!kept.format || kept.format->format.block_type == nullptr) return;
+  const auto weights = weight_sites(GgufModel(request.model));
+  const auto sites = sites_of(weights, true);
+  const auto site = to_string(in_all_layers(kept.site));
+  const bool is_in_layers = std::any_of(sites.begin(), sites.end(), [&](const SitePattern& other) {
+    return to_string(other) == site;
+  });
+  if (is_in_layers) kept.format->format.importance_file = importance_path(request.folder);
 }
 
 void refuse_quantized(const GgufModel& model) {
@@ -111,11 +125,20 @@ PlanResult plan_file(const FilePlanRequest& request) {
   collect_importances(request);
   const auto study = (fs::path(request.folder) / "study.db").string();
   measure_types(request, study);
-  PlanRequest plan;
+  auto plan = request.plan;
   plan.study = study;
-  plan.file = request.budget;
-  plan.max_kld = request.max_kld;
-  return make_plan(StudyDatabase(study, StudyAccess::read), plan);
+  for (auto* formats : {&plan.keep, &plan.at_least}) {
+    for (auto& kept : *formats) use_importances(request, kept);
+  }
+  const StudyDatabase measured(study, StudyAccess::read);
+  if (request.refine == 0) return make_plan(measured, plan);
+  VerifyRequest verification;
+  verification.model = request.model;
+  for (const auto& text : request.texts) verification.texts.push_back(text_file(text));
+  verification.compute = request.compute;
+  verification.is_stopped = Interruption::is_asked_for;
+  verification.progress = [&](double done) { request.progress({"refine", done, ""}); };
+  return refine_by_measuring(measured, plan, verification, request.refine);
 }
 
 }  // namespace fakequant

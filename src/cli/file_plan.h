@@ -27,8 +27,8 @@ struct FilePlanRequest {
   std::vector<std::string> texts;  // that types are measured on; the first also gives the importances
   std::vector<std::string> types;  // to choose from; empty: default_planned_types()
   std::string folder;              // of the importance matrix and the study
-  FileBudget budget;
-  std::optional<double> max_kld;  // instead of a size
+  PlanRequest plan;                // its budget, and what is kept, limited or coupled; types without importances
+  int refine = 0;                  // tries of refine_plan()
   int ctx_size = 0, chunks = 4;   // as in SweepRequest
   ComputeOptions compute;
   std::function<void(const FilePlanProgress&)> progress;

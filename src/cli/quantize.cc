@@ -28,9 +28,10 @@ struct QuantizeCommandOptions : CommonOptions {
   std::string plan;
   std::string mix;
   std::string importance;
-  std::string size, bits_per_weight, max_kld, work;  // of a file whose types are planned here
-  std::vector<std::string> texts, types;
-  int chunks = 4, ctx_size = 0;
+  FileBudgetOptions budget;  // of a file whose types are planned here
+  std::string max_kld, work;
+  std::vector<std::string> texts, types, keep, at_least, couples;
+  int chunks = 4, ctx_size = 0, refine = 0;
   RuleOptions rules;
   bool allow_fake = false;
   bool allow_requantize = false;
@@ -54,24 +55,29 @@ Recipe rules_of(const QuantizeCommandOptions& options) {
 }
 
 bool chooses_types(const QuantizeCommandOptions& options) {
-  return !options.size.empty() || !options.bits_per_weight.empty() || !options.max_kld.empty();
+  return !options.budget.empty() || !options.max_kld.empty();
 }
 
 // What --size, --bpw or --max-kld says of the file.
 void add_budget(const QuantizeCommandOptions& options, FilePlanRequest& request) {
-  request.max_kld = parse_max_kld(options.max_kld);
-  const auto budget = file_budget(options.size, options.bits_per_weight, options.model);
-  if (budget && request.max_kld) {
+  request.plan.max_kld = parse_max_kld(options.max_kld);
+  const auto budget = file_budget(options.budget, options.model);
+  if (budget && request.plan.max_kld) {
     throw usage_error("--max-kld is a budget instead of --size or --bpw: give one of them");
   }
-  request.budget = budget.value_or(FileBudget{options.model, std::nullopt, std::nullopt});
+  request.plan.file = budget.value_or(FileBudget{.model = options.model});
 }
 
 // The rules of the plan that is made for --size, --bpw or --max-kld. Without those there are none.
 Recipe planned_rules(QuantizeCommandOptions& options) {
   if (!chooses_types(options)) {
-    if (options.texts.empty() && options.types.empty()) return {};
-    throw usage_error("-f and --types are for types that are chosen here: add --size, --bpw or --max-kld");
+    if (options.texts.empty() && options.types.empty() && options.keep.empty() && options.at_least.empty() &&
+        options.couples.empty() && options.refine == 0) {
+      return {};
+    }
+    throw usage_error(
+        "-f, --types, --keep, --at-least, --couple and --refine are for types that are chosen here: add --size, --bpw "
+        "or --max-kld");
   }
   FilePlanRequest request;
   add_budget(options, request);
@@ -85,6 +91,10 @@ Recipe planned_rules(QuantizeCommandOptions& options) {
   }
   settle_compute(options);
   prepare_threads(options);
+  for (const auto& text : options.keep) request.plan.keep.push_back(parse_kept_format(text));
+  for (const auto& text : options.at_least) request.plan.at_least.push_back(parse_least_format(text));
+  request.plan.couples = parse_couples(options.couples);
+  request.refine = options.refine;
   request.model = options.model;
   request.texts = options.texts;
   request.types = options.types;
@@ -162,9 +172,11 @@ void add_quantize_options(Arguments& arguments, QuantizeCommandOptions& options)
   arguments.text("--type", "NAME", options.mix,
                  "A mix of types by llama-quantize's name and rules: q4_k_m, iq4_xs, q8_0, f16; rules come after it");
   arguments.text("--plan", "PLAN.json", options.plan, "The rules of a plan, as plan --json writes it");
-  arguments.text("--size", "SIZE", options.size,
+  arguments.text("--size", "SIZE", options.budget.size,
                  "Choose the types that lose least on a text in a file of this size: 105MB, 4GB");
-  arguments.text("--bpw", "BITS", options.bits_per_weight, "The same for so many bits per weight");
+  arguments.text("--bpw", "BITS", options.budget.bits_per_weight, "The same for so many bits per weight");
+  arguments.text("--max-active-bpw", "BITS", options.budget.active_bits_per_weight,
+                 "The same for the weights that a token reads, alone or beside these; of experts, its share");
   arguments.text("--max-kld", "NATS", options.max_kld, "The same for the smallest file that loses at most so much");
   arguments.text("--imatrix", "FILE", options.importance,
                  "The importance matrix to quantize with, of calibrate --imatrix or llama-imatrix");
@@ -173,6 +185,14 @@ void add_quantize_options(Arguments& arguments, QuantizeCommandOptions& options)
   arguments.texts("-f,--file", "FILE", options.texts, "A text to measure types on; repeatable");
   arguments.list("--types", "TYPE", options.types,
                  "Types to choose from, comma-separated [q3_k,q4_k,q5_k,q6_k,iq4_nl,q5_0,q8_0]");
+  arguments.texts("--keep", "SITE=TYPE", options.keep,
+                  "Give a site this type: w:ffn_down@0=q6_k; 'none' leaves it as it is; repeatable");
+  arguments.texts("--at-least", "SITE=TYPE", options.at_least,
+                  "Give a site no fewer bits than this type has: w:ffn_down=q5_k; repeatable");
+  arguments.list("--couple", "WEIGHTS", options.couples,
+                 "Give one type to the weights of a layer that are fused: qkv, gate-up, experts; comma-separated");
+  arguments.number("--refine", options.refine, 0, 1 << 20,
+                   "Measure up to N mixes of that size, and take what loses less than the plan");
   arguments.number("--chunks", options.chunks, 2, 1 << 30, "Measure on at most N chunks of each text");
   arguments.number("-c,--ctx-size", options.ctx_size, 4, 1 << 24,
                    "Tokens of a chunk [512, or the model's training context if shorter]");

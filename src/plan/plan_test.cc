@@ -89,7 +89,7 @@ KeptFormat keep(const std::string& site, const std::string& format) {
   return kept;
 }
 
-PlanRequest under(double bits, std::optional<SiteKind> kind = {}) {
+PlanRequest under(double bits, std::optional<PlanKind> kind = {}) {
   PlanRequest request;
   request.bits = {{kind, bits}};
   return request;
@@ -159,7 +159,7 @@ TEST_F(Plans, HaveAFrontThatBothKindsOfBudgetReach) {
     EXPECT_NEAR(*plan(under_kld(front[i].kld)).kinds[0].chosen_bits, front[i].bits, 1e-12);
   }
   EXPECT_THAT(refusal(under(4.2)), HasSubstr("no plan holds the activations in 4.2 bits: the fewest are 4.2500"));
-  EXPECT_THAT(refusal(under(4, SiteKind::weight)), HasSubstr("no weights are planned, the study has activations only"));
+  EXPECT_THAT(refusal(under(4, PlanKind::weights)), HasSubstr("no weights are planned, the study has activations only"));
   auto both = under(8);
   both.max_kld = 0.1;
   EXPECT_THAT(refusal(both), HasSubstr("give one of them"));
@@ -213,12 +213,12 @@ TEST_F(Plans, HaveABudgetForEachKind) {
   ASSERT_TRUE(same.uniform_pair.has_value());
   EXPECT_EQ(same.uniform_pair->format, "w:e4m3 a:e4m3");
   EXPECT_NEAR(same.uniform_pair->kld, 0.012 + 0.042, 1e-12);
-  EXPECT_THAT(refusal(under(8, SiteKind::weight)),
+  EXPECT_THAT(refusal(under(8, PlanKind::weights)),
               HasSubstr("activations have no budget: give them one of bits, such as a:8"));
   EXPECT_THAT(refusal(under_kld(0.1)), HasSubstr("a budget of divergence is for one kind"));
-  request.bits = {{SiteKind::weight, 8}, {SiteKind::activation, 9.5}};
+  request.bits = {{PlanKind::weights, 8}, {PlanKind::activations, 9.5}};
   EXPECT_NEAR(plan(request).kld, 0.012 + 0.011001, 1e-12);
-  request.bits = {{SiteKind::weight, 8}};
+  request.bits = {{PlanKind::weights, 8}};
   request.max_kld = 0.012 + 0.0111;
   const auto rest = plan(request);
   EXPECT_NEAR(rest.kld, 0.012 + 0.011001, 1e-12);
