@@ -45,21 +45,33 @@ std::optional<double> parse_bits_per_weight(const char* option, const std::strin
 
 }  // namespace
 
-std::optional<FileBudget> file_budget(const FileBudgetOptions& options, const std::string& model) {
+std::optional<FileBudget> file_budget(const FileBudgetOptions& options, const std::string& model,
+                                      const AttentionOptions& attention) {
   if (options.empty()) return std::nullopt;
-  if (!options.size.empty() && !options.bits_per_weight.empty()) {
-    throw usage_error("--size and --bpw are budgets of the same file: give one of them");
+  const std::pair<const char*, const std::string*> exclusive[] = {{"--size", &options.size},
+                                                                  {"--bpw", &options.bits_per_weight},
+                                                                  {"--fits-memory", &options.memory},
+                                                                  {"--bytes-per-token", &options.bytes_per_token}};
+  const char* given = nullptr;
+  for (const auto& [name, text] : exclusive) {
+    if (text->empty()) continue;
+    if (given != nullptr) {
+      throw usage_error(fmt::format("{} and {} are budgets of the same file: give one of them", given, name));
+    }
+    given = name;
+  }
+  if (!options.bytes_per_token.empty() && !options.active_bits_per_weight.empty()) {
+    throw usage_error("--bytes-per-token and --max-active-bpw both limit what a token reads: give one of them");
   }
   FileBudget budget{.model = model};
+  if (!options.size.empty()) budget.size = parse_size("--size", options.size);
+  if (!options.memory.empty()) budget.memory = parse_size("--fits-memory", options.memory);
   if (!options.bytes_per_token.empty()) {
-    if (!options.size.empty() || !options.bits_per_weight.empty() || !options.active_bits_per_weight.empty()) {
-      throw usage_error("--bytes-per-token is a budget instead of --size, --bpw or --max-active-bpw: give one of them");
-    }
     budget.bytes_per_token = parse_size("--bytes-per-token", options.bytes_per_token);
   }
-  if (!options.size.empty()) budget.size = parse_size("--size", options.size);
   budget.bits_per_weight = parse_bits_per_weight("--bpw", options.bits_per_weight);
   budget.active_bits_per_weight = parse_bits_per_weight("--max-active-bpw", options.active_bits_per_weight);
+  budget.attention = attention;
   return budget;
 }
 

@@ -12,15 +12,19 @@ namespace fakequant {
 // The texts of the options.
 struct FileBudgetOptions {
   std::string size, bits_per_weight, active_bits_per_weight;
+  std::string memory = {};
   std::string bytes_per_token = {};  // of plan alone
 
   bool empty() const {
-    return size.empty() && bits_per_weight.empty() && active_bits_per_weight.empty() && bytes_per_token.empty();
+    return size.empty() && bits_per_weight.empty() && active_bits_per_weight.empty() && memory.empty() &&
+           bytes_per_token.empty();
   }
 };
 
 // None where all are empty. Throws a usage error for budgets that exclude each other, and for a text that is invalid.
-std::optional<FileBudget> file_budget(const FileBudgetOptions& options, const std::string& model);
+// `attention` is that of a context that has to fit in memory.
+std::optional<FileBudget> file_budget(const FileBudgetOptions& options, const std::string& model,
+                                      const AttentionOptions& attention);
 
 // The coupled weights of --couple: "qkv,gate-up". Throws a usage error.
 std::vector<Couple> parse_couples(const std::vector<std::string>& names);

@@ -111,9 +111,10 @@ void run_plan(PlanCommandOptions& options) {
   const StudyDatabase study(request.study, StudyAccess::read);
   const auto subject = study.subject();
   if (!subject) throw Error(fmt::format("{} is empty: it holds no study", request.study));
-  request.file =
-      file_budget(options.file, options.verification.model.empty() ? subject->model : options.verification.model);
   settle_compute(options, parse_arithmetic(subject->arithmetic));
+  request.file =
+      file_budget(options.file, options.verification.model.empty() ? subject->model : options.verification.model,
+                  options.compute.attention);
   options.verification.texts = verified_texts(*subject, options);
   const auto inputs = files_of(study, *subject, options);
   ResultOutput output(options, inputs, {{"-o", options.output}, {"--tensor-type-file", options.tensor_types}});
@@ -163,6 +164,9 @@ void add_plan_options(Arguments& arguments, PlanCommandOptions& options) {
                  "The maximum size of the file that quantize writes: 105MB; metadata, norms and padding count");
   arguments.text("--bpw", "BITS", options.file.bits_per_weight,
                  "Instead, its maximum of bits per weight, over the data of all tensors");
+  arguments.text("--fits-memory", "SIZE", options.file.memory,
+                 "Instead, its maximum of memory in llama.cpp: with the cache of --ctx-size tokens, and what it computes "
+                 "with");
   arguments.text("--max-active-bpw", "BITS", options.file.active_bits_per_weight,
                  "The maximum of bits per weight that a token reads; of experts, its share");
   arguments.text("--bytes-per-token", "SIZE", options.file.bytes_per_token,

@@ -31,7 +31,7 @@ struct QuantizeCommandOptions : CommonOptions {
   FileBudgetOptions budget;  // of a file whose types are planned here
   std::string max_kld, work;
   std::vector<std::string> texts, types, keep, at_least, couples;
-  int chunks = 4, ctx_size = 0, refine = 0;
+  int chunks = 4, ctx_size = 0, refine = 0, context = 0;
   RuleOptions rules;
   bool allow_fake = false;
   bool allow_requantize = false;
@@ -61,7 +61,7 @@ bool chooses_types(const QuantizeCommandOptions& options) {
 // What --size, --bpw or --max-kld says of the file.
 void add_budget(const QuantizeCommandOptions& options, FilePlanRequest& request) {
   request.plan.max_kld = parse_max_kld(options.max_kld);
-  const auto budget = file_budget(options.budget, options.model);
+  const auto budget = file_budget(options.budget, options.model, options.compute.attention);
   if (budget && request.plan.max_kld) {
     throw usage_error("--max-kld is a budget instead of --size or --bpw: give one of them");
   }
@@ -79,8 +79,12 @@ Recipe planned_rules(QuantizeCommandOptions& options) {
         "-f, --types, --keep, --at-least, --couple and --refine are for types that are chosen here: add --size, --bpw "
         "or --max-kld");
   }
+  settle_compute(options);
   FilePlanRequest request;
   add_budget(options, request);
+  if (options.context == 0 && !options.budget.memory.empty()) {
+    throw usage_error("--fits-memory depends on the cache: add --context TOKENS");
+  }
   if (options.texts.empty()) throw usage_error("types are chosen by what they lose on a text: add -f TEXT");
   if (!options.mix.empty() || !options.plan.empty() || !options.rules.rules.empty() ||
       !options.rules.recipe_file.empty() || !options.importance.empty() || options.dry_run) {
@@ -89,10 +93,10 @@ Recipe planned_rules(QuantizeCommandOptions& options) {
         "--rule, "
         "--recipe, --imatrix and --dry-run");
   }
-  settle_compute(options);
   prepare_threads(options);
   for (const auto& text : options.keep) request.plan.keep.push_back(parse_kept_format(text));
   for (const auto& text : options.at_least) request.plan.at_least.push_back(parse_least_format(text));
+  request.plan.ctx_size = options.context;
   request.plan.couples = parse_couples(options.couples);
   request.refine = options.refine;
   request.model = options.model;
@@ -175,6 +179,8 @@ void add_quantize_options(Arguments& arguments, QuantizeCommandOptions& options)
   arguments.text("--size", "SIZE", options.budget.size,
                  "Choose the types that lose least on a text in a file of this size: 105MB, 4GB");
   arguments.text("--bpw", "BITS", options.budget.bits_per_weight, "The same for so many bits per weight");
+  arguments.text("--fits-memory", "SIZE", options.budget.memory,
+                 "The same for the memory that llama.cpp takes, with a context of --context tokens");
   arguments.text("--max-active-bpw", "BITS", options.budget.active_bits_per_weight,
                  "The same for the weights that a token reads, alone or beside these; of experts, its share");
   arguments.text("--max-kld", "NATS", options.max_kld, "The same for the smallest file that loses at most so much");
@@ -185,6 +191,7 @@ void add_quantize_options(Arguments& arguments, QuantizeCommandOptions& options)
   arguments.texts("-f,--file", "FILE", options.texts, "A text to measure types on; repeatable");
   arguments.list("--types", "TYPE", options.types,
                  "Types to choose from, comma-separated [q3_k,q4_k,q5_k,q6_k,iq4_nl,q5_0,q8_0]");
+  arguments.number("--context", options.context, 1, 1 << 24, "With --fits-memory: tokens that the cache holds");
   arguments.texts("--keep", "SITE=TYPE", options.keep,
                   "Give a site this type: w:ffn_down@0=q6_k; 'none' leaves it as it is; repeatable");
   arguments.texts("--at-least", "SITE=TYPE", options.at_least,

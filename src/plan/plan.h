@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/attention_options.h"
 #include "plan/coupled_parts.h"
 #include "plan/plan_costs.h"
 #include "plan/plan_result.h"
@@ -31,15 +32,20 @@ struct BitBudget {
   double bits = 0;
 };
 
-// What the file may be that `quantize` writes by the plan. At most one of the first three is set; with none of all,
+// What the file may be that `quantize` writes by the plan. At most one of size, bits per weight, memory and bytes per
+// token is set; with none of all,
 // PlanRequest::max_kld limits the divergence, and the file is as small as that allows.
 struct FileBudget {
   std::string model;                           // the study's, whose other tensors and metadata the file has, too
   std::optional<std::uint64_t> size = {};      // bytes, all that is in the file
   std::optional<double> bits_per_weight = {};  // of the data of all tensors, as llama.cpp counts it
+  // Bytes that llama.cpp takes for a context of PlanRequest::ctx_size tokens: the data of all tensors, and what
+  // memory_need.h says.
+  std::optional<std::uint64_t> memory = {};
+  AttentionOptions attention = {};  // of that context
   // Bytes that a token reads: of all weights, and of the planned cache of PlanRequest::ctx_size tokens (read_share.h).
   std::optional<std::uint64_t> bytes_per_token = {};
-  // Of the weights that a token reads. Alone or beside `size` or `bits_per_weight`.
+  // Of the weights that a token reads. Alone or beside the first three.
   std::optional<double> active_bits_per_weight = {};
 };
 

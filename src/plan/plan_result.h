@@ -98,6 +98,11 @@ struct PlanRefinement {
   Estimate difference;        // last - first, of the same predictions
 };
 
+// Bytes that llama.cpp takes for the plan's file and a context.
+struct PlanMemory {
+  std::uint64_t weights = 0, cache = 0, compute = 0;
+};
+
 struct PlanResult {
   std::string study, model;
   std::vector<std::string> texts;
@@ -115,6 +120,7 @@ struct PlanResult {
   std::optional<double> bits_per_weight;
   std::optional<std::uint64_t> bytes_per_token;  // with such a budget
   std::optional<double> active_bits_per_weight;  // likewise
+  std::optional<PlanMemory> memory;              // likewise
   std::optional<PlanRefinement> refinement;
   // Set if several kinds are planned: for each kind the best uniform format that takes at most the plan's bits.
   std::optional<PlanPoint> uniform_pair;

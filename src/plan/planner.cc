@@ -289,7 +289,9 @@ void Planner::set_budgets() {
                                       [](const PlannedKind& kind) { return kind.kind == PlanKind::weights; });
     if (weights == kinds_.end()) throw usage_error("a file holds weights, and none are planned: the study has none");
     if (weights->budget) throw usage_error("weights have two budgets, one of bits and one of a file: give one");
-    weights->has_file = file->size || file->bits_per_weight || file->active_bits_per_weight || file->bytes_per_token;
+    weights->has_file =
+        file->size || file->bits_per_weight || file->memory || file->active_bits_per_weight || file->bytes_per_token;
+    if (file->memory) beside_weights_ = memory_beside_weights(model_->paths(), ctx_size_, file->attention);
   }
   const auto has_none = [&](const PlannedKind& kind) { return !kind.budget && !kind.has_file && !shares_reads(kind); };
   const auto without = std::count_if(kinds_.begin(), kinds_.end(), has_none);
@@ -356,6 +358,16 @@ std::uint64_t Planner::budgeted_bytes(const QuantizeResult& file) const {
   return data;
 }
 
+std::uint64_t Planner::budget_of_file(const QuantizeResult& untouched) const {
+  const auto& file = *request_.file;
+  if (file.size) return *file.size;
+  if (file.memory) {
+    const auto others = beside_weights_->cache + beside_weights_->compute;
+    return *file.memory - std::min(*file.memory, others);
+  }
+  return static_cast<std::uint64_t>(*file.bits_per_weight * static_cast<double>(untouched.elements()) / 8);
+}
+
 // The best mix in so many stored bits, of which a token reads no more than its budget. With both budgets, what a token
 // reads has a price: the least at which the best mix is within its budget. That mix is within both and no mix that
 // reads as little is better, but between two prices a better one may be missed.
@@ -406,15 +418,13 @@ std::optional<FormatMix> Planner::in_file(const PlannedKind& kind, const FormatC
 // of a mix that was chosen: where that is too much, the next mix is chosen in so many bytes less.
 FormatMix Planner::for_file(const PlannedKind& kind, const FormatChoice& choice, const Factors& factors) const {
   const auto& file = *request_.file;
-  if (!file.size && !file.bits_per_weight) {
+  if (!file.size && !file.bits_per_weight && !file.memory) {
     if (const auto mix = in_file(kind, choice, choice.max_bits(), factors)) return *mix;
     throw usage_error(fmt::format("no plan has {} bits for each weight that a token reads: give more",
                                   *file.active_bits_per_weight));
   }
   const auto untouched = foretold_file({});
-  const auto budget =
-      file.size ? *file.size
-                : static_cast<std::uint64_t>(*file.bits_per_weight * static_cast<double>(untouched.elements()) / 8);
+  const auto budget = budget_of_file(untouched);
   std::int64_t planned = 0;
   for (const auto& part : kind.parts) planned += part.options.front().bits;
   auto limit = (static_cast<std::int64_t>(budget) - static_cast<std::int64_t>(budgeted_bytes(untouched))) * 8 + planned;
@@ -430,6 +440,12 @@ FormatMix Planner::for_file(const PlannedKind& kind, const FormatChoice& choice,
   if (file.size) {
     throw usage_error(fmt::format("no plan makes a file of {} bytes{}: the smallest{} takes {}", budget, of_active,
                                   kept_note(), smallest.output_size));
+  }
+  if (file.memory) {
+    throw usage_error(fmt::format(
+        "no plan fits in {} bytes{}: the smallest{} takes {}, with a cache of {} and {} to compute with", *file.memory,
+        of_active, kept_note(), budgeted_bytes(smallest) + beside_weights_->cache + beside_weights_->compute,
+        beside_weights_->cache, beside_weights_->compute));
   }
   throw usage_error(fmt::format("no plan makes a file of {} bits per weight{}: the fewest{} are {:.4f}",
                                 *file.bits_per_weight, of_active, kept_note(), smallest.bits_per_weight()));
@@ -588,6 +604,9 @@ void Planner::add_chosen(PlanResult& result) const {
       const auto file = foretold_file(recipe_of(kind, *kind.chosen));
       result.file_size = file.output_size;
       result.bits_per_weight = file.bits_per_weight();
+      if (beside_weights_) {
+        result.memory = PlanMemory{budgeted_bytes(file), beside_weights_->cache, beside_weights_->compute};
+      }
     }
   }
   result.recipe = recipe();

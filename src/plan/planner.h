@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "engine/memory_need.h"
 #include "gguf/gguf_model.h"
 #include "plan/format_choice.h"
 #include "plan/plan.h"
@@ -74,6 +75,7 @@ class Planner {
   bool shares_reads(const PlannedKind& kind) const;
   Recipe recipe_of(const PlannedKind& kind, const FormatMix& mix) const;
   QuantizeResult foretold_file(const Recipe& recipe) const;
+  std::uint64_t budget_of_file(const QuantizeResult& untouched) const;
   std::uint64_t budgeted_bytes(const QuantizeResult& file) const;
   KindPlan kind_plan(const PlannedKind& kind) const;
   std::vector<PlanPoint> uniform_plans(const PlannedKind& kind) const;
@@ -90,6 +92,7 @@ class Planner {
   std::vector<std::string> notes_;
   std::vector<PlanSuggestion> suggestions_;
   std::optional<GgufModel> model_;                // where the budget is that of a file
+  std::optional<MemoryNeed> beside_weights_;      // where that is of memory
   std::vector<std::optional<std::size_t>> kept_;  // by part of the study: the index of the required option
   std::vector<std::int64_t> least_;               // likewise: the fewest bits that it may take
   std::vector<PlannedKind> kinds_;

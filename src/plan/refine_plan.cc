@@ -15,6 +15,7 @@ namespace {
 
 constexpr double kFactor = 1.6;           // of a move
 constexpr double kErrorsToAccept = 1.64;  // standard errors: 95 % of what is no gain is refused
+constexpr int kMaxSteps = 6;              // by the factor: 17 times as dear or cheap
 constexpr int kLayerGroups = 3;
 
 // A unit of a kind.
@@ -108,29 +109,34 @@ class Refinement {
   }
 
  private:
+  using Key = std::vector<std::vector<std::size_t>>;  // by kind: what its units got
+  static Key key_of(const std::vector<FormatMix>& mixes) {
+    Key key;
+    for (const auto& mix : mixes) key.push_back(mix.options);
+    return key;
+  }
+
   // Measures the chosen mix.
   std::optional<std::vector<double>> measure() {
-    for (const auto& mix : planner_.chosen()) known_key_.push_back(mix.options);
-    known_.insert(std::exchange(known_key_, {}));
+    known_.insert(key_of(planner_.chosen()));
     return request_.measure(planner_.recipe());
   }
 
-  // Returns whether the move gains. If it does not, all is as before.
+  // Returns whether the move gains. If it does not, all is as before. A factor that changes nothing is raised until it
+  // does.
   bool move(const Places& group, double factor) {
     const auto before = factors_;
     const auto mixes = planner_.chosen();
-    for (const auto& [kind, unit] : group) factors_[kind][unit] *= factor;
-    planner_.choose(factors_);
-    if (is_new() && is_gain()) return true;
+    for (int step = 0; step < kMaxSteps && !is_over_; ++step) {
+      for (const auto& [kind, unit] : group) factors_[kind][unit] *= factor;
+      planner_.choose(factors_);
+      if (key_of(planner_.chosen()) == key_of(mixes)) continue;
+      if (!known_.contains(key_of(planner_.chosen())) && is_gain()) return true;
+      break;
+    }
     factors_ = before;
     planner_.restore(mixes);
     return false;
-  }
-
-  bool is_new() const {
-    std::vector<std::vector<std::size_t>> key;
-    for (const auto& mix : planner_.chosen()) key.push_back(mix.options);
-    return !known_.contains(key);
   }
 
   bool is_gain() {
@@ -150,8 +156,7 @@ class Refinement {
   Planner& planner_;
   const RefineRequest& request_;
   Planner::Factors factors_;
-  std::set<std::vector<std::vector<std::size_t>>> known_;  // mixes that were measured
-  std::vector<std::vector<std::size_t>> known_key_;
+  std::set<Key> known_;  // mixes that were measured
   std::vector<double> best_;
   int tried_ = 0, accepted_ = 0;
   bool is_over_ = false;

@@ -93,6 +93,24 @@ Json suggestion_json(const PlanSuggestion& suggestion) {
   return json;
 }
 
+Json refinement_json(const std::optional<PlanRefinement>& refinement) {
+  if (!refinement) return nullptr;
+  return {{"tried", refinement->tried},
+          {"accepted", refinement->accepted},
+          {"exhausted", refinement->is_exhausted},
+          {"first_kld", refinement->first.value},
+          {"first_kld_error", refinement->first.error},
+          {"kld", refinement->last.value},
+          {"kld_error", refinement->last.error},
+          {"difference", refinement->difference.value},
+          {"difference_error", refinement->difference.error}};
+}
+
+Json memory_json(const std::optional<PlanMemory>& memory) {
+  if (!memory) return nullptr;
+  return {{"weights", memory->weights}, {"cache", memory->cache}, {"compute", memory->compute}};
+}
+
 Json chosen_json(const PlanResult& result) {
   if (!result.is_chosen) return nullptr;
   Json json;
@@ -113,6 +131,7 @@ Json chosen_json(const PlanResult& result) {
   json["bytes_per_token"] = bytes_json(result.bytes_per_token);
   json["active_bits_per_weight"] =
       result.active_bits_per_weight ? Json(*result.active_bits_per_weight) : Json(nullptr);
+  json["memory"] = memory_json(result.memory);
   json["recipe"] = to_string(result.recipe);
   json["rules"] = Json::array();
   for (const auto& rule : result.recipe) json["rules"].push_back(to_string(rule));
@@ -131,19 +150,6 @@ Json verification_json(const PlanResult& result) {
   json["predicted_kld"] = result.is_chosen ? Json(result.kld) : Json(nullptr);
   add_measured(json, verification.kld);
   return json;
-}
-
-Json refinement_json(const std::optional<PlanRefinement>& refinement) {
-  if (!refinement) return nullptr;
-  return {{"tried", refinement->tried},
-          {"accepted", refinement->accepted},
-          {"exhausted", refinement->is_exhausted},
-          {"first_kld", refinement->first.value},
-          {"first_kld_error", refinement->first.error},
-          {"kld", refinement->last.value},
-          {"kld_error", refinement->last.error},
-          {"difference", refinement->difference.value},
-          {"difference_error", refinement->difference.error}};
 }
 
 std::string layers_text(const std::vector<int>& layers) {
@@ -224,6 +230,12 @@ std::string chosen_text(const PlanResult& result) {
   }
   if (result.active_bits_per_weight) {
     text += fmt::format("\nA token reads weights of {:.4f} bits", *result.active_bits_per_weight);
+  }
+  if (const auto& memory = result.memory) {
+    text += fmt::format("\nMemory in llama.cpp for {}: {}, of weights {}, of the cache {}, to compute with {}",
+                        plural(result.ctx_size, "token"),
+                        bytes_text(memory->weights + memory->cache + memory->compute), bytes_text(memory->weights),
+                        bytes_text(memory->cache), bytes_text(memory->compute));
   }
   if (result.bytes_per_token) {
     text += fmt::format("\nA token reads {} bytes ({}) after {}",
