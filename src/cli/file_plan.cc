@@ -25,13 +25,19 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr int kImportanceChunks = 64;
+// Of the sweep over the layers: passes for each part, so that one type of each part is measured on every chunk. A part
+// takes half a pass in the middle: what is below a changed layer is not computed again.
+constexpr double kPassesOfPart = 0.75;
+constexpr double kMorePasses = 10;  // of the baseline, and to check predictions
+
 void collect_importances(const FilePlanRequest& request) {
   const auto path = importance_path(request.folder);
   if (fs::exists(path)) return;
   const GgufModel model(request.model);
   OutputFile file(path);
   CalibrateOptions options{
-      .ctx_size = request.ctx_size, .chunks = 0, .range = {}, .importance = true, .compute = request.compute};
+      .ctx_size = request.ctx_size, .chunks = kImportanceChunks, .range = {}, .importance = true, .compute = request.compute};
   const auto result = calibrate(model.paths(), {}, text_file(request.texts.front()), options, [&](double done) {
     request.progress({"importance matrix", done, ""});
   });
@@ -52,6 +58,13 @@ std::vector<SitePattern> sites_of(const std::vector<Site>& weights, bool in_laye
   std::vector<SitePattern> sites;
   for (const auto& word : words) sites.push_back(parse_site_pattern("w:" + word));
   return sites;
+}
+
+// The matrices that the sweep over the layers rounds one by one.
+double count_parts(const std::vector<Site>& weights) {
+  return static_cast<double>(std::count_if(weights.begin(), weights.end(), [](const Site& site) {
+    return class_of_weight(site.name, site.shape) == WeightClass::matrix && !is_router(site.name);
+  }));
 }
 
 // Gives a type the importance matrix with which it was measured at this site.
@@ -96,6 +109,7 @@ void measure_types(const FilePlanRequest& request, const std::string& study) {
     sweep_request.question.sites = sites_of(weights, in_layers);
     if (sweep_request.question.sites.empty()) continue;
     sweep_request.predicts = in_layers;
+    sweep_request.budget = in_layers ? kMorePasses + kPassesOfPart * count_parts(weights) : 0;
     sweep_request.question.formats.clear();
     for (const auto& type : types) {
       auto format = parse_format(type);
@@ -112,7 +126,8 @@ void measure_types(const FilePlanRequest& request, const std::string& study) {
 }  // namespace
 
 const std::vector<std::string>& default_planned_types() {
-  static const std::vector<std::string> types = {"q3_k", "q4_k", "q5_k", "q6_k", "iq4_nl", "q5_0", "q8_0"};
+  static const std::vector<std::string> types = {"iq3_s", "q3_k", "iq4_xs", "iq4_nl", "q4_k", "q4_1",
+                                                 "q5_k",  "q5_0", "q5_1",   "q6_k",   "q8_0"};
   return types;
 }
 

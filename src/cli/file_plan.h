@@ -29,7 +29,7 @@ struct FilePlanRequest {
   std::string folder;              // of the importance matrix and the study
   PlanRequest plan;                // its budget, and what is kept, limited or coupled; types without importances
   int refine = 0;                  // tries of refine_plan()
-  int ctx_size = 0, chunks = 4;   // as in SweepRequest
+  int ctx_size = 256, chunks = 3;  // as in SweepRequest
   ComputeOptions compute;
   std::function<void(const FilePlanProgress&)> progress;
 };

@@ -31,7 +31,7 @@ struct QuantizeCommandOptions : CommonOptions {
   FileBudgetOptions budget;  // of a file whose types are planned here
   std::string max_kld, work;
   std::vector<std::string> texts, types, keep, at_least, couples;
-  int chunks = 4, ctx_size = 0, refine = 0, context = 0;
+  int chunks = 3, ctx_size = 256, refine = 0, context = 0;
   RuleOptions rules;
   bool allow_fake = false;
   bool allow_requantize = false;
@@ -190,7 +190,7 @@ void add_quantize_options(Arguments& arguments, QuantizeCommandOptions& options)
   arguments.group("Choosing types by --size, --bpw or --max-kld");
   arguments.texts("-f,--file", "FILE", options.texts, "A text to measure types on; repeatable");
   arguments.list("--types", "TYPE", options.types,
-                 "Types to choose from, comma-separated [q3_k,q4_k,q5_k,q6_k,iq4_nl,q5_0,q8_0]");
+                 "Types to choose from, comma-separated [iq3_s,q3_k,iq4_xs,iq4_nl,q4_k,q4_1,q5_k,q5_0,q5_1,q6_k,q8_0]");
   arguments.number("--context", options.context, 1, 1 << 24, "With --fits-memory: tokens that the cache holds");
   arguments.texts("--keep", "SITE=TYPE", options.keep,
                   "Give a site this type: w:ffn_down@0=q6_k; 'none' leaves it as it is; repeatable");
@@ -202,7 +202,7 @@ void add_quantize_options(Arguments& arguments, QuantizeCommandOptions& options)
                    "Measure up to N mixes of that size, and take what loses less than the plan");
   arguments.number("--chunks", options.chunks, 2, 1 << 30, "Measure on at most N chunks of each text");
   arguments.number("-c,--ctx-size", options.ctx_size, 4, 1 << 24,
-                   "Tokens of a chunk [512, or the model's training context if shorter]");
+                   "Tokens of a chunk");
   arguments.text("--work", "DIR", options.work,
                  "The folder of what is measured, from which another run goes on [OUT.work]");
   add_compute_options(arguments, options);
