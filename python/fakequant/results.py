@@ -1028,6 +1028,22 @@ class PlanUniformPair:
 
 
 @dataclass(frozen=True)
+class PlanPlainMixe:
+    """With a budget of a file: llama-quantize's mixes as files without importance matrix, smallest first."""
+
+    #: Of llama-quantize, in lower case.
+    name: str
+    #: Bytes.
+    file_size: int
+    #: Of the file.
+    bits_per_weight: float
+    #: Mean bits of the planned weights; None where the study does not have all of its types.
+    bits: Optional[float]
+    #: Mean KL divergence, predicted, in nats; likewise.
+    kld: Optional[float]
+
+
+@dataclass(frozen=True)
 class PlanRefine:
     """Of --refine: what measuring did to the plan, on the chunks of the study; None without it."""
 
@@ -1140,6 +1156,8 @@ class Plan(Result):
     chosen: Optional[PlanChosen]
     #: For each kind the best uniform format that takes at most its bits; None with one kind.
     uniform_pair: Optional[PlanUniformPair]
+    #: With a budget of a file: llama-quantize's mixes as files without importance matrix, smallest first.
+    plain_mixes: List[PlanPlainMixe]
     #: Of --refine: what measuring did to the plan, on the chunks of the study; None without it.
     refine: Optional[PlanRefine]
     #: Of --verify: the plan as measured.

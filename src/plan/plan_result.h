@@ -103,6 +103,15 @@ struct PlanMemory {
   std::uint64_t weights = 0, cache = 0, compute = 0;
 };
 
+// A mix of llama-quantize's, as a file without an importance matrix's keys.
+struct PlainMix {
+  std::string name;
+  std::uint64_t file_size = 0;
+  double bits_per_weight = 0;
+  // Of the planned weights: mean bits and the predicted divergence, nats; unset where the study does not have all types.
+  std::optional<double> bits, kld;
+};
+
 struct PlanResult {
   std::string study, model;
   std::vector<std::string> texts;
@@ -121,6 +130,7 @@ struct PlanResult {
   std::optional<std::uint64_t> bytes_per_token;  // with such a budget
   std::optional<double> active_bits_per_weight;  // likewise
   std::optional<PlanMemory> memory;              // likewise
+  std::vector<PlainMix> plain_mixes;             // with any budget of a file, smallest first
   std::optional<PlanRefinement> refinement;
   // Set if several kinds are planned: for each kind the best uniform format that takes at most the plan's bits.
   std::optional<PlanPoint> uniform_pair;

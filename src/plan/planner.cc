@@ -9,6 +9,7 @@
 
 #include "error.h"
 #include "plan/cache_size.h"
+#include "plan/plain_mixes.h"
 #include "plan/plan_recipe.h"
 #include "plan/read_share.h"
 #include "plan/suggestions.h"
@@ -604,6 +605,7 @@ void Planner::add_chosen(PlanResult& result) const {
       const auto file = foretold_file(recipe_of(kind, *kind.chosen));
       result.file_size = file.output_size;
       result.bits_per_weight = file.bits_per_weight();
+      result.plain_mixes = plain_mixes(*model_, kind.parts);
       if (beside_weights_) {
         result.memory = PlanMemory{budgeted_bytes(file), beside_weights_->cache, beside_weights_->compute};
       }

@@ -206,6 +206,15 @@ std::string head(const PlanResult& result) {
   return text;
 }
 
+Table plain_mix_table(const PlanResult& result) {
+  Table table({"mix<", "bytes", "bits per weight", "KL divergence predicted"});
+  for (const auto& mix : result.plain_mixes) {
+    table.add_row({mix.name, count_text(static_cast<std::int64_t>(mix.file_size)),
+                   fmt::format("{:.3f}", mix.bits_per_weight), mix.kld ? value_text(*mix.kld) : ""});
+  }
+  return table;
+}
+
 std::string chosen_text(const PlanResult& result) {
   std::vector<std::string> bits;
   for (const auto& kind : result.kinds) {
@@ -248,6 +257,9 @@ std::string chosen_text(const PlanResult& result) {
                         estimate_text(refined->first), estimate_text(refined->difference));
   }
   text += "\n\n" + assignment_table(result).to_text();
+  if (!result.plain_mixes.empty()) {
+    text += "\nllama-quantize's mixes, as files:\n\n" + plain_mix_table(result).to_text();
+  }
   if (result.uniform_pair) {
     const auto& pair = *result.uniform_pair;
     text += fmt::format("\nThe best one format for each in no more bits: {}, {} nats predicted{}\n", pair.format,
@@ -292,6 +304,14 @@ Json to_json(const PlanResult& result, const Provenance& provenance) {
   if (const auto& pair = result.uniform_pair) {
     json["uniform_pair"] = {{"format", pair->format}, {"kld", pair->kld}};
     add_measured(json["uniform_pair"], pair->measured);
+  }
+  json["plain_mixes"] = Json::array();
+  for (const auto& mix : result.plain_mixes) {
+    json["plain_mixes"].push_back({{"name", mix.name},
+                                   {"file_size", mix.file_size},
+                                   {"bits_per_weight", mix.bits_per_weight},
+                                   {"bits", mix.bits ? Json(*mix.bits) : Json(nullptr)},
+                                   {"kld", mix.kld ? Json(*mix.kld) : Json(nullptr)}});
   }
   json["refine"] = refinement_json(result.refinement);
   json["verify"] = verification_json(result);
