@@ -36,7 +36,8 @@ PlanRequest request_of(const PlanOptions& options, const StudySubject& subject) 
   if (options.activation_bits) request.bits.push_back({PlanKind::activations, *options.activation_bits});
   if (options.file_size || options.file_bits_per_weight) {
     const auto& model = options.model.empty() ? subject.model : options.model;
-    request.file = FileBudget{.model = model, .size = options.file_size, .bits_per_weight = options.file_bits_per_weight};
+    request.file =
+        FileBudget{.model = model, .size = options.file_size, .bits_per_weight = options.file_bits_per_weight};
   }
   request.max_kld = options.max_kld;
   request.storage = options.storage;

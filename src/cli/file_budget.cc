@@ -100,8 +100,7 @@ KeptFormat parse_kept_format(const std::string& text) {
 KeptFormat parse_least_format(const std::string& text) {
   const auto equals = text.find('=');
   if (equals == std::string::npos) {
-    throw usage_error(
-        fmt::format("--at-least {} is invalid: write SITE=FORMAT, such as w:ffn_down@0=q6_k", text));
+    throw usage_error(fmt::format("--at-least {} is invalid: write SITE=FORMAT, such as w:ffn_down@0=q6_k", text));
   }
   return {parse_site_pattern(text.substr(0, equals)), parse_rule_format(text.substr(equals + 1))};
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <set>
 
@@ -12,10 +13,12 @@
 #include "gguf/output_file.h"
 #include "gguf/tensor_type.h"
 #include "measure/calibrate.h"
+#include "measure/kept_baseline.h"
+#include "measure/text_chunks.h"
+#include "plan/mix_measurement.h"
 #include "recipe/site.h"
 #include "recipe/weight_class.h"
 #include "report/calibration_report.h"
-#include "plan/mix_measurement.h"
 #include "study/study_database.h"
 #include "sweep/sweep.h"
 #include "weights/weight_sites.h"
@@ -29,21 +32,29 @@ constexpr int kImportanceChunks = 64;
 // Of the sweep over the layers: passes for each part, so that one type of each part is measured on every chunk. A part
 // takes half a pass in the middle: what is below a changed layer is not computed again.
 constexpr double kPassesOfPart = 0.75;
-constexpr double kMorePasses = 10;  // of the baseline, and to check predictions
+constexpr int kRefineChunks = 10;  // of each text, so that what a mix gains on the chunks of the sweep is no chance
+constexpr double kRoundedPerSecond = 6e6;  // values, by a thread: types take from 4 to 30 millions
+constexpr std::uint64_t kMaxBaselines = std::uint64_t{1} << 30;  // bytes that are kept of the baseline's results
+constexpr double kMorePasses = 10;                               // of the baseline, and to check predictions
 
 void collect_importances(const FilePlanRequest& request) {
   const auto path = importance_path(request.folder);
   if (fs::exists(path)) return;
   const GgufModel model(request.model);
   OutputFile file(path);
-  CalibrateOptions options{
-      .ctx_size = request.ctx_size, .chunks = kImportanceChunks, .range = {}, .importance = true, .compute = request.compute};
+  CalibrateOptions options{.ctx_size = request.ctx_size,
+                           .chunks = kImportanceChunks,
+                           .range = {},
+                           .importance = true,
+                           .compute = request.compute};
   const auto result = calibrate(model.paths(), {}, text_file(request.texts.front()), options, [&](double done) {
     request.progress({"importance matrix", done, ""});
   });
   write_text(file, importance_file(*result.importance));
   file.commit();
 }
+
+std::string study_path(const std::string& folder) { return (fs::path(folder) / "study.db").string(); }
 
 // A site for each kind of matrix of the layers, and one for each matrix outside of them.
 std::vector<SitePattern> sites_of(const std::vector<Site>& weights, bool in_layers) {
@@ -73,9 +84,8 @@ void use_importances(const FilePlanRequest& request, KeptFormat& kept) {
   const auto weights = weight_sites(GgufModel(request.model));
   const auto sites = sites_of(weights, true);
   const auto site = to_string(in_all_layers(kept.site));
-  const bool is_in_layers = std::any_of(sites.begin(), sites.end(), [&](const SitePattern& other) {
-    return to_string(other) == site;
-  });
+  const bool is_in_layers =
+      std::any_of(sites.begin(), sites.end(), [&](const SitePattern& other) { return to_string(other) == site; });
   if (is_in_layers) kept.format->format.importance_file = importance_path(request.folder);
 }
 
@@ -133,12 +143,45 @@ const std::vector<std::string>& default_planned_types() {
 
 std::string importance_path(const std::string& folder) { return (fs::path(folder) / "imatrix.gguf").string(); }
 
+std::optional<FilePlanCost> foretell_file_plan(const FilePlanRequest& request) {
+  if (fs::exists(study_path(request.folder))) return std::nullopt;
+  const GgufModel file(request.model);
+  const auto weights = weight_sites(file);
+  const Model model(file.paths(), request.compute.devices, request.compute.arithmetic);
+  const auto plan = plan_chunks(model, request.ctx_size, request.compute);
+  TextChunks text(model, text_file(request.texts.front()), request.ctx_size, 2);
+  const auto tokens = *text.next();
+  Context context(model, plan.context, {});
+  const auto begin = std::chrono::steady_clock::now();
+  const auto kept = keep_baseline(context, plan, {0, tokens});
+  const double pass = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+
+  const auto types = static_cast<double>((request.types.empty() ? default_planned_types() : request.types).size());
+  const auto chunks = static_cast<double>(request.texts.size()) * request.chunks;
+  const auto outside = static_cast<double>(sites_of(weights, false).size());
+  const double passes = kImportanceChunks + chunks * (kMorePasses + kPassesOfPart * count_parts(weights)) +
+                        chunks * (1 + outside * types) +
+                        static_cast<double>(request.refine) * kRefineChunks * static_cast<double>(request.texts.size());
+  double values = 0;
+  std::uint64_t largest = 0;
+  for (const auto& tensor : file.tensors()) {
+    values += static_cast<double>(tensor.elements);
+    largest = std::max(largest, static_cast<std::uint64_t>(tensor.elements) * sizeof(float));
+  }
+  const double rounding = values * types / kRoundedPerSecond / request.compute.threads;
+  const auto baselines = kept.bytes() *
+                         static_cast<std::uint64_t>(request.refine > 0 ? kRefineChunks : request.chunks) *
+                         request.texts.size();
+  return FilePlanCost{pass * passes + rounding,
+                      file.size() * (request.refine > 0 ? 2 : 1) + 2 * largest + std::min(baselines, kMaxBaselines)};
+}
+
 PlanResult plan_file(const FilePlanRequest& request) {
   refuse_quantized(GgufModel(request.model));
   make_folder(request.folder);
   const Interruption interruption;
   collect_importances(request);
-  const auto study = (fs::path(request.folder) / "study.db").string();
+  const auto study = study_path(request.folder);
   measure_types(request, study);
   auto plan = request.plan;
   plan.study = study;
@@ -153,7 +196,7 @@ PlanResult plan_file(const FilePlanRequest& request) {
   verification.compute = request.compute;
   verification.is_stopped = Interruption::is_asked_for;
   verification.progress = [&](double done) { request.progress({"refine", done, ""}); };
-  return refine_by_measuring(measured, plan, verification, request.refine);
+  return refine_by_measuring(measured, plan, verification, request.refine, kRefineChunks);
 }
 
 }  // namespace fakequant

@@ -66,7 +66,8 @@ void check_options(const PlanCommandOptions& options) {
   }
 }
 
-// The texts that --verify and --refine read: those of -f, or those that the study names. Throws an Error when one cannot be read.
+// The texts that --verify and --refine read: those of -f, or those that the study names. Throws an Error when one
+// cannot be read.
 std::vector<Text> verified_texts(const StudySubject& subject, const PlanCommandOptions& options) {
   if (!measures(options)) return {};
   if (!options.texts.empty()) return text_files(options.texts);
@@ -156,17 +157,17 @@ void run_plan(PlanCommandOptions& options) {
 void add_plan_options(Arguments& arguments, PlanCommandOptions& options) {
   auto& request = options.request;
   arguments.positional("STUDY.db", request.study, "A study that sweep made");
-  arguments.texts(
-      "--bits", "BITS", options.bits,
-      "The maximum of bits per value, on average: 5.0, or w:4.5 (weights), a:8 (activations) and c:5 (of "
-      "these, attention's cache); repeatable");
+  arguments.texts("--bits", "BITS", options.bits,
+                  "The maximum of bits per value, on average: 5.0, or w:4.5 (weights), a:8 (activations) and c:5 (of "
+                  "these, attention's cache); repeatable");
   arguments.text("--size", "SIZE", options.file.size,
                  "The maximum size of the file that quantize writes: 105MB; metadata, norms and padding count");
   arguments.text("--bpw", "BITS", options.file.bits_per_weight,
                  "Instead, its maximum of bits per weight, over the data of all tensors");
-  arguments.text("--fits-memory", "SIZE", options.file.memory,
-                 "Instead, its maximum of memory in llama.cpp: with the cache of --ctx-size tokens, and what it computes "
-                 "with");
+  arguments.text(
+      "--fits-memory", "SIZE", options.file.memory,
+      "Instead, its maximum of memory in llama.cpp: with the cache of --ctx-size tokens, and what it computes "
+      "with");
   arguments.text("--max-active-bpw", "BITS", options.file.active_bits_per_weight,
                  "The maximum of bits per weight that a token reads; of experts, its share");
   arguments.text("--bytes-per-token", "SIZE", options.file.bytes_per_token,
@@ -195,8 +196,7 @@ void add_plan_options(Arguments& arguments, PlanCommandOptions& options) {
                   "With --verify and --refine: where the texts are, in their order [the study's paths]");
   options.conditions.add_option(arguments,
                                 {"chosen.kld", "chosen.bits", "chosen.weight_bits", "chosen.activation_bits",
-                                 "chosen.cache_bits", "chosen.cache_bytes",
-                                 "refine.kld", "verify.measured_kld"},
+                                 "chosen.cache_bits", "chosen.cache_bytes", "refine.kld", "verify.measured_kld"},
                                 "chosen.kld>0.01");
   add_storage_options(arguments, options.storage);
   add_compute_options(arguments, options);

@@ -15,6 +15,7 @@
 #include "engine/quantization_mix.h"
 #include "error.h"
 #include "gguf/output_file.h"
+#include "report/numbers.h"
 #include "report/plan_file.h"
 #include "report/quantize_report.h"
 #include "weights/importance_matrix.h"
@@ -68,6 +69,14 @@ void add_budget(const QuantizeCommandOptions& options, FilePlanRequest& request)
   request.plan.file = budget.value_or(FileBudget{.model = options.model});
 }
 
+void tell_cost(const FilePlanRequest& request) {
+  const auto cost = foretell_file_plan(request);
+  if (!cost) return;
+  const auto time = cost->seconds < 90 ? fmt::format("{:.0f} seconds", cost->seconds)
+                                       : fmt::format("{:.0f} minutes", cost->seconds / 60);
+  fmt::print(stderr, "choosing types takes about {} and {} of memory\n", time, bytes_text(cost->bytes));
+}
+
 // The rules of the plan that is made for --size, --bpw or --max-kld. Without those there are none.
 Recipe planned_rules(QuantizeCommandOptions& options) {
   if (!chooses_types(options)) {
@@ -112,9 +121,11 @@ Recipe planned_rules(QuantizeCommandOptions& options) {
     if (progress.step != step) line = std::make_unique<ProgressLine>(options, step = progress.step);
     line->show(progress.done, progress.detail);
   };
+  const bool tells = !options.quiet && options.json != "-";
+  if (tells) tell_cost(request);
   auto result = plan_file(request);
   line.reset();
-  if (!options.quiet && options.json != "-") {
+  if (tells) {
     fmt::print(stderr, "planned: a divergence of {:.3g} nats in {} bytes; what was measured is in {}\n", result.kld,
                result.file_size.value_or(0), request.folder);
   }
@@ -201,8 +212,7 @@ void add_quantize_options(Arguments& arguments, QuantizeCommandOptions& options)
   arguments.number("--refine", options.refine, 0, 1 << 20,
                    "Measure up to N mixes of that size, and take what loses less than the plan");
   arguments.number("--chunks", options.chunks, 2, 1 << 30, "Measure on at most N chunks of each text");
-  arguments.number("-c,--ctx-size", options.ctx_size, 4, 1 << 24,
-                   "Tokens of a chunk");
+  arguments.number("-c,--ctx-size", options.ctx_size, 4, 1 << 24, "Tokens of a chunk");
   arguments.text("--work", "DIR", options.work,
                  "The folder of what is measured, from which another run goes on [OUT.work]");
   add_compute_options(arguments, options);

@@ -7,9 +7,9 @@
 
 #include "engine/backend.h"
 #include "engine/load_parts.h"
+#include "engine/model.h"
 #include "error.h"
 #include "gguf/gguf_model.h"
-#include "engine/model.h"
 #include "number_of_text.h"
 
 namespace fakequant {
@@ -52,7 +52,7 @@ MemoryNeed memory_beside_weights(const std::vector<std::string>& parts, int ctx_
     if (types.flash == FlashAttention::on) of_context.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_ENABLED;
     if (types.flash == FlashAttention::off) of_context.flash_attn_type = LLAMA_FLASH_ATTN_TYPE_DISABLED;
     const std::unique_ptr<llama_context, decltype(&llama_free)> context(llama_init_from_model(model.get(), of_context),
-                                                                       llama_free);
+                                                                        llama_free);
     is_made = context != nullptr;
   });
   if (!is_made) {

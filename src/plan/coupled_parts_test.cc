@@ -28,13 +28,13 @@ TEST(CoupledParts, AreOfOneLayer) {
   EXPECT_THAT(coupled_parts(parts, {Couple::qkv}),
               ElementsAre(ElementsAre(0u, 1u), ElementsAre(2u, 3u), ElementsAre(4u), ElementsAre(5u), ElementsAre(6u),
                           ElementsAre(7u)));
-  EXPECT_THAT(coupled_parts(parts, {Couple::gate_up, Couple::qkv}),
-              ElementsAre(ElementsAre(0u, 1u), ElementsAre(2u, 3u), ElementsAre(4u, 6u), ElementsAre(5u),
-                          ElementsAre(7u)));
+  EXPECT_THAT(
+      coupled_parts(parts, {Couple::gate_up, Couple::qkv}),
+      ElementsAre(ElementsAre(0u, 1u), ElementsAre(2u, 3u), ElementsAre(4u, 6u), ElementsAre(5u), ElementsAre(7u)));
 }
 
 TEST(CoupledParts, OfExpertsAreByThemselves) {
-  const std::vector<PlanPart> parts = {part("ffn_gate_exps", 2), part("ffn_up_exps", 2),   part("ffn_down_exps", 2),
+  const std::vector<PlanPart> parts = {part("ffn_gate_exps", 2), part("ffn_up_exps", 2),    part("ffn_down_exps", 2),
                                        part("ffn_up_shexp", 2),  part("ffn_gate_shexp", 2), part("ffn_up", 2)};
   EXPECT_THAT(coupled_parts(parts, {Couple::gate_up}),
               ElementsAre(ElementsAre(0u, 1u), ElementsAre(2u), ElementsAre(3u, 4u), ElementsAre(5u)));

@@ -22,7 +22,8 @@ ComputeOptions compute_of(const StudySubject& subject, const VerifyRequest& requ
 
 }  // namespace
 
-MixMeasurement::MixMeasurement(const StudyDatabase& study, const VerifyRequest& request, const std::string& storage)
+MixMeasurement::MixMeasurement(const StudyDatabase& study, const VerifyRequest& request, const std::string& storage,
+                               int chunks)
     : request_(request),
       file_(verified_model(*study.subject(), request)),
       storage_(storage_of_text(storage)),
@@ -30,20 +31,21 @@ MixMeasurement::MixMeasurement(const StudyDatabase& study, const VerifyRequest& 
       plan_(plan_chunks(model_, study.subject()->ctx_size, compute_of(*study.subject(), request))),
       baseline_(model_, plan_.context, {}) {
   check_verified(study, request, file_);
-  read_chunks(study, request.texts);
+  read_chunks(study, request.texts, chunks);
 }
 
-void MixMeasurement::read_chunks(const StudyDatabase& study, const std::vector<Text>& texts) {
+void MixMeasurement::read_chunks(const StudyDatabase& study, const std::vector<Text>& texts, int chunks) {
   const auto measured = study.baseline();
   for (std::size_t t = 0; t < texts.size(); ++t) {
-    int chunks = 0;
+    int last = chunks;
     for (const auto& [position, sums] : measured) {
-      if (position.text == static_cast<int>(t)) chunks = std::max(chunks, position.chunk + 1);
+      if (position.text == static_cast<int>(t)) last = std::max(last, position.chunk + 1);
     }
-    if (chunks == 0) continue;
-    TextChunks text(model_, texts[t], static_cast<int>(plan_.shape.ctx_size), chunks);
+    if (last == 0) continue;
+    TextChunks text(model_, texts[t], static_cast<int>(plan_.shape.ctx_size), last);
     for (int number = 0; auto tokens = text.next(); ++number) {
-      if (measured.contains({static_cast<int>(t), number})) pieces_.push_back({{number, {}}, std::move(*tokens), {}});
+      if (number < chunks || measured.contains({static_cast<int>(t), number}))
+        pieces_.push_back({{number, {}}, std::move(*tokens), {}});
     }
   }
   std::size_t bytes = 0;
@@ -96,12 +98,13 @@ std::optional<std::vector<double>> MixMeasurement::measure(const Recipe& recipe)
 }
 
 PlanResult refine_by_measuring(const StudyDatabase& study, const PlanRequest& plan, const VerifyRequest& request,
-                               int tries) {
-  MixMeasurement measurement(study, request, plan_costs(study, plan.sites, plan.storage).storage);
+                               int tries, int chunks) {
+  MixMeasurement measurement(study, request, plan_costs(study, plan.sites, plan.storage).storage, chunks);
   int measured = 0;
   return refine_plan(study, plan, {tries, [&](const Recipe& recipe) {
                                      auto klds = measurement.measure(recipe);
-                                     if (request.progress) request.progress(static_cast<double>(++measured) / (tries + 1));
+                                     if (request.progress)
+                                       request.progress(static_cast<double>(++measured) / (tries + 1));
                                      return klds;
                                    }});
 }

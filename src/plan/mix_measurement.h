@@ -1,7 +1,7 @@
-// Measures one recipe after another on the chunks of a study.
+// Measures one recipe after another on the chunks of a study, or on more of its texts.
 //
-// The model is loaded once and the baseline's results are kept, as far as they fit in 1 GiB. Of a recipe's weights those
-// are rounded that the recipe before had in other formats.
+// The model is loaded once and the baseline's results are kept, as far as they fit in 1 GiB. Of a recipe's weights
+// those are rounded that the recipe before had in other formats.
 #pragma once
 
 #include <optional>
@@ -16,8 +16,9 @@ namespace fakequant {
 
 class MixMeasurement {
  public:
-  // `storage` is the plan's. Throws as verify_plan() does.
-  MixMeasurement(const StudyDatabase& study, const VerifyRequest& request, const std::string& storage);
+  // `storage` is the plan's. `chunks`: the first of each text that are measured beside those of the study. Throws as
+  // check_verified() does.
+  MixMeasurement(const StudyDatabase& study, const VerifyRequest& request, const std::string& storage, int chunks = 0);
 
   // The divergence of each scored prediction, chunk by chunk. Unset where it was stopped. Throws an Error if a logit
   // overflows.
@@ -29,7 +30,7 @@ class MixMeasurement {
     std::vector<Token> tokens;
     std::optional<KeptBaseline> baseline;  // unset where it does not fit
   };
-  void read_chunks(const StudyDatabase& study, const std::vector<Text>& texts);
+  void read_chunks(const StudyDatabase& study, const std::vector<Text>& texts, int chunks);
   std::optional<std::vector<double>> score(Context& variant, int unchanged);
 
   const VerifyRequest& request_;
@@ -42,9 +43,8 @@ class MixMeasurement {
   WeightsInPlace weights_;  // of the recipe before
 };
 
-// refine_plan() by measuring on the chunks of the study; `request.progress` is told the share of the tries. Throws as
-// both do.
+// refine_plan() by such a measurement; `request.progress` is told the share of the tries. Throws as both do.
 PlanResult refine_by_measuring(const StudyDatabase& study, const PlanRequest& plan, const VerifyRequest& request,
-                               int tries);
+                               int tries, int chunks = 0);
 
 }  // namespace fakequant

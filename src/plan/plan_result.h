@@ -91,8 +91,8 @@ struct PlanVerification {
 
 // What measuring did to a plan (refine_plan.h).
 struct PlanRefinement {
-  int tried = 0;     // mixes that were measured, without the first
-  int accepted = 0;  // that were better than the one before
+  int tried = 0;              // mixes that were measured, without the first
+  int accepted = 0;           // that were better than the one before
   bool is_exhausted = false;  // no move was left to try
   Estimate first, last;       // divergence of the mix by the study alone, and of the plan
   Estimate difference;        // last - first, of the same predictions
@@ -108,7 +108,8 @@ struct PlainMix {
   std::string name;
   std::uint64_t file_size = 0;
   double bits_per_weight = 0;
-  // Of the planned weights: mean bits and the predicted divergence, nats; unset where the study does not have all types.
+  // Of the planned weights: mean bits and the predicted divergence, nats; unset where the study does not have all
+  // types.
   std::optional<double> bits, kld;
 };
 

@@ -172,7 +172,8 @@ TEST_F(Plans, HaveAFrontThatBothKindsOfBudgetReach) {
     EXPECT_NEAR(*plan(under_kld(front[i].kld)).kinds[0].chosen_bits, front[i].bits, 1e-12);
   }
   EXPECT_THAT(refusal(under(4.2)), HasSubstr("no plan holds the activations in 4.2 bits: the fewest are 4.2500"));
-  EXPECT_THAT(refusal(under(4, PlanKind::weights)), HasSubstr("no weights are planned, the study has activations only"));
+  EXPECT_THAT(refusal(under(4, PlanKind::weights)),
+              HasSubstr("no weights are planned, the study has activations only"));
   auto both = under(8);
   both.max_kld = 0.1;
   EXPECT_THAT(refusal(both), HasSubstr("give one of them"));
@@ -439,7 +440,8 @@ TEST_F(RandomPlans, AreRefinedByWhatIsMeasured) {
       double kld = 0;
       for (const auto& rule : recipe) {
         for (const auto& part : parts) {
-          if (to_string(in_all_layers(rule.pattern)) != part.site || !rule.pattern.layers.contains(part.layer, kLayers)) {
+          if (to_string(in_all_layers(rule.pattern)) != part.site ||
+              !rule.pattern.layers.contains(part.layer, kLayers)) {
             continue;
           }
           const std::size_t option = format_text(rule) == "int4" ? 1 : format_text(rule) == "int6" ? 2 : 3;

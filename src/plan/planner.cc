@@ -178,9 +178,9 @@ void Planner::add_kind(PlanKind which, const std::vector<PlanPart>& parts) {
   std::vector<std::size_t> origins;  // of the kind's parts among all
   for (std::size_t p = 0; p < parts.size(); ++p) {
     const auto& part = parts[p];
-    const auto own = part.kind == SiteKind::weight        ? PlanKind::weights
+    const auto own = part.kind == SiteKind::weight    ? PlanKind::weights
                      : part.is_cache && splits_cache_ ? PlanKind::cache
-                                                          : PlanKind::activations;
+                                                      : PlanKind::activations;
     if (own != which) continue;
     kind.parts.push_back(part);
     kind.is_kept.push_back(kept_[p].has_value());
@@ -223,12 +223,14 @@ void Planner::add_unit(PlannedKind& kind, const std::vector<std::size_t>& unit,
   if (!choices.empty()) return;
   std::vector<std::string> names;
   for (const auto p : unit) names.push_back(name_of(kind.parts[p]));
-  throw usage_error(fmt::format("no format of the study is left for {}: couple, keep or limit less", fmt::join(names, ", ")));
+  throw usage_error(
+      fmt::format("no format of the study is left for {}: couple, keep or limit less", fmt::join(names, ", ")));
 }
 
 void Planner::add_reads(PlannedKind& kind) const {
   if (!request_.file || kind.kind == PlanKind::activations) return;
-  if (!request_.file->bytes_per_token && (!request_.file->active_bits_per_weight || kind.kind == PlanKind::cache)) return;
+  if (!request_.file->bytes_per_token && (!request_.file->active_bits_per_weight || kind.kind == PlanKind::cache))
+    return;
   const auto bits_of = [&](const PlanPart& part, const PlanOption& option) {
     if (kind.kind == PlanKind::cache) {
       const auto in_full = option.rule ? tokens_in_full(option.rule->cache_tokens, ctx_size_) : 0;
@@ -237,7 +239,8 @@ void Planner::add_reads(PlannedKind& kind) const {
     std::int64_t bits = 0;
     for (const auto& name : part.names) {
       const auto& tensor = *model_->find_tensor(name);
-      const auto bytes = option.rule ? *padded_bytes(*model_, tensor, option.rule->format) : padded_bytes(*model_, tensor);
+      const auto bytes =
+          option.rule ? *padded_bytes(*model_, tensor, option.rule->format) : padded_bytes(*model_, tensor);
       bits += read_share(*model_, tensor).share(static_cast<std::int64_t>(bytes) * 8);
     }
     return bits;
@@ -276,7 +279,8 @@ void Planner::set_budgets() {
     for (auto& kind : kinds_) {
       if (given.kind && *given.kind != kind.kind) continue;
       is_used = true;
-      if (kind.budget) throw usage_error(fmt::format("{} have two budgets of bits: give one", words_of(kind.kind).word));
+      if (kind.budget)
+        throw usage_error(fmt::format("{} have two budgets of bits: give one", words_of(kind.kind).word));
       kind.budget = given.bits;
     }
     if (!is_used) {
@@ -376,9 +380,9 @@ std::optional<FormatMix> Planner::in_file(const PlannedKind& kind, const FormatC
                                           const Factors& factors) const {
   auto best = choice.under_bits(limit);
   if (!best || !request_.file->active_bits_per_weight) return best;
-  const auto budget = static_cast<std::int64_t>(*request_.file->active_bits_per_weight *
-                                                static_cast<double>(read_elements(*model_))) -
-                      other_reads();
+  const auto budget =
+      static_cast<std::int64_t>(*request_.file->active_bits_per_weight * static_cast<double>(read_elements(*model_))) -
+      other_reads();
   const auto reads_of = [&](const FormatMix& mix) {
     std::int64_t bits = 0;
     for (std::size_t u = 0; u < kind.units.size(); ++u) bits += kind.reads[u][mix.options[u]];
@@ -421,8 +425,8 @@ FormatMix Planner::for_file(const PlannedKind& kind, const FormatChoice& choice,
   const auto& file = *request_.file;
   if (!file.size && !file.bits_per_weight && !file.memory) {
     if (const auto mix = in_file(kind, choice, choice.max_bits(), factors)) return *mix;
-    throw usage_error(fmt::format("no plan has {} bits for each weight that a token reads: give more",
-                                  *file.active_bits_per_weight));
+    throw usage_error(
+        fmt::format("no plan has {} bits for each weight that a token reads: give more", *file.active_bits_per_weight));
   }
   const auto untouched = foretold_file({});
   const auto budget = budget_of_file(untouched);
@@ -435,9 +439,9 @@ FormatMix Planner::for_file(const PlannedKind& kind, const FormatChoice& choice,
     limit = std::min(limit, mix->bits) - static_cast<std::int64_t>(bytes - budget) * 8;
   }
   const auto smallest = foretold_file(recipe_of(kind, *choice.under_bits(choice.min_bits())));
-  const std::string of_active = file.active_bits_per_weight
-                                    ? fmt::format(" and {} for each weight that a token reads", *file.active_bits_per_weight)
-                                    : "";
+  const std::string of_active = file.active_bits_per_weight ? fmt::format(" and {} for each weight that a token reads",
+                                                                          *file.active_bits_per_weight)
+                                                            : "";
   if (file.size) {
     throw usage_error(fmt::format("no plan makes a file of {} bytes{}: the smallest{} takes {}", budget, of_active,
                                   kept_note(), smallest.output_size));
@@ -470,10 +474,9 @@ void Planner::choose_for_reading(const Factors& factors) {
   const FormatChoice choice(std::move(costs));
   const auto mix = choice.under_bits(limit);
   if (!mix) {
-    throw usage_error(fmt::format("no plan reads {} bytes for a token: the fewest{} are {}",
-                                  *request_.file->bytes_per_token, kept_note(),
-                                  static_cast<std::int64_t>(*request_.file->bytes_per_token) +
-                                      (choice.min_bits() - limit + 7) / 8));
+    throw usage_error(fmt::format(
+        "no plan reads {} bytes for a token: the fewest{} are {}", *request_.file->bytes_per_token, kept_note(),
+        static_cast<std::int64_t>(*request_.file->bytes_per_token) + (choice.min_bits() - limit + 7) / 8));
   }
   auto next = mix->options.begin();
   for (auto& kind : kinds_) {

@@ -19,10 +19,10 @@ namespace fakequant {
 struct PlannedKind {
   PlanKind kind = PlanKind::weights;
   std::vector<PlanPart> parts;
-  std::vector<bool> is_kept;                                  // by part
-  std::vector<std::vector<std::size_t>> units;                // the indices of their parts
+  std::vector<bool> is_kept;                                   // by part
+  std::vector<std::vector<std::size_t>> units;                 // the indices of their parts
   std::vector<std::vector<std::vector<std::size_t>>> choices;  // by unit, choice and its part: the index of the option
-  std::vector<std::vector<FormatCost>> costs;                 // by unit and choice
+  std::vector<std::vector<FormatCost>> costs;                  // by unit and choice
   std::vector<std::vector<std::int64_t>> reads;  // by unit and choice: bits that a token reads, if that is budgeted
   std::int64_t values = 0;
   std::optional<FormatChoice> choice;  // by unit

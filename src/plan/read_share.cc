@@ -12,9 +12,8 @@ ReadShare read_share(const GgufModel& model, const TensorInfo& tensor) {
     if (experts > 0 && used > 0) return {std::min(used, experts), experts};
   }
   // The embedding is a table of rows, unless the output's product reads it, too.
-  const bool is_table =
-      (tensor.name == "token_embd.weight" && model.find_tensor("output.weight") != nullptr) ||
-      tensor.name == "per_layer_token_embd.weight";
+  const bool is_table = (tensor.name == "token_embd.weight" && model.find_tensor("output.weight") != nullptr) ||
+                        tensor.name == "per_layer_token_embd.weight";
   if (is_table && tensor.shape.size() > 1 && tensor.shape[1] > 0) return {1, tensor.shape[1]};
   return {};
 }

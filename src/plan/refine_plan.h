@@ -2,10 +2,11 @@
 // they sum up to is not quite what the mix loses.
 //
 // A move makes some units dearer or cheaper: it multiplies their divergences by a factor, and chooses again under the
-// same budget, with the smallest factor that changes the mix. So formats swap between units, and no budget is ever exceeded. A move is accepted if the new mix loses
-// less than the one before on the same predictions, by more than chance explains (a paired test). The moves go from
-// coarse to fine: all units of a site, thirds of the layers, a site in a third, single units; the whole again as long
-// as that gains. What is found depends on the study, the request and the measurements alone.
+// same budget, with the smallest factor that changes the mix. So formats swap between units, and no budget is ever
+// exceeded. A move is accepted if the new mix loses less than the one before on the same predictions, by more than
+// chance explains (a paired test). The moves go from coarse to fine: all units of a site, thirds of the layers, a site
+// in a third, single units; the whole again as long as that gains. What is found depends on the study, the request and
+// the measurements alone.
 #pragma once
 
 #include <functional>

@@ -116,9 +116,9 @@ Json chosen_json(const PlanResult& result) {
   Json json;
   json["kld"] = result.kld;
   json["bits"] = result.kinds.size() == 1 ? Json(*result.kinds.front().chosen_bits) : Json(nullptr);
-  for (const auto& [field, kind] : {std::pair("weight_bits", PlanKind::weights),
-                                    std::pair("activation_bits", PlanKind::activations),
-                                    std::pair("cache_bits", PlanKind::cache)}) {
+  for (const auto& [field, kind] :
+       {std::pair("weight_bits", PlanKind::weights), std::pair("activation_bits", PlanKind::activations),
+        std::pair("cache_bits", PlanKind::cache)}) {
     const auto own = std::find_if(result.kinds.begin(), result.kinds.end(),
                                   [kind = kind](const KindPlan& plan) { return plan.kind == kind; });
     json[field] = own == result.kinds.end() ? Json(nullptr) : Json(*own->chosen_bits);
@@ -129,8 +129,7 @@ Json chosen_json(const PlanResult& result) {
   json["file_size"] = bytes_json(result.file_size);
   json["bits_per_weight"] = result.bits_per_weight ? Json(*result.bits_per_weight) : Json(nullptr);
   json["bytes_per_token"] = bytes_json(result.bytes_per_token);
-  json["active_bits_per_weight"] =
-      result.active_bits_per_weight ? Json(*result.active_bits_per_weight) : Json(nullptr);
+  json["active_bits_per_weight"] = result.active_bits_per_weight ? Json(*result.active_bits_per_weight) : Json(nullptr);
   json["memory"] = memory_json(result.memory);
   json["recipe"] = to_string(result.recipe);
   json["rules"] = Json::array();
@@ -242,9 +241,8 @@ std::string chosen_text(const PlanResult& result) {
   }
   if (const auto& memory = result.memory) {
     text += fmt::format("\nMemory in llama.cpp for {}: {}, of weights {}, of the cache {}, to compute with {}",
-                        plural(result.ctx_size, "token"),
-                        bytes_text(memory->weights + memory->cache + memory->compute), bytes_text(memory->weights),
-                        bytes_text(memory->cache), bytes_text(memory->compute));
+                        plural(result.ctx_size, "token"), bytes_text(memory->weights + memory->cache + memory->compute),
+                        bytes_text(memory->weights), bytes_text(memory->cache), bytes_text(memory->compute));
   }
   if (result.bytes_per_token) {
     text += fmt::format("\nA token reads {} bytes ({}) after {}",
@@ -252,9 +250,10 @@ std::string chosen_text(const PlanResult& result) {
                         bytes_text(*result.bytes_per_token), plural(result.ctx_size, "token"));
   }
   if (const auto& refined = result.refinement) {
-    text += fmt::format("\nRefined: {} measured, {} accepted; KL divergence {} nats, {} before, a difference of {}",
-                        refined->tried == 1 ? "1 mix" : fmt::format("{} mixes", refined->tried), refined->accepted, estimate_text(refined->last),
-                        estimate_text(refined->first), estimate_text(refined->difference));
+    text +=
+        fmt::format("\nRefined: {} measured, {} accepted; KL divergence {} nats, {} before, a difference of {}",
+                    refined->tried == 1 ? "1 mix" : fmt::format("{} mixes", refined->tried), refined->accepted,
+                    estimate_text(refined->last), estimate_text(refined->first), estimate_text(refined->difference));
   }
   text += "\n\n" + assignment_table(result).to_text();
   if (!result.plain_mixes.empty()) {
@@ -384,16 +383,16 @@ std::string to_text(const PlanSuggestion& suggestion) {
 std::string to_text(const PlanResult& result, const std::string& recipe_file) {
   auto text = head(result);
   for (const auto& kind : result.kinds) {
-    text += fmt::format(
-        "\n{} of {}, {}, {} bits as they are{}{}:\n\n{}", title_of(kind.kind),
-        plural(kind.parts, kind.kind == PlanKind::weights ? "part" : "place"),
-        plural(kind.values, "value") + (kind.kind == PlanKind::weights ? "" : " for each token"),
-        plan_bits_text(kind.untouched_bits),
-        kind.untouched_cache_bytes ? fmt::format("; a cache of {}, {} as it is", plural(result.ctx_size, "token"),
-                                                 bytes_text(*kind.untouched_cache_bytes))
-                                   : "",
-        kind.is_front_whole ? "" : fmt::format("; {} of the best mixes", kind.front.size()),
-        front_table(kind).to_text());
+    text += fmt::format("\n{} of {}, {}, {} bits as they are{}{}:\n\n{}", title_of(kind.kind),
+                        plural(kind.parts, kind.kind == PlanKind::weights ? "part" : "place"),
+                        plural(kind.values, "value") + (kind.kind == PlanKind::weights ? "" : " for each token"),
+                        plan_bits_text(kind.untouched_bits),
+                        kind.untouched_cache_bytes
+                            ? fmt::format("; a cache of {}, {} as it is", plural(result.ctx_size, "token"),
+                                          bytes_text(*kind.untouched_cache_bytes))
+                            : "",
+                        kind.is_front_whole ? "" : fmt::format("; {} of the best mixes", kind.front.size()),
+                        front_table(kind).to_text());
   }
   if (result.is_chosen) text += chosen_text(result);
   if (!result.suggestions.empty()) text += "\n";
