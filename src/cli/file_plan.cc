@@ -98,6 +98,18 @@ void refuse_quantized(const GgufModel& model) {
   }
 }
 
+// Whether the study has all that the sweep would measure or predict. A sweep that predicts would probe further
+// variants.
+bool is_known(SweepRequest request) {
+  request.dry_run = true;
+  const auto found = sweep(request);
+  int chunks = 0;
+  for (const auto& text : found.texts) chunks += text.chunks;
+  return std::all_of(found.variants.begin(), found.variants.end(), [&](const SweepVariant& variant) {
+    return variant.chunks == chunks || variant.overflow || (variant.chunks == 0 && variant.predicted);
+  });
+}
+
 void measure_types(const FilePlanRequest& request, const std::string& study) {
   const GgufModel model(request.model);
   const auto weights = weight_sites(model);
@@ -126,6 +138,7 @@ void measure_types(const FilePlanRequest& request, const std::string& study) {
       if (in_layers && format.block_type != nullptr) format.importance_file = importance_path(request.folder);
       sweep_request.question.formats.push_back({std::move(format)});
     }
+    if (fs::exists(study) && is_known(sweep_request)) continue;
     if (sweep(sweep_request).is_interrupted) {
       throw Error(
           fmt::format("interrupted: what was measured is in {}, and the same command goes on from there", study));
