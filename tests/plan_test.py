@@ -174,7 +174,7 @@ class PlanTest(ProgramTest):
                 ("for the same values: give one of them", "--bits", 9, "--max-kld", 1),
                 ("add --bits, --size or --max-kld", "-o", self.path("r.yaml")),
                 ("no recipe to write", "--bits", 32, "-o", self.path("r.yaml")),
-                ("add --verify", "--bits", 9, "--model", MODEL),
+                ("add one of them", "--bits", 9, "--model", MODEL),
                 ("is also an input", "--bits", 9, "-o", self.study)):
             self.refuse(USAGE, pattern, "plan", self.study, *arguments)
         self.assertFalse(os.path.exists(self.path("r.yaml")))

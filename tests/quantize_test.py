@@ -2,6 +2,7 @@
 
 import json
 import os
+import sqlite3
 import unittest
 
 import gguf
@@ -311,12 +312,17 @@ class QuantizeTest(ProgramTest):
         with open(TEXT, encoding="utf-8") as file, open(text, "w", encoding="utf-8") as part:
             part.write(file.read(4000))
         command = ("quantize", MODEL, "-f", text, "-c", 64, "--chunks", 2, "--types", "q4_0,q8_0", "--work", self.path("work"))
+        measured = []
         for size, out in ((3200000, "a.gguf"), (4000000, "b.gguf")):
             result = self.measure(*command, "-o", self.path(out), "--size", size)
             self.assertEqual(os.path.getsize(self.path(out)), result["output_size"])
             self.assertLessEqual(result["output_size"], size)
             self.assertGreater(result["output_size"], 0.97 * size)
             self.assertLessEqual({"Q4_0", "Q8_0", "F32"}, {tensor["stored_as"] for tensor in result["tensors"]})
+            with sqlite3.connect(f"file:{self.path('work/study.db')}?mode=ro", uri=True) as study:
+                measured.append(study.execute("SELECT count(*) FROM scores").fetchone())
+            study.close()
+        self.assertEqual(*measured)
         # The second run measured nothing anew, and the importance matrix is that of calibrate.
         self.measure("calibrate", MODEL, "-f", text, "-c", 64, "--imatrix", self.path("im.gguf"))
         compared = self.measure("compare", self.path("im.gguf"), self.path("work/imatrix.gguf"))

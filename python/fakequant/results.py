@@ -911,7 +911,7 @@ class Sweep(Result):
 
 @dataclass(frozen=True)
 class PlanKind:
-    """Weights, activations or both."""
+    """Weights, activations, and attention's cache where it has a budget of its own."""
 
     #: What is planned.
     kind: str
@@ -972,6 +972,18 @@ class PlanUniform:
 
 
 @dataclass(frozen=True)
+class PlanChosenMemory:
+    """Bytes that llama.cpp takes for that file and a context, with --fits-memory."""
+
+    #: The data of all tensors.
+    weights: int
+    #: Of ctx_size tokens.
+    cache: int
+    #: Buffers of computation and outputs.
+    compute: int
+
+
+@dataclass(frozen=True)
 class PlanChosenAssignment:
     """The format of each part."""
 
@@ -1001,18 +1013,26 @@ class PlanChosen:
 
     #: Mean KL divergence, predicted, in nats.
     kld: Optional[float]
-    #: Mean bits of a value; None with two kinds.
+    #: Mean bits of a value; None with several kinds.
     bits: Optional[float]
     #: Mean bits of a weight.
     weight_bits: Optional[float]
     #: Mean bits of an activation.
     activation_bits: Optional[float]
+    #: Mean bits of a value of attention's cache; None where it has no budget of its own.
+    cache_bits: Optional[float]
     #: Of attention's cache; None where none of it is planned.
     cache_bytes: Optional[int]
-    #: Bytes of the file that quantize writes by it, with --size.
+    #: Bytes of the file that quantize writes by it, with a budget of that file.
     file_size: Optional[int]
     #: Of that file.
     bits_per_weight: Optional[float]
+    #: That a token reads of weights and cache, with --bytes-per-token.
+    bytes_per_token: Optional[int]
+    #: Of the weights that a token reads, with --max-active-bpw.
+    active_bits_per_weight: Optional[float]
+    #: Bytes that llama.cpp takes for that file and a context, with --fits-memory.
+    memory: Optional[PlanChosenMemory]
     #: The rules in one line.
     recipe: str
     #: As --rule takes them.
@@ -1023,7 +1043,7 @@ class PlanChosen:
 
 @dataclass(frozen=True)
 class PlanUniformPair:
-    """For each kind the best uniform format that takes at most its bits; None unless both kinds are planned."""
+    """For each kind the best uniform format that takes at most its bits; None with one kind."""
 
     #: Both formats.
     format: str
@@ -1033,6 +1053,46 @@ class PlanUniformPair:
     measured_kld: Optional[float]
     #: Its standard error.
     measured_kld_error: Optional[float]
+
+
+@dataclass(frozen=True)
+class PlanPlainMixe:
+    """With a budget of a file: llama-quantize's mixes as files without importance matrix, smallest first."""
+
+    #: Of llama-quantize, in lower case.
+    name: str
+    #: Bytes.
+    file_size: int
+    #: Of the file.
+    bits_per_weight: float
+    #: Mean bits of the planned weights; None where the study does not have all of its types.
+    bits: Optional[float]
+    #: Mean KL divergence, predicted, in nats; likewise.
+    kld: Optional[float]
+
+
+@dataclass(frozen=True)
+class PlanRefine:
+    """Of --refine: what measuring did to the plan, on the chunks of the study; None without it."""
+
+    #: Mixes that were measured beside the first.
+    tried: int
+    #: That lost less than the one before.
+    accepted: int
+    #: No move was left to try.
+    exhausted: bool
+    #: Mean KL divergence of the unrefined plan, in nats.
+    first_kld: float
+    #: Its standard error.
+    first_kld_error: float
+    #: Mean KL divergence of the plan, in nats.
+    kld: float
+    #: Its standard error.
+    kld_error: float
+    #: Of the two, of the same predictions, in nats.
+    difference: float
+    #: Its standard error.
+    difference_error: float
 
 
 @dataclass(frozen=True)
@@ -1114,7 +1174,7 @@ class Plan(Result):
     layers: int
     #: Tokens of which attention's cache takes cache_bytes.
     ctx_size: int
-    #: Weights, activations or both.
+    #: Weights, activations, and attention's cache where it has a budget of its own.
     kinds: List[PlanKind]
     #: The Pareto front of bits and divergence of each kind, fewest bits first.
     pareto: List[PlanPareto]
@@ -1122,8 +1182,12 @@ class Plan(Result):
     uniform: List[PlanUniform]
     #: The plan; None without a budget.
     chosen: Optional[PlanChosen]
-    #: For each kind the best uniform format that takes at most its bits; None unless both kinds are planned.
+    #: For each kind the best uniform format that takes at most its bits; None with one kind.
     uniform_pair: Optional[PlanUniformPair]
+    #: With a budget of a file: llama-quantize's mixes as files without importance matrix, smallest first.
+    plain_mixes: List[PlanPlainMixe]
+    #: Of --refine: what measuring did to the plan, on the chunks of the study; None without it.
+    refine: Optional[PlanRefine]
     #: Of --verify: the plan as measured.
     verify: Optional[PlanVerify]
     #: A divergence that counts as none, in nats.

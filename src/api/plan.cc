@@ -32,11 +32,12 @@ PlanRequest request_of(const PlanOptions& options, const StudySubject& subject) 
   request.study = options.study;
   for (const auto& site : options.sites) request.sites.push_back(parse_site_pattern(site));
   for (const auto& kept : options.keep) request.keep.push_back(kept_format(kept));
-  if (options.weight_bits) request.bits.push_back({SiteKind::weight, *options.weight_bits});
-  if (options.activation_bits) request.bits.push_back({SiteKind::activation, *options.activation_bits});
+  if (options.weight_bits) request.bits.push_back({PlanKind::weights, *options.weight_bits});
+  if (options.activation_bits) request.bits.push_back({PlanKind::activations, *options.activation_bits});
   if (options.file_size || options.file_bits_per_weight) {
     const auto& model = options.model.empty() ? subject.model : options.model;
-    request.file = FileBudget{model, options.file_size, options.file_bits_per_weight};
+    request.file =
+        FileBudget{.model = model, .size = options.file_size, .bits_per_weight = options.file_bits_per_weight};
   }
   request.max_kld = options.max_kld;
   request.storage = options.storage;
@@ -60,7 +61,7 @@ Plan plan_of(const PlanResult& result) {
         {assigned.site, assigned.layer, assigned.format, assigned.values, assigned.bits, assigned.kld});
   }
   for (const auto& kind : result.kinds) {
-    const bool is_weight = kind.kind == SiteKind::weight;
+    const bool is_weight = kind.kind == PlanKind::weights;
     (is_weight ? plan.weight_bits : plan.activation_bits) = kind.chosen_bits;
     (is_weight ? plan.weight_front : plan.activation_front) = front_of(kind);
   }

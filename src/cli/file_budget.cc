@@ -13,7 +13,7 @@ namespace fakequant {
 namespace {
 
 // "105MB", in units of 1000, or "100MiB", in units of 1024.
-std::uint64_t parse_size(const std::string& text) {
+std::uint64_t parse_size(const char* option, const std::string& text) {
   double value = 0;
   const auto* end = text.data() + text.size();
   const auto [stop, fault] = std::from_chars(text.data(), end, value);
@@ -32,29 +32,77 @@ std::uint64_t parse_size(const std::string& text) {
       return static_cast<std::uint64_t>(value * factor);
     }
   }
-  throw usage_error(fmt::format("--size {} is invalid: write bytes, or a number with kB, MB, GB, MiB or GiB", text));
+  throw usage_error(
+      fmt::format("{} {} is invalid: write bytes, or a number with kB, MB, GB, MiB or GiB", option, text));
+}
+
+std::optional<double> parse_bits_per_weight(const char* option, const std::string& text) {
+  if (text.empty()) return std::nullopt;
+  const auto bits = number_of_text<double>(text);
+  if (bits && *bits > 0 && *bits < 64) return bits;
+  throw usage_error(fmt::format("{} {} is invalid: write a number of bits per weight, such as 4.5", option, text));
 }
 
 }  // namespace
 
-std::optional<FileBudget> file_budget(const std::string& size, const std::string& bits_per_weight,
-                                      const std::string& model) {
-  if (size.empty() && bits_per_weight.empty()) return std::nullopt;
-  if (!size.empty() && !bits_per_weight.empty()) {
-    throw usage_error("--size and --bpw are budgets of the same file: give one of them");
+std::optional<FileBudget> file_budget(const FileBudgetOptions& options, const std::string& model,
+                                      const AttentionOptions& attention) {
+  if (options.empty()) return std::nullopt;
+  const std::pair<const char*, const std::string*> exclusive[] = {{"--size", &options.size},
+                                                                  {"--bpw", &options.bits_per_weight},
+                                                                  {"--fits-memory", &options.memory},
+                                                                  {"--bytes-per-token", &options.bytes_per_token}};
+  const char* given = nullptr;
+  for (const auto& [name, text] : exclusive) {
+    if (text->empty()) continue;
+    if (given != nullptr) {
+      throw usage_error(fmt::format("{} and {} are budgets of the same file: give one of them", given, name));
+    }
+    given = name;
   }
-  FileBudget budget{model, std::nullopt, std::nullopt};
-  if (!size.empty()) {
-    budget.size = parse_size(size);
-    return budget;
+  if (!options.bytes_per_token.empty() && !options.active_bits_per_weight.empty()) {
+    throw usage_error("--bytes-per-token and --max-active-bpw both limit what a token reads: give one of them");
   }
-  const auto bits = number_of_text<double>(bits_per_weight);
-  if (!bits || !(*bits > 0) || !(*bits < 64)) {
-    throw usage_error(
-        fmt::format("--bpw {} is invalid: write a number of bits per weight, such as 4.5", bits_per_weight));
+  FileBudget budget{.model = model};
+  if (!options.size.empty()) budget.size = parse_size("--size", options.size);
+  if (!options.memory.empty()) budget.memory = parse_size("--fits-memory", options.memory);
+  if (!options.bytes_per_token.empty()) {
+    budget.bytes_per_token = parse_size("--bytes-per-token", options.bytes_per_token);
   }
-  budget.bits_per_weight = bits;
+  budget.bits_per_weight = parse_bits_per_weight("--bpw", options.bits_per_weight);
+  budget.active_bits_per_weight = parse_bits_per_weight("--max-active-bpw", options.active_bits_per_weight);
+  budget.attention = attention;
   return budget;
+}
+
+std::vector<Couple> parse_couples(const std::vector<std::string>& names) {
+  std::vector<Couple> couples;
+  about("--couple", [&] {
+    for (const auto& name : names) couples.push_back(parse_couple(name));
+  });
+  return couples;
+}
+
+KeptFormat parse_kept_format(const std::string& text) {
+  const auto equals = text.find('=');
+  if (equals == std::string::npos) {
+    throw usage_error(
+        fmt::format("--keep {} is invalid: write SITE=FORMAT, such as w:ffn_down@0=bf16, or SITE=none to leave it as "
+                    "it is",
+                    text));
+  }
+  const auto format = text.substr(equals + 1);
+  KeptFormat kept{parse_site_pattern(text.substr(0, equals)), std::nullopt};
+  if (format != "none") kept.format = parse_rule_format(format);
+  return kept;
+}
+
+KeptFormat parse_least_format(const std::string& text) {
+  const auto equals = text.find('=');
+  if (equals == std::string::npos) {
+    throw usage_error(fmt::format("--at-least {} is invalid: write SITE=FORMAT, such as w:ffn_down@0=q6_k", text));
+  }
+  return {parse_site_pattern(text.substr(0, equals)), parse_rule_format(text.substr(equals + 1))};
 }
 
 std::optional<double> parse_max_kld(const std::string& text) {

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <set>
 
@@ -11,6 +13,9 @@
 #include "gguf/output_file.h"
 #include "gguf/tensor_type.h"
 #include "measure/calibrate.h"
+#include "measure/kept_baseline.h"
+#include "measure/text_chunks.h"
+#include "plan/mix_measurement.h"
 #include "recipe/site.h"
 #include "recipe/weight_class.h"
 #include "report/calibration_report.h"
@@ -23,19 +28,33 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr int kImportanceChunks = 64;
+// Of the sweep over the layers: passes for each part, so that one type of each part is measured on every chunk. A part
+// takes half a pass in the middle: what is below a changed layer is not computed again.
+constexpr double kPassesOfPart = 0.75;
+constexpr int kRefineChunks = 10;  // of each text, so that what a mix gains on the chunks of the sweep is no chance
+constexpr double kRoundedPerSecond = 6e6;  // values, by a thread: types take from 4 to 30 millions
+constexpr std::uint64_t kMaxBaselines = std::uint64_t{1} << 30;  // bytes that are kept of the baseline's results
+constexpr double kMorePasses = 10;                               // of the baseline, and to check predictions
+
 void collect_importances(const FilePlanRequest& request) {
   const auto path = importance_path(request.folder);
   if (fs::exists(path)) return;
   const GgufModel model(request.model);
   OutputFile file(path);
-  CalibrateOptions options{
-      .ctx_size = request.ctx_size, .chunks = 0, .range = {}, .importance = true, .compute = request.compute};
+  CalibrateOptions options{.ctx_size = request.ctx_size,
+                           .chunks = kImportanceChunks,
+                           .range = {},
+                           .importance = true,
+                           .compute = request.compute};
   const auto result = calibrate(model.paths(), {}, text_file(request.texts.front()), options, [&](double done) {
     request.progress({"importance matrix", done, ""});
   });
   write_text(file, importance_file(*result.importance));
   file.commit();
 }
+
+std::string study_path(const std::string& folder) { return (fs::path(folder) / "study.db").string(); }
 
 // A site for each kind of matrix of the layers, and one for each matrix outside of them.
 std::vector<SitePattern> sites_of(const std::vector<Site>& weights, bool in_layers) {
@@ -52,6 +71,24 @@ std::vector<SitePattern> sites_of(const std::vector<Site>& weights, bool in_laye
   return sites;
 }
 
+// The matrices that the sweep over the layers rounds one by one.
+double count_parts(const std::vector<Site>& weights) {
+  return static_cast<double>(std::count_if(weights.begin(), weights.end(), [](const Site& site) {
+    return class_of_weight(site.name, site.shape) == WeightClass::matrix && !is_router(site.name);
+  }));
+}
+
+// Gives a type the importance matrix with which it was measured at this site.
+void use_importances(const FilePlanRequest& request, KeptFormat& kept) {
+  if (!kept.format || kept.format->format.block_type == nullptr) return;
+  const auto weights = weight_sites(GgufModel(request.model));
+  const auto sites = sites_of(weights, true);
+  const auto site = to_string(in_all_layers(kept.site));
+  const bool is_in_layers =
+      std::any_of(sites.begin(), sites.end(), [&](const SitePattern& other) { return to_string(other) == site; });
+  if (is_in_layers) kept.format->format.importance_file = importance_path(request.folder);
+}
+
 void refuse_quantized(const GgufModel& model) {
   for (const auto& tensor : model.tensors()) {
     if (!is_quantized(tensor.type)) continue;
@@ -59,6 +96,18 @@ void refuse_quantized(const GgufModel& model) {
         "{} is quantized already: {} is stored as {}; types are chosen for the original, of F16, BF16 or F32",
         model.path(), tensor.name, type_name(tensor.type)));
   }
+}
+
+// Whether the study has all that the sweep would measure or predict. A sweep that predicts would probe further
+// variants.
+bool is_known(SweepRequest request) {
+  request.dry_run = true;
+  const auto found = sweep(request);
+  int chunks = 0;
+  for (const auto& text : found.texts) chunks += text.chunks;
+  return std::all_of(found.variants.begin(), found.variants.end(), [&](const SweepVariant& variant) {
+    return variant.chunks == chunks || variant.overflow || (variant.chunks == 0 && variant.predicted);
+  });
 }
 
 void measure_types(const FilePlanRequest& request, const std::string& study) {
@@ -82,12 +131,14 @@ void measure_types(const FilePlanRequest& request, const std::string& study) {
     sweep_request.question.sites = sites_of(weights, in_layers);
     if (sweep_request.question.sites.empty()) continue;
     sweep_request.predicts = in_layers;
+    sweep_request.budget = in_layers ? kMorePasses + kPassesOfPart * count_parts(weights) : 0;
     sweep_request.question.formats.clear();
     for (const auto& type : types) {
       auto format = parse_format(type);
       if (in_layers && format.block_type != nullptr) format.importance_file = importance_path(request.folder);
       sweep_request.question.formats.push_back({std::move(format)});
     }
+    if (fs::exists(study) && is_known(sweep_request)) continue;
     if (sweep(sweep_request).is_interrupted) {
       throw Error(
           fmt::format("interrupted: what was measured is in {}, and the same command goes on from there", study));
@@ -98,24 +149,67 @@ void measure_types(const FilePlanRequest& request, const std::string& study) {
 }  // namespace
 
 const std::vector<std::string>& default_planned_types() {
-  static const std::vector<std::string> types = {"q3_k", "q4_k", "q5_k", "q6_k", "iq4_nl", "q5_0", "q8_0"};
+  static const std::vector<std::string> types = {"iq3_s", "q3_k", "iq4_xs", "iq4_nl", "q4_k", "q4_1",
+                                                 "q5_k",  "q5_0", "q5_1",   "q6_k",   "q8_0"};
   return types;
 }
 
 std::string importance_path(const std::string& folder) { return (fs::path(folder) / "imatrix.gguf").string(); }
+
+std::optional<FilePlanCost> foretell_file_plan(const FilePlanRequest& request) {
+  if (fs::exists(study_path(request.folder))) return std::nullopt;
+  const GgufModel file(request.model);
+  const auto weights = weight_sites(file);
+  const Model model(file.paths(), request.compute.devices, request.compute.arithmetic);
+  const auto plan = plan_chunks(model, request.ctx_size, request.compute);
+  TextChunks text(model, text_file(request.texts.front()), request.ctx_size, 2);
+  const auto tokens = *text.next();
+  Context context(model, plan.context, {});
+  const auto begin = std::chrono::steady_clock::now();
+  const auto kept = keep_baseline(context, plan, {0, tokens});
+  const double pass = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+
+  const auto types = static_cast<double>((request.types.empty() ? default_planned_types() : request.types).size());
+  const auto chunks = static_cast<double>(request.texts.size()) * request.chunks;
+  const auto outside = static_cast<double>(sites_of(weights, false).size());
+  const double passes = kImportanceChunks + chunks * (kMorePasses + kPassesOfPart * count_parts(weights)) +
+                        chunks * (1 + outside * types) +
+                        static_cast<double>(request.refine) * kRefineChunks * static_cast<double>(request.texts.size());
+  double values = 0;
+  std::uint64_t largest = 0;
+  for (const auto& tensor : file.tensors()) {
+    values += static_cast<double>(tensor.elements);
+    largest = std::max(largest, static_cast<std::uint64_t>(tensor.elements) * sizeof(float));
+  }
+  const double rounding = values * types / kRoundedPerSecond / request.compute.threads;
+  const auto baselines = kept.bytes() *
+                         static_cast<std::uint64_t>(request.refine > 0 ? kRefineChunks : request.chunks) *
+                         request.texts.size();
+  return FilePlanCost{pass * passes + rounding,
+                      file.size() * (request.refine > 0 ? 2 : 1) + 2 * largest + std::min(baselines, kMaxBaselines)};
+}
 
 PlanResult plan_file(const FilePlanRequest& request) {
   refuse_quantized(GgufModel(request.model));
   make_folder(request.folder);
   const Interruption interruption;
   collect_importances(request);
-  const auto study = (fs::path(request.folder) / "study.db").string();
+  const auto study = study_path(request.folder);
   measure_types(request, study);
-  PlanRequest plan;
+  auto plan = request.plan;
   plan.study = study;
-  plan.file = request.budget;
-  plan.max_kld = request.max_kld;
-  return make_plan(StudyDatabase(study, StudyAccess::read), plan);
+  for (auto* formats : {&plan.keep, &plan.at_least}) {
+    for (auto& kept : *formats) use_importances(request, kept);
+  }
+  const StudyDatabase measured(study, StudyAccess::read);
+  if (request.refine == 0) return make_plan(measured, plan);
+  VerifyRequest verification;
+  verification.model = request.model;
+  for (const auto& text : request.texts) verification.texts.push_back(text_file(text));
+  verification.compute = request.compute;
+  verification.is_stopped = Interruption::is_asked_for;
+  verification.progress = [&](double done) { request.progress({"refine", done, ""}); };
+  return refine_by_measuring(measured, plan, verification, request.refine, kRefineChunks);
 }
 
 }  // namespace fakequant

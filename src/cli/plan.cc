@@ -12,6 +12,7 @@
 #include "error.h"
 #include "format/format_properties.h"
 #include "number_of_text.h"
+#include "plan/mix_measurement.h"
 #include "plan/verify_plan.h"
 #include "recipe/recipe_yaml.h"
 #include "report/plan_report.h"
@@ -23,45 +24,35 @@ namespace {
 
 struct PlanCommandOptions : CommonOptions {
   PlanRequest request;
-  std::vector<std::string> sites, keep, bits, texts;
-  std::string max_kld, size, bits_per_weight, output, tensor_types;
+  std::vector<std::string> sites, keep, at_least, couples, bits, texts;
+  FileBudgetOptions file;
+  std::string max_kld, output, tensor_types;
   StorageOptions storage;
   bool verify = false;
+  int refine = 0;  // tries
   FailConditions conditions;
   VerifyRequest verification;
 };
 
-// "5.0" for each kind, or "w:4.5" or "a:8" for one.
+// "5.0" for each kind, or "w:4.5", "a:8" or "c:5" for one.
 BitBudget parse_bits(const std::string& text) {
   BitBudget budget;
-  if (text.starts_with("w:")) budget.kind = SiteKind::weight;
-  if (text.starts_with("a:")) budget.kind = SiteKind::activation;
+  if (text.starts_with("w:")) budget.kind = PlanKind::weights;
+  if (text.starts_with("a:")) budget.kind = PlanKind::activations;
+  if (text.starts_with("c:")) budget.kind = PlanKind::cache;
   const auto bits = number_of_text<double>(std::string_view(text).substr(budget.kind ? 2 : 0));
   if (!bits || !(*bits > 0) || !(*bits < 1e6)) {
-    throw usage_error(
-        fmt::format("--bits {} is invalid: write a number of bits for each value, such as 5.0, w:4.5 or a:8", text));
+    throw usage_error(fmt::format(
+        "--bits {} is invalid: write a number of bits for each value, such as 5.0, w:4.5, a:8 or c:5", text));
   }
   budget.bits = *bits;
   return budget;
 }
 
-// "w:ffn_down@0=bf16", or "w:ffn_down@0=none".
-KeptFormat parse_kept_format(const std::string& text) {
-  const auto equals = text.find('=');
-  if (equals == std::string::npos) {
-    throw usage_error(
-        fmt::format("--keep {} is invalid: write SITE=FORMAT, such as w:ffn_down@0=bf16, or SITE=none to leave it as "
-                    "it is",
-                    text));
-  }
-  const auto format = text.substr(equals + 1);
-  KeptFormat kept{parse_site_pattern(text.substr(0, equals)), std::nullopt};
-  if (format != "none") kept.format = parse_rule_format(format);
-  return kept;
-}
+bool measures(const PlanCommandOptions& options) { return options.verify || options.refine > 0; }
 
 void check_options(const PlanCommandOptions& options) {
-  const bool has_file = !options.size.empty() || !options.bits_per_weight.empty();
+  const bool has_file = !options.file.empty();
   const bool has_budget = !options.bits.empty() || !options.max_kld.empty() || has_file;
   if ((!options.output.empty() || !options.tensor_types.empty()) && !has_budget) {
     throw usage_error("-o and --tensor-type-file write the plan under a budget: add --bits, --size or --max-kld");
@@ -70,32 +61,35 @@ void check_options(const PlanCommandOptions& options) {
     throw usage_error("--fail-if is about the plan under a budget: add --bits, --size or --max-kld");
   }
   const auto& verification = options.verification;
-  if (!options.verify && ((!verification.model.empty() && !has_file) || !options.texts.empty())) {
-    throw usage_error("--model and -f are used by --verify only: add --verify");
+  if (!measures(options) && ((!verification.model.empty() && !has_file) || !options.texts.empty())) {
+    throw usage_error("--model and -f are used by --verify and --refine only: add one of them");
   }
 }
 
-// The texts that --verify reads: those of -f, or those that the study names. Throws an Error when one cannot be read.
+// The texts that --verify and --refine read: those of -f, or those that the study names. Throws an Error when one
+// cannot be read.
 std::vector<Text> verified_texts(const StudySubject& subject, const PlanCommandOptions& options) {
-  if (!options.verify) return {};
+  if (!measures(options)) return {};
   if (!options.texts.empty()) return text_files(options.texts);
   std::vector<Text> texts;
   for (const auto& text : subject.texts) texts.push_back(text_file(text.name));
   return texts;
 }
 
-// The files that the command reads. Throws an Error when the model that --verify needs cannot be read.
+// The files that the command reads. Throws an Error when the model that is measured cannot be read.
 std::vector<std::string> files_of(const StudyDatabase& study, const StudySubject& subject,
                                   const PlanCommandOptions& options) {
   auto inputs = study_files(options.request.study);
-  for (const auto& kept : options.request.keep) {
-    if (!kept.format) continue;
-    for (auto& file : format_files(kept.format->format)) inputs.push_back(std::move(file));
+  for (const auto* formats : {&options.request.keep, &options.request.at_least}) {
+    for (const auto& kept : *formats) {
+      if (!kept.format) continue;
+      for (auto& file : format_files(kept.format->format)) inputs.push_back(std::move(file));
+    }
   }
   if (options.request.file) {
     for (const auto& path : GgufModel(options.request.file->model).paths()) inputs.push_back(path);
   }
-  if (!options.verify) return inputs;
+  if (!measures(options)) return inputs;
   for (const auto& [id, variant] : study.variants()) {
     for (auto& file : format_files(parse_rule_format(variant.format).format)) inputs.push_back(std::move(file));
   }
@@ -112,35 +106,44 @@ void run_plan(PlanCommandOptions& options) {
   for (const auto& site : options.sites) request.sites.push_back(parse_site_pattern(site));
   for (const auto& text : options.bits) request.bits.push_back(parse_bits(text));
   for (const auto& text : options.keep) request.keep.push_back(parse_kept_format(text));
+  for (const auto& text : options.at_least) request.at_least.push_back(parse_least_format(text));
+  request.couples = parse_couples(options.couples);
   if (const auto storage = storage_text(settings_of(options.storage)); !storage.empty()) request.storage = storage;
   const StudyDatabase study(request.study, StudyAccess::read);
   const auto subject = study.subject();
   if (!subject) throw Error(fmt::format("{} is empty: it holds no study", request.study));
-  request.file = file_budget(options.size, options.bits_per_weight,
-                             options.verification.model.empty() ? subject->model : options.verification.model);
   settle_compute(options, parse_arithmetic(subject->arithmetic));
+  request.file =
+      file_budget(options.file, options.verification.model.empty() ? subject->model : options.verification.model,
+                  options.compute.attention);
   options.verification.texts = verified_texts(*subject, options);
   const auto inputs = files_of(study, *subject, options);
   ResultOutput output(options, inputs, {{"-o", options.output}, {"--tensor-type-file", options.tensor_types}});
   std::optional<OutputFile> recipe_file, types_file;
   if (!options.output.empty()) recipe_file.emplace(options.output);
   if (!options.tensor_types.empty()) types_file.emplace(options.tensor_types);
-  const auto provenance = options.verify ? provenance_of(options, options.compute) : provenance_of(options);
-  auto result = about(request.study, [&] { return make_plan(study, request); });
+  const auto provenance = measures(options) ? provenance_of(options, options.compute) : provenance_of(options);
+  std::optional<Interruption> interruption;
+  std::optional<ProgressLine> line;
+  if (measures(options)) {
+    prepare_threads(options);
+    options.verification.compute = options.compute;
+    options.verification.is_stopped = Interruption::is_asked_for;
+    interruption.emplace();
+    line.emplace(options, "plan");
+    options.verification.progress = line->callback();
+  }
+  auto result = about(request.study, [&] {
+    return options.refine > 0 ? refine_by_measuring(study, request, options.verification, options.refine)
+                              : make_plan(study, request);
+  });
   if (result.is_chosen && result.recipe.empty() && !options.output.empty()) {
     throw usage_error(
         "the budget allows everything to stay as it is, so there is no recipe to write: give a smaller one");
   }
   if (types_file) write_text(*types_file, tensor_types(result));
-  if (options.verify) {
-    prepare_threads(options);
-    options.verification.compute = options.compute;
-    options.verification.is_stopped = Interruption::is_asked_for;
-    const Interruption interruption;
-    ProgressLine line(options, "plan");
-    options.verification.progress = line.callback();
-    verify_plan(study, options.verification, result);
-  }
+  if (options.verify) verify_plan(study, options.verification, result);
+  line.reset();
   if (recipe_file) {
     write_text(*recipe_file, to_yaml(result.recipe));
     recipe_file->commit();
@@ -154,32 +157,46 @@ void run_plan(PlanCommandOptions& options) {
 void add_plan_options(Arguments& arguments, PlanCommandOptions& options) {
   auto& request = options.request;
   arguments.positional("STUDY.db", request.study, "A study that sweep made");
-  arguments.texts(
-      "--bits", "BITS", options.bits,
-      "The maximum of bits per value, on average: 5.0, or w:4.5 (weights) and a:8 (activations); repeatable");
-  arguments.text("--size", "SIZE", options.size,
+  arguments.texts("--bits", "BITS", options.bits,
+                  "The maximum of bits per value, on average: 5.0, or w:4.5 (weights), a:8 (activations) and c:5 (of "
+                  "these, attention's cache); repeatable");
+  arguments.text("--size", "SIZE", options.file.size,
                  "The maximum size of the file that quantize writes: 105MB; metadata, norms and padding count");
-  arguments.text("--bpw", "BITS", options.bits_per_weight,
+  arguments.text("--bpw", "BITS", options.file.bits_per_weight,
                  "Instead, its maximum of bits per weight, over the data of all tensors");
+  arguments.text(
+      "--fits-memory", "SIZE", options.file.memory,
+      "Instead, its maximum of memory in llama.cpp: with the cache of --ctx-size tokens, and what it computes "
+      "with");
+  arguments.text("--max-active-bpw", "BITS", options.file.active_bits_per_weight,
+                 "The maximum of bits per weight that a token reads; of experts, its share");
+  arguments.text("--bytes-per-token", "SIZE", options.file.bytes_per_token,
+                 "The maximum of bytes that a token reads: of all weights, and of the cache at --ctx-size");
   arguments.text("--max-kld", "NATS", options.max_kld, "The maximum divergence; the plan has the fewest bits then");
   arguments.number("-c,--ctx-size", request.ctx_size, 1, 1 << 24,
-                   "Tokens at which to tell the bytes of attention's cache [a chunk of the study]");
+                   "Tokens at which to count the bytes of attention's cache [a chunk of the study]");
   arguments.texts("--site", "SITE", options.sites, "Plan these sites of the study; repeatable [all]");
   arguments.texts("--keep", "SITE=FORMAT", options.keep,
                   "Give a site this format: w:ffn_down@0=bf16; 'none' leaves it as it is; repeatable");
+  arguments.texts("--at-least", "SITE=FORMAT", options.at_least,
+                  "Give a site no fewer bits than this format has: w:ffn_down=q5_k; repeatable");
+  arguments.list("--couple", "WEIGHTS", options.couples,
+                 "Give one format to the weights of a layer that are fused: qkv, gate-up, experts; comma-separated");
   arguments.text("-o,--output", "RECIPE.yaml", options.output, "Write the plan as a recipe");
   arguments.text("--tensor-type-file", "FILE", options.tensor_types,
                  "Write the plan's weights, in ggml's types, for the option of this name of llama-quantize");
   arguments.number("--no-loss", request.negligible_kld, 0.0, 1.0, "Count divergences up to this as no loss, nats");
   arguments.flag("--verify", options.verify,
                  "Measure the plan and single formats; without a budget, the mixes of the table");
+  arguments.number("--refine", options.refine, 0, 1 << 20,
+                   "Measure up to N mixes that the budget allows, and take what loses less than the plan");
   arguments.text("-m,--model", "MODEL", options.verification.model,
-                 "With --verify, --size and --bpw: where the model is [the study's path]");
+                 "Where the model is measured, or a file of it is planned: where the model is [the study's path]");
   arguments.texts("-f,--file", "FILE", options.texts,
-                  "With --verify: where the texts are, in their order [the study's paths]");
+                  "With --verify and --refine: where the texts are, in their order [the study's paths]");
   options.conditions.add_option(arguments,
                                 {"chosen.kld", "chosen.bits", "chosen.weight_bits", "chosen.activation_bits",
-                                 "chosen.cache_bytes", "verify.measured_kld"},
+                                 "chosen.cache_bits", "chosen.cache_bytes", "refine.kld", "verify.measured_kld"},
                                 "chosen.kld>0.01");
   add_storage_options(arguments, options.storage);
   add_compute_options(arguments, options);
@@ -193,7 +210,7 @@ Command plan_command() {
       .summary = "The best mix of a study's formats under a budget",
       .notes =
           "Each site and layer of the study gets one of the formats in which it was measured, or stays as it is, such\n"
-          "that the sum of the divergences is minimal. Weights and activations have separate budgets.",
+          "that the sum of the divergences is minimal. Weights, activations and cache have separate budgets.",
       .example = "plan study.db --bits 5.0 --keep a:ffn_input@0=int8 -o recipe.yaml --verify",
       .add = command_of(add_plan_options, run_plan)};
 }

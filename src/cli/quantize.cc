@@ -15,6 +15,7 @@
 #include "engine/quantization_mix.h"
 #include "error.h"
 #include "gguf/output_file.h"
+#include "report/numbers.h"
 #include "report/plan_file.h"
 #include "report/quantize_report.h"
 #include "weights/importance_matrix.h"
@@ -28,9 +29,10 @@ struct QuantizeCommandOptions : CommonOptions {
   std::string plan;
   std::string mix;
   std::string importance;
-  std::string size, bits_per_weight, max_kld, work;  // of a file whose types are planned here
-  std::vector<std::string> texts, types;
-  int chunks = 4, ctx_size = 0;
+  FileBudgetOptions budget;  // of a file whose types are planned here
+  std::string max_kld, work;
+  std::vector<std::string> texts, types, keep, at_least, couples;
+  int chunks = 3, ctx_size = 256, refine = 0, context = 0;
   RuleOptions rules;
   bool allow_fake = false;
   bool allow_requantize = false;
@@ -54,27 +56,44 @@ Recipe rules_of(const QuantizeCommandOptions& options) {
 }
 
 bool chooses_types(const QuantizeCommandOptions& options) {
-  return !options.size.empty() || !options.bits_per_weight.empty() || !options.max_kld.empty();
+  return !options.budget.empty() || !options.max_kld.empty();
 }
 
 // What --size, --bpw or --max-kld says of the file.
 void add_budget(const QuantizeCommandOptions& options, FilePlanRequest& request) {
-  request.max_kld = parse_max_kld(options.max_kld);
-  const auto budget = file_budget(options.size, options.bits_per_weight, options.model);
-  if (budget && request.max_kld) {
+  request.plan.max_kld = parse_max_kld(options.max_kld);
+  const auto budget = file_budget(options.budget, options.model, options.compute.attention);
+  if (budget && request.plan.max_kld) {
     throw usage_error("--max-kld is a budget instead of --size or --bpw: give one of them");
   }
-  request.budget = budget.value_or(FileBudget{options.model, std::nullopt, std::nullopt});
+  request.plan.file = budget.value_or(FileBudget{.model = options.model});
+}
+
+void tell_cost(const FilePlanRequest& request) {
+  const auto cost = foretell_file_plan(request);
+  if (!cost) return;
+  const auto time = cost->seconds < 90 ? fmt::format("{:.0f} seconds", cost->seconds)
+                                       : fmt::format("{:.0f} minutes", cost->seconds / 60);
+  fmt::print(stderr, "choosing types takes about {} and {} of memory\n", time, bytes_text(cost->bytes));
 }
 
 // The rules of the plan that is made for --size, --bpw or --max-kld. Without those there are none.
 Recipe planned_rules(QuantizeCommandOptions& options) {
   if (!chooses_types(options)) {
-    if (options.texts.empty() && options.types.empty()) return {};
-    throw usage_error("-f and --types are for types that are chosen here: add --size, --bpw or --max-kld");
+    if (options.texts.empty() && options.types.empty() && options.keep.empty() && options.at_least.empty() &&
+        options.couples.empty() && options.refine == 0) {
+      return {};
+    }
+    throw usage_error(
+        "-f, --types, --keep, --at-least, --couple and --refine are for types that are chosen here: add --size, --bpw "
+        "or --max-kld");
   }
+  settle_compute(options);
   FilePlanRequest request;
   add_budget(options, request);
+  if (options.context == 0 && !options.budget.memory.empty()) {
+    throw usage_error("--fits-memory depends on the cache: add --context TOKENS");
+  }
   if (options.texts.empty()) throw usage_error("types are chosen by what they lose on a text: add -f TEXT");
   if (!options.mix.empty() || !options.plan.empty() || !options.rules.rules.empty() ||
       !options.rules.recipe_file.empty() || !options.importance.empty() || options.dry_run) {
@@ -83,8 +102,12 @@ Recipe planned_rules(QuantizeCommandOptions& options) {
         "--rule, "
         "--recipe, --imatrix and --dry-run");
   }
-  settle_compute(options);
   prepare_threads(options);
+  for (const auto& text : options.keep) request.plan.keep.push_back(parse_kept_format(text));
+  for (const auto& text : options.at_least) request.plan.at_least.push_back(parse_least_format(text));
+  request.plan.ctx_size = options.context;
+  request.plan.couples = parse_couples(options.couples);
+  request.refine = options.refine;
   request.model = options.model;
   request.texts = options.texts;
   request.types = options.types;
@@ -98,9 +121,11 @@ Recipe planned_rules(QuantizeCommandOptions& options) {
     if (progress.step != step) line = std::make_unique<ProgressLine>(options, step = progress.step);
     line->show(progress.done, progress.detail);
   };
+  const bool tells = !options.quiet && options.json != "-";
+  if (tells) tell_cost(request);
   auto result = plan_file(request);
   line.reset();
-  if (!options.quiet && options.json != "-") {
+  if (tells) {
     fmt::print(stderr, "planned: a divergence of {:.3g} nats in {} bytes; what was measured is in {}\n", result.kld,
                result.file_size.value_or(0), request.folder);
   }
@@ -162,9 +187,13 @@ void add_quantize_options(Arguments& arguments, QuantizeCommandOptions& options)
   arguments.text("--type", "NAME", options.mix,
                  "A mix of types by llama-quantize's name and rules: q4_k_m, iq4_xs, q8_0, f16; rules come after it");
   arguments.text("--plan", "PLAN.json", options.plan, "The rules of a plan, as plan --json writes it");
-  arguments.text("--size", "SIZE", options.size,
+  arguments.text("--size", "SIZE", options.budget.size,
                  "Choose the types that lose least on a text in a file of this size: 105MB, 4GB");
-  arguments.text("--bpw", "BITS", options.bits_per_weight, "The same for so many bits per weight");
+  arguments.text("--bpw", "BITS", options.budget.bits_per_weight, "The same for so many bits per weight");
+  arguments.text("--fits-memory", "SIZE", options.budget.memory,
+                 "The same for the memory that llama.cpp takes, with a context of --context tokens");
+  arguments.text("--max-active-bpw", "BITS", options.budget.active_bits_per_weight,
+                 "The same for the weights that a token reads, alone or beside these; of experts, its share");
   arguments.text("--max-kld", "NATS", options.max_kld, "The same for the smallest file that loses at most so much");
   arguments.text("--imatrix", "FILE", options.importance,
                  "The importance matrix to quantize with, of calibrate --imatrix or llama-imatrix");
@@ -172,10 +201,18 @@ void add_quantize_options(Arguments& arguments, QuantizeCommandOptions& options)
   arguments.group("Choosing types by --size, --bpw or --max-kld");
   arguments.texts("-f,--file", "FILE", options.texts, "A text to measure types on; repeatable");
   arguments.list("--types", "TYPE", options.types,
-                 "Types to choose from, comma-separated [q3_k,q4_k,q5_k,q6_k,iq4_nl,q5_0,q8_0]");
+                 "Types to choose from, comma-separated [iq3_s,q3_k,iq4_xs,iq4_nl,q4_k,q4_1,q5_k,q5_0,q5_1,q6_k,q8_0]");
+  arguments.number("--context", options.context, 1, 1 << 24, "With --fits-memory: tokens that the cache holds");
+  arguments.texts("--keep", "SITE=TYPE", options.keep,
+                  "Give a site this type: w:ffn_down@0=q6_k; 'none' leaves it as it is; repeatable");
+  arguments.texts("--at-least", "SITE=TYPE", options.at_least,
+                  "Give a site no fewer bits than this type has: w:ffn_down=q5_k; repeatable");
+  arguments.list("--couple", "WEIGHTS", options.couples,
+                 "Give one type to the weights of a layer that are fused: qkv, gate-up, experts; comma-separated");
+  arguments.number("--refine", options.refine, 0, 1 << 20,
+                   "Measure up to N mixes of that size, and take what loses less than the plan");
   arguments.number("--chunks", options.chunks, 2, 1 << 30, "Measure on at most N chunks of each text");
-  arguments.number("-c,--ctx-size", options.ctx_size, 4, 1 << 24,
-                   "Tokens of a chunk [512, or the model's training context if shorter]");
+  arguments.number("-c,--ctx-size", options.ctx_size, 4, 1 << 24, "Tokens of a chunk");
   arguments.text("--work", "DIR", options.work,
                  "The folder of what is measured, from which another run goes on [OUT.work]");
   add_compute_options(arguments, options);

@@ -39,6 +39,7 @@ class MemoryLines {
       memory_.compute += *size;
       has_compute_ = true;
     }
+    memory_.outputs += mebibytes_after(line, " output buffer size =").value_or(0);
     if (const auto size = mebibytes_after(line, ": size =")) {
       memory_.cache += *size;
       has_cache_ = true;

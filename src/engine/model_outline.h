@@ -17,12 +17,13 @@ struct llama_model;
 
 namespace fakequant {
 
-// Bytes of a context, all sequences together. Logits, which llama.cpp makes room for when they are asked for, come on
-// top.
+// Bytes of a context, all sequences together.
 struct ContextMemory {
   std::uint64_t cache = 0;             // keys, values and the states of recurrent layers
   std::uint64_t keys = 0, values = 0;  // of these, attention's
   std::uint64_t compute = 0;           // buffers for the values of the graph
+  std::uint64_t outputs = 0;  // for the logits of a token of each sequence; llama.cpp makes room for others when they
+                              // are asked for
 
   bool operator==(const ContextMemory&) const = default;
 };

@@ -33,6 +33,7 @@ TEST(MemoryInLog, IsTheSumOfWhatLlamaCppSays) {
   EXPECT_EQ(memory->keys, 96 * kMiB + kMiB / 4);
   EXPECT_EQ(memory->values, 48 * kMiB + kMiB / 2);
   EXPECT_EQ(memory->compute, 396 * kMiB);
+  EXPECT_EQ(memory->outputs, kMiB / 2);
 }
 
 TEST(MemoryInLog, IsUnknownWhereLlamaCppSaysSomethingElse) {

@@ -13,9 +13,16 @@ namespace fakequant {
 
 // Values of type double named `bits` are means per value. The values are the weights, or the activations of one token.
 
+// What a budget is for.
+enum class PlanKind {
+  weights,
+  activations,  // with attention's cache, where that has no budget of its own
+  cache,
+};
+
 // The format of a site in a layer.
 struct PlanAssignment {
-  SiteKind kind = SiteKind::weight;
+  PlanKind kind = PlanKind::weights;
   std::string site;
   std::optional<int> layer;  // unset: all layers that the site names
   std::string format;        // empty: not rounded
@@ -41,7 +48,7 @@ struct PlanPoint {
 
 // The plan of one kind.
 struct KindPlan {
-  SiteKind kind = SiteKind::weight;
+  PlanKind kind = PlanKind::weights;
   int parts = 0;  // pairs of site and layer
   std::int64_t values = 0;
   double untouched_bits = 0;
@@ -82,6 +89,30 @@ struct PlanVerification {
   std::optional<Estimate> kld;  // of the chosen plan
 };
 
+// What measuring did to a plan (refine_plan.h).
+struct PlanRefinement {
+  int tried = 0;              // mixes that were measured, without the first
+  int accepted = 0;           // that were better than the one before
+  bool is_exhausted = false;  // no move was left to try
+  Estimate first, last;       // divergence of the mix by the study alone, and of the plan
+  Estimate difference;        // last - first, of the same predictions
+};
+
+// Bytes that llama.cpp takes for the plan's file and a context.
+struct PlanMemory {
+  std::uint64_t weights = 0, cache = 0, compute = 0;
+};
+
+// A mix of llama-quantize's, as a file without an importance matrix's keys.
+struct PlainMix {
+  std::string name;
+  std::uint64_t file_size = 0;
+  double bits_per_weight = 0;
+  // Of the planned weights: mean bits and the predicted divergence, nats; unset where the study does not have all
+  // types.
+  std::optional<double> bits, kld;
+};
+
 struct PlanResult {
   std::string study, model;
   std::vector<std::string> texts;
@@ -97,7 +128,12 @@ struct PlanResult {
   // With a budget of a file: the file that `quantize` writes by the recipe.
   std::optional<std::uint64_t> file_size;
   std::optional<double> bits_per_weight;
-  // Set if both kinds are planned: for each kind the best uniform format that takes at most the plan's bits.
+  std::optional<std::uint64_t> bytes_per_token;  // with such a budget
+  std::optional<double> active_bits_per_weight;  // likewise
+  std::optional<PlanMemory> memory;              // likewise
+  std::vector<PlainMix> plain_mixes;             // with any budget of a file, smallest first
+  std::optional<PlanRefinement> refinement;
+  // Set if several kinds are planned: for each kind the best uniform format that takes at most the plan's bits.
   std::optional<PlanPoint> uniform_pair;
   double negligible_kld = 0;
   std::vector<PlanSuggestion> suggestions;

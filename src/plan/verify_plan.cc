@@ -6,7 +6,6 @@
 #include <map>
 
 #include "error.h"
-#include "gguf/gguf_model.h"
 #include "measure/eval.h"
 #include "measure/prepared_variants.h"
 #include "study/study_storage.h"
@@ -88,9 +87,8 @@ std::string verified_model(const StudySubject& subject, const VerifyRequest& req
   return request.model.empty() ? subject.model : request.model;
 }
 
-void verify_plan(const StudyDatabase& study, const VerifyRequest& request, PlanResult& plan) {
+void check_verified(const StudyDatabase& study, const VerifyRequest& request, const GgufModel& model) {
   const auto subject = *study.subject();
-  const GgufModel model(verified_model(subject, request));
   const auto& texts = request.texts;
   if (texts.size() != subject.texts.size()) {
     throw usage_error(
@@ -99,6 +97,13 @@ void verify_plan(const StudyDatabase& study, const VerifyRequest& request, PlanR
   }
   const StudyShape shape{subject.layers, subject.ctx_size, subject.batch_size};
   study.check_subject(study_subject(model, texts, request.compute, shape), "name the study's own model and texts");
+}
+
+void verify_plan(const StudyDatabase& study, const VerifyRequest& request, PlanResult& plan) {
+  const auto subject = *study.subject();
+  const GgufModel model(verified_model(subject, request));
+  const auto& texts = request.texts;
+  check_verified(study, request, model);
   const auto chunks = study.baseline();
   auto& verification = plan.verification.emplace();
   verification.model = model.path();

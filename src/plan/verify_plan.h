@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/compute_options.h"
+#include "gguf/gguf_model.h"
 #include "measure/text.h"
 #include "plan/plan_result.h"
 #include "study/study_database.h"
@@ -23,9 +24,12 @@ struct VerifyRequest {
 // The model file that verify_plan() reads.
 std::string verified_model(const StudySubject& subject, const VerifyRequest& request);
 
+// Throws a usage error if the texts are not as many as the study's, or if the model, a text or the compute backend
+// differs from the study's.
+void check_verified(const StudyDatabase& study, const VerifyRequest& request, const GgufModel& model);
+
 // Measures the chosen plan and each uniform plan that takes at most its bits. If no plan was chosen, measures the shown
-// points of the front and all uniform plans. Throws a usage error if the model, a text or the compute backend differs
-// from the study's. Throws what evaluate() throws.
+// points of the front and all uniform plans. Throws as check_verified() and evaluate() do.
 void verify_plan(const StudyDatabase& study, const VerifyRequest& request, PlanResult& plan);
 
 }  // namespace fakequant

@@ -13,7 +13,31 @@ namespace {
 
 const char* word_of(SiteKind kind) { return kind == SiteKind::weight ? "weights" : "activations"; }
 
+const char* word_of(PlanKind kind) {
+  switch (kind) {
+    case PlanKind::weights:
+      return "weights";
+    case PlanKind::activations:
+      return "activations";
+    case PlanKind::cache:
+      return "cache";
+  }
+  return "";
+}
+
 std::string plan_bits_text(double bits) { return fmt::format("{:.3f}", bits); }
+
+const char* title_of(PlanKind kind) {
+  switch (kind) {
+    case PlanKind::weights:
+      return "Weights";
+    case PlanKind::activations:
+      return "Activations";
+    case PlanKind::cache:
+      return "Attention's cache";
+  }
+  return "";
+}
 
 Json layer_json(const std::optional<int>& layer) { return layer ? Json(*layer) : Json(nullptr); }
 
@@ -69,22 +93,44 @@ Json suggestion_json(const PlanSuggestion& suggestion) {
   return json;
 }
 
+Json refinement_json(const std::optional<PlanRefinement>& refinement) {
+  if (!refinement) return nullptr;
+  return {{"tried", refinement->tried},
+          {"accepted", refinement->accepted},
+          {"exhausted", refinement->is_exhausted},
+          {"first_kld", refinement->first.value},
+          {"first_kld_error", refinement->first.error},
+          {"kld", refinement->last.value},
+          {"kld_error", refinement->last.error},
+          {"difference", refinement->difference.value},
+          {"difference_error", refinement->difference.error}};
+}
+
+Json memory_json(const std::optional<PlanMemory>& memory) {
+  if (!memory) return nullptr;
+  return {{"weights", memory->weights}, {"cache", memory->cache}, {"compute", memory->compute}};
+}
+
 Json chosen_json(const PlanResult& result) {
   if (!result.is_chosen) return nullptr;
   Json json;
   json["kld"] = result.kld;
   json["bits"] = result.kinds.size() == 1 ? Json(*result.kinds.front().chosen_bits) : Json(nullptr);
-  for (const auto kind : {SiteKind::weight, SiteKind::activation}) {
-    const auto own =
-        std::find_if(result.kinds.begin(), result.kinds.end(), [&](const KindPlan& plan) { return plan.kind == kind; });
-    json[kind == SiteKind::weight ? "weight_bits" : "activation_bits"] =
-        own == result.kinds.end() ? Json(nullptr) : Json(*own->chosen_bits);
+  for (const auto& [field, kind] :
+       {std::pair("weight_bits", PlanKind::weights), std::pair("activation_bits", PlanKind::activations),
+        std::pair("cache_bits", PlanKind::cache)}) {
+    const auto own = std::find_if(result.kinds.begin(), result.kinds.end(),
+                                  [kind = kind](const KindPlan& plan) { return plan.kind == kind; });
+    json[field] = own == result.kinds.end() ? Json(nullptr) : Json(*own->chosen_bits);
   }
   const auto with_cache = std::find_if(result.kinds.begin(), result.kinds.end(),
                                        [](const KindPlan& plan) { return plan.chosen_cache_bytes.has_value(); });
   json["cache_bytes"] = with_cache == result.kinds.end() ? Json(nullptr) : Json(*with_cache->chosen_cache_bytes);
   json["file_size"] = bytes_json(result.file_size);
   json["bits_per_weight"] = result.bits_per_weight ? Json(*result.bits_per_weight) : Json(nullptr);
+  json["bytes_per_token"] = bytes_json(result.bytes_per_token);
+  json["active_bits_per_weight"] = result.active_bits_per_weight ? Json(*result.active_bits_per_weight) : Json(nullptr);
+  json["memory"] = memory_json(result.memory);
   json["recipe"] = to_string(result.recipe);
   json["rules"] = Json::array();
   for (const auto& rule : result.recipe) json["rules"].push_back(to_string(rule));
@@ -159,6 +205,15 @@ std::string head(const PlanResult& result) {
   return text;
 }
 
+Table plain_mix_table(const PlanResult& result) {
+  Table table({"mix<", "bytes", "bits per weight", "KL divergence predicted"});
+  for (const auto& mix : result.plain_mixes) {
+    table.add_row({mix.name, count_text(static_cast<std::int64_t>(mix.file_size)),
+                   fmt::format("{:.3f}", mix.bits_per_weight), mix.kld ? value_text(*mix.kld) : ""});
+  }
+  return table;
+}
+
 std::string chosen_text(const PlanResult& result) {
   std::vector<std::string> bits;
   for (const auto& kind : result.kinds) {
@@ -181,7 +236,29 @@ std::string chosen_text(const PlanResult& result) {
                         count_text(static_cast<std::int64_t>(*result.file_size)), bytes_text(*result.file_size),
                         *result.bits_per_weight);
   }
+  if (result.active_bits_per_weight) {
+    text += fmt::format("\nA token reads weights of {:.4f} bits", *result.active_bits_per_weight);
+  }
+  if (const auto& memory = result.memory) {
+    text += fmt::format("\nMemory in llama.cpp for {}: {}, of weights {}, of the cache {}, to compute with {}",
+                        plural(result.ctx_size, "token"), bytes_text(memory->weights + memory->cache + memory->compute),
+                        bytes_text(memory->weights), bytes_text(memory->cache), bytes_text(memory->compute));
+  }
+  if (result.bytes_per_token) {
+    text += fmt::format("\nA token reads {} bytes ({}) after {}",
+                        count_text(static_cast<std::int64_t>(*result.bytes_per_token)),
+                        bytes_text(*result.bytes_per_token), plural(result.ctx_size, "token"));
+  }
+  if (const auto& refined = result.refinement) {
+    text +=
+        fmt::format("\nRefined: {} measured, {} accepted; KL divergence {} nats, {} before, a difference of {}",
+                    refined->tried == 1 ? "1 mix" : fmt::format("{} mixes", refined->tried), refined->accepted,
+                    estimate_text(refined->last), estimate_text(refined->first), estimate_text(refined->difference));
+  }
   text += "\n\n" + assignment_table(result).to_text();
+  if (!result.plain_mixes.empty()) {
+    text += "\nllama-quantize's mixes, as files:\n\n" + plain_mix_table(result).to_text();
+  }
   if (result.uniform_pair) {
     const auto& pair = *result.uniform_pair;
     text += fmt::format("\nThe best one format for each in no more bits: {}, {} nats predicted{}\n", pair.format,
@@ -227,6 +304,15 @@ Json to_json(const PlanResult& result, const Provenance& provenance) {
     json["uniform_pair"] = {{"format", pair->format}, {"kld", pair->kld}};
     add_measured(json["uniform_pair"], pair->measured);
   }
+  json["plain_mixes"] = Json::array();
+  for (const auto& mix : result.plain_mixes) {
+    json["plain_mixes"].push_back({{"name", mix.name},
+                                   {"file_size", mix.file_size},
+                                   {"bits_per_weight", mix.bits_per_weight},
+                                   {"bits", mix.bits ? Json(*mix.bits) : Json(nullptr)},
+                                   {"kld", mix.kld ? Json(*mix.kld) : Json(nullptr)}});
+  }
+  json["refine"] = refinement_json(result.refinement);
   json["verify"] = verification_json(result);
   json["negligible_kld"] = result.negligible_kld;
   json["suggestions"] = Json::array();
@@ -297,16 +383,16 @@ std::string to_text(const PlanSuggestion& suggestion) {
 std::string to_text(const PlanResult& result, const std::string& recipe_file) {
   auto text = head(result);
   for (const auto& kind : result.kinds) {
-    text += fmt::format(
-        "\n{} of {}, {}, {} bits as they are{}{}:\n\n{}", kind.kind == SiteKind::weight ? "Weights" : "Activations",
-        plural(kind.parts, kind.kind == SiteKind::weight ? "part" : "place"),
-        plural(kind.values, "value") + (kind.kind == SiteKind::weight ? "" : " for each token"),
-        plan_bits_text(kind.untouched_bits),
-        kind.untouched_cache_bytes ? fmt::format("; a cache of {}, {} as it is", plural(result.ctx_size, "token"),
-                                                 bytes_text(*kind.untouched_cache_bytes))
-                                   : "",
-        kind.is_front_whole ? "" : fmt::format("; {} of the best mixes", kind.front.size()),
-        front_table(kind).to_text());
+    text += fmt::format("\n{} of {}, {}, {} bits as they are{}{}:\n\n{}", title_of(kind.kind),
+                        plural(kind.parts, kind.kind == PlanKind::weights ? "part" : "place"),
+                        plural(kind.values, "value") + (kind.kind == PlanKind::weights ? "" : " for each token"),
+                        plan_bits_text(kind.untouched_bits),
+                        kind.untouched_cache_bytes
+                            ? fmt::format("; a cache of {}, {} as it is", plural(result.ctx_size, "token"),
+                                          bytes_text(*kind.untouched_cache_bytes))
+                            : "",
+                        kind.is_front_whole ? "" : fmt::format("; {} of the best mixes", kind.front.size()),
+                        front_table(kind).to_text());
   }
   if (result.is_chosen) text += chosen_text(result);
   if (!result.suggestions.empty()) text += "\n";

@@ -15,7 +15,7 @@ PlanResult result() {
   plan.texts = {"text.txt"};
   plan.layers = 4;
   KindPlan kind;
-  kind.kind = SiteKind::activation;
+  kind.kind = PlanKind::activations;
   kind.parts = 4;
   kind.values = 1024;
   kind.untouched_bits = 32;
@@ -40,7 +40,7 @@ PlanResult result() {
   plan.is_chosen = true;
   plan.kld = 0.05;
   for (int layer = 0; layer < 4; ++layer) {
-    plan.assignments.push_back({SiteKind::activation, "a:ffn_norm", layer, layer == 2 ? "" : "int4", false, 256,
+    plan.assignments.push_back({PlanKind::activations, "a:ffn_norm", layer, layer == 2 ? "" : "int4", false, 256,
                                 layer == 2 ? 32.0 : 4.125, layer == 2 ? 0 : 0.01});
   }
   plan.recipe = {parse_rule("a:ffn_norm@0-1,3=int4")};

@@ -29,7 +29,7 @@ std::string pattern_of(const std::string& name) {
 std::string tensor_types(const PlanResult& plan) {
   std::string text;
   for (const auto& assignment : plan.assignments) {
-    if (assignment.kind != SiteKind::weight || assignment.format.empty()) continue;
+    if (assignment.kind != PlanKind::weights || assignment.format.empty()) continue;
     const auto type = type_of(assignment);
     for (const auto& name : assignment.names) text += fmt::format("{}={}\n", pattern_of(name), type);
   }

@@ -1,7 +1,7 @@
 // The Pareto front: for each number of bits, the mix of formats with the smallest predicted divergence, and the measured
 // divergence of the mixes that were measured.
 import * as Plot from "@observablehq/plot";
-import type { ParetoPoint } from "../data/plan";
+import type { ParetoPoint, PlainMix } from "../data/plan";
 import { logRange, logTicks, logTickText } from "../log_axis";
 import { valueText } from "../numbers";
 import { kFrame, kGrid, kTip } from "./frame";
@@ -26,10 +26,12 @@ export function mixesOf(points: ParetoPoint[]): Mix[] {
   return mixes.sort((a, b) => a.bits - b.bits);
 }
 
-export function paretoChart(mixes: Mix[]): Element {
+// `plain`: mixes that others made, beside the front.
+export function paretoChart(mixes: Mix[], plain: PlainMix[] = []): Element {
+  const beside = plain.filter((mix) => mix.bits !== null && mix.kld !== null && mix.kld > 0);
   const above = mixes.filter((mix) => mix.kld > 0);
   const measured = mixes.filter((mix) => mix.measured !== null && mix.measured > 0);
-  const range = logRange(mixes.flatMap((mix) => [mix.kld, mix.measured])) ?? { low: 0.1, high: 1 };
+  const range = logRange([...mixes.flatMap((mix) => [mix.kld, mix.measured]), ...beside.map((mix) => mix.kld)]) ?? { low: 0.1, high: 1 };
   return Plot.plot({
     ...kFrame,
     width: 760,
@@ -53,6 +55,10 @@ export function paretoChart(mixes: Mix[]): Element {
         strokeDasharray: "2 2",
       }),
       Plot.dot(measured, { x: "bits", y: "measured", r: 4.5, symbol: "diamond", fill: "var(--card)", stroke: "var(--series-1)", strokeWidth: 2 }),
+      ...(beside.length === 0 ? [] : [
+        Plot.dot(beside, { x: "bits", y: "kld", r: 4, symbol: "square", fill: "var(--card)", stroke: "var(--series-2)", strokeWidth: 2 }),
+        Plot.text(beside, { x: "bits", y: "kld", text: "name", dy: -10, fill: "currentColor" }),
+      ]),
       Plot.tip(mixes, Plot.pointer({ ...kTip, x: "bits", y: "kld", title: "words" })),
     ],
   });
