@@ -1,5 +1,6 @@
 """calibrate --hessian and fit=gptq: weights that make up for each other's errors, against GPTQ in numpy."""
 
+import json
 import os
 import unittest
 
@@ -7,8 +8,9 @@ import gguf
 import numpy as np
 
 import tiny_model
-from input_file import InputFile, tensors_of
-from program import MODEL, TEXT, SharedFolderTest, must, run
+from gptq_figures import Hessians, output_error
+from input_file import tensors_of
+from program import MODEL, SOURCE, TEXT, SharedFolderTest, must, run
 
 MEASURED = ("--ctx-size", 64, "--chunks", 16)
 FEW = ("--ctx-size", 64, "--chunks", 4)
@@ -17,19 +19,6 @@ FEW = ("--ctx-size", 64, "--chunks", 4)
 def content_of(path):
     with open(path, "rb") as file:
         return file.read()
-
-
-class Hessians(InputFile):
-    def matrix(self, weight, number=0):
-        triangles = self.tensors[self.input_of[weight] + ".hessian"]
-        triangle = triangles.reshape(-1, triangles.shape[-1])[number].astype(np.float64)
-        columns = int((2 * triangle.size) ** 0.5)
-        lower = np.zeros((columns, columns))
-        lower[np.tril_indices(columns)] = triangle
-        return lower + np.tril(lower, -1).T
-
-    def counts(self, weight):
-        return self.tensors[self.input_of[weight] + ".counts"].ravel()
 
 
 def int4(values, scale):
@@ -62,11 +51,6 @@ def gptq(weights, hessian, block=0, by_activation=False, damping=0.01):
         error = (left[:, j] - rounded[:, column]) / upper[j, j]
         left[:, j + 1:] -= np.outer(error, upper[j, j + 1:])
     return rounded
-
-
-def output_error(weights, rounded, hessian):
-    change = weights.astype(np.float64) - rounded
-    return np.sum(change @ hessian * change)
 
 
 class GptqTest(SharedFolderTest):
@@ -115,6 +99,20 @@ class GptqTest(SharedFolderTest):
             self.assertGreaterEqual(np.mean(np.abs(found - expected) <= 1e-6 * np.abs(expected)), 0.999, weight)
             ours, theirs = (output_error(original, rounded, hessian) for rounded in (found, expected))
             self.assertLess(abs(ours / theirs - 1), 1e-3, weight)
+
+    def test_errors_are_those_of_llm_compressor(self):
+        with open(os.path.join(SOURCE, "tests", "golden", "gptq_llmcompressor.json")) as file:
+            kept = json.load(file)["errors"]
+        for options in sorted({options for errors in kept.values() for options in errors}):
+            nearest = options.replace(",order=activation", "")
+            found = {"gptq": self.apply("w:matrices", self.rule(options)), "nearest": self.apply("w:matrices", nearest, output="nearest.gguf")}
+            for name, errors in kept.items():
+                if options not in errors:
+                    continue
+                for fit, allowed in (("gptq", 0.02), ("nearest", 0.005)):
+                    ours = output_error(self.weights[name], found[fit][name], self.hessians.matrix(name))
+                    self.assertLess(abs(ours / errors[options][fit] - 1), allowed, (name, options, fit))
+                self.assertLess(errors[options]["gptq"], errors[options]["nearest"])
 
     def test_rotated_weights_are_those_of_rotated_inputs(self):
         name, block = "blk.2.ffn_up.weight", 64
