@@ -64,6 +64,12 @@ class TensorRounder {
 
   std::int64_t rows_of_matrix() const;
 
+  // Keeps the values of a matrix in memory, for those who read them again and again.
+  void hold_matrix(std::int64_t matrix, int threads);
+
+  // The values of a piece, from memory where they are held.
+  Buffer<float> read_values(const TensorPiece& piece) const;
+
   // The values of a piece that scales are found for: smoothed and rotated, if they are rounded so.
   Buffer<float> values_to_scale(const TensorPiece& piece) const;
 
@@ -76,6 +82,10 @@ class TensorRounder {
   std::optional<SharedScale> scale_;
   std::shared_ptr<TileScales> tiles_;
   std::uint64_t random_key_;
+  struct {
+    std::int64_t first_element = 0;
+    std::shared_ptr<const Buffer<float>> values = {};
+  } held_;
 };
 
 }  // namespace fakequant
