@@ -10,8 +10,10 @@
 #include "error.h"
 #include "format/format_properties.h"
 #include "format/ggml_types.h"
+#include "format/integer_kernel.h"
 #include "parallel.h"
 #include "weights/awq.h"
+#include "weights/output_clipping.h"
 
 namespace fakequant {
 
@@ -154,6 +156,7 @@ double TensorRounder::output_error_of(std::int64_t matrix, std::span<const float
 void TensorRounder::find_shared_scale(int threads) {
   if (shares_scale_in_tiles(format_)) return find_tile_scales(threads);
   if (!shares_scale_across_tensor(format_)) return;
+  if (data_.output) return find_output_scale(threads);
   TensorScaleSearch search(format_);
   TensorPieces pieces;
   pieces.add(tensor_, model_->tensors()[tensor_], cut());
@@ -216,33 +219,83 @@ void TensorRounder::for_each_part(const TensorPiece& piece, std::span<float> val
   }
 }
 
-std::int64_t TensorRounder::round_by_hessian(const TensorPiece& piece, std::span<float> values) const {
-  const auto& info = model_->tensors()[tensor_];
-  const auto row = row_elements(info), matrix = row * rows_of_matrix();
+template <typename Work>
+void TensorRounder::for_each_matrix(const TensorPiece& piece, std::span<float> values, const Work& work) const {
+  const auto row = row_elements(model_->tensors()[tensor_]), matrix = row * rows_of_matrix();
   if (is_rotated(format_)) rotate_rows(format_.rotation, Turn::forward, values, row);
-  std::int64_t saturated = 0;
   for (std::int64_t begin = 0; begin < piece.elements;) {
-    const auto number = (piece.first_element + begin) / matrix;
+    const auto first = piece.first_element + begin, number = first / matrix;
     const auto end = std::min(piece.elements, (number + 1) * matrix - piece.first_element);
-    const auto factor = data_.hessians->of(info, number);
-    saturated +=
-        gptq_round_rows(format_, scale_.value_or(SharedScale()), *factor,
-                        values.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin)));
+    work(number, values.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin)), first);
     begin = end;
   }
   if (is_rotated(format_)) rotate_rows(format_.rotation, Turn::back, values, row);
+}
+
+std::int64_t TensorRounder::round_by_hessian(const TensorPiece& piece, std::span<float> values) const {
+  std::int64_t saturated = 0;
+  for_each_matrix(piece, values, [&](std::int64_t matrix, std::span<float> rows, std::int64_t) {
+    const auto factor = data_.hessians->of(model_->tensors()[tensor_], matrix);
+    saturated += gptq_round_rows(format_, scale_.value_or(SharedScale()), *factor, rows);
+  });
   return saturated;
+}
+
+std::int64_t TensorRounder::round_by_output(const TensorPiece& piece, std::span<float> values) const {
+  const OutputClipping clipping(format_, row_elements(model_->tensors()[tensor_]));
+  std::int64_t saturated = 0;
+  for_each_matrix(piece, values, [&](std::int64_t matrix, std::span<float> rows, std::int64_t first) {
+    const auto hessian = data_.output->of(model_->tensors()[tensor_], matrix);
+    saturated += clipping.round_rows(*hessian, rows, {random_key_, 0}, static_cast<std::uint64_t>(first));
+  });
+  return saturated;
+}
+
+void TensorRounder::find_output_scale(int threads) {
+  const auto& info = model_->tensors()[tensor_];
+  TensorPieces pieces;
+  pieces.add(tensor_, info, cut());
+  std::vector<ValueRange> ranges(static_cast<std::size_t>(pieces.size()));
+  parallel_for(pieces.size(), threads,
+               [&](std::int64_t i) { ranges[static_cast<std::size_t>(i)] = range_of(values_to_scale(pieces[i])); });
+  ValueRange range;
+  for (const auto& of_piece : ranges) range.widen(of_piece);
+
+  const OutputClipping clipping(format_, row_elements(info));
+  std::vector<double> errors(kRangesTried);
+  parallel_fold(
+      pieces.size(), threads,
+      [&](std::int64_t i) {
+        auto values = read_values(pieces[i]);
+        std::vector<double> sums(kRangesTried);
+        for_each_matrix(pieces[i], values, [&](std::int64_t matrix, std::span<float> rows, std::int64_t) {
+          clipping.add_errors(*data_.output->of(info, matrix), range, rows, sums);
+        });
+        return sums;
+      },
+      [&](std::int64_t, const std::vector<double>& sums) {
+        std::transform(sums.begin(), sums.end(), errors.begin(), errors.begin(), std::plus<>());
+      });
+  scale_ = best_scale(format_, range, errors);
+}
+
+std::optional<std::int64_t> TensorRounder::round_by_product(const TensorPiece& piece, std::span<float> values) const {
+  if (data_.hessians) return round_by_hessian(piece, values);
+  // A scale of the whole tensor is found already.
+  if (data_.output && !shares_scale_across_tensor(format_)) return round_by_output(piece, values);
+  return std::nullopt;
 }
 
 RoundingErrors TensorRounder::round(const TensorPiece& piece, std::span<float> values) const {
   RoundingErrors total;
   about(model_->tensors()[tensor_].name, [&] {
-    if (data_.hessians) {
+    if (data_.hessians || data_.output) {
       const std::vector<float> before(values.begin(), values.end());
-      const auto saturated = round_by_hessian(piece, values);
-      total = errors_between(before, values);
-      total.saturated = saturated;
-      return;
+      if (const auto saturated = round_by_product(piece, values)) {
+        total = errors_between(before, values);
+        total.saturated = *saturated;
+        return;
+      }
     }
     for_each_part(piece, values, [&](std::span<float> part, const Placement& placement) {
       total.add(fake_quantize(format_, part, placement));
@@ -253,10 +306,7 @@ RoundingErrors TensorRounder::round(const TensorPiece& piece, std::span<float> v
 
 void TensorRounder::round_values(const TensorPiece& piece, std::span<float> values) const {
   about(model_->tensors()[tensor_].name, [&] {
-    if (data_.hessians) {
-      round_by_hessian(piece, values);
-      return;
-    }
+    if (round_by_product(piece, values)) return;
     for_each_part(piece, values, [&](std::span<float> part, const Placement& placement) {
       fakequant::round_values(format_, part, placement);
     });

@@ -53,7 +53,19 @@ class TensorRounder {
   // fit=gptq of a piece of whole rows. Returns how many values saturated.
   std::int64_t round_by_hessian(const TensorPiece& piece, std::span<float> values) const;
 
+  // range=output of a piece of whole rows, whose groups are rows or blocks. Returns how many values saturated.
+  std::int64_t round_by_output(const TensorPiece& piece, std::span<float> values) const;
+
+  // Calls work(matrix, values, first) for the rows of each matrix that a piece has rows of, whose first value has that
+  // index. The rows are rotated for it, and back afterwards.
+  template <typename Work>
+  void for_each_matrix(const TensorPiece& piece, std::span<float> values, const Work& work) const;
+
+  // Rounds values that depend on the Hessians of their matrix; none for others.
+  std::optional<std::int64_t> round_by_product(const TensorPiece& piece, std::span<float> values) const;
+
   void find_shared_scale(int threads);
+  void find_output_scale(int threads);  // range=output,per=tensor
   void find_tile_scales(int threads);
 
   // awq=: tries the exponents on all matrices, and keeps for each of them the factors that change its output least.
