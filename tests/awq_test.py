@@ -67,10 +67,12 @@ class AwqTest(SharedFolderTest):
             self.assertLessEqual(errors[0], errors[1], options)
 
     def test_threads_do_not_change_a_bit(self):
-        rule = f"w:attn_q@0=int4,per=block,awq={self.hessian_file}"
-        first, second = (self.apply(rule, "--threads", threads, output=f"{threads}.gguf") for threads in (1, 3))
-        for name, values in first.items():
-            np.testing.assert_array_equal(values, second[name], name)
+        """Nor what the threads divide among them: one scale of the whole tensor, tiles, rows."""
+        for options in ("int4,per=block", "nvfp4", "int4,per=tensor", "e4m3,tile=32x32", "int3,per=block,rotate=hadamard:16"):
+            rule = f"w:attn_q@0={options},awq={self.hessian_file}"
+            first, second = (self.apply(rule, "--threads", threads, output=f"{threads}.gguf") for threads in (1, 3))
+            for name, values in first.items():
+                np.testing.assert_array_equal(values, second[name], f"{options}: {name}")
 
     def test_models_are_measured_with_it(self):
         """eval's variant is the file that apply writes, also of matrices that are rounded whenever they are read."""

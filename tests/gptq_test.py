@@ -182,6 +182,58 @@ class GptqTest(SharedFolderTest):
         for name, values in first.items():
             np.testing.assert_array_equal(values, second[name], name)
 
+    def test_ranges_that_change_the_output_least(self):
+        """range=output against a search in float64, and the same for any number of threads."""
+        name, block = "blk.1.attn_k.weight", 32
+        weights, hessian = self.weights[name], self.hessians.matrix(name)
+        groups = weights.reshape(len(weights), -1, block)
+        blocks = np.stack([hessian[b:b + block, b:b + block] for b in range(0, weights.shape[1], block)])
+        tries = []
+        for percent in range(1, 101):
+            absmax = (np.abs(groups).max(axis=2).astype(np.float64) * percent / 100).astype(np.float32)
+            tries.append(int4(groups, (absmax / np.float32(7)).astype(np.float32)[..., None]))
+        errors = np.array([np.einsum("rgi,gij,rgj->rg", groups - t, blocks, groups - t, dtype=np.float64) for t in tries])
+        best = len(tries) - 1 - np.argmin(errors[::-1], axis=0)
+        expected = np.take_along_axis(np.stack(tries), best[None, ..., None], axis=0)[0]
+        rule = f"int4,per=block,block={block},range=output,hessian={self.hessian_file}"
+        found = self.apply("w:attn_k@1", rule, "--threads", 1)[name]
+        same = np.isclose(found.reshape(groups.shape), expected, rtol=1e-5, atol=1e-9).all(axis=2)
+        self.assertGreater(np.mean(same), 0.999)
+        self.assertGreater(np.mean(best < 99), 0.5)
+        np.testing.assert_array_equal(found, self.apply("w:attn_k@1", rule, "--threads", 3)[name])
+        nearest = self.apply("w:attn_k@1", f"int4,per=block,block={block}")[name]
+        self.assertLess(output_error(weights, found, hessian), output_error(weights, nearest, hessian))
+
+    def test_ranges_go_with_scales_of_rows_and_tensors_and_rotations(self):
+        """Where one scale holds for whole rows, the output's error is all of it: it is never more than without a search."""
+        name = "blk.1.attn_v.weight"
+        for options in ("int4", "int4,mode=asym,per=tensor", "e2m1,per=tensor", "int4,rotate=hadamard:16", "nf4,per=row"):
+            search = f"{options},range=output,hessian={self.hessian_file}"
+            found, other = (self.apply("w:attn_v@1", search, "--threads", threads)[name] for threads in (1, 3))
+            np.testing.assert_array_equal(found, other, options)
+            for words in (options, f"{options},range=mse"):
+                error = output_error(self.weights[name], self.apply("w:attn_v@1", words)[name], self.hessians.matrix(name))
+                self.assertLess(output_error(self.weights[name], found, self.hessians.matrix(name)), error * (1 + 1e-6), words)
+
+    def test_models_are_measured_with_ranges_by_the_output(self):
+        """Also experts, each by the Hessian of its own inputs."""
+        model = tiny_model.write(self.path("experts.gguf"), experts=4)
+        text, file = tiny_model.write_text(self.path("text.txt")), self.path("experts.bin")
+        few = ("--ctx-size", 64, "--chunks", 4, "--threads", 1)
+        self.measure("calibrate", model, "-f", text, *few, "--hessian", file)
+        hessians, weights = Hessians(file), tensors_of(model)
+        found = self.apply("w:blk.*_exps.weight", f"int3,range=output,hessian={file}", model=model)
+        mse = self.apply("w:blk.*_exps.weight", "int3,range=mse", model=model, output="mse.gguf")
+        name = "blk.0.ffn_down_exps.weight"
+        for expert in range(4):
+            errors = [output_error(weights[name][expert], of[name][expert], hessians.matrix(name, expert)) for of in (found, mse)]
+            self.assertLessEqual(errors[0], errors[1] * (1 + 1e-6), expert)
+        rule = f"w:blk.*_exps.weight=int2,range=output,hessian={file}"
+        self.measure("apply", model, "-o", self.path("rounded.gguf"), "--rule", rule)
+        figures = [self.measure("eval", model, "-f", text, *few, *words)["variants"][0]["kld"]["mean"]
+                   for words in (("--against", self.path("rounded.gguf")), ("--rule", rule))]
+        self.assertEqual(*figures)
+
     def test_bad_files_and_rules_are_refused_in_one_line(self):
         def refuse_file(code, pattern, path, model=MODEL):
             out = self.path("refused.gguf")
@@ -207,6 +259,12 @@ class GptqTest(SharedFolderTest):
         self.refuse(2, "is for weights", "eval", MODEL, "-f", TEXT, "--rule", "a:ffn_norm" + gptq_rule)
         self.refuse(2, "add hessian=FILE", "apply", MODEL, "-o", self.path("a.gguf"), "--rule", "w:matrices=int4,fit=gptq")
         self.refuse(2, "not for packed types", "quantize", MODEL, "-o", self.path("a.gguf"), "--rule", "w:ffn_up" + gptq_rule)
+        clip_rule = f"=int4,range=output,hessian={self.hessian_file}"
+        self.refuse(2, "lacks the Hessians of 13 tensors", "apply", MODEL, "-o", self.path("a.gguf"), "--rule", "w:norms" + clip_rule)
+        self.refuse(2, "range=output is for weights", "eval", MODEL, "-f", TEXT, "--rule", "a:ffn_norm" + clip_rule)
+        self.refuse(2, "range=output is not for packed types", "quantize", MODEL, "-o", self.path("a.gguf"), "--rule", "w:ffn_up" + clip_rule)
+        self.refuse(2, "there is none here", "formats", clip_rule[1:])
+        self.refuse(1, "has no Hessians", "apply", MODEL, "-o", self.path("a.gguf"), "--rule", f"w:matrices=int4,range=output,hessian={MODEL}")
         self.refuse(2, "there is no matrix here", "formats", gptq_rule[1:])
         self.refuse(2, "only read", "calibrate", MODEL, "-f", TEXT, "--hessian", MODEL)
 

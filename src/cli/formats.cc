@@ -46,7 +46,7 @@ void run_formats(FormatsOptions& options) {
   if (!format.importance_file.empty()) {
     throw usage_error("imatrix= weights the columns of a tensor, and there is no tensor here: leave it out");
   }
-  refuse_column_factors(format);
+  refuse_what_needs_products(format);
   if (uses_hessian(format)) {
     throw usage_error("fit=gptq rounds a matrix as a whole, and there is no matrix here: leave it out");
   }

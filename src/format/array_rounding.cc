@@ -18,7 +18,7 @@ ArrayFormat::ArrayFormat(Format format) : weight(std::move(format)), activation(
                     "number, as in range=6.5",
                     to_string(weight.range)));
   }
-  refuse_column_factors(weight);
+  refuse_what_needs_products(weight);
 }
 
 void check_array(const ArrayFormat& format, std::int64_t rows, std::int64_t columns, const ArrayPlace& place) {

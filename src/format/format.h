@@ -53,7 +53,7 @@ struct TileSize {
 // How the range that the outermost scale covers is found: from the values that are rounded, from a file that has a
 // fixed range for each site, or given as a number, the absmax. Without a file a fixed range is that of smooth='s file.
 struct RangeRule {
-  enum Kind { absmax, percentile, mse, static_range, number } kind = absmax;
+  enum Kind { absmax, percentile, mse, output, static_range, number } kind = absmax;
   double percent = 100;   // of the values' magnitudes, for percentile
   std::string file = {};  // for static_range
   float magnitude = 0;    // for number
@@ -83,7 +83,7 @@ enum class ColumnOrder {
 
 // What fit=gptq takes.
 struct GptqOptions {
-  std::string hessian_file;  // of `calibrate --hessian`
+  std::string hessian_file;  // of `calibrate --hessian`; range=output takes it, too
   ColumnOrder order = ColumnOrder::natural;
   double damping = 0.01;  // what is added to the Hessian's diagonal, in parts of its mean
 
@@ -155,8 +155,8 @@ std::vector<std::string_view> pieces_of(std::string_view text);
 // The text that parse_format reads back to the same format.
 std::string to_string(const Format& format);
 
-// The value of range=: "absmax", "percentile:99.9", "mse", "static:FILE", "static", "6.5". Throws a usage error for any
-// other.
+// The value of range=: "absmax", "percentile:99.9", "mse", "output", "static:FILE", "static", "6.5". Throws a usage
+// error for any other.
 RangeRule parse_range(std::string_view text);
 std::string to_string(const RangeRule& range);
 

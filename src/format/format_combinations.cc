@@ -24,7 +24,9 @@ void refuse_where(bool is_wrong, std::string_view why) {
   if (is_wrong) throw usage_error(std::string(why));
 }
 
-bool is_searched(const RangeRule& range) { return range.kind == RangeRule::percentile || range.kind == RangeRule::mse; }
+bool is_searched(const RangeRule& range) {
+  return range.kind == RangeRule::percentile || range.kind == RangeRule::mse || range.kind == RangeRule::output;
+}
 
 // A span gives a float element a scale, and so does a static range.
 void give_float_its_scale(Format& format, const GivenKeys& given) {
@@ -61,7 +63,9 @@ void check_codes(const Format& format) {
 }
 
 void check_gptq(const Format& format, const GivenKeys& given) {
-  for (const auto* key : {"hessian", "order", "damping"}) {
+  refuse_where(given.has("hessian") && !uses_hessian(format) && !finds_range_by_output(format),
+               "hessian= is for fit=gptq and range=output: add one of them");
+  for (const auto* key : {"order", "damping"}) {
     refuse_where(given.has(key) && !uses_hessian(format), fmt::format("{}= is for fit=gptq: add it", key));
   }
   if (!uses_hessian(format)) return;
@@ -89,6 +93,13 @@ void check_arithmetic(const Format& format) {
 
 void check_range(const Format& format) {
   if (format.range.kind == RangeRule::absmax) return;
+  if (finds_range_by_output(format)) {
+    refuse_where(format.gptq.hessian_file.empty(),
+                 "range=output needs the Hessians of the products' inputs: add hessian=FILE, which calibrate writes");
+    refuse_where(uses_hessian(format), "range=output does not go with fit=gptq: take range=mse");
+    refuse_where(has_column_factors(format),
+                 "range=output does not go with smooth= and awq=: Hessians are those of inputs that are not smoothed");
+  }
   refuse_where(is_microscaled(format), "range= does not go with scale=e8m0 in blocks, which follows from their absmax");
 }
 

@@ -311,6 +311,7 @@ RangeRule parse_range(std::string_view text) {
   constexpr std::string_view kPercentile = "percentile:", kStatic = "static:";
   if (text == "absmax") return {};
   if (text == "mse") return {RangeRule::mse, 100};
+  if (text == "output") return {RangeRule::output, 100};
   if (text == "static") return {.kind = RangeRule::static_range};
   if (text.starts_with(kPercentile)) {
     const auto percent = number_of_text<double>(text.substr(kPercentile.size()));
@@ -323,10 +324,10 @@ RangeRule parse_range(std::string_view text) {
   if (magnitude && *magnitude > 0 && std::isfinite(*magnitude)) {
     return {.kind = RangeRule::number, .magnitude = *magnitude};
   }
-  throw usage_error(
-      fmt::format("unknown range={}: range= takes absmax, mse, percentile:P with P above 0 and at most 100, "
-                  "static:FILE, static with smooth=, or a number above 0",
-                  text));
+  throw usage_error(fmt::format(
+      "unknown range={}: range= takes absmax, mse, output with hessian=, percentile:P with P above 0 and at "
+      "most 100, static:FILE, static with smooth=, or a number above 0",
+      text));
 }
 
 std::string to_string(const RangeRule& range) {
@@ -337,6 +338,8 @@ std::string to_string(const RangeRule& range) {
       return fmt::format("percentile:{}", range.percent);
     case RangeRule::mse:
       return "mse";
+    case RangeRule::output:
+      return "output";
     case RangeRule::static_range:
       return range.file.empty() ? "static" : "static:" + range.file;
     case RangeRule::number:

@@ -47,6 +47,8 @@ bool has_float_scale(const Format& format) {
 
 bool finds_range(const Format& format) { return has_integer_scale(format) || has_float_scale(format); }
 
+bool finds_range_by_output(const Format& format) { return format.range.kind == RangeRule::output; }
+
 bool has_static_range(const Format& format) {
   return needs_range_file(format) || format.range.kind == RangeRule::number;
 }
@@ -61,7 +63,10 @@ bool uses_awq(const Format& format) { return !format.awq_file.empty(); }
 
 bool has_column_factors(const Format& format) { return is_smoothed(format) || uses_awq(format); }
 
-void refuse_column_factors(const Format& format) {
+void refuse_what_needs_products(const Format& format) {
+  if (finds_range_by_output(format)) {
+    throw usage_error("range=output is about the product of a weight, and there is none here: take range=mse");
+  }
   if (!has_column_factors(format)) return;
   throw usage_error("smooth= and awq= are about the products of a model, and there is none here: leave them out");
 }
@@ -107,7 +112,8 @@ bool needs_importance(const Format& format) {
 }
 
 bool rounds_fast(const Format& format) {
-  const bool is_searched = format.range.kind == RangeRule::percentile || format.range.kind == RangeRule::mse;
+  const bool is_searched = format.range.kind == RangeRule::percentile || format.range.kind == RangeRule::mse ||
+                           finds_range_by_output(format);
   return format.block_type == nullptr && !is_searched && !uses_hessian(format);
 }
 

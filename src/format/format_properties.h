@@ -40,6 +40,10 @@ bool has_float_scale(const Format& format);
 // Whether range= says how the outermost scale is found.
 bool finds_range(const Format& format);
 
+// Whether the range of a group is the one under which the output of the weight's product changes least, range=output.
+// What rounds values without the Hessians of the product's inputs (weights/output_clipping.h) cannot find it.
+bool finds_range_by_output(const Format& format);
+
 // Whether the range of the outermost scale is fixed beforehand, and not found from the values.
 bool has_static_range(const Format& format);
 
@@ -59,8 +63,8 @@ bool uses_awq(const Format& format);
 // What rounds values without the factors (Placement::column_factors) rounds them as they are.
 bool has_column_factors(const Format& format);
 
-// Throws a usage error for factors of columns, where values are rounded that belong to no model.
-void refuse_column_factors(const Format& format);
+// Throws a usage error for factors of columns and range=output, where values are rounded that belong to no model.
+void refuse_what_needs_products(const Format& format);
 
 // Whether a value's result depends on nothing but the value: not on its neighbours nor on its position.
 bool rounds_values_independently(const Format& format);

@@ -352,8 +352,10 @@ TEST(Format, RefusesWhatItDoesNotKnowAndSaysWhatItDoes) {
   EXPECT_THAT(refusal("int8,range=percentile:120"), HasSubstr("P above 0 and at most 100"));
   EXPECT_THAT(refusal("int8,range=percentile:0"), HasSubstr("P above 0 and at most 100"));
   EXPECT_THAT(refusal("int8,range=percentile:nan"), HasSubstr("P above 0 and at most 100"));
-  EXPECT_THAT(refusal("int8,range=all"),
-              HasSubstr("absmax, mse, percentile:P with P above 0 and at most 100, static:FILE, static with"));
+  EXPECT_THAT(
+      refusal("int8,range=all"),
+      HasSubstr("absmax, mse, output with hessian=, percentile:P with P above 0 and at most 100, static:FILE, static "
+                "with"));
   EXPECT_THAT(refusal("int8,range=static:"), HasSubstr("write range=static:FILE"));
   EXPECT_THAT(refusal("int8,range=static:a'b"), HasSubstr("has a quote in it"));
   for (const auto* per : {"token", "row", "block"}) {
@@ -401,7 +403,16 @@ TEST(Format, RefusesWhatItDoesNotKnowAndSaysWhatItDoes) {
   EXPECT_THAT(refusal("mxfp4,fit=four-over-six"), HasSubstr("fit=four-over-six is for nvfp4"));
   EXPECT_THAT(refusal("nvfp4,fit=four-over-six,arithmetic=reciprocal"), HasSubstr("does not go with"));
   EXPECT_THAT(refusal("int4,fit=gptq"), HasSubstr("add hessian=FILE"));
-  EXPECT_THAT(refusal("int4,hessian=h.bin"), HasSubstr("hessian= is for fit=gptq"));
+  EXPECT_THAT(refusal("int4,hessian=h.bin"), HasSubstr("hessian= is for fit=gptq and range=output"));
+  EXPECT_THAT(refusal("int4,range=output"), HasSubstr("add hessian=FILE"));
+  EXPECT_THAT(refusal("int4,range=output,hessian=h.bin,order=activation"), HasSubstr("order= is for fit=gptq"));
+  EXPECT_THAT(refusal("int4,range=output,hessian=h.bin,fit=gptq"), HasSubstr("does not go with fit=gptq"));
+  EXPECT_THAT(refusal("int4,range=output,hessian=h.bin,awq=h.bin"), HasSubstr("does not go with smooth= and awq="));
+  EXPECT_THAT(refusal("int4,range=output,hessian=h.bin,smooth=c.gguf:0.5"), HasSubstr("not go with smooth= and awq="));
+  EXPECT_THAT(refusal("int4,range=output,hessian=h.bin,tile=4x4"), HasSubstr("tile= does not go with range=output"));
+  EXPECT_THAT(refusal("nvfp4,range=output,hessian=h.bin"), HasSubstr("nvfp4 has no range=output"));
+  EXPECT_THAT(refusal("mxfp4,range=output,hessian=h.bin"), HasSubstr("no option 'range'"));
+  EXPECT_THAT(refusal("e4m3,range=output,hessian=h.bin"), HasSubstr("add per="));
   EXPECT_THAT(refusal("int4,fit=gptq,hessian=h.bin,damping=0"), HasSubstr("above 0 and at most 1"));
   EXPECT_THAT(refusal("int4,fit=gptq,hessian=h.bin,order=random"), HasSubstr("natural or activation"));
   EXPECT_THAT(refusal("int4,fit=gptq,hessian=h.bin,round=stochastic"), HasSubstr("does not go with round=stochastic"));

@@ -46,20 +46,13 @@ double squared_error(const Format& format, const SharedScale& scale, Rounding ro
 
 // The squared errors of every range tried, the narrowest first.
 std::vector<double> errors_of_ranges(const Format& format, const ValueRange& range, std::span<const float> values) {
-  const auto rounding = is_random(format.rounding) ? Rounding::nearest : format.rounding;
+  const auto rounding = rounding_tried(format);
   std::vector<double> errors;
   for (int percent = 1; percent <= kRangesTried; ++percent) {
-    const auto scale = static_scale(format, part_of(range, percent));
-    // A scale that underflows to 0 loses every value.
-    errors.push_back(loses_all(format, scale) ? std::numeric_limits<double>::infinity()
-                                              : squared_error(format, scale, rounding, values));
+    const auto scale = scale_tried(format, range, percent);
+    errors.push_back(scale ? squared_error(format, *scale, rounding, values) : std::numeric_limits<double>::infinity());
   }
   return errors;
-}
-
-SharedScale best_scale(const Format& format, const ValueRange& range, const std::vector<double>& errors) {
-  const auto best = std::min_element(errors.rbegin(), errors.rend());
-  return static_scale(format, part_of(range, static_cast<int>(errors.rend() - best)));
 }
 
 // The two ranks next to a percentile of `count` values, and the fraction of the way from the first to the second.
@@ -101,6 +94,7 @@ SharedScale scale_of_number(const Format& format) {
 }
 
 void check_range_is_found(const Format& format) {
+  if (finds_range_by_output(format)) refuse_what_needs_products(format);
   if (!needs_range_file(format)) return;
   throw usage_error(fmt::format(
       "range={} has ranges for a model's activations, and these values are not one of them: take range=absmax",
@@ -122,6 +116,20 @@ SharedScale static_scale(const Format& format, const ValueRange& range) {
   return {.integer = integer_scale(format, range)};
 }
 
+std::optional<SharedScale> scale_tried(const Format& format, const ValueRange& range, int percent) {
+  const auto scale = static_scale(format, part_of(range, percent));
+  return loses_all(format, scale) ? std::nullopt : std::optional(scale);
+}
+
+Rounding rounding_tried(const Format& format) {
+  return is_random(format.rounding) ? Rounding::nearest : format.rounding;
+}
+
+SharedScale best_scale(const Format& format, const ValueRange& range, const std::vector<double>& errors) {
+  const auto best = std::min_element(errors.rbegin(), errors.rend());
+  return static_scale(format, part_of(range, static_cast<int>(errors.rend() - best)));
+}
+
 SharedScale scale_of(const Format& format, std::span<const float> group) {
   check_range_is_found(format);
   if (format.range.kind == RangeRule::number) return scale_of_number(format);
@@ -132,6 +140,7 @@ SharedScale scale_of(const Format& format, std::span<const float> group) {
     case RangeRule::mse:
       return best_scale(format, range, errors_of_ranges(format, range, group));
     case RangeRule::absmax:
+    case RangeRule::output:
     case RangeRule::static_range:
     case RangeRule::number:
       break;

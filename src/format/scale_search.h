@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -23,8 +24,19 @@ struct SharedScale {
 };
 
 // range=mse tries 1 %, 2 %, ... 100 % of the whole range and takes the one with the smallest sum of squared errors; the
-// widest of equals. For random roundings it uses the errors of rounding to nearest.
+// widest of equals. For random roundings it uses the errors of rounding to nearest. range=output has the same ranges,
+// and an error that its callers find (weights/output_clipping.h).
 inline constexpr int kRangesTried = 100;
+
+// The scale for so many percent of a range; none, where it underflows to 0 and every value would be lost.
+std::optional<SharedScale> scale_tried(const Format& format, const ValueRange& range, int percent);
+
+// The rounding under which ranges are compared.
+Rounding rounding_tried(const Format& format);
+
+// The scale of the range with the smallest of kRangesTried errors, those of the narrowest range first; of equals the
+// widest.
+SharedScale best_scale(const Format& format, const ValueRange& range, const std::vector<double>& errors);
 
 // The outermost scale under a known range: an integer scale for which the range is that of the outermost codes
 // (mode=sym: its absmax), or the float scale or outer scale for the range's absmax.
@@ -32,7 +44,7 @@ SharedScale static_scale(const Format& format, const ValueRange& range);
 
 // The outermost scale of a group that is in memory, ignoring NaN and infinity. A percentile interpolates linearly
 // between the two nearest ranks, as numpy.percentile does by default. Throws a usage error for a static range, which
-// does not depend on the values.
+// does not depend on the values, and for range=output, which depends on more.
 SharedScale scale_of(const Format& format, std::span<const float> group);
 
 // Finds the same scale as scale_of, from a tensor's pieces.

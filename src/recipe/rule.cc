@@ -149,6 +149,10 @@ void check_rule(const Rule& rule) {
     throw usage_error("imatrix= is for weights: an importance matrix weighs a weight's columns");
   }
   if (!is_weight && uses_hessian(format)) throw usage_error("fit=gptq is for weights: it rounds a matrix as a whole");
+  if (!is_weight && finds_range_by_output(format)) {
+    throw usage_error(
+        "range=output is for weights: it clips a matrix by the output of its product; at inputs take mse");
+  }
   if (!is_weight && uses_awq(format)) {
     throw usage_error("awq= is for weights: it finds factors of a matrix by the output; at inputs take smooth=");
   }

@@ -2,16 +2,12 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <span>
 #include <utility>
-#include <vector>
 
 #include "error.h"
 
 namespace fakequant {
-namespace {
 
-// Of rows that are multiplied by the rotation's matrix R: R H R^T, in float32.
 std::vector<float> rotated_hessian(std::span<const float> lower, std::int64_t columns, const Rotation& rotation) {
   const auto n = static_cast<std::size_t>(columns);
   std::vector<float> square(n * n);
@@ -30,8 +26,6 @@ std::vector<float> rotated_hessian(std::span<const float> lower, std::int64_t co
   }
   return rotated;
 }
-
-}  // namespace
 
 std::shared_ptr<const GptqFactor> HessianFactors::of(const TensorInfo& weight, std::int64_t matrix) {
   const Key key = {*file_.input_of(weight), matrix};

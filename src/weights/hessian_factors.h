@@ -8,13 +8,18 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "weights/gptq.h"
 #include "weights/hessian_file.h"
 
 namespace fakequant {
+
+// The Hessian of inputs that are multiplied by a rotation's matrix R, R H R^T in float32: lower triangles, row by row.
+std::vector<float> rotated_hessian(std::span<const float> lower, std::int64_t columns, const Rotation& rotation);
 
 class HessianFactors {
  public:

@@ -128,10 +128,11 @@ void Quantization::take_rule(std::size_t t, const Rule& rule) {
     throw refuse(fmt::format("which is stored as {}: only floats and quantized tensors can be quantized",
                              type_name(tensor.type)));
   }
-  const auto* unpackable = uses_hessian(rule.format)  ? "fit=gptq"
-                           : is_smoothed(rule.format) ? "smooth="
-                           : uses_awq(rule.format)    ? "awq="
-                                                      : nullptr;
+  const auto* unpackable = uses_hessian(rule.format)            ? "fit=gptq"
+                           : finds_range_by_output(rule.format) ? "range=output"
+                           : is_smoothed(rule.format)           ? "smooth="
+                           : uses_awq(rule.format)              ? "awq="
+                                                                : nullptr;
   if (unpackable != nullptr) {
     throw refuse(
         fmt::format("and {} is not for packed types: apply rounds so, and keeps the tensor's float type", unpackable));

@@ -27,6 +27,11 @@ RoundingData RoundingFiles::of(const Format& format) {
   data.importance = importance(format.importance_file);
   data.channels = opened(channels_, format.smoothing.file);
   data.awq = opened(hessians_, format.awq_file);
+  if (finds_range_by_output(format)) {
+    const auto found =
+        std::find_if(outputs_.begin(), outputs_.end(), [&](const auto& hessians) { return hessians->is_for(format); });
+    data.output = found != outputs_.end() ? *found : outputs_.emplace_back(std::make_shared<OutputHessians>(format));
+  }
   if (!uses_hessian(format)) return data;
   const auto found = std::find_if(factors_.begin(), factors_.end(),
                                   [&](const auto& factors) { return factors->is_for(format.gptq, format.rotation); });

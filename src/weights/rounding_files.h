@@ -9,6 +9,7 @@
 #include "gguf/channel_file.h"
 #include "weights/hessian_factors.h"
 #include "weights/importance_matrix.h"
+#include "weights/output_clipping.h"
 
 namespace fakequant {
 
@@ -16,6 +17,7 @@ namespace fakequant {
 struct RoundingData {
   std::shared_ptr<const ImportanceMatrix> importance = {};  // imatrix=
   std::shared_ptr<HessianFactors> hessians = {};            // fit=gptq
+  std::shared_ptr<OutputHessians> output = {};              // range=output
   std::shared_ptr<const ChannelFile> channels = {};         // smooth=
   std::shared_ptr<const HessianFile> awq = {};              // awq=
 };
@@ -34,6 +36,7 @@ class RoundingFiles {
  private:
   std::map<std::string, std::shared_ptr<const ImportanceMatrix>> importance_;
   std::vector<std::shared_ptr<HessianFactors>> factors_;  // rules may share them
+  std::vector<std::shared_ptr<OutputHessians>> outputs_;  // likewise
   std::map<std::string, std::shared_ptr<const ChannelFile>> channels_;
   std::map<std::string, std::shared_ptr<const HessianFile>> hessians_;
 };

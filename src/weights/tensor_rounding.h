@@ -53,7 +53,19 @@ class TensorRounder {
   // fit=gptq of a piece of whole rows. Returns how many values saturated.
   std::int64_t round_by_hessian(const TensorPiece& piece, std::span<float> values) const;
 
+  // range=output of a piece of whole rows, whose groups are rows or blocks. Returns how many values saturated.
+  std::int64_t round_by_output(const TensorPiece& piece, std::span<float> values) const;
+
+  // Calls work(matrix, values, first) for the rows of each matrix that a piece has rows of, whose first value has that
+  // index. The rows are rotated for it, and back afterwards.
+  template <typename Work>
+  void for_each_matrix(const TensorPiece& piece, std::span<float> values, const Work& work) const;
+
+  // Rounds values that depend on the Hessians of their matrix; none for others.
+  std::optional<std::int64_t> round_by_product(const TensorPiece& piece, std::span<float> values) const;
+
   void find_shared_scale(int threads);
+  void find_output_scale(int threads);  // range=output,per=tensor
   void find_tile_scales(int threads);
 
   // awq=: tries the exponents on all matrices, and keeps for each of them the factors that change its output least.
@@ -63,6 +75,12 @@ class TensorRounder {
   double output_error_of(std::int64_t matrix, std::span<const float> lower, int threads) const;
 
   std::int64_t rows_of_matrix() const;
+
+  // Keeps the values of a matrix in memory, for those who read them again and again.
+  void hold_matrix(std::int64_t matrix, int threads);
+
+  // The values of a piece, from memory where they are held.
+  Buffer<float> read_values(const TensorPiece& piece) const;
 
   // The values of a piece that scales are found for: smoothed and rotated, if they are rounded so.
   Buffer<float> values_to_scale(const TensorPiece& piece) const;
@@ -76,6 +94,10 @@ class TensorRounder {
   std::optional<SharedScale> scale_;
   std::shared_ptr<TileScales> tiles_;
   std::uint64_t random_key_;
+  struct {
+    std::int64_t first_element = 0;
+    std::shared_ptr<const Buffer<float>> values = {};
+  } held_;
 };
 
 }  // namespace fakequant

@@ -175,7 +175,8 @@ WeightRounding::WeightRounding(const GgufModel& model, const Recipe& recipe, con
       rows.add(tensor, rule);
     } else if (lacks_importance && needs_importance(rule.format)) {
       missing.add(tensor, rule);
-    } else if ((data.hessians && !data.hessians->has(tensor)) || (data.awq && data.awq->input_of(tensor) == nullptr)) {
+    } else if ((data.hessians && !data.hessians->has(tensor)) || (data.output && !data.output->has(tensor)) ||
+               (data.awq && data.awq->input_of(tensor) == nullptr)) {
       missing_hessians.add(tensor, rule);
     } else if (data.channels && data.channels->input_of(tensor.name) == nullptr) {
       missing_channels.add(tensor, rule);
