@@ -2,7 +2,7 @@
 
 from .figures import ratio
 from .measurement import evaluation
-from .page import SMOLLM, Page, cost_chart, figure_table, in_code, of_each
+from .page import GEMMA, SMOLLM, Page, cost_chart, figure_table, in_code, of_each
 from .text import block, claim, nats, times
 
 STEPS = ("kv-cache",)
@@ -45,6 +45,10 @@ VARIANTS = {
 }
 
 
+# Keys against values, and scales along tokens against scales along channels.
+PAIRS = (("int4 keys", "int4 values"), ("int2 keys per token", "int2 keys per channel"))
+
+
 def file_name(variant):
     return variant.replace(" ", "-").replace(",", "")
 
@@ -74,7 +78,7 @@ def page(results):
         " a scale if nothing else is said ([kv-cache.md](../kv-cache.md))."
     )
     if SMOLLM in figures:
-        findings(made, figures[SMOLLM])
+        findings(made, figures[SMOLLM], figures.get(GEMMA))
     made.chart(
         "kv-cache.svg",
         "The divergence of each cache",
@@ -93,11 +97,11 @@ def page(results):
     return made
 
 
-def findings(made, of):
-    rotated, keys = ratio(of["int4"], of["int4 rotated"]), ratio(of["int4 keys"], of["int4 values"])
-    channels = ratio(of["int2 keys per token"], of["int2 keys per channel"])
+def findings(made, of, gemma):
+    keys, channels = (ratio(of[one], of[other]) for one, other in PAIRS)
+    rotated = ratio(of["int4"], of["int4 rotated"])
     real = ratio(of["real q4_0"], of["real q8_0"])
-    made.findings(
+    sentences = [
         claim(
             real[1] > 1,
             f"llama.cpp's `q8_0` cache costs SmolLM2 {nats(of['real q8_0'])} nats, its `q4_0` cache {nats(of['real q4_0'])}.",
@@ -114,4 +118,14 @@ def findings(made, of):
         ),
         f"KIVI's cache of 2 bits costs {nats(of['KIVI 2 bits'])} nats, and with the last 128 of 512 tokens in full"
         f" {nats(of['KIVI 2 bits, 128 recent'])}.",
-    )
+    ]
+    if gemma:
+        keys, channels = (ratio(gemma[one], gemma[other]) for one, other in PAIRS)
+        sentences.append(
+            claim(
+                keys[1] > 1 and channels[1] > 1,
+                f"Gemma is alike: keys in INT4 cost {times(keys)} times as much as values, and 2-bit keys with scales along"
+                f" tokens {times(channels)} times as much as with scales along channels.",
+            )
+        )
+    made.findings(*sentences)

@@ -19,12 +19,12 @@ def steps(size):
             "norms",
             "model.gguf",
             SITES,
-            FORMATS if size.is_whole else LAYERED,
+            FORMATS if size.is_complete else LAYERED,
             "-c",
             "256",
             "--chunks",
             size.chunks,
-            also=[layered] if size.is_whole else [],
+            also=[layered] if size.is_complete else [],
         )
     ]
 

@@ -32,8 +32,8 @@ METHOD = (
         " it is a somewhat worse model than the published one."
     ),
     (
-        "**Small.** These are models of 135 and 270 million weights. Nothing here was measured on larger ones. Gemma"
-        " was measured for norms only: the other pages are about SmolLM2."
+        "**Small.** These are models of 135 and 270 million weights. Nothing here was measured on larger ones. Norms"
+        " layer by layer, plans, and prediction were measured on SmolLM2 alone."
     ),
 )
 
@@ -44,8 +44,6 @@ def page(results, pages):
     for name, of in pages.items():
         made.add(f"### [{of.title}]({name}.md)", *([bullets(of.headlines)] if of.headlines else []))
     made.add(
-        "Elsewhere: plans beside the mixes of llama-quantize, in files of the same size"
-        " ([quantize.md](../quantize.md#figures)).",
         "## How it was measured",
         bullets(METHOD),
         "## Doing it again",

@@ -6,38 +6,25 @@ from .page import SMOLLM, Page, cost_chart, figure_table, in_code, of_each
 from .text import block, claim, nats, times
 
 STEPS = ("plans",)
+WORK = "plans.work"
 MIXES = ("q3_k_m", "iq4_xs", "q4_k_m", "q5_k_m")
 
 
 def steps(size):
-    if not size.is_whole:
+    if not size.is_complete:
         return []
-    commands = []
+    # The first makes the importance matrix, which the mixes get too.
+    plan = ("-f", CALIBRATION, "--work", WORK)
+    commands = [("quantize", "original.gguf", "-o", "plan.gguf", "--bpw", "6", *plan)]
     for mix in MIXES:
-        commands.append(
-            ("quantize", "original.gguf", "-o", f"{mix}.gguf", "--type", mix, "--imatrix", "imatrix.gguf")
-        )
-        commands.append(
-            (
-                "quantize",
-                "original.gguf",
-                "-o",
-                f"plan-{mix}.gguf",
-                "--size",
-                size_of(f"{mix}.gguf"),
-                "-f",
-                CALIBRATION,
-                "--imatrix",
-                "imatrix.gguf",
-                "--work",
-                "plans.work",
-            )
-        )
+        file = f"{mix}.gguf"
+        commands.append(("quantize", "original.gguf", "-o", file, "--type", mix, "--imatrix", f"{WORK}/imatrix.gguf"))
+        commands.append(("quantize", "original.gguf", "-o", f"plan-{file}", "--size", size_of(file), *plan))
     files = [word for mix in MIXES for name in (mix, f"plan-{mix}") for word in ("--against", f"{name}.gguf")]
     commands.append(
         ("eval", "original.gguf", *MEASURED_ON, "-c", "256", "--chunks", size.chunks, *files, "--json", "plans.json")
     )
-    return [Step("plans", tuple(commands), "plans.json", needs=("calibrate",))]
+    return [Step("plans", tuple(commands), "plans.json")]
 
 
 def page(results):
@@ -62,7 +49,9 @@ def page(results):
         of = figures[model]
         made.add(
             f"## {title}",
-            figure_table("file", [(in_code(name), of[name]) for mix in MIXES for name in (mix, f"plan-{mix}")], bits=True),
+            figure_table(
+                "file", [(in_code(name), of[name]) for mix in MIXES for name in (mix, f"plan-{mix}")], bits=True
+            ),
             "A plan's loss over that of the mix of its size: "
             + ", ".join(f"{times(ratio(of[f'plan-{mix}'], of[mix]))} at {in_code(mix)}" for mix in MIXES)
             + ".",
@@ -70,11 +59,9 @@ def page(results):
     made.add(
         "## Commands",
         block(
-            "fakequant calibrate original.gguf -f calibration.txt --chunks 8 --imatrix imatrix.gguf\n"
-            "fakequant quantize original.gguf -o mix.gguf --type q4_k_m --imatrix imatrix.gguf\n"
-            "fakequant quantize original.gguf -o plan.gguf --size $(stat -c %s mix.gguf) -f calibration.txt --imatrix"
-            " imatrix.gguf\nfakequant eval original.gguf -f prose.txt -f code.txt -c 256 --against mix.gguf --against"
-            " plan.gguf"
+            "fakequant quantize original.gguf -o plan.gguf --size 105MB -f calibration.txt --work work\n"
+            "fakequant quantize original.gguf -o mix.gguf --type q4_k_m --imatrix work/imatrix.gguf\n"
+            "fakequant eval original.gguf -f prose.txt -f code.txt -c 256 --against mix.gguf --against plan.gguf"
         ),
     )
     return made

@@ -13,7 +13,7 @@ MEASURED = {"a:ffn_input": FORMATS, "a:ffn_down_input": ("int8", "int4")}  # wha
 
 
 def steps(size):
-    if not size.is_predicted:
+    if not size.is_complete:
         return []
     options = ("-c", "256", "--chunks", "1", "--layers")
     also = [((site,), forms, options) for site, forms in MEASURED.items()]
