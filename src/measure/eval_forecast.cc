@@ -189,6 +189,7 @@ std::optional<EvalMemory> foretell_memory(LoadedModels& models, const std::vecto
   EvalMemory memory;
   memory.program = kProgramBytes;
   for (const auto& group : groups_of(models, variants, plan.context, copies)) {
+    group.model->check_types();  // llama.cpp stops where it lays out types that it cannot compute with
     const GgufModel file(group.files);
     const auto [at, is_new] = outlines.try_emplace(group.files, group.files);
     const auto& outline = at->second;

@@ -25,12 +25,12 @@ struct BatchOfCells {
 std::vector<BatchOfCells> largest_batches(const ChunkPlan& plan);
 
 // `copies`: contexts of each variant. Unset where devices hold layers of the model, whose memory is not this
-// process's, and where llama.cpp does not say.
+// process's, and where llama.cpp does not say. Throws as Model::check_types does.
 std::optional<EvalMemory> foretell_memory(LoadedModels& models, const std::vector<Variant>& variants,
                                           const ChunkPlan& plan, int copies);
 
 // The same with the time, where the context is a long one. `max_chunks`: of each text; 0: all. Texts after the first
-// are taken to be as long. Throws as TextChunks does.
+// are taken to be as long. Throws as TextChunks and foretell_memory() do.
 EvalForecast foretell(LoadedModels& models, const std::vector<Variant>& variants, const std::vector<Text>& texts,
                       const ChunkPlan& plan, int copies, int max_chunks);
 
