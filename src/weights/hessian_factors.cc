@@ -1,6 +1,5 @@
 #include "weights/hessian_factors.h"
 
-#include <algorithm>
 #include <cstddef>
 #include <utility>
 
@@ -28,22 +27,11 @@ std::vector<float> rotated_hessian(std::span<const float> lower, std::int64_t co
 }
 
 std::shared_ptr<const GptqFactor> HessianFactors::of(const TensorInfo& weight, std::int64_t matrix) {
-  const Key key = {*file_.input_of(weight), matrix};
-  // Others wait for a factor that is made: most want the same.
-  const std::lock_guard lock(mutex_);
-  const auto found = std::find_if(kept_.begin(), kept_.end(), [&](const auto& kept) { return kept.first == key; });
-  if (found != kept_.end()) {
-    kept_.splice(kept_.begin(), kept_, found);
-    return found->second;
-  }
-  auto triangle = file_.triangle(key.first, matrix);
-  if (rotation_.kind != Rotation::none) triangle = rotated_hessian(triangle, row_elements(weight), rotation_);
-  auto factor = about(file_.path(), [&] {
-    return std::make_shared<const GptqFactor>(gptq_factor(triangle, row_elements(weight), options_, 1));
+  const auto columns = row_elements(weight);
+  return kept_.of(file_, weight, matrix, [&](std::vector<float> triangle) {
+    if (rotation_.kind != Rotation::none) triangle = rotated_hessian(triangle, columns, rotation_);
+    return about(file_.path(), [&] { return gptq_factor(triangle, columns, options_, 1); });
   });
-  if (kept_.size() == kKept) kept_.pop_back();
-  kept_.emplace_front(key, factor);
-  return factor;
 }
 
 }  // namespace fakequant

@@ -1,20 +1,17 @@
 // The factors of Hessians, which fit=gptq needs of a tensor while its pieces are rounded.
 //
-// A factor has eight bytes for each pair of columns, and weights that read the same input share one: the last few are
-// kept, and others are made when they are wanted.
+// A factor has eight bytes for each pair of columns, and weights that read the same input share one.
 #pragma once
 
 #include <cstdint>
-#include <list>
 #include <memory>
-#include <mutex>
 #include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "weights/gptq.h"
 #include "weights/hessian_file.h"
+#include "weights/kept_of_hessians.h"
 
 namespace fakequant {
 
@@ -41,14 +38,10 @@ class HessianFactors {
   const std::string& path() const { return file_.path(); }
 
  private:
-  static constexpr std::size_t kKept = 3;
-  using Key = std::pair<std::string, std::int64_t>;  // the input, and the matrix
-
   GptqOptions options_;
   Rotation rotation_;
   HessianFile file_;
-  std::mutex mutex_;
-  std::list<std::pair<Key, std::shared_ptr<const GptqFactor>>> kept_;  // the last used first
+  KeptOfHessians<GptqFactor> kept_;
 };
 
 }  // namespace fakequant

@@ -54,21 +54,11 @@ bool OutputHessians::is_for(const Format& format) const {
 }
 
 std::shared_ptr<const DiagonalBlocks> OutputHessians::of(const TensorInfo& weight, std::int64_t matrix) {
-  const Key key = {*file_.input_of(weight), matrix};
-  // Others wait for blocks that are read: most want the same.
-  const std::lock_guard lock(mutex_);
-  const auto found = std::find_if(kept_.begin(), kept_.end(), [&](const auto& kept) { return kept.first == key; });
-  if (found != kept_.end()) {
-    kept_.splice(kept_.begin(), kept_, found);
-    return found->second;
-  }
   const auto columns = row_elements(weight);
-  auto triangle = file_.triangle(key.first, matrix);
-  if (rotation_.kind != Rotation::none) triangle = rotated_hessian(triangle, columns, rotation_);
-  auto blocks = std::make_shared<const DiagonalBlocks>(triangle, columns, block_ == 0 ? columns : block_);
-  if (kept_.size() == kKept) kept_.pop_back();
-  kept_.emplace_front(key, blocks);
-  return blocks;
+  return kept_.of(file_, weight, matrix, [&](std::vector<float> triangle) {
+    if (rotation_.kind != Rotation::none) triangle = rotated_hessian(triangle, columns, rotation_);
+    return DiagonalBlocks(triangle, columns, block_ == 0 ? columns : block_);
+  });
 }
 
 OutputClipping::OutputClipping(const Format& format, std::int64_t columns)

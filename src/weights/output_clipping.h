@@ -6,18 +6,15 @@
 #pragma once
 
 #include <cstdint>
-#include <list>
 #include <memory>
-#include <mutex>
 #include <span>
-#include <string>
-#include <utility>
 #include <vector>
 
 #include "format/format.h"
 #include "format/random_words.h"
 #include "format/scale.h"
 #include "weights/hessian_file.h"
+#include "weights/kept_of_hessians.h"
 
 namespace fakequant {
 
@@ -34,7 +31,7 @@ class DiagonalBlocks {
   std::vector<double> values_;
 };
 
-// Those of a file, which are wanted while the pieces of tensors are rounded. The last few are kept.
+// Those of a file, which are wanted while the pieces of tensors are rounded.
 class OutputHessians {
  public:
   // For a format with range=output. Throws as HessianFile does.
@@ -49,14 +46,10 @@ class OutputHessians {
   std::shared_ptr<const DiagonalBlocks> of(const TensorInfo& weight, std::int64_t matrix);
 
  private:
-  static constexpr std::size_t kKept = 3;
-  using Key = std::pair<std::string, std::int64_t>;  // the input, and the matrix
-
   std::int64_t block_;  // 0: whole rows
   Rotation rotation_;
   HessianFile file_;
-  std::mutex mutex_;
-  std::list<std::pair<Key, std::shared_ptr<const DiagonalBlocks>>> kept_;  // the last used first
+  KeptOfHessians<DiagonalBlocks> kept_;
 };
 
 // Finds the ranges of rows of so many columns, and rounds them. Rotations are the caller's.
