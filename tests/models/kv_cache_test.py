@@ -15,8 +15,8 @@ TYPES = ("q8_0", "q5_1", "q4_0")
 
 class KvCacheModelsTest(ProgramTest):
     def test_a_simulated_cache_is_the_real_one_where_nothing_is_rounded_behind_it(self):
-        """In models of one layer no difference by the order of a sum is rounded again."""
-        for model in (SMOLLM2, GEMMA):
+        """In models of one layer no difference by the order of a sum is rounded again. Of Gemma where it was fetched, too."""
+        for model in filter(os.path.exists, (SMOLLM2, GEMMA)):
             short = shortened_model.write(model, self.path("short.gguf"), layers=1)
             for kind in TYPES:
                 measured = ("-f", TEXT, "-c", 256, "--chunks", 2, "--arithmetic", "f32")
