@@ -36,6 +36,14 @@ std::uint64_t parse_size(const char* option, const std::string& text) {
       fmt::format("{} {} is invalid: write bytes, or a number with kB, MB, GB, MiB or GiB", option, text));
 }
 
+// The two sides of SITE=FORMAT.
+std::pair<std::string, std::string> split_site_format(const char* option, const std::string& text,
+                                                      const char* way_out) {
+  const auto equals = text.find('=');
+  if (equals == std::string::npos) throw usage_error(fmt::format("{} {} is invalid: {}", option, text, way_out));
+  return {text.substr(0, equals), text.substr(equals + 1)};
+}
+
 std::optional<double> parse_bits_per_weight(const char* option, const std::string& text) {
   if (text.empty()) return std::nullopt;
   const auto bits = number_of_text<double>(text);
@@ -84,25 +92,16 @@ std::vector<Couple> parse_couples(const std::vector<std::string>& names) {
 }
 
 KeptFormat parse_kept_format(const std::string& text) {
-  const auto equals = text.find('=');
-  if (equals == std::string::npos) {
-    throw usage_error(
-        fmt::format("--keep {} is invalid: write SITE=FORMAT, such as w:ffn_down@0=bf16, or SITE=none to leave it as "
-                    "it is",
-                    text));
-  }
-  const auto format = text.substr(equals + 1);
-  KeptFormat kept{parse_site_pattern(text.substr(0, equals)), std::nullopt};
+  const auto [site, format] = split_site_format(
+      "--keep", text, "write SITE=FORMAT, such as w:ffn_down@0=bf16, or SITE=none to leave it as it is");
+  KeptFormat kept{parse_site_pattern(site), std::nullopt};
   if (format != "none") kept.format = parse_rule_format(format);
   return kept;
 }
 
 KeptFormat parse_least_format(const std::string& text) {
-  const auto equals = text.find('=');
-  if (equals == std::string::npos) {
-    throw usage_error(fmt::format("--at-least {} is invalid: write SITE=FORMAT, such as w:ffn_down@0=q6_k", text));
-  }
-  return {parse_site_pattern(text.substr(0, equals)), parse_rule_format(text.substr(equals + 1))};
+  const auto [site, format] = split_site_format("--at-least", text, "write SITE=FORMAT, such as w:ffn_down@0=q6_k");
+  return {parse_site_pattern(site), parse_rule_format(format)};
 }
 
 std::optional<double> parse_max_kld(const std::string& text) {

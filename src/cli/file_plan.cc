@@ -78,15 +78,19 @@ double count_parts(const std::vector<Site>& weights) {
   }));
 }
 
-// Gives a type the importance matrix with which it was measured at this site.
-void use_importances(const FilePlanRequest& request, KeptFormat& kept) {
-  if (!kept.format || kept.format->format.block_type == nullptr) return;
-  const auto weights = weight_sites(GgufModel(request.model));
-  const auto sites = sites_of(weights, true);
-  const auto site = to_string(in_all_layers(kept.site));
-  const bool is_in_layers =
-      std::any_of(sites.begin(), sites.end(), [&](const SitePattern& other) { return to_string(other) == site; });
-  if (is_in_layers) kept.format->format.importance_file = importance_path(request.folder);
+// Gives types the importance matrix with which they were measured at their sites.
+void use_importances(const FilePlanRequest& request, PlanRequest& plan) {
+  if (plan.keep.empty() && plan.at_least.empty()) return;
+  const auto sites = sites_of(weight_sites(GgufModel(request.model)), true);
+  for (auto* formats : {&plan.keep, &plan.at_least}) {
+    for (auto& kept : *formats) {
+      if (!kept.format || kept.format->format.block_type == nullptr) continue;
+      const auto site = to_string(in_all_layers(kept.site));
+      const bool is_in_layers =
+          std::any_of(sites.begin(), sites.end(), [&](const SitePattern& other) { return to_string(other) == site; });
+      if (is_in_layers) kept.format->format.importance_file = importance_path(request.folder);
+    }
+  }
 }
 
 void refuse_quantized(const GgufModel& model) {
@@ -198,9 +202,7 @@ PlanResult plan_file(const FilePlanRequest& request) {
   measure_types(request, study);
   auto plan = request.plan;
   plan.study = study;
-  for (auto* formats : {&plan.keep, &plan.at_least}) {
-    for (auto& kept : *formats) use_importances(request, kept);
-  }
+  use_importances(request, plan);
   const StudyDatabase measured(study, StudyAccess::read);
   if (request.refine == 0) return make_plan(measured, plan);
   VerifyRequest verification;
