@@ -29,13 +29,13 @@ if(FAKEQUANT_PROGRAM)
   add_library(fakequant_precompiled STATIC ${PROJECT_BINARY_DIR}/precompiled.cc)
   target_link_libraries(fakequant_precompiled PUBLIC fakequant_options)
   target_precompile_headers(fakequant_precompiled PRIVATE <algorithm> <cmath> <filesystem> <functional> <map> <memory> <string>
-                            <vector> <fmt/format.h> <fmt/ranges.h> <nlohmann/json.hpp>)
+                            <vector> <fmt/format.h> <fmt/ranges.h> ${PROJECT_SOURCE_DIR}/src/json.h)
 endif()
 if(FAKEQUANT_TESTS)
   add_library(fakequant_precompiled_test STATIC ${PROJECT_BINARY_DIR}/precompiled.cc)
   target_link_libraries(fakequant_precompiled_test PUBLIC fakequant_options GTest::gmock)
   target_precompile_headers(fakequant_precompiled_test PRIVATE <algorithm> <cmath> <string> <vector> <fmt/format.h>
-                            <gmock/gmock.h> <gtest/gtest.h> <nlohmann/json.hpp>)
+                            <gmock/gmock.h> <gtest/gtest.h> ${PROJECT_SOURCE_DIR}/src/json.h)
 endif()
 
 function(fakequant_unity target)

@@ -8,11 +8,11 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "error.h"
 #include "foreign_file.h"
+#include "json.h"
 #include "recipe/nearest_words.h"
 
 namespace fakequant {

@@ -120,7 +120,7 @@ std::optional<std::string> find_condition(const Condition& condition, const Json
     if (!list.is_array()) continue;
     for (const auto& entry : list) {
       judge(entry);
-      if (!entry.is_object() || !entry.contains("prompt")) continue;
+      if (!entry.is_object() || !entry.contains("variants")) continue;
       for (const auto& variant : entry["variants"]) judge(variant);
     }
   }

@@ -61,6 +61,16 @@ TEST(Condition, MayBeAboutOneEntry) {
   EXPECT_EQ(rule.comparison, ">=");
 }
 
+// A variant of bench has a "prompt" of its own, which is a speed.
+TEST(Condition, IsAboutSpeeds) {
+  const auto json = Json::parse(R"({"variants": [{"name": "a", "prompt": {"ratio": 0.5}, "decode": {"ratio": 0.9}},
+                                                 {"name": "b", "prompt": {"ratio": 0.7}, "decode": {"ratio": 0.8}}]})");
+  const std::vector<std::string> fields = {"prompt.ratio", "decode.ratio"};
+  EXPECT_EQ(find_condition(parse_condition("prompt.ratio>1", fields), json), std::nullopt);
+  EXPECT_EQ(find_condition(parse_condition("decode.ratio<0.85", fields), json),
+            "'decode.ratio<0.85' holds for 1 of 2: the worst is b, with 0.8");
+}
+
 TEST(Condition, IsAboutTheVariantsThatContinuedAPrompt) {
   const auto json = Json::parse(R"({"prompts": [{"prompt": "a", "variants": [{"name": "v", "identical": true}]},
                                                 {"prompt": "b", "variants": [{"name": "v", "identical": false}]}]})");

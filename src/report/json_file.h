@@ -1,11 +1,11 @@
 // The fields that all JSON files of fakequant share. A number that is not finite is written as null.
 #pragma once
 
-#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "format/rounding_errors.h"
+#include "json.h"
 
 namespace fakequant {
 

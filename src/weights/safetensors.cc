@@ -10,7 +10,6 @@
 #include <cstring>
 #include <filesystem>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
 #include <tuple>
@@ -19,6 +18,7 @@
 #include "foreign_file.h"
 #include "format/element.h"
 #include "format/half_precision.h"
+#include "json.h"
 #include "text_file.h"
 
 namespace fakequant {
