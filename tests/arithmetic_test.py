@@ -50,6 +50,21 @@ class ArithmeticTest(ProgramTest):
         exact = self.measure(*(word if word != self.path("study.db") else self.path("exact.db") for word in question))
         self.assertEqual({variant["noise_floor"] for variant in exact["variants"]}, {None})
 
+    def test_the_memory_of_rounded_weights_changes_no_figure(self):
+        model = self.quantized("Q4_0")
+        rules = ("--rule", "w:matrices=mxfp4", "--rule", "w:token_embd=int8", "--promote", "f16")
+        for arithmetic in (NATIVE, F32):
+            figures = [self.evaluate(model, *arithmetic, *rules, "--weight-memory", size) for size in ("1GB", "300kB", "0")]
+            for other in figures[1:]:
+                self.assertEqual(other["variants"], figures[0]["variants"])
+                self.assertEqual(other["weights"], figures[0]["weights"])
+            held = [figure["memory"]["rounded_weights"] for figure in figures]
+            self.assertGreater(held[0], 2 * held[1])
+            self.assertGreater(held[1], held[2])
+        done = run("eval", model, *ARGUMENTS, *rules, "--weight-memory", "plenty")
+        self.assertEqual((done.returncode, done.stderr.count("\n")), (2, 1))
+        self.assertIn("--weight-memory plenty is invalid", done.stderr)
+
     def test_there_is_a_noise_floor_in_native_arithmetic_only(self):
         model = self.quantized("Q4_0")
         rule = ("--rule", "a:ffn_norm=mantissa20")

@@ -3,6 +3,7 @@
 
 #include <fakequant/export.h>
 
+#include <cstdint>
 #include <fakequant/compute.hpp>
 #include <fakequant/eval.hpp>
 #include <memory>
@@ -19,6 +20,9 @@ struct ComputeOptions {
   std::optional<Arithmetic> arithmetic = {};
   AttentionOptions attention = {};
   DeviceOptions devices = {};
+  // Bytes that rounded weights may take in memory; the others are rounded whenever they are read. None: a quarter of
+  // what is free in native arithmetic, 0 in f32. Formats that round slowly are always kept.
+  std::optional<std::int64_t> weight_memory = {};
 };
 
 // A loaded model, and any number of evaluations on it.

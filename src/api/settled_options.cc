@@ -15,6 +15,8 @@ fakequant::ComputeOptions settled_compute(const ComputeOptions& options, Arithme
   compute.threads = options.threads > 0 ? options.threads : available_processors();
   compute.attention = options.attention;
   compute.devices = options.devices;
+  compute.weight_memory = options.weight_memory;
+  if (compute.weight_memory.value_or(0) < 0) throw usage_error("rounded weights cannot take less memory than none");
   compute.arithmetic = options.arithmetic ? *options.arithmetic : suitable_arithmetic(compute, otherwise);
   check_attention(compute.attention, compute.arithmetic);
   return compute;

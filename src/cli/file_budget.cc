@@ -2,39 +2,15 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <cstdint>
 #include <utility>
 
+#include "cli/byte_size.h"
 #include "error.h"
 #include "number_of_text.h"
 
 namespace fakequant {
 namespace {
-
-// "105MB", in units of 1000, or "100MiB", in units of 1024.
-std::uint64_t parse_size(const char* option, const std::string& text) {
-  double value = 0;
-  const auto* end = text.data() + text.size();
-  const auto [stop, fault] = std::from_chars(text.data(), end, value);
-  const std::string unit(stop, end);
-  constexpr std::pair<const char*, double> kUnits[] = {{"", 1},
-                                                       {"B", 1},
-                                                       {"kB", 1e3},
-                                                       {"KB", 1e3},
-                                                       {"MB", 1e6},
-                                                       {"GB", 1e9},
-                                                       {"KiB", 1024.0},
-                                                       {"MiB", 1024.0 * 1024},
-                                                       {"GiB", 1024.0 * 1024 * 1024}};
-  for (const auto& [name, factor] : kUnits) {
-    if (fault == std::errc{} && unit == name && value > 0 && value * factor < 1e18) {
-      return static_cast<std::uint64_t>(value * factor);
-    }
-  }
-  throw usage_error(
-      fmt::format("{} {} is invalid: write bytes, or a number with kB, MB, GB, MiB or GiB", option, text));
-}
 
 // The two sides of SITE=FORMAT.
 std::pair<std::string, std::string> split_site_format(const char* option, const std::string& text,

@@ -63,7 +63,7 @@ void run_measurement(MeasurementOptions& options, const MeasurementPlan& plan, c
   }
   prepare_threads(options);
   PreparedVariants prepared(model, storage, options.compute.threads,
-                            plan.weights.value_or(suitable_for(options.compute)));
+                            plan.weights.value_or(suitable_for(options.compute)), weight_memory_for(options.compute));
   std::vector<NamedRounding> roundings;
   for (std::size_t v = 0; v < plan.variants.size(); ++v) {
     const auto& variant = plan.variants[v];

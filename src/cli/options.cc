@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <sstream>
 
+#include "cli/byte_size.h"
 #include "engine/processors.h"
 #include "error.h"
 #include "format/format_properties.h"
@@ -123,6 +124,9 @@ void add_compute_options(Arguments& arguments, CommonOptions& options, Arithmeti
                              to_string(arithmetic)));
   arguments.flag("--no-repack", options.no_repack,
                  "Native: weights lie as in the file, not in layouts for this processor's kernels; also -nr");
+  arguments.text("--weight-memory", "SIZE", options.weight_memory,
+                 "Keep rounded weights of this size in memory, as 2GB, and round the others whenever they are\n"
+                 "read [native: a quarter of what is free; f32: 0, but for formats that round slowly]");
   const auto own = arithmetic == Arithmetic::f32 ? "f32; native: f16" : "f16; f32 arithmetic: f32";
   add_attention_options(arguments, options, own);
   add_device_options(arguments, options.compute.devices);
@@ -131,6 +135,9 @@ void add_compute_options(Arguments& arguments, CommonOptions& options, Arithmeti
 void settle_compute(CommonOptions& options, Arithmetic otherwise) {
   auto& compute = options.compute;
   compute.devices.repack = !options.no_repack;
+  if (!options.weight_memory.empty()) {
+    compute.weight_memory = static_cast<std::int64_t>(parse_size("--weight-memory", options.weight_memory, 0));
+  }
   if (!options.arithmetic.empty()) {
     compute.arithmetic = about("--arithmetic", [&] { return parse_arithmetic(options.arithmetic); });
   } else {

@@ -24,6 +24,7 @@ struct CommonOptions {
   ComputeOptions compute;    // settle_compute() completes it
   std::string arithmetic;    // its name; empty: the command's own, or it computes nothing
   bool no_repack = false;
+  std::string weight_memory;    // a size; empty: what suits the arithmetic
   std::string flash_attention;  // the word for it; empty: auto
   bool quiet = false;
 };
@@ -50,7 +51,8 @@ enum class DryRun { no, offered };
 void add_rule_options(Arguments& arguments, RuleOptions& options, RuleKinds kinds = RuleKinds::all,
                       DryRun dry_run = DryRun::offered);
 
-// How a model is computed: --arithmetic, --no-repack, --cache-type-k, --cache-type-v, --flash-attn, --rpc, --device,
+// How a model is computed: --arithmetic, --no-repack, --weight-memory, --cache-type-k, --cache-type-v, --flash-attn,
+// --rpc, --device,
 // --gpu-layers. `arithmetic`: the command's own, for the help.
 void add_compute_options(Arguments& arguments, CommonOptions& options, Arithmetic arithmetic = Arithmetic::f32);
 

@@ -25,19 +25,6 @@ ResidentWeights::~ResidentWeights() {
   for (auto* buffer : buffers_) ggml_backend_buffer_free(buffer);
 }
 
-ResidentWeights::Place ResidentWeights::place_of(const ggml_tensor& tensor) {
-  return {
-      tensor.type, {tensor.nb[0], tensor.nb[1], tensor.nb[2], tensor.nb[3]}, tensor.data, tensor.buffer, tensor.extra};
-}
-
-void ResidentWeights::put(ggml_tensor& tensor, const Place& place) {
-  tensor.type = static_cast<ggml_type>(place.type);
-  for (std::size_t i = 0; i < place.strides.size(); ++i) tensor.nb[i] = place.strides[i];
-  tensor.data = place.data;
-  tensor.buffer = place.buffer;
-  tensor.extra = place.extra;
-}
-
 // Owns the buffer from now on.
 ggml_backend_buffer* ResidentWeights::keep(ggml_backend_buffer* buffer, const std::string& weight) {
   if (buffer == nullptr) throw Error(fmt::format("there is no memory for the rounded values of {}", weight));
@@ -50,18 +37,9 @@ void ResidentWeights::add(const ChangedWeight& weight, const ModelTensors& tenso
   const auto found = tensors.find(weight.name);
   if (found == tensors.end()) return;
   const auto bytes = weight.bytes->bytes();
-  const auto type = static_cast<ggml_type>(weight.type);
   ggml_backend_buffer* plain = nullptr;
   for (auto* tensor : found->second) {
-    auto changed = *tensor;
-    changed.type = type;
-    changed.nb[0] = ggml_type_size(type);
-    changed.nb[1] = ggml_row_size(type, tensor->ne[0]);
-    changed.nb[2] = changed.nb[1] * static_cast<std::size_t>(tensor->ne[1]);
-    changed.nb[3] = changed.nb[2] * static_cast<std::size_t>(tensor->ne[2]);
-    changed.data = nullptr;
-    changed.buffer = nullptr;
-    changed.extra = nullptr;
+    auto changed = as_type(*tensor, weight.type);
     auto* buffer_type = buffer_type_for(*tensor, weight.type);
     if (buffer_type == ggml_backend_cpu_buffer_type()) {
       if (plain == nullptr) {
@@ -81,20 +59,8 @@ void ResidentWeights::add(const ChangedWeight& weight, const ModelTensors& tenso
       }
       ggml_backend_tensor_set(&changed, bytes.data(), 0, bytes.size());
     }
-    swaps_.push_back({tensor, place_of(changed), place_of(*tensor)});
+    swaps_.add(*tensor, changed);
   }
-}
-
-void ResidentWeights::install() {
-  if (is_installed_) return;
-  for (const auto& swap : swaps_) put(*swap.tensor, swap.changed);
-  is_installed_ = true;
-}
-
-void ResidentWeights::remove() {
-  if (!is_installed_) return;
-  for (const auto& swap : swaps_) put(*swap.tensor, swap.own);
-  is_installed_ = false;
 }
 
 }  // namespace fakequant

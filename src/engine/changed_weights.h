@@ -5,21 +5,21 @@
 // - resident: its bytes lie in memory of the kind that llama.cpp would load it into, and while the context evaluates,
 //   the tensor of the loaded model has their address and type (ggml_tensor is a public struct, and graphs refer to the
 //   model's own tensors); or
-// - streamed: nothing is kept. Whenever rows of it are read, for a product in f32 arithmetic or to look embeddings up,
-//   they are widened from the model's own tensor and rounded.
+// - streamed: nothing is kept, it is rounded whenever it is read. In f32 arithmetic products and look-ups of embeddings
+//   read its rows from the model's own tensor and change them (reference_arithmetic.h). In native arithmetic it is
+//   written, as it is stored, into memory that all streamed weights share (refilled_weights.h).
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "engine/model_tensors.h"
+#include "engine/tensor_swaps.h"
 
 struct ggml_backend_buffer;
 struct ggml_tensor;
@@ -43,10 +43,13 @@ class TensorBytes {
 struct ChangedWeight {
   std::string name;
   int type = 0;                              // ggml's, in which it is stored
+  std::uint64_t size = 0;                    // bytes of it, stored so
   std::shared_ptr<const TensorBytes> bytes;  // null: streamed
-  // Of a streamed weight: replaces its values from `first` on, as they are in the model, by those that it is changed
-  // to. Whole rows at a time, from several threads at once.
+  // Of a streamed weight; both take whole rows from the value `first` on, and may be called by several threads at once.
+  // change() replaces values, as they are in the model, by those that it is changed to; fill() writes these as they are
+  // stored.
   std::function<void(std::int64_t first, std::span<float> values)> change = {};
+  std::function<void(std::int64_t first, std::span<std::byte> bytes)> fill = {};
 };
 
 using ChangedWeights = std::vector<ChangedWeight>;
@@ -63,29 +66,15 @@ class ResidentWeights {
   void add(const ChangedWeight& weight, const ModelTensors& tensors);
 
   // Between the two the model's tensors are the changed ones. Contexts do this in turn, never two at once.
-  void install();
-  void remove();
+  void install() { swaps_.install(); }
+  void remove() { swaps_.remove(); }
 
  private:
-  struct Place {  // where a tensor's data is, and how it is laid out
-    int type;
-    std::array<std::size_t, 4> strides;
-    void* data;
-    ggml_backend_buffer* buffer;
-    void* extra;  // what a packed layout or a device keeps beside it
-  };
-  struct Swap {
-    ggml_tensor* tensor;
-    Place changed, own;
-  };
-  static Place place_of(const ggml_tensor& tensor);
-  static void put(ggml_tensor& tensor, const Place& place);
   ggml_backend_buffer* keep(ggml_backend_buffer* buffer, const std::string& weight);
 
   std::vector<ggml_backend_buffer*> buffers_;
   std::vector<std::shared_ptr<const TensorBytes>> bytes_;  // that buffers refer to
-  std::vector<Swap> swaps_;
-  bool is_installed_ = false;
+  TensorSwaps swaps_;
 };
 
 }  // namespace fakequant

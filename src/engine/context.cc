@@ -9,7 +9,6 @@
 #include "engine/backend.h"
 #include "engine/context_parameters.h"
 #include "engine/model_kind.h"
-#include "engine/tensor_rows.h"
 #include "error.h"
 
 namespace fakequant {
@@ -23,18 +22,11 @@ struct Batch {
   llama_batch batch;
 };
 
-// Keeps all values of a streamed weight in memory, as float32.
+// Keeps all values of a streamed weight in memory, as they are stored.
 void make_resident(ChangedWeight& weight, const ggml_tensor& tensor) {
-  const auto rows = ggml_nrows(&tensor), length = tensor.ne[0];
-  const auto bytes = std::make_shared<TensorBytes>(static_cast<std::size_t>(rows * length) * sizeof(float));
-  auto* values = reinterpret_cast<float*>(bytes->bytes().data());
-  for (std::int64_t row = 0; row < rows; ++row) {
-    const auto second = row % tensor.ne[1], third = row / tensor.ne[1] % tensor.ne[2],
-               fourth = row / tensor.ne[1] / tensor.ne[2];
-    copy_rows(row_reader(tensor, third, fourth), second, 1, length, values + row * length);
-    weight.change(row * length, {values + row * length, static_cast<std::size_t>(length)});
-  }
-  weight.type = GGML_TYPE_F32;
+  const auto bytes = std::make_shared<TensorBytes>(ggml_row_size(static_cast<ggml_type>(weight.type), tensor.ne[0]) *
+                                                   static_cast<std::size_t>(ggml_nrows(&tensor)));
+  weight.fill(0, bytes->bytes());
   weight.bytes = bytes;
 }
 
@@ -68,13 +60,9 @@ Context::Context(const Model& model, const ContextOptions& options, const Recipe
 
 void Context::make_tap(int threads) { tap_ = std::make_unique<Tap>(*watch_, threads); }
 
-// A weight that is to be streamed may be read in a way in which it cannot be: as a view, or by another operation. That
-// shows in the graph, and then it becomes resident.
+// A weight that is to be streamed may be read in a way in which it cannot be, such as by an operation that f32
+// arithmetic leaves to llama.cpp. That shows in the graph, and then it becomes resident.
 void Context::open_with(const ContextOptions& options, ChangedWeights weights) {
-  const auto is_streamed = [](const ChangedWeight& weight) { return !weight.bytes; };
-  if (options.arithmetic == Arithmetic::native && std::any_of(weights.begin(), weights.end(), is_streamed)) {
-    throw Error("weights are rounded whenever they are read in f32 arithmetic only");
-  }
   if (model_->tensors().empty()) {
     const Context watched(*model_, {.ctx_size = kMaxFirstTokens, .arithmetic = options.arithmetic}, Recipe{});
   }
@@ -82,6 +70,7 @@ void Context::open_with(const ContextOptions& options, ChangedWeights weights) {
     // A kernel rounds its input to what goes with the weight's type, which is the variant's own.
     if (arithmetic_ == Arithmetic::native) watch_ = std::make_shared<GraphWatch>();
     make_tap(options.threads);
+    if (arithmetic_ == Arithmetic::f32) tap_->use_reference_arithmetic();
     tap_->change_weights(weights, model_->tensors());
     open(options, true);
     const auto misfits = tap_->not_streamable();

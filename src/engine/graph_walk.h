@@ -22,6 +22,7 @@ namespace fakequant {
 
 // The kinds of actions, in the order in which they act after a node.
 enum class Stage {
+  refill,   // the weight that the node reads
   compute,  // in place of llama.cpp
   jitter,   // changes the embeddings a little
   copy,     // values as they were computed
@@ -31,7 +32,7 @@ enum class Stage {
   show,     // values as the nodes that read them find them
   skip,     // likewise; puts hidden states back and leaves nodes out
 };
-inline constexpr std::size_t kStages = 8;
+inline constexpr std::size_t kStages = 9;
 
 class GraphWalk {
  public:

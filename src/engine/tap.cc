@@ -30,7 +30,8 @@ void Tap::plan(const GraphShape& shape) {
   const auto& graph = watch_.graph(shape);
   auto jittered = jitter_.plan(graph), copied = copies_.plan(graph), observed = observing_.plan(graph),
        inputs = inputs_.plan(graph), rounded = rounding_.plan(graph), shown = showing_.plan(graph),
-       computed = arithmetic_.plan(graph);
+       computed = arithmetic_.plan(graph), refilled = refilled_.plan(graph);
+  walk_.set_plan(Stage::refill, shape, std::move(refilled));
   walk_.set_plan(Stage::compute, shape, std::move(computed));
   walk_.set_plan(Stage::jitter, shape, std::move(jittered));
   walk_.set_plan(Stage::copy, shape, std::move(copied));
@@ -41,8 +42,9 @@ void Tap::plan(const GraphShape& shape) {
 }
 
 bool Tap::is_active() const {
-  return arithmetic_.is_active() || jitter_.is_active() || copies_.is_active() || observing_.is_active() ||
-         inputs_.is_active() || rounding_.is_active() || showing_.is_active() || skip_.is_active();
+  return refilled_.is_active() || arithmetic_.is_active() || jitter_.is_active() || copies_.is_active() ||
+         observing_.is_active() || inputs_.is_active() || rounding_.is_active() || showing_.is_active() ||
+         skip_.is_active();
 }
 
 template <typename Action>
@@ -87,16 +89,29 @@ void Tap::change_weights(const ChangedWeights& weights, const ModelTensors& tens
   for (const auto& weight : weights) {
     if (weight.bytes) {
       resident_.add(weight, tensors);
-    } else {
+    } else if (arithmetic_.is_active()) {
       arithmetic_.stream(weight);
+    } else {
+      refilled_.add(weight, tensors);
     }
   }
+}
+
+void Tap::install_weights() {
+  resident_.install();
+  refilled_.install();
+}
+
+void Tap::remove_weights() {
+  refilled_.remove();
+  resident_.remove();
 }
 
 std::vector<std::string> Tap::not_streamable() const {
   std::set<std::string> names;
   for (const auto& [shape, graph] : watch_.graphs()) {
     for (const auto& name : arithmetic_.not_streamable(graph.nodes)) names.insert(name);
+    for (const auto& name : refilled_.not_streamable(graph.nodes)) names.insert(name);
   }
   return {names.begin(), names.end()};
 }

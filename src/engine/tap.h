@@ -24,6 +24,7 @@
 #include "engine/observe_action.h"
 #include "engine/product_inputs.h"
 #include "engine/reference_arithmetic.h"
+#include "engine/refilled_weights.h"
 #include "engine/round_action.h"
 #include "engine/show_action.h"
 
@@ -38,6 +39,7 @@ class Tap {
         copies_(watch_, threads),
         observing_(watch_),
         arithmetic_(watch_, full_caches_, threads),
+        refilled_(threads),
         rounding_(watch_, threads, full_caches_) {}
   Tap(const Tap&) = delete;  // its parts hold each other's addresses
   Tap& operator=(const Tap&) = delete;
@@ -61,15 +63,16 @@ class Tap {
   // Before any graph is watched: products are computed in float32 (reference_arithmetic.h).
   void use_reference_arithmetic();
 
-  // Computes with these weights instead of the model's from now on (changed_weights.h): before any graph is watched.
+  // Computes with these weights instead of the model's from now on (changed_weights.h): before any graph is watched,
+  // and after use_reference_arithmetic().
   void change_weights(const ChangedWeights& weights, const ModelTensors& tensors);
 
-  // The streamed weights that a watched graph reads in a way in which they cannot be.
+  // The streamed weights that cannot be, as the watched graphs read them.
   std::vector<std::string> not_streamable() const;
 
   // Puts changed weights in place of the model's, and back. Around everything that llama.cpp computes in this context.
-  void install_weights() { resident_.install(); }
-  void remove_weights() { resident_.remove(); }
+  void install_weights();
+  void remove_weights();
 
   // Changes the embeddings a little from now on (embedding_jitter.h). Throws as EmbeddingJitter::plan does.
   void jitter_embeddings(std::uint64_t seed);
@@ -120,6 +123,7 @@ class Tap {
   ProductInputs inputs_;
   ReferenceArithmetic arithmetic_;
   ResidentWeights resident_;
+  RefilledWeights refilled_;
   RoundAction rounding_;
   ShowAction showing_;
   LayerSkip skip_;

@@ -36,8 +36,7 @@ bool are_same(const std::vector<float>& a, const std::vector<float>& b) {
 
 struct Way {
   Arithmetic arithmetic;
-  RoundedWeights weights;
-  std::int64_t min_streamed;
+  WeightMemory memory;
 };
 
 class ChangedWeightsOf : public testing::TestWithParam<std::string> {};
@@ -49,8 +48,8 @@ TEST_P(ChangedWeightsOf, GiveTheLogitsOfARoundedCopyAndTheBaselineAfterwards) {
   PreparedVariants copied(file, storage, 1);
   copied.add("copied", recipe);
   for (const auto& way :
-       {Way{Arithmetic::native, RoundedWeights::resident, 0}, Way{Arithmetic::f32, RoundedWeights::resident, 0},
-        Way{Arithmetic::f32, RoundedWeights::streamed, 0}, Way{Arithmetic::f32, RoundedWeights::streamed, 1 << 12}}) {
+       {Way{Arithmetic::native, {}}, Way{Arithmetic::native, {0, 0}}, Way{Arithmetic::native, {1 << 14, 1 << 10}},
+        Way{Arithmetic::f32, {}}, Way{Arithmetic::f32, {0, 0}}, Way{Arithmetic::f32, {1 << 14, 1 << 10}}}) {
     ComputeOptions compute;
     compute.arithmetic = way.arithmetic;
     LoadedModels models({GetParam()}, compute);
@@ -62,7 +61,7 @@ TEST_P(ChangedWeightsOf, GiveTheLogitsOfARoundedCopyAndTheBaselineAfterwards) {
       return;
     }
     const auto before = logits_of(*baseline);
-    PreparedVariants changed(file, storage, 1, way.weights, way.min_streamed);
+    PreparedVariants changed(file, storage, 1, RoundedWeights::in_place, way.memory);
     changed.add("changed", recipe);
     ASSERT_TRUE(changed.variants()[0].weights);
     const auto expected = logits_of(*models.open(copied.variants()[0], options));

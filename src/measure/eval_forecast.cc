@@ -53,14 +53,21 @@ std::vector<ContextGroup> groups_of(LoadedModels& models, const std::vector<Vari
   return groups;
 }
 
-std::uint64_t bytes_of_changed(const std::vector<Variant>& variants) {
+// Those that are kept, and in native arithmetic the memory that the streamed ones of a context share.
+std::uint64_t bytes_of_changed(const std::vector<Variant>& variants, Arithmetic arithmetic, int copies) {
   std::set<const TensorBytes*> counted;
   std::uint64_t bytes = 0;
   for (const auto& variant : variants) {
     if (!variant.weights) continue;
+    std::uint64_t streamed = 0;
     for (const auto& weight : *variant.weights) {
-      if (weight.bytes && counted.insert(weight.bytes.get()).second) bytes += weight.bytes->bytes().size();
+      if (!weight.bytes) {
+        streamed = std::max(streamed, weight.size);
+      } else if (counted.insert(weight.bytes.get()).second) {
+        bytes += weight.size;
+      }
     }
+    if (arithmetic == Arithmetic::native) bytes += streamed * static_cast<std::uint64_t>(copies);
   }
   return bytes;
 }
@@ -224,7 +231,7 @@ std::optional<EvalMemory> foretell_memory(LoadedModels& models, const std::vecto
     memory.cache_in_full +=
         static_cast<std::uint64_t>(copies) * bytes_in_full(variant, *of_place, models.model_of(variant).layers());
   }
-  memory.rounded_weights = bytes_of_changed(variants);
+  memory.rounded_weights = bytes_of_changed(variants, plan.context.arithmetic, copies);
   return memory;
 }
 

@@ -9,7 +9,7 @@ namespace fakequant {
 RoundedWeights suitable_for(const ComputeOptions& compute) {
   // A server keeps the last graph, and computes it again with the tensors that it had.
   if (names_servers(compute.devices)) return RoundedWeights::copied;
-  return compute.arithmetic == Arithmetic::f32 ? RoundedWeights::streamed : RoundedWeights::resident;
+  return RoundedWeights::in_place;
 }
 
 ApplySettings storage_to_compute_with(ApplySettings asked, const ComputeOptions& compute) {
@@ -55,14 +55,14 @@ ApplyResult PreparedVariants::copy_model(const Recipe& rules, Variant& variant) 
 }
 
 ApplyResult PreparedVariants::change_loaded(const std::shared_ptr<WeightRounding>& rounding, const std::string& rules,
-                                            Variant& variant) const {
+                                            Variant& variant) {
   ApplyResult result;
   result.model = model_.path();
   result.recipe = rules;
   result.tensors_copied = static_cast<std::int64_t>(model_.tensors().size() - rounding->storage_types().size());
-  const auto min_streamed = weights_ == RoundedWeights::streamed ? min_streamed_ : -1;
-  variant.weights =
-      round_in_place(model_, rounding, {.threads = threads_, .min_streamed = min_streamed}, result).weights;
+  const auto changed = round_in_place(model_, rounding, {.threads = threads_, .memory = memory_}, result);
+  memory_.bytes -= changed.bytes;
+  variant.weights = changed.weights;
   return result;
 }
 

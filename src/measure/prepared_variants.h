@@ -10,6 +10,7 @@
 #include "gguf/gguf_model.h"
 #include "gguf/memory_file.h"
 #include "measure/variant.h"
+#include "measure/weight_memory.h"
 #include "recipe/rule.h"
 #include "weights/apply.h"
 #include "weights/weight_rounding.h"
@@ -19,9 +20,8 @@ namespace fakequant {
 // Where the rounded weights of variants are.
 enum class RoundedWeights {
   copied,    // in a copy of the whole model in memory, which is loaded as another model
-  resident,  // in memory beside the loaded model, those that are rounded; copied where a quantized type is stored
-  streamed,  // the same, but for large matrices nothing is kept: they are rounded whenever they are read. f32
-             // arithmetic
+  in_place,  // beside the loaded model, as far as its memory goes (weight_memory.h); copied where a quantized type is
+             // stored
 };
 
 // What suits models that are computed so.
@@ -39,12 +39,11 @@ struct OwnAttention {
 
 class PreparedVariants {
  public:
-  static constexpr std::int64_t kMinStreamed = 1 << 16;  // values of a tensor; what is smaller is kept
-
-  // `model` is the baseline; it must outlive this. `storage` says what becomes of quantized tensors.
+  // `model` is the baseline; it must outlive this. `storage` says what becomes of quantized tensors. All variants
+  // together keep weights in the memory.
   PreparedVariants(const GgufModel& model, const ApplySettings& storage, int threads,
-                   RoundedWeights weights = RoundedWeights::copied, std::int64_t min_streamed = kMinStreamed)
-      : model_(model), storage_(storage), threads_(threads), weights_(weights), min_streamed_(min_streamed) {}
+                   RoundedWeights weights = RoundedWeights::copied, WeightMemory memory = {})
+      : model_(model), storage_(storage), threads_(threads), weights_(weights), memory_(memory) {}
 
   // Adds a variant under all the recipe's rules. Returns what rounding its weights did, where it has weight rules.
   // Throws as apply_to_files does.
@@ -58,14 +57,14 @@ class PreparedVariants {
 
  private:
   ApplyResult change_loaded(const std::shared_ptr<WeightRounding>& rounding, const std::string& rules,
-                            Variant& variant) const;
+                            Variant& variant);
   ApplyResult copy_model(const Recipe& rules, Variant& variant);
 
   const GgufModel& model_;
   ApplySettings storage_;
   int threads_;
   RoundedWeights weights_;
-  std::int64_t min_streamed_;
+  WeightMemory memory_;  // that is left
   std::vector<MemoryFile> files_;
   std::vector<Variant> variants_;
 };

@@ -1,7 +1,11 @@
 #include "measure/weights_in_place.h"
 
 #include <algorithm>
+#include <functional>
 #include <map>
+#include <set>
+#include <utility>
+#include <vector>
 
 #include "error.h"
 #include "format/format_properties.h"
@@ -33,8 +37,29 @@ const ChangedWeight* rounded_alike(const WeightsInPlace& earlier, const WeightRo
   return found == earlier.weights->end() ? nullptr : &*found;
 }
 
-bool is_streamed(const TensorInfo& tensor, const Format* format, std::int64_t min_streamed) {
-  return min_streamed >= 0 && tensor.elements >= min_streamed && format != nullptr && rounds_fast(*format);
+struct Streamed {
+  std::set<std::size_t> tensors;  // that are not kept
+  std::int64_t kept = 0;          // bytes of those that could be streamed and are kept
+};
+
+Streamed find_streamed(const GgufModel& model, const WeightRounding& rounding, const WeightMemory& memory) {
+  std::vector<std::pair<std::int64_t, std::size_t>> sizes;  // of those that can be streamed
+  for (const auto& [tensor, type] : rounding.storage_types()) {
+    const auto& info = model.tensors()[tensor];
+    const auto* format = format_of(rounding, tensor);
+    if (info.elements < memory.min_streamed || format == nullptr || !rounds_fast(*format)) continue;
+    sizes.emplace_back(static_cast<std::int64_t>(stored_bytes(type, info.elements)), tensor);
+  }
+  std::sort(sizes.begin(), sizes.end(), std::greater<>());
+  Streamed streamed;
+  for (const auto& [bytes, tensor] : sizes) {
+    if (bytes <= memory.bytes - streamed.kept) {
+      streamed.kept += bytes;
+    } else {
+      streamed.tensors.insert(tensor);
+    }
+  }
+  return streamed;
 }
 
 }  // namespace
@@ -53,6 +78,7 @@ WeightsInPlace round_in_place(const GgufModel& model, const std::shared_ptr<Weig
   ChangedWeights weights;
   std::map<std::size_t, std::size_t> index;  // among the changed weights, by tensor
   TensorPieces pieces;
+  const auto streamed = find_streamed(model, *rounding, options.memory);
   for (const auto& [tensor, type] : rounding->storage_types()) {
     const auto& info = model.tensors()[tensor];
     result.tensors.push_back(rounding->description(tensor));
@@ -67,13 +93,18 @@ WeightsInPlace round_in_place(const GgufModel& model, const std::shared_ptr<Weig
     auto& weight = weights.emplace_back();
     weight.name = info.name;
     weight.type = type;
-    if (is_streamed(info, format_of(*rounding, tensor), options.min_streamed)) {
-      weight.change = [rounding, t = tensor](std::int64_t first, std::span<float> values) {
-        rounding->change({t, first, static_cast<std::int64_t>(values.size())}, values);
-      };
-    } else {
-      weight.bytes = std::make_shared<TensorBytes>(stored_bytes(type, info.elements));
+    weight.size = stored_bytes(type, info.elements);
+    if (!streamed.tensors.contains(tensor)) {
+      weight.bytes = std::make_shared<TensorBytes>(weight.size);
+      continue;
     }
+    weight.change = [rounding, t = tensor](std::int64_t first, std::span<float> values) {
+      rounding->change({t, first, static_cast<std::int64_t>(values.size())}, values);
+    };
+    // Floats: a type of blocks is not changed in place.
+    weight.fill = [rounding, t = tensor, size = stored_bytes(type, 1)](std::int64_t first, std::span<std::byte> bytes) {
+      rounding->store({t, first, static_cast<std::int64_t>(bytes.size() / size)}, bytes);
+    };
   }
   const auto round_piece = [&](std::int64_t i) {
     if (options.is_cancelled && options.is_cancelled()) throw Error("rounding the weights was cancelled");
@@ -90,7 +121,7 @@ WeightsInPlace round_in_place(const GgufModel& model, const std::shared_ptr<Weig
     add_piece(result.tensors[index.at(pieces[i].tensor)], errors);
   };
   parallel_fold(pieces.size(), options.threads, round_piece, fold, options.progress);
-  return {rounding, std::make_shared<const ChangedWeights>(std::move(weights))};
+  return {rounding, std::make_shared<const ChangedWeights>(std::move(weights)), streamed.kept};
 }
 
 }  // namespace fakequant

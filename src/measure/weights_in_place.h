@@ -7,6 +7,7 @@
 
 #include "engine/changed_weights.h"
 #include "gguf/gguf_model.h"
+#include "measure/weight_memory.h"
 #include "progress.h"
 #include "weights/apply.h"
 #include "weights/weight_rounding.h"
@@ -16,13 +17,12 @@ namespace fakequant {
 struct WeightsInPlace {
   std::shared_ptr<WeightRounding> rounding;       // null: nothing is rounded
   std::shared_ptr<const ChangedWeights> weights;  // likewise
+  std::int64_t bytes = 0;                         // of InPlaceOptions::memory that these take
 };
 
 struct InPlaceOptions {
   int threads = 1;
-  // Tensors of at least so many values, in formats that round at the speed of memory, are not kept: they are rounded
-  // whenever they are read. Negative: all are kept.
-  std::int64_t min_streamed = -1;
+  WeightMemory memory = {};
   // Of an earlier variant of the same model: what is rounded alike there is taken over.
   WeightsInPlace earlier = {};
   Progress progress = {};
@@ -34,8 +34,9 @@ struct InPlaceOptions {
 std::shared_ptr<WeightRounding> rounding_in_place(const GgufModel& model, const Recipe& rules,
                                                   const ApplySettings& storage);
 
-// Rounds. Puts into `result` what that did to each tensor; of those that were taken over only what they are. Throws as
-// WeightRounding::round does, and an Error where it was cancelled.
+// Rounds what is kept: of large tensors in formats that round at the speed of memory, the largest that fit into the
+// memory; all others. Puts into `result` what that did to each tensor; of those that were taken over only what they
+// are. Throws as WeightRounding::round does, and an Error where it was cancelled.
 WeightsInPlace round_in_place(const GgufModel& model, const std::shared_ptr<WeightRounding>& rounding,
                               const InPlaceOptions& options, ApplyResult& result);
 

@@ -79,13 +79,10 @@ std::optional<std::vector<double>> MixMeasurement::measure(const Recipe& recipe)
   const auto& compute = request_.compute;
   if (suitable_for(compute) != RoundedWeights::copied) {
     if (const auto rounding = rounding_in_place(file_, weights, storage_)) {
-      const bool streams = suitable_for(compute) == RoundedWeights::streamed;
       ApplyResult rounded;
-      weights_ = round_in_place(file_, rounding,
-                                {.threads = compute.threads,
-                                 .min_streamed = streams ? PreparedVariants::kMinStreamed : -1,
-                                 .earlier = std::move(weights_)},
-                                rounded);
+      weights_ = round_in_place(
+          file_, rounding,
+          {.threads = compute.threads, .memory = weight_memory_for(compute), .earlier = std::move(weights_)}, rounded);
       Context context(model_, plan_.context, taps, *weights_.weights);
       return score(context, 0);
     }

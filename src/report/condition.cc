@@ -120,7 +120,8 @@ std::optional<std::string> find_condition(const Condition& condition, const Json
     if (!list.is_array()) continue;
     for (const auto& entry : list) {
       judge(entry);
-      if (!entry.is_object() || !entry.contains("variants")) continue;
+      // A prompt that variants continued; bench's variants have the speed of a prompt instead.
+      if (!entry.is_object() || !entry.contains("prompt") || !entry.contains("variants")) continue;
       for (const auto& variant : entry["variants"]) judge(variant);
     }
   }

@@ -59,10 +59,13 @@ WeightsInPlace PlaygroundVariant::round(const PlaygroundModel& model, const Reci
     throw Error(
         "weights that are quantized again cannot be changed while the model runs: serve it with the types promoted");
   }
-  InPlaceOptions options{
-      .threads = model.context.threads, .earlier = weights_, .progress = progress, .is_cancelled = is_cancelled};
-  if (model.context.arithmetic == Arithmetic::f32) options.min_streamed = PreparedVariants::kMinStreamed;
-  return round_in_place(model.file, rounding, options, result);
+  return round_in_place(model.file, rounding,
+                        {.threads = model.context.threads,
+                         .memory = model.memory,
+                         .earlier = weights_,
+                         .progress = progress,
+                         .is_cancelled = is_cancelled},
+                        result);
 }
 
 }  // namespace fakequant

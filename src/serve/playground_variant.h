@@ -20,6 +20,7 @@ struct PlaygroundModel {
   LoadedModels& models;
   ContextOptions context;  // of each variant
   ApplySettings storage;
+  WeightMemory memory;         // for the rounded weights of each
   bool is_on_servers = false;  // then its weights cannot be rounded while it runs
 };
 

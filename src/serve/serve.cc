@@ -18,8 +18,8 @@ void serve(const GgufModel& model, const std::vector<Variant>& variants, const S
   LoadedModels models(model.paths(), options.compute);
   models.baseline().check_types();
   const ServedModels served(models, variants, options.ctx_size, options.compute);
-  Endpoints endpoints(
-      served, {model, models, served.context_options(), options.storage, names_servers(options.compute.devices)});
+  Endpoints endpoints(served, {model, models, served.context_options(), options.storage,
+                               weight_memory_for(options.compute), names_servers(options.compute.devices)});
   HttpServer server(endpoints, options.http);
   std::thread connections([&] { server.run(); });
   if (options.ready) options.ready(server.port());

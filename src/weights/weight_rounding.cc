@@ -242,6 +242,17 @@ WeightRounding::Piece WeightRounding::round(const TensorPiece& piece) const {
   return result;
 }
 
+void WeightRounding::store(const TensorPiece& piece, std::span<std::byte> bytes) const {
+  const auto& tensor = model_->tensors()[piece.tensor];
+  const auto type = types_.at(piece.tensor);
+  auto values = read_piece_values(*model_, piece);
+  if (const auto rounder = rounders_.find(piece.tensor); rounder != rounders_.end()) {
+    rounder->second.round_values(piece, values);
+  }
+  const auto stored = about(tensor.name, [&] { return encode_values(type, values, row_elements(tensor)); });
+  std::copy(stored.begin(), stored.end(), bytes.begin());
+}
+
 void WeightRounding::change(const TensorPiece& piece, std::span<float> values) const {
   const auto& tensor = model_->tensors()[piece.tensor];
   const auto type = types_.at(piece.tensor);

@@ -52,6 +52,9 @@ class WeightRounding {
   // as round() does.
   void change(const TensorPiece& piece, std::span<float> values) const;
 
+  // Writes the rounded values of a piece as they are stored. Thread-safe; throws as round() does.
+  void store(const TensorPiece& piece, std::span<std::byte> bytes) const;
+
  private:
   const GgufModel* model_;
   std::map<std::size_t, TensorRounder> rounders_;
