@@ -23,6 +23,38 @@ class AccumulatorsTest(ProgramTest):
         # Sums that are rounded more often lose more.
         self.assertGreater(self.kld("a:out(matrices)=mantissa23,acc=e8m10"), 4 * klds[3])
 
+    def test_sums_of_integer_codes(self):
+        model = self.path("wide.gguf")  # so that codes and scales are stored as they are
+        self.assertEqual(run("apply", MODEL, "-o", model, "--store", "f32").returncode, 0)
+        integers = ("w:matrices=int8,per=row", "a:in(matrices)=int8,per=token")
+
+        def divergence(*rules):
+            words = [word for rule in rules for word in ("--rule", rule)]
+            return self.measure("eval", model, *ARGUMENTS, *words)["variants"][0]["kld"]["mean"]
+
+        def of_sums(accumulator, *rules):
+            return divergence(*(rules or integers), f"a:out(matrices)=mantissa23,acc={accumulator}")
+
+        exact = divergence(*integers)
+        wide = of_sums("int32")
+        # 32 bits hold every sum: what differs are float32's last bits, which a model amplifies.
+        self.assertAlmostEqual(wide / exact, 1, delta=0.03)
+        self.assertEqual(of_sums("int32:wrap"), wide)
+        # 16 bits hold 2 products of the largest codes.
+        self.assertGreater(of_sums("int16"), 20 * wide)
+        self.assertGreater(of_sums("int16:wrap"), 20 * wide)
+        # As llama.cpp's kernels for Q4_0 do it: 16 bits hold 32 products of codes of 4 and of 8 bits.
+        blocks = ("w:matrices=int4,per=block,block=32", "a:in(matrices)=int8,per=block,block=32")
+        self.assertAlmostEqual(of_sums("int16,every=32", *blocks) / divergence(*blocks), 1, delta=0.03)
+
+    def test_integer_sums_need_integers(self):
+        for rules in ((), ("w:matrices=int8,per=row",), ("w:matrices=int8,per=row", "a:in(matrices)=e4m3,per=token"),
+                      ("w:matrices=int4,per=block,block=32", "a:in(matrices)=int8,per=token")):
+            words = [word for rule in (*rules, "a:out(ffn_up)=mantissa23,acc=int32") for word in ("--rule", rule)]
+            done = run("eval", MODEL, *ARGUMENTS, *words)
+            self.assertEqual(done.returncode, USAGE, done.stderr)
+            self.assertIn("an integer accumulator adds products of integers", done.stderr.splitlines()[-1])
+
     def test_sums_that_overflow_are_recorded(self):
         variant = self.evaluate("a:out(matrices)=mantissa23,acc=e4m10,every=32")["variants"][0]  # up to 255
         self.assertIsNone(variant["kld"]["mean"])

@@ -172,7 +172,7 @@ HWY_EXPORT(accumulate_outputs);
 }  // namespace
 
 void multiply_accumulated(const std::vector<MatrixProduct>& products, std::int64_t length, std::int64_t outputs,
-                          const Accumulator& accumulator, int threads) {
+                          const FloatAccumulator& accumulator, int threads) {
   const auto element = element_of(accumulator);
   const auto columns = HWY_DYNAMIC_DISPATCH(columns_together)();
   const auto tasks = (outputs + columns - 1) / columns;

@@ -21,6 +21,6 @@ namespace fakequant {
 
 // Computes the products, each `length` values long along k. Rethrows what a reader throws.
 void multiply_accumulated(const std::vector<MatrixProduct>& products, std::int64_t length, std::int64_t outputs,
-                          const Accumulator& accumulator, int threads);
+                          const FloatAccumulator& accumulator, int threads);
 
 }  // namespace fakequant

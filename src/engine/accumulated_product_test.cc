@@ -20,7 +20,7 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 // The definition in accumulated_product.h.
 float accumulated_sum(const float* input, std::int64_t step, const float* factor, std::int64_t length,
-                      const Accumulator& accumulator) {
+                      const FloatAccumulator& accumulator) {
   const auto element = element_of(accumulator);
   float sum = 0;
   for (std::int64_t k = 0; k < length; ++k) {
@@ -48,7 +48,7 @@ struct Factors {
   std::int64_t count() const { return static_cast<std::int64_t>(inputs.size()) / (length * step); }
 
   // The product of so many inputs from the first on.
-  std::vector<float> multiplied(const Accumulator& accumulator, int threads, std::int64_t first = 0,
+  std::vector<float> multiplied(const FloatAccumulator& accumulator, int threads, std::int64_t first = 0,
                                 std::int64_t together = -1) const {
     if (together < 0) together = count();
     std::vector<float> results(static_cast<std::size_t>(together * outputs), std::nanf(""));
@@ -65,7 +65,7 @@ struct Factors {
     return results;
   }
 
-  void expect_reference(const Accumulator& accumulator) const {
+  void expect_reference(const FloatAccumulator& accumulator) const {
     const auto results = multiplied(accumulator, 1);
     for (std::int64_t i = 0; i < count(); ++i) {
       for (std::int64_t o = 0; o < outputs; ++o) {
@@ -78,7 +78,7 @@ struct Factors {
   }
 };
 
-const std::vector<Accumulator> kAccumulators = {{8, 13, 32}, {8, 13, 1}, {5, 10, 1}, {8, 7, 4}, {8, 22, 1},
+const std::vector<FloatAccumulator> kAccumulators = {{8, 13, 32}, {8, 13, 1}, {5, 10, 1}, {8, 7, 4}, {8, 22, 1},
                                                 {8, 1, 7},   {7, 20, 5}, {4, 3, 3},  {2, 1, 2}, {5, 10, 4096}};
 
 TEST(AccumulatedProduct, IsTheReferenceBitForBitOnEveryTarget) {
@@ -124,7 +124,7 @@ TEST(AccumulatedProduct, RoundsSmallSums) {
 
 TEST(AccumulatedProduct, IsTheSameForAnyThreadsAndAnyInputsTogether) {
   const Factors factors(29, 333, 150);
-  const Accumulator accumulator{8, 13, 32};
+  const FloatAccumulator accumulator{8, 13, 32};
   const auto expected = factors.multiplied(accumulator, 1);
   for (const int threads : {2, 3, 16}) EXPECT_EQ(factors.multiplied(accumulator, threads), expected) << threads;
   for (std::int64_t i = 0; i < 29; i += 7) {
@@ -164,7 +164,7 @@ TEST(AccumulatedProduct, OfFp8WithFourteenBitsLosesAboutWhatWasPublished) {
   struct Loss {
     double maximum = 0, rms = 0;  // of relative errors; of errors
   };
-  const auto loss_of = [&](const Accumulator& accumulator) {
+  const auto loss_of = [&](const FloatAccumulator& accumulator) {
     const auto results = factors.multiplied(accumulator, 2);
     Loss loss;
     for (std::int64_t i = 0; i < 16; ++i) {

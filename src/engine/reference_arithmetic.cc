@@ -16,6 +16,7 @@
 #include "engine/accumulated_product.h"
 #include "engine/cached_product.h"
 #include "engine/gelu.h"
+#include "engine/integer_product.h"
 #include "engine/named_sites.h"
 #include "engine/tensor_rows.h"
 #include "error.h"
@@ -115,10 +116,12 @@ class Multiplication {
   }
 
   void operator()(const std::vector<MatrixProduct>& products, std::int64_t length, std::int64_t outputs) const {
-    if (accumulator_) {
-      multiply_accumulated(products, length, outputs, *accumulator_, threads_);
-    } else {
+    if (!accumulator_) {
       multiply(products, length, outputs, threads_, *memory_);
+    } else if (const auto* sums = std::get_if<FloatAccumulator>(&*accumulator_)) {
+      multiply_accumulated(products, length, outputs, *sums, threads_);
+    } else {
+      multiply_integers(products, length, outputs, std::get<IntegerAccumulator>(*accumulator_), threads_);
     }
   }
 

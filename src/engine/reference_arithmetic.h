@@ -9,7 +9,8 @@
 //
 // Products with attention's cache read some tokens in full where rules say so (full_cache.h).
 //
-// Where a rule gives a product an accumulator, the product's sums are kept in that (accumulated_product.h).
+// Where a rule gives a product an accumulator, the product's sums are kept in that (accumulated_product.h,
+// integer_product.h).
 #pragma once
 
 #include <map>

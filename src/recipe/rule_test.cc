@@ -77,9 +77,16 @@ TEST(Rule, HasAStaticRangeForActivationsOnly) {
 TEST(Rule, HasAnAccumulatorForTheResultsOfProducts) {
   const auto rule = parse_rule("a:out(ffn_up)=bf16,every=32,round=zero,acc=e8m13");
   EXPECT_EQ(rule.format, parse_format("bf16,round=zero"));
-  EXPECT_EQ(rule.accumulator, (Accumulator{8, 13, 32}));
+  EXPECT_EQ(rule.accumulator, Accumulator(FloatAccumulator{8, 13, 32}));
   EXPECT_EQ(format_text(rule), "bf16,round=zero,acc=e8m13,every=32");
   EXPECT_NE(rule, parse_rule("a:out(ffn_up)=bf16,round=zero"));
+  const auto integers = parse_rule("a:out(ffn_up)=mantissa23,acc=int16:wrap,every=64");
+  EXPECT_EQ(integers.accumulator, Accumulator(IntegerAccumulator{16, true, 64}));
+  EXPECT_EQ(format_text(integers), "mantissa23,acc=int16:wrap,every=64");
+  EXPECT_EQ(format_text(parse_rule("a:out(ffn_up)=mantissa23,acc=int32")), "mantissa23,acc=int32");
+  for (const auto* wrong : {"int7", "int33", "int", "int16:", "int16:clamp", "uint16", "int16:wrap:wrap"}) {
+    EXPECT_THAT(refusal(std::string("a:out(ffn_up)=bf16,acc=") + wrong), testing::HasSubstr("unknown acc=")) << wrong;
+  }
   EXPECT_EQ(parse_rule("a:out(ffn_up)=bf16,acc=f32"), parse_rule("a:out(ffn_up)=bf16"));
   EXPECT_THAT(refusal("w:ffn_up=bf16,acc=e8m13"), testing::HasSubstr("a weight is no sum"));
   EXPECT_THAT(refusal("w:ffn_up=bf16,acc=f32"), testing::HasSubstr("a weight is no sum"));
