@@ -1,6 +1,6 @@
 """eval beside llama-perplexity: the same perplexity and divergence, time and memory of whole processes, in turn.
 
-On the demo model; on a model of TinyLlama 1.1B's shape, which is large enough for the model's own work to be nearly all of it;
+On the demo model; on models of TinyLlama 1.1B's and Qwen2.5 1.5B's shapes, which are large enough for the model's own work to be nearly all of it;
 and on a real model where scripts/fetch-model has fetched it. llama-perplexity needs two runs for one variant, and a file for the
 baseline's logits. Several variants beside one baseline are to take as many passes, and hardly more.
 """
@@ -59,10 +59,14 @@ def several_variants(model, title, ctx_size, chunks, folder):
 
 def main():
     with tempfile.TemporaryDirectory(prefix="fakequant-bench-") as folder:
-        shape = os.path.join(folder, "tinyllama-shape.gguf")
-        subprocess.run([sys.executable, os.path.join(HERE, "tinyllama_shape.py"), shape], check=True)
+        shape, larger = (os.path.join(folder, f"{name}.gguf") for name in ("tinyllama", "qwen2.5-1.5b"))
+        for file in (shape, larger):
+            name = os.path.splitext(os.path.basename(file))[0]
+            subprocess.run([sys.executable, os.path.join(HERE, "model_shape.py"), name, file], check=True)
         against_llama_perplexity(MODEL, "the demo model", 256, 16, folder)
         against_llama_perplexity(shape, "TinyLlama 1.1B's shape, Q4_K_M", 512, 2, folder)
+        against_llama_perplexity(larger, "Qwen2.5 1.5B's shape, Q4_K_M", 512, 4, folder)
+        os.remove(larger)
         if os.path.exists(REAL):
             against_llama_perplexity(REAL, "SmolLM2 135M, Q4_1", 512, 4, folder)
         several_variants(MODEL, "the demo model", 256, 16, folder)

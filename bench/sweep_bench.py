@@ -27,7 +27,7 @@ def main():
     rounds = int(os.environ.get("ROUNDS", "3"))
     with tempfile.TemporaryDirectory(prefix="fakequant-bench-") as folder:
         model, study = os.path.join(folder, "tinyllama-shape.gguf"), os.path.join(folder, "study.db")
-        subprocess.run([sys.executable, os.path.join(HERE, "tinyllama_shape.py"), model], check=True)
+        subprocess.run([sys.executable, os.path.join(HERE, "model_shape.py"), "tinyllama", model], check=True)
         text = ("-f", TEXT, "--ctx-size", CONTEXT)
         formats = [argument for name in FORMATS for argument in ("--format", name)]
         ratios, passes, sweeps = [], [], []

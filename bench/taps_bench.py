@@ -11,7 +11,7 @@ import sys
 import tempfile
 
 PROGRAM = os.environ["FAKEQUANT"]
-SHAPE = os.path.join(os.path.dirname(__file__), "tinyllama_shape.py")
+SHAPE = os.path.join(os.path.dirname(__file__), "model_shape.py")
 # The rules, on how many threads, and what they may add to the time of the prompt and of decoding.
 CASES = [("a:ffn_norm=bf16", 1, 0.01, 0.01), ("a:ffn_norm=bf16", 2, 0.01, 0.01),
          ("a:in(*)=int8,per=row", 1, 0.05, None), ("a:in(*)=int8,per=row", 2, 0.05, None)]
@@ -26,7 +26,7 @@ def main():
     rounds = os.environ.get("ROUNDS", "20")
     with tempfile.TemporaryDirectory(prefix="fakequant-bench-") as folder:
         model = os.path.join(folder, "tinyllama-shape.gguf")
-        subprocess.run([sys.executable, SHAPE, model], check=True)
+        subprocess.run([sys.executable, SHAPE, "tinyllama", model], check=True)
         print("Taps on a model of TinyLlama 1.1B's shape, Q4_K_M: time added to the baseline's, 95 % confidence\n")
         print(f"{'':34}{'prompt':>28}{'decode':>30}")
         for rule, threads, prompt_limit, decode_limit in CASES:

@@ -1,11 +1,11 @@
-"""The sums of matrix products in narrow floats."""
+"""The sums of matrix products in narrow floats and integers."""
 
 from .figures import ratio
 from .measurement import evaluation
 from .page import SMOLLM, Page, cost_chart, figure_table, in_code, of_each
 from .text import block, claim, nats, times
 
-STEPS = ("accumulators",)
+STEPS = ("accumulators", "integer-sums")
 
 
 def products(accumulator, *others):
@@ -24,24 +24,39 @@ VARIANTS = {
     "fp8": FP8,
     "fp8-e8m13-32": products("e8m13,every=32", *FP8),
 }
+INT8 = ("w:matrices=int8,per=row", "a:in(matrices)=int8,per=token")
+INTEGERS = {
+    "int8": INT8,
+    "int8-int32": products("int32", *INT8),
+    "int8-int20": products("int20", *INT8),
+    "int8-int16": products("int16", *INT8),
+    "int8-int16-32": products("int16,every=32", *INT8),
+}
 
 
 def steps(size):
-    return (
-        [evaluation("accumulators", "model.gguf", VARIANTS, "-c", "256", "--chunks", size.few_chunks)]
-        if size.is_whole
-        else []
-    )
+    if not size.is_whole:
+        return []
+    text = ("-c", "256", "--chunks", size.few_chunks)
+    return [
+        evaluation("accumulators", "model.gguf", VARIANTS, *text),
+        evaluation("integer-sums", "model.gguf", INTEGERS, *text),
+    ]
 
 
 def page(results):
-    made = Page("Accumulators: sums in narrow floats")
+    made = Page("Accumulators: sums in narrow floats and integers")
     models = results.with_steps(*STEPS)
-    figures = {model: results.evaluation(model, "accumulators") for model, _ in models}
+    variants = VARIANTS | INTEGERS
+    figures = {
+        model: results.evaluation(model, "accumulators") | results.evaluation(model, "integer-sums")
+        for model, _ in models
+    }
     made.add(
         "A matrix product adds hundreds of numbers. `acc=eXmY` keeps the running sum in a float of X exponent and Y"
         " mantissa bits, rounded to nearest after every `every=` products (1 if it is not said)"
-        " ([activations.md](../activations.md#accumulators)). Hardware that cuts off instead of rounding loses more."
+        " ([activations.md](../activations.md#accumulators)); `acc=intN` sums integer codes in N bits, which saturate, and scales"
+        " these sums after every `every=` products (all of a row if it is not said). Hardware that cuts off instead of rounding loses more."
         " All products of the layers; the rows of this model have 576 and 1536 values, and longer rows lose more."
     )
     if SMOLLM in figures:
@@ -50,7 +65,7 @@ def page(results):
         "accumulators.svg",
         "The divergence of each accumulator",
         cost_chart(
-            "Sums of products in narrow floats", models, [(name, of_each(figures, name)) for name in VARIANTS]
+            "Sums of products in narrow numbers", models, [(name, of_each(figures, name)) for name in variants]
         ),
     )
     for model, title in models:
@@ -59,8 +74,8 @@ def page(results):
             figure_table(
                 "rules",
                 [
-                    (", ".join(map(in_code, VARIANTS[name])), figures[model][name])
-                    for name in VARIANTS
+                    (", ".join(map(in_code, variants[name])), figures[model][name])
+                    for name in variants
                     if name in figures[model]
                 ],
             ),

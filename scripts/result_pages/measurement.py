@@ -36,11 +36,6 @@ def size_of(file):
     return f"SIZE:{file}"
 
 
-def size_of(file):
-    """A word of a command that stands for the bytes of a file that an earlier one made."""
-    return f"SIZE:{file}"
-
-
 def sweep(name, model, sites, formats, *options, needs=(), also=()):
     """A sweep of sites and formats into the study NAME.db.
 
