@@ -32,24 +32,23 @@ void make_resident(ChangedWeight& weight, const ggml_tensor& tensor) {
 
 }  // namespace
 
-Context::Context(const Model& model, const ContextOptions& options)
-    : model_(&model),
-      arithmetic_(options.arithmetic),
-      shared_(std::make_shared<SharedContext>()),
-      place_(shared_->join()),
-      watch_(shared_->watch()) {
-  make_tap(options.threads);
-  open(options, options.arithmetic == Arithmetic::f32);
-}
-
-Context::Context(const Model& model, const ContextOptions& options, const Recipe& recipe, const ChangedWeights& weights,
-                 std::shared_ptr<SharedContext> shared)
+Context::Context(std::shared_ptr<SharedContext> shared, const Model& model, const ContextOptions& options)
     : model_(&model),
       arithmetic_(options.arithmetic),
       shared_(std::move(shared)),
       place_(shared_->join()),
       watch_(shared_->watch()) {
   make_tap(options.threads);
+}
+
+Context::Context(const Model& model, const ContextOptions& options)
+    : Context(std::make_shared<SharedContext>(), model, options) {
+  open(options, options.arithmetic == Arithmetic::f32);
+}
+
+Context::Context(const Model& model, const ContextOptions& options, const Recipe& recipe, const ChangedWeights& weights,
+                 std::shared_ptr<SharedContext> shared)
+    : Context(std::move(shared), model, options) {
   if (weights.empty()) {
     open(options, true);
   } else {

@@ -136,6 +136,8 @@ class Context {
   std::vector<SiteCounters> counters() const;
 
  private:
+  // Joined, and not open.
+  Context(std::shared_ptr<SharedContext> shared, const Model& model, const ContextOptions& options);
   void open(const ContextOptions& options, bool is_tapped);
   void make_context(const ContextOptions& options, bool is_tapped);
   void open_with(const ContextOptions& options, ChangedWeights weights);

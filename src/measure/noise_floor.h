@@ -23,6 +23,9 @@ bool is_rounded_again(const std::vector<SiteCounters>& sites);
 // The same rules with mantissa22.
 Recipe least_rounding(const Recipe& activation_rules);
 
+// The floor that these predictions show.
+NoiseFloor floor_of(const std::vector<TokenScore>& scores);
+
 // Measures it on the first two chunks of a text. `least` is a context under least_rounding(). Throws as predict_slice
 // does.
 NoiseFloor measure_noise_floor(Context& baseline, Context& least, const ChunkPlan& plan, const Text& text, int threads);

@@ -11,15 +11,13 @@
 namespace fakequant {
 namespace {
 
-NoiseFloor floor_of(Context& context, const ChunkPlan& plan, const std::vector<KeptBaseline>& baselines) {
-  NoiseFloor floor;
+NoiseFloor measured_floor(Context& context, const ChunkPlan& plan, const std::vector<KeptBaseline>& baselines) {
+  std::vector<TokenScore> scores;
   for (const auto& baseline : baselines) {
     const auto scored = score_chunk(context, plan, baseline);
-    for (const auto& score : scored.scores) floor.kld += score.kld;
-    floor.predictions += static_cast<std::int64_t>(scored.scores.size());
+    scores.insert(scores.end(), scored.scores.begin(), scored.scores.end());
   }
-  floor.kld /= static_cast<double>(std::max<std::int64_t>(1, floor.predictions));
-  return floor;
+  return floor_of(scores);
 }
 
 }  // namespace
@@ -45,7 +43,7 @@ void measure_noise_floors(SweepSession& session, SweepResult& result) {
           }
           context.set_recipe(least_rounding({variant.planned.rule}));
         }
-        at->second = floor_of(context, session.chunk_plan(), baselines);
+        at->second = measured_floor(context, session.chunk_plan(), baselines);
       }
     }
     shown.floor = at->second;
