@@ -56,7 +56,7 @@ const ggml_tensor* computed_by(const ggml_tensor* tensor) {
   return tensor;
 }
 
-// The shape of the state that an operation's result has behind its output, without a shape there; none for another
+// The shape of the state that an operation's result has after its output, without a shape there; none for another
 // operation. RWKV and gated linear attention have a square matrix for each head.
 std::optional<NodeShape> state_behind(const ggml_tensor& result, std::int64_t elements) {
   const auto shape_of_read = [](const ggml_tensor& state) {

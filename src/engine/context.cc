@@ -184,7 +184,7 @@ void Context::watch_graph(const GraphShape& shape) {
   const auto sequence = sequence_;
   const int position = position_;
   // Tokens that are also kept in full must stay where they are in the cache, which llama.cpp does not promise of those
-  // that it restores. Then the graph is watched behind them; recurrent layers cannot forget that.
+  // that it restores. Then the graph is watched after them; recurrent layers cannot forget that.
   const bool is_behind = position > 0 && tap_->keeps_in_full() && !model_->has_recurrent_layers();
   const bool is_restored = position > 0 && !is_behind;
   std::vector<std::uint8_t> kept;

@@ -74,7 +74,7 @@ QuantizeResult quantize_to_files(const GgufModel& model, const Recipe& recipe, c
 QuantizeResult foretell_quantize(const GgufModel& model, const Recipe& recipe, const QuantizeSettings& settings,
                                  const std::string& output);
 
-// The bytes that a tensor's data takes in a model that quantize_to_files() writes, with the padding behind it: as it
+// The bytes that a tensor's data takes in a model that quantize_to_files() writes, with the padding after it: as it
 // is, and where a rule of this format selects it. No value for a format that is no type, or that the tensor cannot be
 // stored in.
 std::uint64_t padded_bytes(const GgufModel& model, const TensorInfo& tensor);
