@@ -46,6 +46,9 @@ class VulkanTest(ProgramTest):
         arguments = [word for rule in WEIGHTS for word in ("--rule", rule)]
         self.assertEqual(run("apply", MODEL, "-o", written, *arguments).returncode, 0)
         self.assertEqual(weights["ppl"], self.evaluate(written, "--device", "Vulkan0", env=device())["baseline"]["ppl"])
+        # On a device they are kept there, whatever memory they are given here.
+        kept = self.evaluate(MODEL, *variants[:2], "--device", "Vulkan0", "--weight-memory", "0", env=device())["variants"][0]
+        self.assertEqual((kept["ppl"], kept["kld"]), (weights["ppl"], weights["kld"]))
         self.assertEqual((none["ppl"], none["kld"]["max"]), (there["baseline"]["ppl"], 0))
 
         # The device sums in another order, and multiplies in 16 bits.
