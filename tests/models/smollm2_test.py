@@ -6,7 +6,7 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
-from program import NATIVE, SOURCE, TEXT, ProgramTest, run_llama  # noqa: E402
+from program import NATIVE, SOURCE, TEXT, ProgramTest, run, run_llama  # noqa: E402
 
 MODEL = os.path.join(SOURCE, "models", "smollm2-135m.gguf")
 WIDE = os.path.join(SOURCE, "models", "smollm2-135m-f16.gguf")
@@ -48,6 +48,17 @@ class SmolLM2Test(ProgramTest):
         self.assertEqual(rounded, {(variant, f"blk.{layer}.{word}.weight") for layer in range(LAYERS)
                                    for variant, word in (("weights", "ffn_up"), ("ggml", "ffn_down"))})
         self.assertEqual([site["layer"] for site in result["sites"]], list(range(LAYERS)))
+
+    def test_rounded_weights_are_those_of_a_file_wherever_they_are(self):
+        rules = ("--rule", "w:matrices=mxfp4", "--rule", "w:token_embd=int8,per=row", "--promote", "f16")
+        self.assertEqual(run("apply", MODEL, "-o", self.path("written.gguf"), *rules).returncode, 0)
+        for arithmetic in (NATIVE, ("--arithmetic", "f32")):
+            written = self.measure("eval", self.path("written.gguf"), *MEASURED, *arithmetic)["baseline"]["ppl"]
+            for size in ("1GB", "100MB", "0"):  # all are kept, some, none
+                result = self.evaluate(*arithmetic, *rules, "--weight-memory", size)
+                self.assertEqual(result["variants"][0]["ppl"], written, size)
+                held = result["memory"]["rounded_weights"]
+                self.assertTrue({"1GB": 200e6 < held < 1e9, "100MB": held < 200e6, "0": held < 60e6}[size], held)
 
     def test_quantized_weights_are_refused_without_a_wider_storage(self):
         self.refuse(2, "stored as Q4_1: promote it to a wider type", "eval", MODEL, *MEASURED, *NATIVE, "--rule", "w:ffn_up=mxfp4")
