@@ -50,6 +50,18 @@ class ArithmeticTest(ProgramTest):
         exact = self.measure(*(word if word != self.path("study.db") else self.path("exact.db") for word in question))
         self.assertEqual({variant["noise_floor"] for variant in exact["variants"]}, {None})
 
+    def test_a_variant_computes_as_the_file_that_apply_writes(self):
+        # Kernels may have layouts of their own for either type, or for one of both.
+        for kind in ("Q4_0", "Q5_0"):
+            model, written = self.quantized(kind), self.path("written.gguf")
+            for wide in ("f16", "bf16", "f32"):
+                rules = ("--rule", "w:matrices=mxfp4", "--rule", "w:token_embd=int8,per=row", "--promote", wide)
+                self.assertEqual(run("apply", model, "-o", written, *rules).returncode, 0)
+                of_file = self.evaluate(written, *NATIVE)["baseline"]["ppl"]
+                for size in ("1GB", "0"):
+                    variant = self.evaluate(model, *NATIVE, *rules, "--weight-memory", size)["variants"][0]
+                    self.assertEqual(variant["ppl"], of_file, (kind, wide, size))
+
     def test_the_memory_of_rounded_weights_changes_no_figure(self):
         model = self.quantized("Q4_0")
         rules = ("--rule", "w:matrices=mxfp4", "--rule", "w:token_embd=int8", "--promote", "f16")

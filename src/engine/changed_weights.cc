@@ -38,9 +38,9 @@ void ResidentWeights::add(const ChangedWeight& weight, const ModelTensors& tenso
   if (found == tensors.end()) return;
   const auto bytes = weight.bytes->bytes();
   ggml_backend_buffer* plain = nullptr;
-  for (auto* tensor : found->second) {
+  for (const auto& [tensor, may_be_packed] : found->second) {
     auto changed = as_type(*tensor, weight.type);
-    auto* buffer_type = buffer_type_for(*tensor, weight.type);
+    auto* buffer_type = buffer_type_for(*tensor, weight.type, may_be_packed);
     if (buffer_type == ggml_backend_cpu_buffer_type()) {
       if (plain == nullptr) {
         auto* device = ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU);

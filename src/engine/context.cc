@@ -76,7 +76,7 @@ void Context::open_with(const ContextOptions& options, ChangedWeights weights) {
     if (misfits.empty()) return;
     for (auto& weight : weights) {
       if (std::find(misfits.begin(), misfits.end(), weight.name) != misfits.end()) {
-        make_resident(weight, **model_->tensors().at(weight.name).begin());
+        make_resident(weight, *model_->tensors().at(weight.name).begin()->first);
       }
     }
   }

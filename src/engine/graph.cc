@@ -73,7 +73,7 @@ int GraphRecorder::memory_of(const ggml_tensor* tensor) {
   return memory_.try_emplace(tensor, static_cast<int>(memory_.size())).first->second;
 }
 
-GraphSource GraphRecorder::source_of(ggml_tensor* tensor) {
+GraphSource GraphRecorder::source_of(ggml_tensor* tensor, bool is_factor) {
   GraphSource source;
   if (tensor == nullptr) return source;
   source.type = tensor->type;
@@ -84,7 +84,7 @@ GraphSource GraphRecorder::source_of(ggml_tensor* tensor) {
     source.weight = origin->name;
     source.is_view = origin != tensor;
     source.packing = packing_name(ggml_backend_buffer_get_type(origin->buffer));
-    weights_[source.weight].insert(origin);
+    add_tensor(weights_, source.weight, origin, is_factor && !source.is_view);
   } else {
     source.node = root_of(tensor);
   }
@@ -108,7 +108,8 @@ void GraphRecorder::note(ggml_tensor* node) {
   noted.fills_memory = ggml_is_contiguous(node) && noted.bytes == ggml_nbytes(whole);
   int sources = GGML_MAX_SRC;
   while (sources > 0 && node->src[sources - 1] == nullptr) --sources;
-  for (int s = 0; s < sources; ++s) noted.sources.push_back(source_of(node->src[s]));
+  const bool is_product = node->op == GGML_OP_MUL_MAT || node->op == GGML_OP_MUL_MAT_ID;
+  for (int s = 0; s < sources; ++s) noted.sources.push_back(source_of(node->src[s], is_product && s == 0));
   noted.cache_write = cache_write_of(*node);
   const int index = static_cast<int>(graph_.size());
   if (shows_other_values(node->op, noted.is_in_place)) {

@@ -62,7 +62,7 @@ class GraphRecorder {
   Graph take();
 
  private:
-  GraphSource source_of(ggml_tensor* tensor);
+  GraphSource source_of(ggml_tensor* tensor, bool is_factor);
   int root_of(const ggml_tensor* tensor) const;
   int values_of(int index) const;
   int memory_of(const ggml_tensor* tensor);

@@ -2,6 +2,8 @@
 
 #include <llama.h>
 
+#include <algorithm>
+
 #include "engine/packed_weights.h"
 
 namespace fakequant {
@@ -46,8 +48,11 @@ std::optional<int> product_input_type(int type, std::string_view packing) {
   }
 }
 
-std::optional<int> input_type_of_changed(const ggml_tensor& weight, int type) {
-  return product_input_type(type, packing_name(buffer_type_for(weight, type)));
+std::optional<int> input_type_of_changed(const std::map<ggml_tensor*, bool>& tensors, int type) {
+  if (tensors.empty()) return std::nullopt;
+  const auto factor = std::find_if(tensors.begin(), tensors.end(), [](const auto& tensor) { return tensor.second; });
+  const auto& [tensor, may_be_packed] = factor == tensors.end() ? *tensors.begin() : *factor;
+  return product_input_type(type, packing_name(buffer_type_for(*tensor, type, may_be_packed)));
 }
 
 std::optional<int> kernel_input_type(const GraphNode& node, std::size_t source) {

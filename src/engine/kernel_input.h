@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <map>
 #include <optional>
 #include <string_view>
 
@@ -18,8 +19,9 @@ namespace fakequant {
 // F16 weights by F32. None for types that are no operand of a product.
 std::optional<int> product_input_type(int type, std::string_view packing = {});
 
-// The same for a weight of the loaded model that is changed to this type.
-std::optional<int> input_type_of_changed(const ggml_tensor& weight, int type);
+// The same for a weight of the loaded model that is changed to this type. `tensors`: those of its name
+// (model_tensors.h).
+std::optional<int> input_type_of_changed(const std::map<ggml_tensor*, bool>& tensors, int type);
 
 // The type of ggml to which a node's operation rounds its source of this number: F32 where it reads it as it is; none
 // where that is not known, as on other devices, or depends on how many tokens there are.

@@ -70,7 +70,8 @@ Model::Model(const std::vector<std::string>& parts, const DeviceOptions& devices
   auto parameters = llama_model_default_params();
   parameters.devices = wanted.data();
   parameters.n_gpu_layers = offload_.layers;
-  parameters.use_extra_bufts = devices.repack && arithmetic == Arithmetic::native;
+  packs_weights_ = devices.repack && arithmetic == Arithmetic::native;
+  parameters.use_extra_bufts = packs_weights_;
   const auto begin = std::chrono::steady_clock::now();
   model_.reset(load_parts(parts, parameters));
   load_ms_ = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
@@ -95,6 +96,14 @@ void Model::refuse(const std::string& not_computed) const {
   if (not_computed.empty()) return;
   throw Error(fmt::format("{} cannot be run: {}, and llama.cpp computes with floats and quantized tensors only", path_,
                           not_computed));
+}
+
+void Model::note_tensors(const ModelTensors& tensors) const {
+  for (const auto& [name, of_name] : tensors) {
+    for (const auto& [tensor, may_be_packed] : of_name) {
+      add_tensor(tensors_, name, tensor, packs_weights_ && may_be_packed);
+    }
+  }
 }
 
 int Model::layers() const { return llama_model_n_layer(model_.get()); }

@@ -41,7 +41,7 @@ class Model {
 
   // The tensors that graphs of this model read, by name, as far as a context has watched one.
   const ModelTensors& tensors() const { return tensors_; }
-  void note_tensors(const ModelTensors& tensors) const { add_tensors(tensors_, tensors); }
+  void note_tensors(const ModelTensors& tensors) const;
   const std::string& path() const { return path_; }  // the first part's
   int layers() const;
   int vocabulary_size() const;
@@ -100,6 +100,7 @@ class Model {
   Offload offload_;
   std::unique_ptr<llama_model, Free> model_;
   double load_ms_ = 0;
+  bool packs_weights_ = false;  // llama.cpp was allowed to
   mutable ModelTensors tensors_;
   std::string not_computed_;             // a tensor that check_types() refuses, and its type
   std::string embeddings_not_computed_;  // the same of the embeddings

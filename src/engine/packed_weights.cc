@@ -46,9 +46,10 @@ std::string packing_name(ggml_backend_buffer_type* type) {
   return is_packed(type) ? ggml_backend_buft_name(type) : std::string();
 }
 
-ggml_backend_buffer_type* buffer_type_for(const ggml_tensor& weight, int type) {
+ggml_backend_buffer_type* buffer_type_for(const ggml_tensor& weight, int type, bool may_be_packed) {
   auto* own = ggml_backend_buffer_get_type(weight.buffer);
-  if (!is_packed(own)) return ggml_backend_buft_is_host(own) ? ggml_backend_cpu_buffer_type() : own;
+  if (!is_packed(own) && !ggml_backend_buft_is_host(own)) return own;
+  if (!may_be_packed) return ggml_backend_cpu_buffer_type();
   for (auto* packed : packed_buffer_types()) {
     if (has_kernel(packed, type, {weight.ne[0], weight.ne[1], weight.ne[2], weight.ne[3]})) return packed;
   }

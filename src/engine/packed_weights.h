@@ -26,7 +26,7 @@ bool has_kernel(ggml_backend_buffer_type* packed, int type, const std::array<std
 std::string packing_name(ggml_backend_buffer_type* type);
 
 // The type of buffer in which a weight of the loaded model lies when its values are stored in another type of ggml, as
-// llama.cpp would choose it: a packed one only where the weight is packed now; its own on a device.
-ggml_backend_buffer_type* buffer_type_for(const ggml_tensor& weight, int type);
+// llama.cpp would choose it: a packed one only where it may be packed; its own on a device.
+ggml_backend_buffer_type* buffer_type_for(const ggml_tensor& weight, int type, bool may_be_packed);
 
 }  // namespace fakequant

@@ -69,14 +69,14 @@ void RefilledWeights::add(const ChangedWeight& weight, const ModelTensors& tenso
   const auto found = tensors.find(weight.name);
   if (found == tensors.end()) return;
   const auto& kept = weights_.insert_or_assign(weight.name, weight).first->second;
-  for (auto* tensor : found->second) {
-    auto* type = buffer_type_for(*tensor, weight.type);
+  for (const auto& [tensor, may_be_packed] : found->second) {
+    auto* type = buffer_type_for(*tensor, weight.type, may_be_packed);
     if (type != ggml_backend_cpu_buffer_type() && packing_name(type).empty()) {
       on_devices_.push_back(weight.name);
       continue;
     }
     by_tensor_[tensor] = &kept;
-    tensors_.push_back(tensor);
+    tensors_.emplace_back(tensor, type);
   }
 }
 
@@ -88,15 +88,12 @@ void RefilledWeights::install() {
 // One buffer for each type of buffer, of the size of the largest tensor in it.
 void RefilledWeights::find_memory() {
   std::map<ggml_backend_buffer_type*, std::size_t> sizes;
-  std::vector<std::pair<ggml_tensor*, ggml_tensor>> changes;
   std::size_t staged = 0;
-  for (auto* tensor : std::exchange(tensors_, {})) {
-    const int type = by_tensor_.at(tensor)->type;
-    auto* buffer_type = buffer_type_for(*tensor, type);
-    changes.emplace_back(tensor, as_type(*tensor, type));
-    auto& size = sizes[buffer_type];
-    size = std::max(size, ggml_backend_buft_get_alloc_size(buffer_type, &changes.back().second));
-    if (buffer_type != ggml_backend_cpu_buffer_type()) staged = std::max(staged, ggml_nbytes(&changes.back().second));
+  for (const auto& [tensor, type] : tensors_) {
+    const auto changed = as_type(*tensor, by_tensor_.at(tensor)->type);
+    auto& size = sizes[type];
+    size = std::max(size, ggml_backend_buft_get_alloc_size(type, &changed));
+    if (type != ggml_backend_cpu_buffer_type()) staged = std::max(staged, ggml_nbytes(&changed));
   }
   for (const auto& [type, size] : sizes) {
     auto* buffer = ggml_backend_buft_alloc_buffer(type, size);
@@ -105,8 +102,8 @@ void RefilledWeights::find_memory() {
     ggml_backend_buffer_set_usage(buffer, GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
   }
   if (staged > 0) staging_ = std::make_unique<TensorBytes>(staged);
-  for (auto& [tensor, changed] : changes) {
-    auto* type = buffer_type_for(*tensor, changed.type);
+  for (const auto& [tensor, type] : std::exchange(tensors_, {})) {
+    auto changed = as_type(*tensor, by_tensor_.at(tensor)->type);
     auto* buffer = memory_.at(type);
     if (ggml_backend_tensor_alloc(buffer, &changed, ggml_backend_buffer_get_base(buffer)) != GGML_STATUS_SUCCESS) {
       throw Error(fmt::format("{} cannot take the rounded values of {}", ggml_backend_buft_name(type), tensor->name));

@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/changed_weights.h"
@@ -55,8 +56,8 @@ class RefilledWeights {
   int threads_;
   std::map<std::string, ChangedWeight, std::less<>> weights_;
   std::map<const ggml_tensor*, const ChangedWeight*> by_tensor_;
-  std::vector<ggml_tensor*> tensors_;                                 // that are added and lie nowhere yet
-  std::map<ggml_backend_buffer_type*, ggml_backend_buffer*> memory_;  // for the largest tensor of each
+  std::vector<std::pair<ggml_tensor*, ggml_backend_buffer_type*>> tensors_;  // that are added, and lie nowhere yet
+  std::map<ggml_backend_buffer_type*, ggml_backend_buffer*> memory_;         // for the largest tensor of each
   std::vector<std::string> on_devices_;
   std::unique_ptr<TensorBytes> staging_;  // what is to be packed
   TensorSwaps swaps_;

@@ -67,7 +67,7 @@ SiteList list_sites(const GgufModel& model, const Recipe& recipe, const ApplySet
     const auto& name = model.tensors()[planned.tensor].name;
     const auto loaded = context.model().tensors().find(name);
     if (loaded == context.model().tensors().end()) continue;
-    const auto type = input_type_of_changed(**loaded->second.begin(), planned.stored_as);
+    const auto type = input_type_of_changed(loaded->second, planned.stored_as);
     if (type) changed[name] = type_name(*type);
   }
   const bool is_exact = context.arithmetic() == Arithmetic::f32;
