@@ -92,6 +92,7 @@ def page(results):
 
 def findings(made, of):
     together, often = ratio(of["fp8-e8m13-32"], of["fp8"]), ratio(of["e8m13-1"], of["e8m13-32"])
+    wide, narrow = ratio(of["int8-int20"], of["int8"]), ratio(of["int8-int16-32"], of["int8"])
     exponent, bf16 = ratio(of["e5m10-1"], of["e8m10-1"]), ratio(of["e8m7-32"], of["e8m13-32"])
     made.findings(
         claim(
@@ -110,5 +111,15 @@ def findings(made, of):
             bf16[1] > 10,
             f"A BF16 sum, rounded every 32 products, costs {nats(of['e8m7-32'])} nats, {times(bf16)} times as much as"
             " 14 bits.",
+        ),
+        claim(
+            wide[0] < 1.5,
+            f"INT8 weights and activations cost {nats(of['int8'])} nats. Sums of their codes in 20 bits cost"
+            f" {times(wide)} times as much, so 32 bits are more than these rows need.",
+        ),
+        claim(
+            narrow[1] > 1,
+            "16 bits that saturate hold two products of the largest codes, and some 30 typical ones: 32 products at a time"
+            f" cost {times(narrow)} times as much, and whole rows ruin the model ({nats(of['int8-int16'])} nats).",
         ),
     )
