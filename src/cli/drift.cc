@@ -49,7 +49,7 @@ void run_drift(DriftCommandOptions& options) {
     }
     const auto result = measure_drift(measurement.model.paths(), measurement.prepared.variants().front(), text,
                                       options.drift, line.callback());
-    return Report{to_text(result), to_json(result, measurement.provenance)};
+    return Report{to_text(result), to_json(result, measurement.provenance), {{result.text, result.windows}}};
   });
 }
 

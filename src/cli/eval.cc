@@ -81,7 +81,9 @@ std::optional<Report> evaluate_and_report(const EvalCommandOptions& options, con
   } else {
     text += "\n--details adds quantiles, the tokens that differ most and what was rounded, for each variant.\n";
   }
-  return Report{std::move(text), std::move(json)};
+  std::vector<EvaluatedText> evaluated;
+  for (auto& of_text : result.texts) evaluated.push_back({of_text.name, std::move(of_text.windows)});
+  return Report{std::move(text), std::move(json), std::move(evaluated)};
 }
 
 void run_eval(EvalCommandOptions& options) {

@@ -11,6 +11,7 @@
 #include "cli/progress_line.h"
 #include "gguf/gguf_model.h"
 #include "measure/prepared_variants.h"
+#include "measure/text_overlap.h"
 #include "report/apply_report.h"
 
 namespace fakequant {
@@ -56,6 +57,7 @@ struct Measurement {
 struct Report {
   std::string text;
   Json json;
+  std::vector<EvaluatedText> texts = {};  // that figures are of
 };
 
 // Measures, and reports the result; nothing where it was interrupted before there was any.

@@ -22,6 +22,7 @@
 #include "measure/hessian_collector.h"
 #include "measure/prepared_variants.h"
 #include "measure/text_chunks.h"
+#include "measure/text_windows.h"
 #include "measure/weights_in_place.h"
 #include "recipe/site_match.h"
 #include "weights/hessian_file.h"
@@ -179,7 +180,12 @@ CalibrationResult calibrate_in_sequence(const GgufModel& model_file, const Recip
   result.range = to_string(options.range);
   TextChunks source(model, text, result.ctx_size, options.chunks);
   std::vector<std::vector<Token>> chunks;
-  while (auto tokens = source.next()) chunks.push_back(std::move(*tokens));
+  TextWindows windows;
+  while (auto tokens = source.next()) {
+    windows.add(*tokens);
+    chunks.push_back(std::move(*tokens));
+  }
+  result.text_sample = windows.sample();
   result.chunks = source.taken();
   result.tokens = static_cast<std::int64_t>(result.chunks) * result.ctx_size;
 
@@ -196,15 +202,15 @@ CalibrationResult calibrate_in_sequence(const GgufModel& model_file, const Recip
                     "matrix products have Hessians",
                     format_text(rule), name));
   }
-  result.hessians = HessianSums{text.name, result.chunks, result.ctx_size, {}, to_string(rules)};
+  result.hessians = HessianSums{text.name, result.chunks, result.ctx_size, {}, result.text_sample, to_string(rules)};
   auto& collected = result.hessians->inputs;
   for (std::size_t s = 0; s < layer_passes.size(); ++s) {
     const auto of_passes = static_cast<double>(layer_passes.size());
     const auto of_pass = [&](double done) {
       if (progress) progress((static_cast<double>(s) + done) / of_passes);
     };
-    HessianSums sums{
-        text.name, result.chunks, result.ctx_size, passes.collect(*context, layer_passes[s], chunks, of_pass), {}};
+    HessianSums sums{text.name, result.chunks, result.ctx_size,
+                     passes.collect(*context, layer_passes[s], chunks, of_pass)};
     if (s + 1 < layer_passes.size()) {
       passes.round(layer_passes[s], sums);
       context.reset();

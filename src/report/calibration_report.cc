@@ -99,6 +99,7 @@ Json head_json(const CalibrationResult& result, const Provenance& provenance) {
   json["chunks"] = result.chunks;
   json["tokens"] = result.tokens;
   json["range"] = result.range;
+  json["text_sample"] = result.text_sample;
   if (result.importance) {
     json["importance"] = {{"weights", result.importance->weights.size()}, {"chunks", result.importance->chunks}};
   }

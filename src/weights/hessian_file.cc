@@ -26,7 +26,7 @@ std::int64_t matrices_of(const TensorInfo& weight) {
 }  // namespace
 
 std::string hessian_bytes(const HessianSums& sums) {
-  InputFileKeys keys{kHessianType, sums.text, sums.chunks, sums.chunk_size, {}};
+  InputFileKeys keys{kHessianType, sums.text, sums.chunks, sums.chunk_size, sums.text_sample, {}};
   for (const auto& input : sums.inputs) keys.weights.push_back(input.weights);
   GgufWriter file;
   add_input_keys(file, keys);

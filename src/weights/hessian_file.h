@@ -28,6 +28,7 @@ struct HessianSums {
   std::string text;                // its name
   int chunks = 0, chunk_size = 0;  // of the text, and tokens in each
   std::vector<InputHessian> inputs;
+  std::string text_sample = {};
   std::string rules = {};  // that rounded the layers before each; empty: none were rounded for it
 };
 
