@@ -83,7 +83,8 @@ std::optional<Report> evaluate_and_report(const EvalCommandOptions& options, con
   }
   std::vector<EvaluatedText> evaluated;
   for (auto& of_text : result.texts) evaluated.push_back({of_text.name, std::move(of_text.windows)});
-  return Report{std::move(text), std::move(json), std::move(evaluated)};
+  json["calibration_overlaps"] = show_overlaps(options, formats_of(measurement.rules), evaluated);
+  return Report{std::move(text), std::move(json)};
 }
 
 void run_eval(EvalCommandOptions& options) {

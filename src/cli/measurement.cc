@@ -72,17 +72,12 @@ void run_measurement(MeasurementOptions& options, const MeasurementPlan& plan, c
   }
   auto report = [&] {
     ProgressLine line(options, plan.command);
-    return measure({model, provenance, prepared, roundings}, line);
+    return measure({model, provenance, prepared, roundings, recipe}, line);
   }();
   if (!report) return;
   const auto cache = settled(options.compute.attention, options.compute.arithmetic);
   report->json["cache_type_k"] = cache.k;
   report->json["cache_type_v"] = cache.v;
-  if (!report->texts.empty()) {
-    std::vector<Format> formats;
-    for (const auto& rule : recipe) formats.push_back(rule.format);
-    report->json["calibration_overlaps"] = show_overlaps(options, formats, report->texts);
-  }
   output.write(report->text, report->json);
   options.conditions.check(report->json);
 }

@@ -11,7 +11,6 @@
 #include "cli/progress_line.h"
 #include "gguf/gguf_model.h"
 #include "measure/prepared_variants.h"
-#include "measure/text_overlap.h"
 #include "report/apply_report.h"
 
 namespace fakequant {
@@ -51,13 +50,13 @@ struct Measurement {
   const Provenance& provenance;
   PreparedVariants& prepared;                   // those of the plan; models that are measured as they are can be added
   const std::vector<NamedRounding>& roundings;  // of the variants with weight rules
+  const Recipe& rules;                          // of all variants
 };
 
 // A result as it is printed and written.
 struct Report {
   std::string text;
   Json json;
-  std::vector<EvaluatedText> texts = {};  // that figures are of
 };
 
 // Measures, and reports the result; nothing where it was interrupted before there was any.

@@ -184,6 +184,12 @@ void show_rules(const CommonOptions& options, const GgufModel& model, const Reci
   std::fputs(rule_lines(weights_of_rules(model, recipe), variant).c_str(), stderr);  // the work goes on without stderr
 }
 
+std::vector<Format> formats_of(const Recipe& rules) {
+  std::vector<Format> formats;
+  for (const auto& rule : rules) formats.push_back(rule.format);
+  return formats;
+}
+
 Json show_overlaps(const CommonOptions& options, const std::vector<Format>& formats,
                    const std::vector<EvaluatedText>& texts) {
   const auto overlaps = find_overlaps(formats, texts);

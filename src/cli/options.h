@@ -107,6 +107,9 @@ RecipeSettings settle_by_recipe(CommonOptions& options, const RuleOptions& rules
 void show_rules(const CommonOptions& options, const GgufModel& model, const Recipe& recipe,
                 const std::string& variant = {});
 
+// The formats of rules, in their order.
+std::vector<Format> formats_of(const Recipe& rules);
+
 // Says on stderr in a line, but with -q not, where a text is evaluated that a file was calibrated on which the formats
 // name. Returns the overlaps for the command's JSON. Throws as find_overlaps does.
 Json show_overlaps(const CommonOptions& options, const std::vector<Format>& formats,

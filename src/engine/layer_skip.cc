@@ -176,7 +176,7 @@ NodePlan LayerSkip::plan(const GraphShape& shape, const Graph& graph, int last_w
   // States are put back before they are kept.
   if (given_ != nullptr) plan_begin(all, plan);
   if (kept_ != nullptr) last_wanted = std::max(last_wanted, plan_keep(all, plan));
-  const auto first_left_out = static_cast<std::size_t>(last_wanted + 1);
+  const auto first_left_out = static_cast<std::size_t>(last_wanted) + 1;  // of -1, too
   if (!ends_early_ || first_left_out >= graph.size()) return plan;
   const auto skip = std::make_shared<SkipNode>(disabled_);
   for (std::size_t node = first_left_out; node < graph.size(); ++node) {

@@ -194,13 +194,14 @@ CalibrationResult calibrate_in_sequence(const GgufModel& model_file, const Recip
   auto context = passes.open(result.ctx_size);
   const auto layer_passes = passes_over(context->graph(), model.layers());
   for (const auto& [name, rule] : sequential) {
+    const auto& weight = name;
     const bool is_multiplied = std::any_of(layer_passes.begin(), layer_passes.end(),
-                                           [&](const LayerPass& pass) { return pass.weights.contains(name); });
+                                           [&](const LayerPass& pass) { return pass.weights.contains(weight); });
     if (is_multiplied) continue;
     throw usage_error(
-        fmt::format("the rule {} is for {}, whose inputs have no Hessians: leave it out; only inputs of "
-                    "matrix products have Hessians",
-                    format_text(rule), name));
+        fmt::format("the rule {} is for {}, whose inputs have no Hessians: leave it out; only inputs of matrix "
+                    "products have Hessians",
+                    format_text(rule), weight));
   }
   result.hessians = HessianSums{text.name, result.chunks, result.ctx_size, {}, result.text_sample, to_string(rules)};
   auto& collected = result.hessians->inputs;
