@@ -58,6 +58,45 @@ class AwqTest(SharedFolderTest):
             self.assertLess(abs(output_error(self.weights[name], found[name], hessian) / errors[best] - 1), 1e-3, name)
         self.assertNotEqual(exponents, {0})
 
+    def test_clips_what_the_factors_give(self):
+        """range=output beside it: the factors are those without it, and the ranges of the multiplied weight those that a search in numpy finds."""
+        name, block = "blk.1.attn_k.weight", 32
+        weights, hessian = self.weights[name], self.hessians.matrix(name)
+        results, errors = awq(weights, hessian, block)
+        powers = np.maximum(np.sqrt(np.diag(hessian)) ** (int(np.argmin(errors)) / 20), 1e-4)
+        scales = (powers / np.sqrt(powers.max() * powers.min())).astype(np.float32)
+        self.assertNotEqual(int(np.argmin(errors)), 0)
+        divided = hessian / np.outer(scales, scales)
+        groups = (weights * scales).reshape(len(weights), -1, block)
+        blocks = np.stack([divided[b:b + block, b:b + block] for b in range(0, weights.shape[1], block)])
+        tries = []
+        for percent in range(1, 101):
+            absmax = (np.abs(groups).max(axis=2, keepdims=True).astype(np.float64) * percent / 100).astype(np.float32)
+            step = absmax / np.float32(3)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                tries.append(np.where(step == 0, np.float32(0), np.clip(np.rint(groups / step), -3, 3)) * step)
+        changes = np.array([np.einsum("rgi,gij,rgj->rg", groups - t, blocks, groups - t, dtype=np.float64) for t in tries])
+        best = len(tries) - 1 - np.argmin(changes[::-1], axis=0)
+        expected = np.take_along_axis(np.stack(tries), best[None, ..., None], axis=0)[0].reshape(weights.shape) / scales
+        rule = f"w:attn_k@1=int3,per=block,block={block},awq={self.hessian_file},range=output,hessian={self.hessian_file}"
+        found, other = (self.apply(rule, "--threads", threads)[name] for threads in (1, 3))
+        np.testing.assert_array_equal(found, other)
+        same = np.isclose(found, expected, rtol=1e-5, atol=1e-9).reshape(groups.shape).all(axis=2)
+        self.assertGreater(np.mean(same), 0.999)
+        self.assertLess(output_error(weights, found, hessian), 0.9 * min(errors))
+
+    def test_never_loses_more_by_clipping(self):
+        """Where one scale holds for whole rows, the output's error is all of it."""
+        name = "blk.1.attn_v.weight"
+        channels = self.path("channels.gguf")
+        must("calibrate", MODEL, "-f", TEXT, *FEW, "--channels", channels)
+        for options in ("int4", "int4,mode=asym,per=tensor", "int3,rotate=hadamard:16", f"int4,smooth={channels}:0.5"):
+            factors = "" if "smooth" in options else f",awq={self.hessian_file}"
+            search = f"w:attn_v@1={options}{factors},range=output,hessian={self.hessian_file}"
+            found, wide = self.apply(search), self.apply(f"w:attn_v@1={options}{factors}", output="wide.gguf")
+            errors = [output_error(self.weights[name], rounded[name], self.hessians.matrix(name)) for rounded in (found, wide)]
+            self.assertLess(errors[0], errors[1] * (1 + 1e-6), options)
+
     def test_goes_with_scales_of_tensors_and_rotations(self):
         for options in ("nvfp4", "int4,per=tensor", "int4,rotate=hadamard:16", "e4m3,tile=32x32"):
             rule = f"w:attn_v@1={options}"
@@ -89,13 +128,15 @@ class AwqTest(SharedFolderTest):
         text, file = tiny_model.write_text(self.path("text.txt")), self.path("experts.bin")
         self.measure("calibrate", model, "-f", text, "--ctx-size", 64, "--chunks", 6, "--threads", 1, "--hessian", file)
         hessians, weights = Hessians(file), tensors_of(model)
-        found = self.apply(f"w:blk.*_exps.weight=int3,per=block,block=16,awq={file}", model=model)
+        rule = f"w:blk.*_exps.weight=int3,per=block,block=16,awq={file}"
+        found, clipped = self.apply(rule, model=model), self.apply(f"{rule},range=output,hessian={file}", model=model, output="clipped.gguf")
         chosen = set()
         for name in ("blk.0.ffn_up_exps.weight", "blk.0.ffn_down_exps.weight"):
             for expert in range(4):
                 rounded, errors = awq(weights[name][expert], hessians.matrix(name, expert), 16)
                 best = int(np.argmin(errors))
                 chosen.add(best)
+                self.assertLess(output_error(weights[name][expert], clipped[name][expert], hessians.matrix(name, expert)), errors[best])
                 self.assertGreater(np.mean(np.isclose(found[name][expert], rounded[best], rtol=1e-5, atol=1e-9)), 0.999, (name, expert))
         self.assertGreater(len(chosen), 1)
 

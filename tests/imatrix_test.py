@@ -18,7 +18,7 @@ def read(path):
     reader = gguf.GGUFReader(path)
     tensors = {t.name: (tuple(t.shape), np.array(t.data, np.float64).ravel()) for t in reader.tensors if not t.name.endswith(".stats")}
     keys = {key: (field.types, field.contents()) for key, field in reader.fields.items()
-            if key.startswith(("general.", "imatrix.")) and key != "imatrix.stats_schema"}
+            if key.startswith(("general.", "imatrix.")) and key not in ("imatrix.stats_schema", "imatrix.text_sample")}
     return tensors, keys
 
 

@@ -10,11 +10,12 @@ def tensors_of(path):
 
 
 class InputFile:
-    """`type` says what the file has, `input_of` which input each weight reads, and `tensors` has what belongs to the inputs."""
+    """`type` says what the file has, `input_of` which input each weight reads, `recipe` what rounded the layers before each, and `tensors` has what belongs to the inputs."""
 
     def __init__(self, path):
         reader = gguf.GGUFReader(path)
         contents = {key: field.contents() for key, field in reader.fields.items()}
         self.type = contents["general.type"]
         self.input_of = dict(zip(contents[f"{self.type}.weights"], contents[f"{self.type}.inputs"]))
+        self.recipe = contents.get(f"{self.type}.recipe")
         self.tensors = {t.name: np.array(t.data, np.float32) for t in reader.tensors}

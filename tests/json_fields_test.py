@@ -25,6 +25,7 @@ HOW = ("The fields of each command's JSON on the demo model, as fakequant 0.1.0 
 
 PLAIN = (*NATIVE, "--no-repack")  # on every processor the inputs of products with F16 weights are rounded to F16
 MEASURED = ("-f", TEXT, "--ctx-size", 32, "--threads", 1)
+LONGER = ("-f", TEXT, "--ctx-size", 64, "--chunks", 1, "--threads", 1)
 OVERFLOWING = ("overflowing.gguf", "-f", "text.txt", "--ctx-size", 64, "--chunks", 2, "--threads", 1, "--rule", "a:ffn_norm=f16")
 SWEEP = ("sweep", MODEL, *MEASURED, "--layers", "--site", "a:ffn_input@0-1", "--format", "e4m3", "--format", "int4")
 COMMANDS = {
@@ -43,6 +44,10 @@ COMMANDS = {
     "bench": ("bench", MODEL, "--prompt-tokens", 16, "--decode-tokens", 4, "--repetitions", 6, "--threads", 1, "--rule", "a:ffn_norm=bf16",
               "--rule", "w:ffn_norm=bf16"),
     "calibrate": ("calibrate", MODEL, *MEASURED, "--chunks", 1, "-o", "ranges.json", "--rule", "a:ffn_input=int8"),
+    "calibrate, longer": ("calibrate", MODEL, *LONGER, "-o", "longer.json", "--rule", "a:ffn_input=int8"),
+    "eval, ranges": ("eval", MODEL, *PLAIN, *LONGER, "--rule", "a:ffn_input=int8,range=static:longer.json"),
+    "drift, ranges": ("drift", MODEL, *PLAIN, *LONGER, "--rule", "a:ffn_input=int8,range=static:longer.json"),
+    "sweep, ranges": ("sweep", MODEL, *PLAIN, *LONGER, "--site", "a:ffn_input", "--format", "int8,range=static:longer.json", "-o", "ranges.db"),
     "calibrate --imatrix": ("calibrate", MODEL, *MEASURED, "--chunks", 1, "--imatrix", "importance.gguf"),
     "calibrate --hessian": ("calibrate", MODEL, *MEASURED, "--chunks", 1, "--hessian", "hessian.bin"),
     "calibrate --channels": ("calibrate", MODEL, *MEASURED, "--chunks", 1, "--channels", "channels.gguf"),

@@ -623,6 +623,19 @@ class EvaluationWeight:
 
 
 @dataclass(frozen=True)
+class OverlapsCalibrationOverlap:
+    """What part of a text that was evaluated is in the text of a file of calibrate that the rules name; of each file
+    that keeps a sample of its text, with each text."""
+
+    #: Path of the file of calibrate.
+    file: str
+    #: Name of the text that was evaluated.
+    text: str
+    #: Of the text's windows of 32 tokens, about.
+    share: float
+
+
+@dataclass(frozen=True)
 class Evaluation(Result):
     """Perplexity and divergence of variants against the baseline (docs/measuring.md)."""
 
@@ -679,6 +692,9 @@ class Evaluation(Result):
     cache_type_k: Optional[str]
     #: Type of the values in attention's cache.
     cache_type_v: Optional[str]
+    #: What part of a text that was evaluated is in the text of a file of calibrate that the rules name; of each file
+    #: that keeps a sample of its text, with each text.
+    calibration_overlaps: Optional[List[OverlapsCalibrationOverlap]]
 
 
 @dataclass(frozen=True)
@@ -907,6 +923,9 @@ class Sweep(Result):
     backends: List[str]
     #: In which the model was computed (docs/arithmetic.md).
     arithmetic: Optional[str]
+    #: What part of a text that was evaluated is in the text of a file of calibrate that the rules name; of each file
+    #: that keeps a sample of its text, with each text.
+    calibration_overlaps: Optional[List[OverlapsCalibrationOverlap]]
 
 
 @dataclass(frozen=True)
@@ -1238,6 +1257,8 @@ class RangesHessians:
     weights: int
     #: That they are of.
     chunks: int
+    #: The rules that rounded the layers before each, of --sequential; None where none were.
+    recipe: Optional[str]
 
 
 @dataclass(frozen=True)
@@ -1307,6 +1328,8 @@ class Ranges(Result):
     tokens: int
     #: How low and high were chosen: absmax, percentile:99.9.
     range: str
+    #: The smallest hashes of the text's windows of 32 tokens, eight hexadecimal digits each.
+    text_sample: Optional[str]
     #: Of --imatrix.
     importance: Optional[RangesImportance]
     #: Of --channels.

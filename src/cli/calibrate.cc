@@ -9,6 +9,7 @@
 #include "cli/command.h"
 #include "error.h"
 #include "measure/prepared_variants.h"
+#include "measure/sequential_hessians.h"
 #include "measure/value_recorder.h"
 #include "report/calibration_report.h"
 
@@ -23,14 +24,24 @@ struct CalibrateCommandOptions : CommonOptions {
   std::string hessians;
   std::string channels;
   std::string range = "absmax";
+  bool sequential = false;
   RuleOptions rules;
   StorageOptions storage;
   CalibrateOptions calibrate;
 };
 
+void check_sequential(const CalibrateCommandOptions& options) {
+  if (options.hessians.empty()) {
+    throw usage_error("--sequential collects Hessians: add --hessian FILE, the one that the rules name");
+  }
+  if (options.output.empty() && options.importance.empty() && options.channels.empty()) return;
+  throw usage_error("--sequential collects Hessians alone: write ranges, importances and channels in another run");
+}
+
 void run_calibrate(CalibrateCommandOptions& options) {
   settle_by_recipe(options, options.rules);
   settle_compute(options);
+  if (options.sequential) check_sequential(options);
   if (options.output.empty() && options.importance.empty() && options.hessians.empty() && options.channels.empty()) {
     throw usage_error(
         "nothing is to be written: give -o for ranges, --imatrix for an importance matrix, --hessian for Hessians, or "
@@ -54,6 +65,8 @@ void run_calibrate(CalibrateCommandOptions& options) {
   inputs.insert(inputs.end(), {options.text, options.rules.recipe_file});
   for (const auto& rule : recipe) {
     if (rule.pattern.kind != SiteKind::weight) continue;
+    // Those that are collected for the rule are not read either.
+    if (options.sequential && names_file(rule, options.hessians)) continue;
     for (auto& file : format_files(rule.format)) inputs.push_back(std::move(file));
   }
   ResultOutput output(options, inputs,
@@ -71,18 +84,23 @@ void run_calibrate(CalibrateCommandOptions& options) {
   options.calibrate.channels = channels.has_value();
   prepare_threads(options);
   show_rules(options, model, recipe);
-  PreparedVariants prepared(model, storage, options.compute.threads);
-  prepared.add("calibrated", recipe);
-  const auto& variant = prepared.variants().front();
   options.calibrate.compute = options.compute;
   auto result = [&] {
     ProgressLine progress(options, "calibrate");
+    if (options.sequential) {
+      const auto rules = rules_of_kind(recipe, SiteKind::weight);
+      return calibrate_in_sequence(model, rules, options.hessians, storage, text, options.calibrate,
+                                   progress.callback());
+    }
+    PreparedVariants prepared(model, storage, options.compute.threads);
+    prepared.add("calibrated", recipe);
+    const auto& variant = prepared.variants().front();
     return calibrate(variant.model, variant.taps, text, options.calibrate, progress.callback());
   }();
   result.model = model.path();
   if (ranges) write_text(*ranges, ranges_text(result, provenance));
   if (importance) write_text(*importance, importance_file(*result.importance));
-  if (hessians) write_hessians(*hessians, *result.hessians);
+  if (hessians) write_text(*hessians, hessian_bytes(*result.hessians));
   if (channels) write_channels(*channels, *result.channels, model, options.compute.threads);
   if (ranges) ranges->commit();
   if (importance) importance->commit();
@@ -98,6 +116,8 @@ void add_calibrate_options(Arguments& arguments, CalibrateCommandOptions& option
   arguments.text("--imatrix", "OUT.gguf", options.importance,
                  "Write an importance matrix, as llama-imatrix does, beside the ranges or alone");
   arguments.text("--hessian", "FILE", options.hessians, "Write the Hessians of products' inputs, which fit=gptq reads");
+  arguments.flag("--sequential", options.sequential,
+                 "Collect a layer's Hessians with the layers before it rounded, by the rules that take them from FILE");
   arguments.text("--channels", "OUT.gguf", options.channels,
                  "Write the largest magnitude of each channel of products' inputs, which smooth= reads");
   arguments.text("--range", "RANGE", options.range, "The range to use: absmax, or percentile:P of the magnitudes");

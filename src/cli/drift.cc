@@ -49,7 +49,10 @@ void run_drift(DriftCommandOptions& options) {
     }
     const auto result = measure_drift(measurement.model.paths(), measurement.prepared.variants().front(), text,
                                       options.drift, line.callback());
-    return Report{to_text(result), to_json(result, measurement.provenance)};
+    auto json = to_json(result, measurement.provenance);
+    json["calibration_overlaps"] =
+        show_overlaps(options, formats_of(measurement.rules), {{result.text, result.windows}});
+    return Report{to_text(result), std::move(json)};
   });
 }
 

@@ -81,6 +81,9 @@ std::optional<Report> evaluate_and_report(const EvalCommandOptions& options, con
   } else {
     text += "\n--details adds quantiles, the tokens that differ most and what was rounded, for each variant.\n";
   }
+  std::vector<EvaluatedText> evaluated;
+  for (auto& of_text : result.texts) evaluated.push_back({of_text.name, std::move(of_text.windows)});
+  json["calibration_overlaps"] = show_overlaps(options, formats_of(measurement.rules), evaluated);
   return Report{std::move(text), std::move(json)};
 }
 

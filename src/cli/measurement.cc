@@ -72,7 +72,7 @@ void run_measurement(MeasurementOptions& options, const MeasurementPlan& plan, c
   }
   auto report = [&] {
     ProgressLine line(options, plan.command);
-    return measure({model, provenance, prepared, roundings}, line);
+    return measure({model, provenance, prepared, roundings, recipe}, line);
   }();
   if (!report) return;
   const auto cache = settled(options.compute.attention, options.compute.arithmetic);

@@ -50,6 +50,7 @@ struct Measurement {
   const Provenance& provenance;
   PreparedVariants& prepared;                   // those of the plan; models that are measured as they are can be added
   const std::vector<NamedRounding>& roundings;  // of the variants with weight rules
+  const Recipe& rules;                          // of all variants
 };
 
 // A result as it is printed and written.

@@ -17,6 +17,7 @@
 #include "measure/prepared_variants.h"
 #include "recipe/recipe_yaml.h"
 #include "report/numbers.h"
+#include "report/overlap_report.h"
 #include "report/printable_text.h"
 #include "report/rule_lines.h"
 #include "text_file.h"
@@ -188,6 +189,20 @@ void show_rules(const CommonOptions& options, const GgufModel& model, const Reci
                 const std::string& variant) {
   if (options.quiet || options.json == "-") return;
   std::fputs(rule_lines(weights_of_rules(model, recipe), variant).c_str(), stderr);  // the work goes on without stderr
+}
+
+std::vector<Format> formats_of(const Recipe& rules) {
+  std::vector<Format> formats;
+  for (const auto& rule : rules) formats.push_back(rule.format);
+  return formats;
+}
+
+Json show_overlaps(const CommonOptions& options, const std::vector<Format>& formats,
+                   const std::vector<EvaluatedText>& texts) {
+  const auto overlaps = find_overlaps(formats, texts);
+  const auto line = overlap_line(overlaps);
+  if (!line.empty() && !options.quiet) std::fputs(("fakequant: " + line).c_str(), stderr);  // as in show_rules()
+  return to_json(overlaps);
 }
 
 void add_variant_options(Arguments& arguments, std::vector<std::string>& variants) {

@@ -9,6 +9,7 @@
 #include "engine/compute_options.h"
 #include "gguf/gguf_model.h"
 #include "gguf/output_file.h"
+#include "measure/text_overlap.h"
 #include "recipe/recipe_settings.h"
 #include "recipe/rule.h"
 #include "report/condition.h"
@@ -107,6 +108,14 @@ RecipeSettings settle_by_recipe(CommonOptions& options, const RuleOptions& rules
 // line; empty for none. Throws as match_sites does.
 void show_rules(const CommonOptions& options, const GgufModel& model, const Recipe& recipe,
                 const std::string& variant = {});
+
+// The formats of rules, in their order.
+std::vector<Format> formats_of(const Recipe& rules);
+
+// Says on stderr in a line, but with -q not, where a text is evaluated that a file was calibrated on which the formats
+// name. Returns the overlaps for the command's JSON. Throws as find_overlaps does.
+Json show_overlaps(const CommonOptions& options, const std::vector<Format>& formats,
+                   const std::vector<EvaluatedText>& texts);
 
 // --variant: variants beside the one that the rules define.
 void add_variant_options(Arguments& arguments, std::vector<std::string>& variants);

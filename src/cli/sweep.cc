@@ -109,7 +109,12 @@ void run_sweep(SweepCommandOptions& options) {
     };
     return fakequant::sweep(request);
   }();
-  const auto json = to_json(result, provenance);
+  auto json = to_json(result, provenance);
+  std::vector<Format> formats;
+  for (const auto& format : request.question.formats) formats.push_back(format.format);
+  std::vector<EvaluatedText> texts;
+  for (const auto& text : result.texts) texts.push_back({text.name, text.windows});
+  json["calibration_overlaps"] = show_overlaps(options, formats, texts);
   output.write(to_text(result), json);
   if (!request.dry_run) options.conditions.check(json);
 }

@@ -166,6 +166,14 @@ StartingPoint Context::begin_from(const HiddenStates& states, int unchanged) {
   return tap.begin_from(states, unchanged);
 }
 
+StartingPoint Context::carry(const HiddenStates& from, HiddenStates& to, int layer) {
+  auto& tap = this->tap();
+  to.batches.clear();
+  if (model_->is_offloaded()) return {0, "a device holds layers of the model"};
+  for (const auto& batch : from.batches) prepare(shape_of(batch.tokens));
+  return tap.carry(from, to, layer);
+}
+
 void Context::prepare(const GraphShape& shape) {
   if (!tap_->watch().has(shape)) return watch_graph(shape);
   if (!tap_->is_ready_for(shape)) tap_->plan(shape);

@@ -75,8 +75,10 @@ class Context {
   void round_copies(const Recipe& rules, CopyViewer viewer) { tap().round_copies(rules, std::move(viewer)); }
 
   // Likewise shows `viewer` the rows that the products with the model's weights read (product_inputs.h), as the
-  // products find them: after all rounding. Without a viewer nothing is shown.
-  void show_inputs(InputViewer viewer) { tap().show_inputs(std::move(viewer)); }
+  // products find them: after all rounding; of those weights only that are chosen. Without a viewer nothing is shown.
+  void show_inputs(InputViewer viewer, WeightChoice choose = {}) {
+    tap().show_inputs(std::move(viewer), std::move(choose));
+  }
 
   // Changes the embeddings of the tokens a little from the next evaluation on, by this seed (embedding_jitter.h).
   void jitter_embeddings(std::uint64_t seed) { tap().jitter_embeddings(seed); }
@@ -102,6 +104,13 @@ class Context {
   // which layer they begin, or why at none; then all is computed. `unchanged`: the layers at the model's beginning
   // whose weights are the same; all where it is left out.
   StartingPoint begin_from(const HiddenStates& states, int unchanged = std::numeric_limits<int>::max());
+
+  // Likewise, for evaluations of which only what is shown is wanted, so that a text goes through the model a layer at a
+  // time: begins from states that an earlier carry() kept, since when only layers from the one before `layer` on
+  // have changed (without batches: at the beginning). Keeps in `to` what enters `layer`, or the deepest layer
+  // before it that the graph can be begun at. Nodes after the last at which something is shown or rounded are not
+  // computed, and there are no logits. Where a device holds layers, all is computed and nothing kept.
+  StartingPoint carry(const HiddenStates& from, HiddenStates& to, int layer);
 
   // Before any tokens: watches the graphs in which evaluate() will compute so many. Later it would have to put aside
   // what the context holds.

@@ -53,6 +53,16 @@ std::size_t GraphWalk::first_step(const GraphShape& shape) const {
   return first;
 }
 
+int GraphWalk::last_step(const GraphShape& shape) const {
+  std::size_t nodes = 0;
+  for (auto stage = static_cast<std::size_t>(Stage::jitter); stage < static_cast<std::size_t>(Stage::skip); ++stage) {
+    if (const auto plan = plans_[stage].find(shape); plan != plans_[stage].end()) {
+      nodes = std::max(nodes, plan->second.nodes());
+    }
+  }
+  return static_cast<int>(nodes) - 1;
+}
+
 void GraphWalk::begin(std::vector<TokenBatch> batches) {
   batches_ = std::move(batches);
   batch_ = 0;

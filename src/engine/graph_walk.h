@@ -55,6 +55,9 @@ class GraphWalk {
   // does.
   std::size_t first_step(const GraphShape& shape) const;
 
+  // Likewise the last; -1 where none does.
+  int last_step(const GraphShape& shape) const;
+
   // Before an evaluation: the batches that will go through the graph. Their shapes have been watched.
   void begin(std::vector<TokenBatch> batches);
 

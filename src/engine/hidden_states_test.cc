@@ -8,10 +8,12 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <map>
 #include <tuple>
 
 #include "engine/context.h"
 #include "error.h"
+#include "gguf/gguf_file.h"
 
 namespace fakequant {
 namespace {
@@ -279,6 +281,51 @@ TEST(HiddenStates, ServeAnEvaluationOfSeveralBatches) {
   begun.clear();
   begun.evaluate(tokens, {500, 100});
   expect_same();
+}
+
+using Inputs = std::map<std::string, std::vector<float>>;  // all rows that the product with each weight reads
+
+InputViewer into(Inputs& inputs) {
+  return [&inputs](const ProductInput& input) {
+    auto& rows = inputs[input.weight];
+    rows.insert(rows.end(), input.row.begin(), input.row.end());
+  };
+}
+
+TEST(HiddenStates, AreCarriedThroughTheModelALayerAtATime) {
+  constexpr std::size_t kMany = 600;  // in two batches
+  std::vector<Token> tokens;
+  for (std::size_t i = 0; i < kMany; ++i) tokens.push_back(static_cast<Token>(i * 37 % 900 + 5));
+  Context context(demo_model(), {kMany, 1}, {});
+  Inputs expected, found;
+  context.show_inputs(into(expected));
+  context.evaluate(tokens, {0, kMany});
+  HiddenStates states;
+  std::vector<int> computed;
+  for (int layer = 0; layer <= kLayers; ++layer) {
+    context.show_inputs(into(found),
+                        [&](const std::string& weight) { return layer_of_tensor(weight).value_or(kLayers) == layer; });
+    context.clear();
+    HiddenStates carried;
+    EXPECT_EQ(context.carry(states, carried, layer).layer, std::max(layer - 1, 0));
+    int count = 0;
+    llama_set_abort_callback(
+        context.get(), [](void* counter) { return ++*static_cast<int*>(counter) < 0; }, &count);
+    context.evaluate(tokens, {0, kMany});
+    llama_set_abort_callback(context.get(), nullptr, nullptr);
+    computed.push_back(count);
+    states = std::move(carried);
+    EXPECT_EQ(states.bytes(), layer == 0 ? 0 : kMany * kWidth * sizeof(float));
+  }
+  EXPECT_EQ(found, expected);
+  // Two layers each time, and the output once.
+  EXPECT_LT(computed[3], computed[1] * 11 / 10);
+  EXPECT_LT(computed[0], computed[1]);
+  // The graph is left as it was.
+  Context fresh(demo_model(), {kMany, 1}, {});
+  context.clear();
+  for (auto* each : {&context, &fresh}) each->evaluate(tokens, {0, kMany});
+  for (std::size_t i = 0; i < kMany; ++i) ASSERT_TRUE(std::ranges::equal(context.logits(i), fresh.logits(i))) << i;
 }
 
 // Whatever goes wrong, the next evaluation finds the graph as llama.cpp made it, though llama.cpp uses it again.

@@ -100,9 +100,19 @@ void LayerSkip::begin_from(const HiddenStates& states, int layer) {
   layer_ = layer;
 }
 
+void LayerSkip::carry(const HiddenStates& from, int layer, HiddenStates& to, int kept_layer) {
+  keep(to);
+  if (layer > 0) given_ = &from;
+  layer_ = layer;
+  kept_layer_ = kept_layer;
+  ends_early_ = true;
+}
+
 void LayerSkip::stop() {
   kept_ = nullptr;
   given_ = nullptr;
+  kept_layer_ = kAllLayers;
+  ends_early_ = false;
   first_ = next_ = 0;
 }
 
@@ -128,20 +138,25 @@ void LayerSkip::begin_evaluation(const std::vector<TokenBatch>& batches) {
   next_ += batches.size();
 }
 
-NodePlan LayerSkip::plan(const GraphShape& shape, const Graph& graph) {
-  NodePlan plan;
-  if (!is_active()) return plan;
-  const auto& all = boundaries(shape, graph);
-  if (kept_ != nullptr) {
-    std::set<int> nodes;
-    for (const auto& boundary : all) {
+int LayerSkip::plan_keep(const std::vector<LayerBoundary>& boundaries, NodePlan& plan) const {
+  std::set<int> nodes;
+  if (kept_layer_ == kAllLayers) {
+    for (const auto& boundary : boundaries) {
       if (boundary.obstacle.empty()) nodes.insert(boundary.restored.begin(), boundary.restored.end());
     }
-    const auto keep = std::make_shared<KeepState>(*kept_, first_);
-    for (const int node : nodes) plan.act_after(static_cast<std::size_t>(node), keep);
-    return plan;
+  } else {
+    for (int layer = std::min(kept_layer_, static_cast<int>(boundaries.size())); layer > 0 && nodes.empty(); --layer) {
+      const auto& boundary = *find_boundary(boundaries, layer);
+      if (boundary.obstacle.empty()) nodes.insert(boundary.restored.begin(), boundary.restored.end());
+    }
   }
-  const auto* boundary = find_boundary(all, layer_);
+  const auto keep = std::make_shared<KeepState>(*kept_, first_);
+  for (const int node : nodes) plan.act_after(static_cast<std::size_t>(node), keep);
+  return nodes.empty() ? -1 : *nodes.rbegin();
+}
+
+void LayerSkip::plan_begin(const std::vector<LayerBoundary>& boundaries, NodePlan& plan) {
+  const auto* boundary = find_boundary(boundaries, layer_);
   if (boundary == nullptr || !boundary->obstacle.empty()) {
     throw Error(fmt::format("this graph cannot be begun at layer {}", layer_));
   }
@@ -152,6 +167,22 @@ NodePlan LayerSkip::plan(const GraphShape& shape, const Graph& graph) {
   const auto restore = std::make_shared<RestoreState>(*given_, first_);
   for (const int node : boundary->restored) plan.act_after(static_cast<std::size_t>(node), restore);
   plan.act_after(static_cast<std::size_t>(boundary->last), std::make_shared<EndSkip>(disabled_));
+}
+
+NodePlan LayerSkip::plan(const GraphShape& shape, const Graph& graph, int last_wanted) {
+  NodePlan plan;
+  if (!is_active()) return plan;
+  const auto& all = boundaries(shape, graph);
+  // States are put back before they are kept.
+  if (given_ != nullptr) plan_begin(all, plan);
+  if (kept_ != nullptr) last_wanted = std::max(last_wanted, plan_keep(all, plan));
+  const auto first_left_out = static_cast<std::size_t>(last_wanted) + 1;  // of -1, too
+  if (!ends_early_ || first_left_out >= graph.size()) return plan;
+  const auto skip = std::make_shared<SkipNode>(disabled_);
+  for (std::size_t node = first_left_out; node < graph.size(); ++node) {
+    if (!graph[node].is_view) plan.act_before(node, skip);
+  }
+  plan.act_after(graph.size() - 1, std::make_shared<EndSkip>(disabled_));
   return plan;
 }
 

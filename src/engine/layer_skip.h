@@ -8,6 +8,9 @@
 //
 // The layers that are left out write nothing into their caches. So one text, from its first token on, begins at the
 // same layer in every batch.
+//
+// A text can also be carried through a part of the model: begun at one layer, kept at another, and ended after what is
+// shown or rounded. What follows is left out likewise.
 #pragma once
 
 #include <cstddef>
@@ -41,6 +44,9 @@ class LayerSkip {
   // plans that were made before are out of date.
   void keep(HiddenStates& states);
   void begin_from(const HiddenStates& states, int layer);
+  // Both, and nothing is computed after what is wanted: what enters the deepest layer, at most `kept_layer`, that a
+  // graph can be begun at is kept in `to`. A `layer` of 0 begins at the beginning.
+  void carry(const HiddenStates& from, int layer, HiddenStates& to, int kept_layer);
   void stop();
 
   bool is_active() const { return kept_ != nullptr || given_ != nullptr; }
@@ -55,16 +61,24 @@ class LayerSkip {
   // These are the next batches.
   void begin_evaluation(const std::vector<TokenBatch>& batches);
 
-  // What is done in a graph as long as this text lasts. Throws an Error where it cannot be begun at the layer.
-  NodePlan plan(const GraphShape& shape, const Graph& graph);
+  // What is done in a graph as long as this text lasts. `last_wanted`: the last node at which something else is done;
+  // -1 where nothing is. Throws an Error where it cannot be begun at the layer.
+  NodePlan plan(const GraphShape& shape, const Graph& graph, int last_wanted);
 
   // Restores the flags of nodes, wherever in a batch it was left.
   void restore_flags() { disabled_.restore(); }
 
  private:
+  void plan_begin(const std::vector<LayerBoundary>& boundaries, NodePlan& plan);
+  int plan_keep(const std::vector<LayerBoundary>& boundaries, NodePlan& plan) const;  // the last node that is kept; -1
+
+  static constexpr int kAllLayers = -1;
+
   HiddenStates* kept_ = nullptr;
   const HiddenStates* given_ = nullptr;
   int layer_ = 0;
+  int kept_layer_ = kAllLayers;
+  bool ends_early_ = false;
   std::size_t first_ = 0;  // the index in the text of the evaluation's first batch
   std::size_t next_ = 0;   // and of the batch after it
   DisabledNodes disabled_;

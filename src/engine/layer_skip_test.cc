@@ -43,9 +43,22 @@ TEST(LayerSkip, RefusesAGraphThatCannotBeBegunAtTheLayer) {
   const auto& graph = watch.graph({2, 2}).nodes;  // it reads no weights, and so has no layers
   const HiddenStates states;
   LayerSkip skip;
-  EXPECT_EQ(skip.plan({2, 2}, graph).size(), 0u);
+  EXPECT_EQ(skip.plan({2, 2}, graph, -1).size(), 0u);
   skip.begin_from(states, 1);
-  EXPECT_THROW(skip.plan({2, 2}, graph), Error);
+  EXPECT_THROW(skip.plan({2, 2}, graph, -1), Error);
+}
+
+TEST(LayerSkip, LeavesOutWhatFollowsTheLastThatIsWanted) {
+  const SmallWatch watch;
+  const auto& graph = watch.graph({2, 2}).nodes;
+  HiddenStates none, kept;
+  LayerSkip skip;
+  skip.carry(none, 0, kept, 1);
+  const auto last = static_cast<int>(graph.size()) - 1;
+  EXPECT_EQ(skip.plan({2, 2}, graph, last).size(), 0u);
+  const auto plan = skip.plan({2, 2}, graph, last - 1);
+  EXPECT_EQ(plan.size(), 2u);  // the last is skipped, and its flag restored
+  EXPECT_EQ(plan.first_node(0), static_cast<std::size_t>(last));
 }
 
 }  // namespace

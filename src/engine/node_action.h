@@ -67,6 +67,9 @@ class NodePlan {
     return first == steps_.end() ? otherwise : static_cast<std::size_t>(first - steps_.begin());
   }
 
+  // How many nodes there are up to the last at which something is done.
+  std::size_t nodes() const { return steps_.size(); }
+
  private:
   Steps& at(std::size_t node) {
     if (steps_.size() <= node) steps_.resize(node + 1);

@@ -106,9 +106,25 @@ class ShownInputs : public NodeAction {
   std::shared_ptr<const InputViewer> viewer_;
 };
 
+// The weight that a node multiplies with and whose inputs can be shown; null for others.
+const std::string* weight_of_product(const GraphNode& node) {
+  if (node.op != GGML_OP_MUL_MAT && node.op != GGML_OP_MUL_MAT_ID) return nullptr;
+  const auto& source = node.sources.front();
+  return source.weight.empty() || source.is_view ? nullptr : &source.weight;
+}
+
 }  // namespace
 
-void ProductInputs::set_viewer(InputViewer viewer) {
+std::vector<std::string> weights_of_products(const Graph& graph) {
+  std::vector<std::string> weights;
+  for (const auto& node : graph) {
+    if (const auto* weight = weight_of_product(node)) weights.push_back(*weight);
+  }
+  return weights;
+}
+
+void ProductInputs::set_viewer(InputViewer viewer, WeightChoice choose) {
+  choose_ = std::move(choose);
   viewer_ = viewer ? std::make_shared<const InputViewer>(std::move(viewer)) : nullptr;
 }
 
@@ -116,12 +132,9 @@ NodePlan ProductInputs::plan(const WatchedGraph& graph) const {
   NodePlan plan;
   if (!is_active()) return plan;
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
-    const auto& node = graph.nodes[i];
-    if (node.op != GGML_OP_MUL_MAT && node.op != GGML_OP_MUL_MAT_ID) continue;
-    const auto& weight = node.sources.front();
-    if (!weight.weight.empty() && !weight.is_view) {
-      plan.act_after(i, std::make_shared<ShownInputs>(weight.weight, viewer_));
-    }
+    const auto* weight = weight_of_product(graph.nodes[i]);
+    if (weight == nullptr || (choose_ && !choose_(*weight))) continue;
+    plan.act_after(i, std::make_shared<ShownInputs>(*weight, viewer_));
   }
   return plan;
 }

@@ -11,6 +11,7 @@
 #include <span>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "engine/graph_watch.h"
 #include "engine/node_action.h"
@@ -29,18 +30,23 @@ struct ProductInput {
 };
 
 using InputViewer = std::function<void(const ProductInput& input)>;
+using WeightChoice = std::function<bool(const std::string& weight)>;  // empty: all
+
+// The weights that the graph multiplies with and whose inputs can be shown, in the graph's order; some several times.
+std::vector<std::string> weights_of_products(const Graph& graph);
 
 class ProductInputs {
  public:
-  // Shows `viewer` from now on every row, on one thread and in the order of the graph; without a viewer nothing.
-  // Inputs that are not F32 and weights that are read as views are not shown.
-  void set_viewer(InputViewer viewer);
+  // Shows `viewer` from now on every row of the inputs of the weights that are chosen, on one thread and in the order
+  // of the graph; without a viewer nothing. Inputs that are not F32 and weights that are read as views are not shown.
+  void set_viewer(InputViewer viewer, WeightChoice choose = {});
 
   NodePlan plan(const WatchedGraph& graph) const;
   bool is_active() const { return viewer_ != nullptr; }
 
  private:
   std::shared_ptr<const InputViewer> viewer_;
+  WeightChoice choose_;
 };
 
 }  // namespace fakequant

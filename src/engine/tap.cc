@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 #include <utility>
 
@@ -75,8 +76,8 @@ void Tap::round_copies(const Recipe& rules, CopyViewer viewer) {
   replan(Stage::copy, copies_);
 }
 
-void Tap::show_inputs(InputViewer viewer) {
-  inputs_.set_viewer(std::move(viewer));
+void Tap::show_inputs(InputViewer viewer, WeightChoice choose) {
+  inputs_.set_viewer(std::move(viewer), std::move(choose));
   replan(Stage::inputs, inputs_);
 }
 
@@ -126,7 +127,7 @@ void Tap::keep_hidden_states(HiddenStates& states) {
   skip_.keep(states);
 }
 
-StartingPoint Tap::begin_from(const HiddenStates& states, int unchanged) {
+StartingPoint Tap::start_of(const HiddenStates& states, int unchanged) {
   std::vector<const std::vector<LayerBoundary>*> boundaries;
   std::vector<int> first_changed;
   for (const auto& batch : states.batches) {
@@ -134,9 +135,20 @@ StartingPoint Tap::begin_from(const HiddenStates& states, int unchanged) {
     boundaries.push_back(&skip_.boundaries(shape, watch_.graph(shape).nodes));
     first_changed.push_back(static_cast<int>(walk_.first_step(shape)));
   }
-  auto start = find_starting_point(states, boundaries, first_changed, unchanged);
+  return find_starting_point(states, boundaries, first_changed, unchanged);
+}
+
+StartingPoint Tap::begin_from(const HiddenStates& states, int unchanged) {
+  auto start = start_of(states, unchanged);
   end_text();
   if (start.layer > 0) skip_.begin_from(states, start.layer);
+  return start;
+}
+
+StartingPoint Tap::carry(const HiddenStates& from, HiddenStates& to, int layer) {
+  auto start = start_of(from, std::max(layer - 1, 0));
+  end_text();
+  skip_.carry(from, start.layer, to, layer);
   return start;
 }
 
@@ -152,7 +164,9 @@ void Tap::begin_evaluation(std::vector<TokenBatch> batches) {
     if (!skip_.is_active()) break;
     const auto shape = shape_of(batch);
     const auto& graph = watch_.graph(shape).nodes;
-    if (!walk_.has_plan(Stage::skip, shape)) walk_.set_plan(Stage::skip, shape, skip_.plan(shape, graph));
+    if (!walk_.has_plan(Stage::skip, shape)) {
+      walk_.set_plan(Stage::skip, shape, skip_.plan(shape, graph, walk_.last_step(shape)));
+    }
     const auto* entered = find_boundary(skip_.boundaries(shape, graph), skip_.layer());
     if (entered != nullptr && static_cast<int>(walk_.first_step(shape)) <= entered->last) {
       throw Error(fmt::format("below layer {}, where this text was begun, something is now to be rounded or shown",

@@ -83,7 +83,7 @@ class Tap {
   void observe(const Recipe& rules, Observer observer);
   void show_values(SiteChoice choose, Observer viewer);
   void round_copies(const Recipe& rules, CopyViewer viewer);
-  void show_inputs(InputViewer viewer);
+  void show_inputs(InputViewer viewer, WeightChoice choose);
 
   // At the beginning of a text, whose first batch comes next: keeps the hidden states of its evaluations, or begins
   // from those that were kept of the same batches, whose graphs have been watched. What the layers below `unchanged`
@@ -91,6 +91,11 @@ class Tap {
   // text ends.
   void keep_hidden_states(HiddenStates& states);
   StartingPoint begin_from(const HiddenStates& states, int unchanged);
+
+  // Likewise, for evaluations of which only what is shown is wanted: begins from states that were carried to a layer
+  // below `layer` (from no batches: at the beginning), keeps in `to` what enters `layer`, or the deepest before it that
+  // a text can begin at, and leaves out what follows the last node at which something is done.
+  StartingPoint carry(const HiddenStates& from, HiddenStates& to, int layer);
   void end_text();
 
   // Before an evaluation: the tokens that will go through the graph, in their batches. Throws an Error where the text
@@ -111,6 +116,7 @@ class Tap {
 
  private:
   bool is_active() const;
+  StartingPoint start_of(const HiddenStates& states, int unchanged);
   template <typename Action>
   void replan(Stage stage, const Action& action);
 

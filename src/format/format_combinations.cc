@@ -97,8 +97,6 @@ void check_range(const Format& format) {
     refuse_where(format.gptq.hessian_file.empty(),
                  "range=output needs the Hessians of the products' inputs: add hessian=FILE, which calibrate writes");
     refuse_where(uses_hessian(format), "range=output does not go with fit=gptq: take range=mse");
-    refuse_where(has_column_factors(format),
-                 "range=output does not go with smooth= and awq=: Hessians are those of inputs that are not smoothed");
   }
   refuse_where(is_microscaled(format), "range= does not go with scale=e8m0 in blocks, which follows from their absmax");
 }

@@ -49,7 +49,7 @@ std::vector<float> absmax_of_weights(const GgufModel& model, const InputChannels
 }  // namespace
 
 void write_channels(OutputFile& output, const ChannelRecord& record, const GgufModel& model, int threads) {
-  InputFileKeys keys{kChannelType, record.text, record.chunks, record.chunk_size, {}};
+  InputFileKeys keys{kChannelType, record.text, record.chunks, record.chunk_size, record.text_sample, {}};
   for (const auto& input : record.inputs) keys.weights.push_back(input.weights);
   GgufWriter file;
   add_input_keys(file, keys);

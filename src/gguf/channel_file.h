@@ -30,6 +30,7 @@ struct ChannelRecord {
   std::string text;                // its name
   int chunks = 0, chunk_size = 0;  // of the text, and tokens in each
   std::vector<InputChannels> inputs;
+  std::string text_sample = {};
 };
 
 // Writes the file, without committing it. The weights are those of the model. Throws an Error that names the weight if

@@ -15,6 +15,8 @@ std::string key_of(std::string_view type, const char* name) { return fmt::format
 
 }  // namespace
 
+std::string text_sample_key(std::string_view type) { return key_of(type, "text_sample"); }
+
 GgufFile open_input_file(const std::string& path, std::string_view type, std::string_view holds) {
   if (std::error_code ignored; !std::filesystem::exists(path, ignored)) {
     throw Error(fmt::format("cannot open {}: there is no such file; calibrate makes a file of {}", path, holds));
@@ -38,6 +40,7 @@ void add_input_keys(GgufWriter& file, const InputFileKeys& keys) {
   file.add_texts(key_of(keys.type, "datasets"), {keys.text});
   file.add_number(key_of(keys.type, "chunk_count"), static_cast<std::uint32_t>(keys.chunks));
   file.add_number(key_of(keys.type, "chunk_size"), static_cast<std::uint32_t>(keys.chunk_size));
+  if (!keys.text_sample.empty()) file.add_text(text_sample_key(keys.type), keys.text_sample);
   file.add_texts(key_of(keys.type, "weights"), weights);
   file.add_texts(key_of(keys.type, "inputs"), inputs);
 }

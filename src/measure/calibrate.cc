@@ -9,6 +9,7 @@
 #include "measure/hessian_collector.h"
 #include "measure/importance_collector.h"
 #include "measure/text_chunks.h"
+#include "measure/text_windows.h"
 #include "measure/value_recorder.h"
 
 namespace fakequant {
@@ -52,7 +53,9 @@ CalibrationResult calibrate(const std::vector<std::string>& model_files, const R
   result.text = text.name;
   result.ctx_size = ctx_size;
   result.range = to_string(options.range);
+  TextWindows windows;
   while (const auto tokens = chunks.next()) {
+    windows.add(*tokens);
     context.clear(static_cast<std::uint32_t>(result.chunks));
     hessians.begin_evaluation();
     channels.begin_evaluation();
@@ -62,6 +65,7 @@ CalibrationResult calibrate(const std::vector<std::string>& model_files, const R
     if (progress) progress(static_cast<double>(chunks.taken()) / chunks.expected());
   }
   result.tokens = static_cast<std::int64_t>(result.chunks) * ctx_size;
+  result.text_sample = windows.sample();
   const auto add_result = [&](const std::string& name, const Recorded& of_site) {
     auto site = of_site.values.result(options.range);
     site.site = name;
@@ -77,18 +81,18 @@ CalibrationResult calibrate(const std::vector<std::string>& model_files, const R
   }
   for (const auto& [name, of_site] : recorded) add_result(name, of_site);
   if (options.importance) {
-    result.importance = ImportanceSums{text.name, result.chunks, ctx_size, importance.weights()};
+    result.importance = ImportanceSums{text.name, result.chunks, ctx_size, importance.weights(), result.text_sample};
     if (result.importance->weights.empty()) {
       throw Error("no importances were collected: the model multiplies with no weights of layers");
     }
   }
   if (options.hessians) {
-    result.hessians = HessianSums{text.name, result.chunks, ctx_size, hessians.take()};
+    result.hessians = HessianSums{text.name, result.chunks, ctx_size, hessians.take(), result.text_sample};
     if (result.hessians->inputs.empty())
       throw Error("no Hessians were collected: the model multiplies with no weights");
   }
   if (options.channels) {
-    result.channels = ChannelRecord{text.name, result.chunks, ctx_size, channels.take()};
+    result.channels = ChannelRecord{text.name, result.chunks, ctx_size, channels.take(), result.text_sample};
     if (result.channels->inputs.empty())
       throw Error("no channels were collected: the model multiplies with no weights");
   }

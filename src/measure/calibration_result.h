@@ -62,6 +62,7 @@ struct CalibratedSite {
 struct CalibrationResult {
   std::string model;
   std::string text;
+  std::string text_sample;  // which the files keep (text_windows.h)
   int ctx_size = 0;
   int chunks = 0;
   std::int64_t tokens = 0;  // that were evaluated

@@ -399,6 +399,7 @@ DriftResult measure_drift(LoadedModels& models, const Variant& variant, const Te
 
   Scores scores(static_cast<std::size_t>(ctx_size), options.compute.threads);
   while (const auto tokens = chunks.next()) {
+    result.windows.add(*tokens);
     const auto sequence = static_cast<std::uint32_t>(result.chunks);
     baseline.clear(sequence);
     changed.clear(sequence);

@@ -8,6 +8,7 @@
 
 #include "measure/eval_result.h"
 #include "measure/node_difference.h"
+#include "measure/text_windows.h"
 #include "measure/token_errors.h"
 
 namespace fakequant {
@@ -69,6 +70,7 @@ struct FirstNotFinite {
 struct DriftResult {
   std::string model;
   std::string text;
+  TextWindows windows;  // of its chunks
   std::string recipe;
   std::string other_model;  // the path of the variant, if it is another model
   std::string pattern;      // of the listed nodes

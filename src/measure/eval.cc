@@ -173,6 +173,7 @@ void Evaluation::add_text(const Text& source, std::size_t texts) {
   text.name = source.name;
   auto sums = no_sums();
   while (const auto tokens = chunks.next()) {
+    text.windows.add(*tokens);
     const auto scores = score(with, {text.chunks, *tokens}, overflowed());
     result.is_interrupted = !scores.has_value();
     if (result.is_interrupted) break;

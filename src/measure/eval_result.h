@@ -10,6 +10,7 @@
 #include "engine/site_counters.h"
 #include "measure/overflow.h"
 #include "measure/score_quantities.h"
+#include "measure/text_windows.h"
 
 namespace fakequant {
 
@@ -65,6 +66,7 @@ struct TextResult {
   std::int64_t tokens_scored = 0;
   Estimate baseline_ppl;
   std::vector<DivergenceFigures> variants;
+  TextWindows windows = {};  // of the chunks
 };
 
 // Bytes that the process holds at its peak, of all contexts and models together.

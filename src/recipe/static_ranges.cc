@@ -65,6 +65,7 @@ StaticRanges::StaticRanges(const std::string& path) : path_(path) {
   const auto schema = json.find("schema");
   if (schema == json.end() || *schema != kRangesSchema)
     refuse_ranges(path, fmt::format("its schema is not {}", kRangesSchema));
+  if (const auto sample = json.find("text_sample"); sample != json.end() && sample->is_string()) text_sample_ = *sample;
   const auto sites = json.find("sites");
   if (sites == json.end() || !sites->is_array()) refuse_ranges(path, "it has no list 'sites'");
   for (const auto& entry : *sites) {

@@ -23,8 +23,11 @@ class StaticRanges {
   // if the file has no such site.
   ValueRange at(std::string_view site) const;
 
+  // What the file keeps of the text that was read, text_sample; empty for none.
+  const std::string& text_sample() const { return text_sample_; }
+
  private:
-  std::string path_;
+  std::string path_, text_sample_;
   std::map<std::string, ValueRange, std::less<>> ranges_;
 };
 

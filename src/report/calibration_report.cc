@@ -99,10 +99,14 @@ Json head_json(const CalibrationResult& result, const Provenance& provenance) {
   json["chunks"] = result.chunks;
   json["tokens"] = result.tokens;
   json["range"] = result.range;
+  json["text_sample"] = result.text_sample;
   if (result.importance) {
     json["importance"] = {{"weights", result.importance->weights.size()}, {"chunks", result.importance->chunks}};
   }
-  if (result.hessians) json["hessians"] = inputs_json(*result.hessians);
+  if (result.hessians) {
+    json["hessians"] = inputs_json(*result.hessians);
+    json["hessians"]["recipe"] = result.hessians->rules.empty() ? Json(nullptr) : Json(result.hessians->rules);
+  }
   if (result.channels) json["channels"] = inputs_json(*result.channels);
   json["sites"] = Json::array();
   return json;
@@ -205,6 +209,9 @@ std::string hessian_text(const CalibrationResult& result) {
     for (const auto& matrix : input.matrices) unseen += matrix.rows() == 0 ? 1 : 0;
   }
   auto text = inputs_text("Hessians", *result.hessians, result);
+  if (!result.hessians->rules.empty()) {
+    text += fmt::format("The layers before each were rounded by {}.\n", printable(result.hessians->rules));
+  }
   if (unseen > 0) {
     text += fmt::format("{} of {} matrices got no token: fit=gptq rounds their weights to the nearest.\n",
                         count_text(unseen), count_text(matrices));

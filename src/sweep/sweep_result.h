@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "measure/eval_result.h"
+#include "measure/text_windows.h"
 #include "study/study_database.h"
 #include "sweep/prediction_quality.h"
 
@@ -39,7 +40,8 @@ struct PredictionCost {
 
 struct SweepText {
   std::string name;
-  int chunks = 0;  // requested
+  int chunks = 0;            // requested
+  TextWindows windows = {};  // of these
 };
 
 struct SweepResult {

@@ -88,6 +88,7 @@ void SweepSession::read_texts() {
     auto& text = texts_.emplace_back();
     text.name = request_.texts[t].name;
     while (auto tokens = chunks.next()) {
+      text.windows.add(*tokens);
       chunks_.push_back({{static_cast<int>(t), text.chunks++}, std::move(*tokens)});
     }
   }

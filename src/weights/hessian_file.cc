@@ -25,11 +25,12 @@ std::int64_t matrices_of(const TensorInfo& weight) {
 
 }  // namespace
 
-void write_hessians(OutputFile& output, const HessianSums& sums) {
-  InputFileKeys keys{kHessianType, sums.text, sums.chunks, sums.chunk_size, {}};
+std::string hessian_bytes(const HessianSums& sums) {
+  InputFileKeys keys{kHessianType, sums.text, sums.chunks, sums.chunk_size, sums.text_sample, {}};
   for (const auto& input : sums.inputs) keys.weights.push_back(input.weights);
   GgufWriter file;
   add_input_keys(file, keys);
+  if (!sums.rules.empty()) file.add_text("hessian.recipe", sums.rules);
   for (const auto& input : sums.inputs) {
     const auto& name = input.weights.front();
     std::vector<float> counts, triangles;
@@ -45,7 +46,7 @@ void write_hessians(OutputFile& output, const HessianSums& sums) {
     file.add_tensor(name + ".hessian", {triangle_size(input.matrices.front().columns()), matrices}, triangles);
     file.add_tensor(name + ".counts", {1, matrices}, counts);
   }
-  write_text(output, file.bytes());
+  return file.bytes();
 }
 
 HessianFile::HessianFile(const std::string& path) : file_(open_input_file(path, kHessianType, "Hessians")) {

@@ -4,7 +4,8 @@
 // Hessian: the arrays hessian.weights and hessian.inputs give for each weight the name of its input, which is that of
 // the first of these weights. For each input there are two F32 tensors: INPUT.hessian, for each matrix of the weight
 // (such as those of experts) a row with the lower triangle of H = X^T X / n, row by row; and INPUT.counts, n of each
-// matrix. hessian.datasets, hessian.chunk_count and hessian.chunk_size say what text it was measured on.
+// matrix. hessian.datasets, hessian.chunk_count and hessian.chunk_size say what text it was measured on,
+// and hessian.recipe, where the layers before were rounded, by what rules.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +14,6 @@
 #include <vector>
 
 #include "gguf/gguf_file.h"
-#include "gguf/output_file.h"
 #include "weights/gram_sums.h"
 
 namespace fakequant {
@@ -28,10 +28,12 @@ struct HessianSums {
   std::string text;                // its name
   int chunks = 0, chunk_size = 0;  // of the text, and tokens in each
   std::vector<InputHessian> inputs;
+  std::string text_sample = {};
+  std::string rules = {};  // that rounded the layers before each; empty: none were rounded for it
 };
 
-// Writes the file, without committing it. Throws an Error that names the weight if its inputs were not finite.
-void write_hessians(OutputFile& output, const HessianSums& sums);
+// The file's bytes. Throws an Error that names the weight if its inputs were not finite.
+std::string hessian_bytes(const HessianSums& sums);
 
 class HessianFile {
  public:

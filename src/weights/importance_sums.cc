@@ -1,6 +1,7 @@
 #include "weights/importance_sums.h"
 
 #include "gguf/gguf_writer.h"
+#include "gguf/input_names.h"
 
 namespace fakequant {
 namespace {
@@ -20,6 +21,7 @@ std::string importance_file(const ImportanceSums& sums) {
   file.add_texts("imatrix.datasets", {sums.text});
   file.add_number("imatrix.chunk_count", static_cast<std::uint32_t>(sums.chunks));
   file.add_number("imatrix.chunk_size", static_cast<std::uint32_t>(sums.chunk_size));
+  if (!sums.text_sample.empty()) file.add_text(text_sample_key("imatrix"), sums.text_sample);
   for (const auto& [name, weight] : sums.weights) {
     const auto matrices = static_cast<std::int64_t>(weight.counts.size());
     const std::vector<float> counts(weight.counts.begin(), weight.counts.end());

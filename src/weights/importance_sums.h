@@ -20,6 +20,7 @@ struct ImportanceSums {
   std::string text;                           // its name
   int chunks = 0, chunk_size = 0;             // of the text, and tokens in each
   std::map<std::string, ColumnSums> weights;  // by name
+  std::string text_sample = {};               // which llama-imatrix does not write
 };
 
 // The GGUF file that llama-imatrix would write, with the same keys and tensors: for each weight NAME.in_sum2,

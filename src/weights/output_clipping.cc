@@ -31,6 +31,17 @@ Format of_group(Format format) {
   return format;
 }
 
+// The Hessian of inputs that are divided by factors of their columns.
+void divide_by_factors(std::span<const float> factors, std::vector<float>& lower) {
+  auto value = lower.begin();
+  for (std::size_t row = 0; row < factors.size(); ++row) {
+    for (std::size_t column = 0; column <= row; ++column, ++value) {
+      const auto product = static_cast<double>(factors[row]) * static_cast<double>(factors[column]);
+      *value = static_cast<float>(static_cast<double>(*value) / product);
+    }
+  }
+}
+
 }  // namespace
 
 DiagonalBlocks::DiagonalBlocks(std::span<const float> lower, std::int64_t columns, std::int64_t block)
@@ -53,12 +64,15 @@ bool OutputHessians::is_for(const Format& format) const {
   return block_ == block_of(format) && rotation_ == format.rotation && file_.path() == format.gptq.hessian_file;
 }
 
-std::shared_ptr<const DiagonalBlocks> OutputHessians::of(const TensorInfo& weight, std::int64_t matrix) {
+std::shared_ptr<const DiagonalBlocks> OutputHessians::of(const TensorInfo& weight, std::int64_t matrix,
+                                                         std::span<const float> factors) {
   const auto columns = row_elements(weight);
-  return kept_.of(file_, weight, matrix, [&](std::vector<float> triangle) {
+  const auto make = [&](std::vector<float> triangle) {
+    if (!factors.empty()) divide_by_factors(factors, triangle);
     if (rotation_.kind != Rotation::none) triangle = rotated_hessian(triangle, columns, rotation_);
     return DiagonalBlocks(triangle, columns, block_ == 0 ? columns : block_);
-  });
+  };
+  return kept_.of(file_, weight, matrix, make, factors.empty() ? std::string() : weight.name);
 }
 
 OutputClipping::OutputClipping(const Format& format, std::int64_t columns)

@@ -42,8 +42,11 @@ class OutputHessians {
   // Whether the file has the weight's Hessian. Throws as HessianFile::input_of().
   bool has(const TensorInfo& weight) const { return file_.input_of(weight) != nullptr; }
 
-  // Those of one of the matrices of a weight that it has. Thread-safe. Throws as HessianFile::triangle().
-  std::shared_ptr<const DiagonalBlocks> of(const TensorInfo& weight, std::int64_t matrix);
+  // Those of one of the matrices of a weight that it has, whose columns are multiplied by `factors`, if any, so that
+  // its inputs are divided by them. The factors of a matrix are always the same. Thread-safe. Throws as
+  // HessianFile::triangle().
+  std::shared_ptr<const DiagonalBlocks> of(const TensorInfo& weight, std::int64_t matrix,
+                                           std::span<const float> factors);
 
  private:
   std::int64_t block_;  // 0: whole rows
@@ -52,7 +55,7 @@ class OutputHessians {
   KeptOfHessians<DiagonalBlocks> kept_;
 };
 
-// Finds the ranges of rows of so many columns, and rounds them. Rotations are the caller's.
+// Finds the ranges of rows of so many columns, and rounds them. Factors of columns and rotations are the caller's.
 class OutputClipping {
  public:
   OutputClipping(const Format& format, std::int64_t columns);

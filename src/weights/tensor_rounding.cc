@@ -77,6 +77,9 @@ void TensorRounder::find_awq_factors(int threads) {
   parallel_for(kAwqSteps, outer, [&](std::int64_t step) {
     auto& trial = trials[static_cast<std::size_t>(step)];
     trial.column_factors_.clear();
+    // Ranges are searched when the factors are found, as AWQ does.
+    trial.data_.output.reset();
+    trial.format_.range = finds_range_by_output(format_) ? RangeRule() : format_.range;
     for (const auto& diagonal : diagonals) {
       const auto factors = awq_scales(diagonal, static_cast<int>(step));
       trial.column_factors_.insert(trial.column_factors_.end(), factors.begin(), factors.end());
@@ -222,14 +225,25 @@ void TensorRounder::for_each_part(const TensorPiece& piece, std::span<float> val
 template <typename Work>
 void TensorRounder::for_each_matrix(const TensorPiece& piece, std::span<float> values, const Work& work) const {
   const auto row = row_elements(model_->tensors()[tensor_]), matrix = row * rows_of_matrix();
-  if (is_rotated(format_)) rotate_rows(format_.rotation, Turn::forward, values, row);
   for (std::int64_t begin = 0; begin < piece.elements;) {
     const auto first = piece.first_element + begin, number = first / matrix;
     const auto end = std::min(piece.elements, (number + 1) * matrix - piece.first_element);
-    work(number, values.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin)), first);
+    const auto rows = values.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin));
+    const auto factors = factors_of(number);
+    if (!factors.empty()) scale_columns(factors, Turn::forward, rows);
+    if (is_rotated(format_)) rotate_rows(format_.rotation, Turn::forward, rows, row);
+    work(number, rows, first);
+    if (is_rotated(format_)) rotate_rows(format_.rotation, Turn::back, rows, row);
+    if (!factors.empty()) scale_columns(factors, Turn::back, rows);
     begin = end;
   }
-  if (is_rotated(format_)) rotate_rows(format_.rotation, Turn::back, values, row);
+}
+
+std::span<const float> TensorRounder::factors_of(std::int64_t matrix) const {
+  if (column_factors_.empty()) return {};
+  const std::span<const float> all = column_factors_;
+  const auto row = static_cast<std::size_t>(row_elements(model_->tensors()[tensor_]));
+  return all.subspan(static_cast<std::size_t>(matrix) * row % all.size(), row);
 }
 
 std::int64_t TensorRounder::round_by_hessian(const TensorPiece& piece, std::span<float> values) const {
@@ -245,7 +259,7 @@ std::int64_t TensorRounder::round_by_output(const TensorPiece& piece, std::span<
   const OutputClipping clipping(format_, row_elements(model_->tensors()[tensor_]));
   std::int64_t saturated = 0;
   for_each_matrix(piece, values, [&](std::int64_t matrix, std::span<float> rows, std::int64_t first) {
-    const auto hessian = data_.output->of(model_->tensors()[tensor_], matrix);
+    const auto hessian = data_.output->of(model_->tensors()[tensor_], matrix, factors_of(matrix));
     saturated += clipping.round_rows(*hessian, rows, {random_key_, 0}, static_cast<std::uint64_t>(first));
   });
   return saturated;
@@ -269,7 +283,7 @@ void TensorRounder::find_output_scale(int threads) {
         auto values = read_values(pieces[i]);
         std::vector<double> sums(kRangesTried);
         for_each_matrix(pieces[i], values, [&](std::int64_t matrix, std::span<float> rows, std::int64_t) {
-          clipping.add_errors(*data_.output->of(info, matrix), range, rows, sums);
+          clipping.add_errors(*data_.output->of(info, matrix, factors_of(matrix)), range, rows, sums);
         });
         return sums;
       },

@@ -57,7 +57,7 @@ class TensorRounder {
   std::int64_t round_by_output(const TensorPiece& piece, std::span<float> values) const;
 
   // Calls work(matrix, values, first) for the rows of each matrix that a piece has rows of, whose first value has that
-  // index. The rows are rotated for it, and back afterwards.
+  // index. The rows are multiplied by their factors and rotated for it, and back afterwards.
   template <typename Work>
   void for_each_matrix(const TensorPiece& piece, std::span<float> values, const Work& work) const;
 
@@ -75,6 +75,9 @@ class TensorRounder {
   double output_error_of(std::int64_t matrix, std::span<const float> lower, int threads) const;
 
   std::int64_t rows_of_matrix() const;
+
+  // Of the columns of one of the matrices; none where they have none.
+  std::span<const float> factors_of(std::int64_t matrix) const;
 
   // Keeps the values of a matrix in memory, for those who read them again and again.
   void hold_matrix(std::int64_t matrix, int threads);
