@@ -42,7 +42,7 @@ COMMANDS = {
     "generate": ("generate", MODEL, "-p", "Once", "-n", 16, "--threads", 1, "--rule", "a:ffn_norm=int2"),
     "bench": ("bench", MODEL, "--prompt-tokens", 16, "--decode-tokens", 4, "--repetitions", 6, "--threads", 1, "--rule", "a:ffn_norm=bf16",
               "--rule", "w:ffn_norm=bf16"),
-    "calibrate": ("calibrate", MODEL, *MEASURED, "--chunks", 1, "-o", "ranges.json", "--rule", "a:ffn_input=int8"),
+    "calibrate": ("calibrate", MODEL, *MEASURED, "--chunks", 1, "-o", "ranges.json", "--channel-statistics", "--rule", "a:ffn_input=int8"),
     "calibrate --imatrix": ("calibrate", MODEL, *MEASURED, "--chunks", 1, "--imatrix", "importance.gguf"),
     "calibrate --hessian": ("calibrate", MODEL, *MEASURED, "--chunks", 1, "--hessian", "hessian.bin"),
     "calibrate --channels": ("calibrate", MODEL, *MEASURED, "--chunks", 1, "--channels", "channels.gguf"),
