@@ -77,7 +77,8 @@ TEST(CalibrationReport, IsReadBackAsTheSameRanges) {
 TEST(CalibrationReport, WritesTheSameInBothWays) {
   for (const auto& result : {example(), CalibrationResult()}) {
     const Provenance provenance = {"fakequant calibrate m.gguf", "1.0", {"CPU"}};
-    EXPECT_EQ(Json::parse(ranges_text(result, provenance, ChannelDetail::all)), Json::parse(to_text(to_json(result, provenance))));
+    EXPECT_EQ(Json::parse(ranges_text(result, provenance, ChannelDetail::all)),
+              Json::parse(to_text(to_json(result, provenance))));
   }
 }
 
