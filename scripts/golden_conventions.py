@@ -3,11 +3,18 @@
 
 Needs torch, torchao, nvidia-modelopt, compressed-tensors and bitsandbytes of PyPI (several GB), and a CPU:
 
-    python3 scripts/golden_conventions.py > tests/golden/conventions.txt
+    python3 scripts/golden_conventions.py TRANSFORMER_ENGINE > tests/golden/conventions.txt
 
-Each line: a checksum, the format of fakequant that is the same, and the library with its version. src/format/conventions_test.cc
-makes the same values, rounds them, and compares.
+TRANSFORMER_ENGINE is a checkout of github.com/NVIDIA/TransformerEngine. Its package needs CUDA; the functions that find scales
+are taken out of its source and run alone.
+
+Each line: a checksum, the format of fakequant that is the same, the library with its version, and "wide" where the values are those
+that span more powers of two. src/format/conventions_test.cc makes the same values, rounds them, and compares.
 """
+
+import ast
+import pathlib
+import sys
 
 import importlib.metadata
 import logging
@@ -37,8 +44,9 @@ from torchao.quantization import quant_primitives
 ROWS, COLUMNS = 1024, 1024
 
 
-def golden_values():
-    """Whole numbers of 24 bits times powers of two: exact in float32, with outliers, zeros and subnormals."""
+def golden_values(wide=False):
+    """Whole numbers of 24 bits times powers of two: exact in float32, with outliers, zeros and subnormals. Where `wide`, rows are smaller
+    and smaller, by 31 powers of two: so are the scales of their blocks, which E4M3 cannot all hold."""
     index = np.arange(ROWS * COLUMNS, dtype=np.uint32)
     word = index * np.uint32(2654435761)
     for shift, factor in ((15, 2246822519), (13, 3266489917)):
@@ -46,7 +54,8 @@ def golden_values():
         word *= np.uint32(factor)
     word ^= word >> np.uint32(16)
     number = (word >> np.uint32(8)).astype(np.int64) - (1 << 23)
-    exponent = (index // COLUMNS % 4).astype(np.int64) - 25
+    row = (index // COLUMNS).astype(np.int64)
+    exponent = (-(row % 32) if wide else row % 4) - 25
     kind = word & np.uint32(0xFF)
     exponent += np.where(kind == 0, 5, 0) - np.where(kind == 2, 140, 0)
     number = np.where(kind == 1, 0, number)
@@ -101,7 +110,28 @@ def bitsandbytes_nf4(x, block):
     return bitsandbytes.functional.dequantize_4bit(*bitsandbytes.functional.quantize_4bit(x, blocksize=block, quant_type="nf4"))
 
 
-def conventions():
+def function_of(path, name):
+    """A function of a source file, without its decorators and with torch alone."""
+    definitions = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef) and node.name == name]
+    definitions[0].decorator_list = []
+    names = {"torch": torch, "Tuple": tuple}
+    exec(compile(ast.Module(definitions, []), str(path), "exec"), names)
+    return names[name]
+
+
+def transformer_engine_current(folder, x, dtype):
+    path = folder / "transformer_engine/pytorch/custom_recipes/reference_current_scaling.py"
+    scale, back, _ = function_of(path, "_scale_from_amax_tensor")(torch.float32, x.abs().amax().view(1), dtype, eps=0.0, pow_2_scales=False)
+    return (x * scale).to(dtype).float() * back
+
+
+def transformer_engine_delayed(folder, x, dtype, margin):
+    path = folder / "transformer_engine/pytorch/quantization.py"
+    scale = function_of(path, "_default_sf_compute")(x.abs().amax().view(1), torch.ones(1), torch.finfo(dtype).max, margin)
+    return (x * scale).to(dtype).float() * (1.0 / scale)
+
+
+def conventions(transformer_engine):
     whole, row, blocks = (ROWS, COLUMNS), (1, COLUMNS), (1, 128)
     for span, size in (("tensor", whole), ("row", row), ("block,block=128", blocks)):
         yield f"e4m3,per={span}", "torchao", lambda x, size=size: torchao_float8(x, size)
@@ -121,13 +151,27 @@ def conventions():
     yield "int8,codes=full", "compressed-tensors", lambda x: compressed_tensors(x, "channel", num_bits=8, type="int")
     yield "int4,per=block,block=32,codes=full", "compressed-tensors", lambda x: compressed_tensors(x, "group", 32, num_bits=4, type="int")
     yield "mxfp4,scale=even", "compressed-tensors", lambda x: compressed_tensors(x, "group", 32, num_bits=4, type="float", scale_dtype=torch.uint8)
+    yield "nvfp4,least=normal,arithmetic=reciprocal wide", "torchao", torchao_nvfp4
+    yield "nvfp4,least=subnormal wide", "nvidia-modelopt", modelopt_nvfp4
+    for name, dtype in (("e4m3", torch.float8_e4m3fn), ("e5m2", torch.float8_e5m2)):
+        yield f"{name},per=tensor,arithmetic=factor", "transformer-engine", lambda x, dtype=dtype: transformer_engine_current(transformer_engine, x, dtype)
+        # In PyTorch, a number / a tensor is the product with the tensor's reciprocal.
+        for margin in (0, 1, 3):
+            text = f"{name},per=tensor,arithmetic=reciprocal,margin={margin}"
+            yield text, "transformer-engine", lambda x, dtype=dtype, margin=margin: transformer_engine_delayed(transformer_engine, x, dtype, margin)
     yield "nf4", "bitsandbytes", lambda x: bitsandbytes_nf4(x, 64)
     yield "nf4,block=128", "bitsandbytes", lambda x: bitsandbytes_nf4(x, 128)
 
 
 def main():
-    for text, library, make in conventions():
-        print(f"{checksum(make(golden_values())):016x} {text} {library} {importlib.metadata.version(library)}", flush=True)
+    transformer_engine = pathlib.Path(sys.argv[1])
+    for text, library, make in conventions(transformer_engine):
+        text, _, wide = text.partition(" ")
+        if library == "transformer-engine":
+            version = (transformer_engine / "build_tools/VERSION.txt").read_text().strip()
+        else:
+            version = importlib.metadata.version(library)
+        print(f"{checksum(make(golden_values(bool(wide)))):016x} {text} {library} {version} {wide}".rstrip(), flush=True)
 
 
 if __name__ == "__main__":

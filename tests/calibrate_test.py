@@ -56,6 +56,41 @@ class CalibrateTest(ProgramTest):
         site = self.evaluate(rule.replace("@0-4", "@0"))["sites"][0]
         self.assertAlmostEqual(site["saturated"] / site["elements"], 0.01, delta=0.002)
 
+    def test_a_range_is_searched_or_that_of_the_last_chunks(self):
+        """Of one and the same record; those of chunks are put together from runs on each chunk."""
+        whole = {site["site"]: site for site in self.calibrate()[1]["sites"]}
+        for range_ in ("entropy", "mse:int4"):
+            _, recorded = self.calibrate("--range", range_)
+            self.assertEqual(recorded["range"].split(":")[0], range_.split(":")[0])
+            clipped = [site for site in recorded["sites"] if site["high"] < whole[site["site"]]["high"]]
+            self.assertGreater(len(clipped), len(whole) / 2)
+            for site in recorded["sites"]:
+                self.assertLessEqual(site["high"], whole[site["site"]]["high"])
+                self.assertEqual((site["min"], site["max"]), (whole[site["site"]]["min"], whole[site["site"]]["max"]))
+        first = {site["site"]: site for site in self.calibrate(chunks=("--chunks", 1))[1]["sites"]}
+        last = {site["site"]: site for site in self.calibrate("--range", "history:1")[1]["sites"]}
+        averages = {site["site"]: site for site in self.calibrate("--range", "average:0.25")[1]["sites"]}
+        for name, site in whole.items():
+            self.assertEqual(site["high"], max(first[name]["high"], last[name]["high"]))
+            self.assertEqual(site["low"], min(first[name]["low"], last[name]["low"]))
+            between = first[name]["max"] + (last[name]["high"] - first[name]["max"]) / 4
+            if last[name]["high"] > 0:
+                self.assertAlmostEqual(averages[name]["high"], between, delta=1e-6 * abs(between))
+        self.assertEqual([site["high"] for site in self.calibrate("--range", "history:2")[1]["sites"]],
+                         [site["high"] for site in whole.values()])
+
+    def test_statistics_of_channels_are_asked_for(self):
+        """Without --channel-statistics the file is shorter; the result of --json has them always."""
+        ranges, short = self.calibrate("--json", self.path("all.json"))
+        size = os.path.getsize(ranges)
+        _, long = self.calibrate("--channel-statistics")
+        with open(self.path("all.json"), encoding="utf-8") as file:
+            self.assertEqual(json.load(file)["sites"], long["sites"])
+        self.assertGreater(os.path.getsize(ranges), 5 * size)
+        for site in long["sites"]:
+            site["channels"] = {"absmax": site["channels"]["absmax"]}
+        self.assertEqual(short["sites"], long["sites"])
+
     def test_a_static_range_spans_the_site(self):
         ranges, recorded = self.calibrate("--rule", "a:ffn_norm@2=int8")
         self.assertEqual([site["site"] for site in recorded["sites"]], ["ffn_norm-2"])
@@ -82,7 +117,8 @@ class CalibrateTest(ProgramTest):
         ranges = self.path("ranges.json")
         command = ("calibrate", MODEL, "-f", TEXT, "-o", ranges)
         self.refuse(USAGE, "matches no activation", *command, "--rule", "a:nothing=int8")
-        self.refuse(USAGE, "mse", *command, "--range", "mse")
+        self.refuse(USAGE, "--range: range=output is not to be had", *command, "--range", "output")
+        self.refuse(USAGE, "no option 'range'", *command, "--range", "mse:mxfp4")
         self.refuse(USAGE, "also an input", "calibrate", MODEL, "-f", TEXT, "-o", MODEL)
         self.refuse(WORK, "No such file", "calibrate", MODEL, "-f", self.path("missing.txt"), "-o", ranges)
         self.refuse(WORK, "nothing was recorded", *command, "--chunks", 1, "--rule", "a:ffn_norm@tokens:1000=bf16")

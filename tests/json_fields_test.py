@@ -43,7 +43,7 @@ COMMANDS = {
     "generate": ("generate", MODEL, "-p", "Once", "-n", 16, "--threads", 1, "--rule", "a:ffn_norm=int2"),
     "bench": ("bench", MODEL, "--prompt-tokens", 16, "--decode-tokens", 4, "--repetitions", 6, "--threads", 1, "--rule", "a:ffn_norm=bf16",
               "--rule", "w:ffn_norm=bf16"),
-    "calibrate": ("calibrate", MODEL, *MEASURED, "--chunks", 1, "-o", "ranges.json", "--rule", "a:ffn_input=int8"),
+    "calibrate": ("calibrate", MODEL, *MEASURED, "--chunks", 1, "-o", "ranges.json", "--channel-statistics", "--rule", "a:ffn_input=int8"),
     "calibrate, longer": ("calibrate", MODEL, *LONGER, "-o", "longer.json", "--rule", "a:ffn_input=int8"),
     "eval, ranges": ("eval", MODEL, *PLAIN, *LONGER, "--rule", "a:ffn_input=int8,range=static:longer.json"),
     "drift, ranges": ("drift", MODEL, *PLAIN, *LONGER, "--rule", "a:ffn_input=int8,range=static:longer.json"),

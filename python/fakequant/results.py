@@ -1303,7 +1303,8 @@ class RangesSite:
     percentiles: Dict[str, Optional[float]]
     #: Counts of |x|.
     histogram: RangesSiteHistogram
-    #: The columns of the rows, each an entry of the arrays; None where rows have different lengths.
+    #: The columns of the rows, each an entry of the arrays; None where rows have different lengths. The file of -o has
+    #: absmax alone without --channel-statistics.
     channels: Optional[Dict[str, Any]]
 
 
@@ -1326,7 +1327,7 @@ class Ranges(Result):
     chunks: int
     #: That were evaluated.
     tokens: int
-    #: How low and high were chosen: absmax, percentile:99.9.
+    #: How low and high were chosen: absmax, percentile:99.9, entropy:8, mse:int8, history:16, average:0.01.
     range: str
     #: The smallest hashes of the text's windows of 32 tokens, eight hexadecimal digits each.
     text_sample: Optional[str]

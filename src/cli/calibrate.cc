@@ -10,7 +10,6 @@
 #include "error.h"
 #include "measure/prepared_variants.h"
 #include "measure/sequential_hessians.h"
-#include "measure/value_recorder.h"
 #include "report/calibration_report.h"
 
 namespace fakequant {
@@ -25,6 +24,7 @@ struct CalibrateCommandOptions : CommonOptions {
   std::string channels;
   std::string range = "absmax";
   bool sequential = false;
+  bool channel_statistics = false;
   RuleOptions rules;
   StorageOptions storage;
   CalibrateOptions calibrate;
@@ -55,8 +55,7 @@ void run_calibrate(CalibrateCommandOptions& options) {
     for (const auto& rule : default_calibration_recipe()) recipe.push_back(rule);
   }
   about("--except", [&] { add_exceptions(recipe, exceptions_of(exceptions)); });
-  options.calibrate.range = parse_range(options.range);
-  check_recorded_range(options.calibrate.range);
+  about("--range", [&] { options.calibrate.range = parse_recorded_range(options.range); });
   const GgufModel model(options.model);
   const auto text = text_file(options.text);
   const auto provenance = provenance_of(options, options.compute);
@@ -98,7 +97,8 @@ void run_calibrate(CalibrateCommandOptions& options) {
     return calibrate(variant.model, variant.taps, text, options.calibrate, progress.callback());
   }();
   result.model = model.path();
-  if (ranges) write_text(*ranges, ranges_text(result, provenance));
+  const auto detail = options.channel_statistics ? ChannelDetail::all : ChannelDetail::absmax;
+  if (ranges) write_text(*ranges, ranges_text(result, provenance, detail));
   if (importance) write_text(*importance, importance_file(*result.importance));
   if (hessians) write_text(*hessians, hessian_bytes(*result.hessians));
   if (channels) write_channels(*channels, *result.channels, model, options.compute.threads);
@@ -113,6 +113,8 @@ void add_calibrate_options(Arguments& arguments, CalibrateCommandOptions& option
   arguments.positional("-m,--model,MODEL", options.model, "A GGUF file");
   arguments.text("-f,--file", "FILE", options.text, "The text to read", Required::yes);
   arguments.text("-o,--output", "RANGES", options.output, "The file of ranges to write, as JSON");
+  arguments.flag("--channel-statistics", options.channel_statistics,
+                 "Write the extremes, percentiles and octaves of each channel to RANGES, and not its absmax alone");
   arguments.text("--imatrix", "OUT.gguf", options.importance,
                  "Write an importance matrix, as llama-imatrix does, beside the ranges or alone");
   arguments.text("--hessian", "FILE", options.hessians, "Write the Hessians of products' inputs, which fit=gptq reads");
@@ -120,7 +122,9 @@ void add_calibrate_options(Arguments& arguments, CalibrateCommandOptions& option
                  "Collect a layer's Hessians with the layers before it rounded, by the rules that take them from FILE");
   arguments.text("--channels", "OUT.gguf", options.channels,
                  "Write the largest magnitude of each channel of products' inputs, which smooth= reads");
-  arguments.text("--range", "RANGE", options.range, "The range to use: absmax, or percentile:P of the magnitudes");
+  arguments.text("--range", "RANGE", options.range,
+                 "The range to use: absmax, percentile:P of the magnitudes, entropy[:BITS], mse[:FORMAT], history:N or "
+                 "average:WEIGHT");
   arguments.number("-c,--ctx-size", options.calibrate.ctx_size, 4, 1 << 24,
                    "Tokens of a chunk [512, or the model's training context if shorter]");
   arguments.number("--chunks", options.calibrate.chunks, 1, 1 << 30, "Read at most N chunks [all]");

@@ -152,6 +152,7 @@ class ToScaleType {
     cut_.dropped = std::max(1, 23 - scale.number.mantissa_bits);
     cut_.mask = hn::Set(U(), (1u << cut_.dropped) - 1);
     cut_.half = hn::Set(U(), 1u << (cut_.dropped - 1));
+    least_ = hn::Set(F(), least_of(scale));
   }
 
   // 0 for numbers beyond the type's largest, which are rare.
@@ -160,12 +161,12 @@ class ToScaleType {
     if (type_ == ScaleType::f32) return number;
     if (has_float32_exponents_) {
       const auto bits = hn::BitCast(U(), number);
-      return hn::BitCast(f,
-                         hn::AndNot(cut_.mask, with_carry<Rounding::nearest>(cut_, bits, is_negative(number), bits)));
+      const auto cut = hn::AndNot(cut_.mask, with_carry<Rounding::nearest>(cut_, bits, is_negative(number), bits));
+      return hn::Max(hn::BitCast(f, cut), least_);
     }
     const auto rounded =
         grid_.template round<Rounding::nearest>(hn::Min(number, grid_.cap), is_negative(number), hn::Zero(U()));
-    return hn::IfThenElseZero(hn::Le(number, grid_.cap), hn::Min(rounded, grid_.largest));
+    return hn::IfThenElseZero(hn::Le(number, grid_.cap), hn::Max(hn::Min(rounded, grid_.largest), least_));
   }
 
  private:
@@ -173,9 +174,10 @@ class ToScaleType {
   bool has_float32_exponents_;
   Grid grid_;
   UpperBitsCut cut_;
+  Floats least_;
 };
 
-template <typename ToElement, std::size_t constant_size, ScaleArithmetic arithmetic = ScaleArithmetic::division>
+template <typename ToElement, std::size_t constant_size, bool multiplies = false>
 class ScaledBlocks {
  public:
   static constexpr std::size_t kLargestBlock = constant_size != 0 ? constant_size : kTogether;
@@ -192,32 +194,33 @@ class ScaledBlocks {
         to_element_(element_argument<ToElement>(format)) {
     largest_ = hn::Set(F(), static_cast<float>(format.element.largest));
     one_ = hn::Set(F(), 1.0f);
+    margin_ = hn::Set(F(), std::ldexp(1.0f, format.margin));
     scale_ = factor_ = hn::Zero(F());
   }
 
-  // As block_scale computes them, or with arithmetic=reciprocal what set_scale() needs for it; 0 for the blocks that
+  // As block_scale computes them, or with products what set_scale() needs for it; 0 for the blocks that
   // by_reference() must round.
   Floats scales_of(Integers absmax) const {
     const F f;
     if (!(outer_ >= kSmallestPlain && outer_ <= kLargestPlain)) return hn::Zero(f);
     const auto outer = hn::Set(f, outer_);
-    const auto value = hn::BitCast(f, absmax);
-    if constexpr (arithmetic == ScaleArithmetic::reciprocal) {
+    const auto value = hn::Mul(hn::BitCast(f, absmax), margin_);
+    if constexpr (multiplies) {
       if (!has_outer_) {
-        const auto factor = hn::Mul(hn::Div(one_, value), largest_);
+        const auto factor = format_.arithmetic == ScaleArithmetic::factor ? hn::Div(largest_, value)
+                                                                          : hn::Mul(hn::Div(one_, value), largest_);
         return hn::IfThenElseZero(hn::And(is_plain(value), is_plain(factor)), factor);
       }
     }
     const auto stored = to_scale_type_(hn::Div(hn::Div(value, largest_), outer));
     const auto scale = hn::Mul(stored, outer);
     // If the outer scale is that of other values, a block may be far beyond the largest block scale.
-    return hn::IfThenElseZero(hn::And(is_plain(value), is_plain(scale)),
-                              arithmetic == ScaleArithmetic::reciprocal ? stored : scale);
+    return hn::IfThenElseZero(hn::And(is_plain(value), is_plain(scale)), multiplies ? stored : scale);
   }
 
   void set_scale(float scale) {
     scale_ = hn::Set(F(), scale);
-    if constexpr (arithmetic == ScaleArithmetic::reciprocal) {
+    if constexpr (multiplies) {
       const auto outer = hn::Set(F(), outer_);
       factor_ = has_outer_ ? hn::Div(hn::Div(one_, outer), scale_) : scale_;
       scale_ = has_outer_ ? hn::Mul(scale_, outer) : hn::Div(one_, factor_);
@@ -238,7 +241,7 @@ class ScaledBlocks {
 
  private:
   static constexpr bool kIsCodebook = std::is_same_v<ToElement, ToCodebook>;
-  static constexpr bool kMultiplies = kIsCodebook || arithmetic == ScaleArithmetic::reciprocal;
+  static constexpr bool kMultiplies = kIsCodebook || multiplies;
 
   const Format& format_;
   float outer_;
@@ -246,7 +249,7 @@ class ScaledBlocks {
   BlockSize<constant_size> size_;
   ToScaleType to_scale_type_;
   ToElement to_element_;
-  Floats largest_, one_, scale_, factor_;
+  Floats largest_, one_, margin_, scale_, factor_;
 };
 
 template <Rounding rounding>
@@ -596,8 +599,8 @@ std::int64_t scaled_row(const Format& format, std::size_t block, float outer, fl
   if (format.fit == Fit::four_over_six) return four_over_six_row<rounding>(format, block, outer, row, count, random);
   const auto round = [&](auto blocks) { return round_row<is_random(rounding)>(row, count, random, blocks); };
   using ToElement = ToBlockGrid<rounding>;
-  if (format.arithmetic == ScaleArithmetic::reciprocal) {
-    return round(ScaledBlocks<ToElement, 0, ScaleArithmetic::reciprocal>(format, block, outer));
+  if (format.arithmetic != ScaleArithmetic::division) {
+    return round(ScaledBlocks<ToElement, 0, true>(format, block, outer));
   }
   if constexpr (is_deployed(rounding)) {
     if (block == kNvfp4Block) return round(ScaledBlocks<ToElement, kNvfp4Block>(format, block, outer));

@@ -115,7 +115,9 @@ class ToGrid {
 template <Rounding rounding, bool has_factor>
 class ToScaledGrid {
  public:
-  ToScaledGrid(const Element& element, const FloatScale& scale) : to_grid_(element, true) {
+  ToScaledGrid(const Element& element, const FloatScale& scale) : to_grid_(element, true) { set_scale(scale); }
+
+  void set_scale(const FloatScale& scale) {
     scale_ = hn::Set(F(), scale.scale);
     factor_ = hn::Set(F(), scale.factor);
   }
@@ -188,6 +190,42 @@ std::int64_t round_scaled_values(const Element& element, const FloatScale& scale
                            : round(ToScaledGrid<rounding, true>(element, scale));
 }
 
+template <Rounding rounding, bool has_factor>
+std::int64_t round_groups(const Element& element, const FloatScale* scales, std::size_t group, std::size_t offset,
+                          float* values, std::size_t count, const std::uint32_t* random) {
+  const F f;
+  const std::size_t lanes = hn::Lanes(f);
+  constexpr bool kRandom = is_random(rounding);
+  ToScaledGrid<rounding, has_factor> round(element, *scales);
+  for (std::size_t i = 0; i < count; ++scales) {
+    round.set_scale(*scales);
+    const auto end = std::min(count, i + group - offset);
+    offset = 0;
+    for (; i + lanes <= end; i += lanes) {
+      if (i % 16 == 0) prefetch_ahead(values + i, kRowAhead);  // once a cache line
+      const auto words = kRandom ? hn::LoadU(U(), random + i) : hn::Zero(U());
+      hn::StoreU(round(hn::LoadU(f, values + i), words), f, values + i);
+    }
+    if (i == end) continue;
+    HWY_ALIGN std::array<float, 16> rest{};
+    HWY_ALIGN std::array<std::uint32_t, 16> rest_random{};
+    std::copy(values + i, values + end, rest.begin());
+    if (kRandom) std::copy(random + i, random + end, rest_random.begin());
+    hn::Store(round(hn::Load(f, rest.data()), hn::Load(U(), rest_random.data())), f, rest.data());
+    std::copy_n(rest.begin(), end - i, values + i);
+    i = end;
+  }
+  return round.saturated();
+}
+
+std::int64_t round_groups_any(const Element& element, const FloatScale* scales, std::size_t group, std::size_t offset,
+                              Rounding rounding, float* values, std::size_t count, const std::uint32_t* random) {
+  return with_constant(rounding, [&](auto r) {
+    return scales->factor == 0 ? round_groups<r(), false>(element, scales, group, offset, values, count, random)
+                               : round_groups<r(), true>(element, scales, group, offset, values, count, random);
+  });
+}
+
 std::int64_t round_scaled_any(const Element& element, const FloatScale& scale, Rounding rounding, float* values,
                               std::size_t count, const std::uint32_t* random) {
   return with_constant(rounding,
@@ -204,6 +242,7 @@ namespace fakequant {
 namespace {
 HWY_EXPORT(round_any);
 HWY_EXPORT(round_scaled_any);
+HWY_EXPORT(round_groups_any);
 HWY_EXPORT(round_to_list);
 HWY_EXPORT(round_to_scaled_list);
 }  // namespace
@@ -226,10 +265,40 @@ std::int64_t round_to_element(const Element& element, Rounding rounding, bool sa
   return HWY_DYNAMIC_DISPATCH(round_any)(element, rounding, saturate, values.data(), values.size(), random);
 }
 
+namespace {
+
+// A group of zeros, or one whose outermost value exceeds float32 because the scale was rounded up.
+bool is_for_reference(const Element& element, const FloatScale& scale) {
+  return scale.scale == 0 || std::isinf(static_cast<float>(element.largest) * scale.scale);
+}
+
+}  // namespace
+
+std::int64_t round_to_scaled_groups(const Element& element, std::span<const FloatScale> scales, std::size_t group,
+                                    std::size_t offset, Rounding rounding, std::span<float> values,
+                                    const std::uint32_t* random) {
+  const bool has_factor = scales.front().factor != 0;
+  const bool are_alike = std::all_of(scales.begin(), scales.end(), [&](const FloatScale& scale) {
+    return (scale.factor != 0) == has_factor && !is_for_reference(element, scale);
+  });
+  if (are_alike && element.codebook == nullptr) {
+    return HWY_DYNAMIC_DISPATCH(round_groups_any)(element, scales.data(), group, offset, rounding, values.data(),
+                                                  values.size(), random);
+  }
+  std::int64_t saturated = 0;
+  for (std::size_t i = 0, g = 0; i < values.size(); ++g) {
+    const auto count = std::min(values.size() - i, group - offset);
+    saturated += round_to_scaled_element(element, scales[g], rounding, values.subspan(i, count),
+                                         random == nullptr ? nullptr : random + i);
+    i += count;
+    offset = 0;
+  }
+  return saturated;
+}
+
 std::int64_t round_to_scaled_element(const Element& element, const FloatScale& scale, Rounding rounding,
                                      std::span<float> values, const std::uint32_t* random) {
-  // A group of zeros, or one whose outermost value exceeds float32 because the scale was rounded up.
-  if (scale.scale == 0 || std::isinf(static_cast<float>(element.largest) * scale.scale)) {
+  if (is_for_reference(element, scale)) {
     std::int64_t saturated = 0;
     for (std::size_t i = 0; i < values.size(); ++i) {
       const auto rounded = round_to_scaled(element, scale, rounding, values[i], random == nullptr ? 0 : random[i]);

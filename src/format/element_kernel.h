@@ -20,4 +20,10 @@ std::int64_t round_to_element(const Element& element, Rounding rounding, bool sa
 std::int64_t round_to_scaled_element(const Element& element, const FloatScale& scale, Rounding rounding,
                                      std::span<float> values, const std::uint32_t* random);
 
+// Rounds each group of values under a scale of its own. Groups have so many values one after another; the first one's
+// are fewer by `offset`, and the last one's may be.
+std::int64_t round_to_scaled_groups(const Element& element, std::span<const FloatScale> scales, std::size_t group,
+                                    std::size_t offset, Rounding rounding, std::span<float> values,
+                                    const std::uint32_t* random);
+
 }  // namespace fakequant

@@ -103,6 +103,7 @@ void round_tiles(const Format& format, std::span<float> values, const Placement&
   const bool takes_words = is_random(format.rounding);
   std::array<float, kChunk> before;
   std::array<std::uint32_t, kChunk> words;
+  std::vector<FloatScale> floats;
   for (std::int64_t r = 0; r < rows; ++r) {
     const auto begin = static_cast<std::size_t>(r) * row;
     const auto of_row = scales->of_row(first + r);
@@ -111,7 +112,14 @@ void round_tiles(const Format& format, std::span<float> values, const Placement&
       if (takes_words) fill_random_words(placement.random, placement.first + begin + at, {words.data(), chunk.size()});
       if (keeps_before) std::copy(chunk.begin(), chunk.end(), before.begin());
       std::int64_t saturated = 0;
-      for (std::size_t i = 0; i < chunk.size();) {
+      if (has_float_scale(format)) {
+        floats.clear();
+        for (auto tile = at / columns; tile * columns < at + chunk.size(); ++tile)
+          floats.push_back(of_row[tile].floating);
+        saturated += round_to_scaled_groups(format.element, floats, columns, at % columns, format.rounding, chunk,
+                                            takes_words ? words.data() : nullptr);
+      }
+      for (std::size_t i = 0; i < chunk.size() && !has_float_scale(format);) {
         const auto tile = (at + i) / columns;
         const auto count = std::min(chunk.size() - i, (tile + 1) * columns - at - i);
         saturated +=

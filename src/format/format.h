@@ -94,7 +94,10 @@ struct GptqOptions {
 enum class ScaleArithmetic {
   division,    // x / scale
   reciprocal,  // x * (1 / absmax * largest), and back by 1 / that
+  factor,      // x * (largest / absmax), and back by 1 / that
 };
+
+inline constexpr int kLargestMargin = 64;
 
 inline constexpr std::int64_t kDefaultBlock = 32;
 inline constexpr std::int64_t kLargestBlock = 2048;  // where more than a scale in float32 belongs to a block
@@ -120,6 +123,7 @@ struct Format {
   Fit fit = Fit::absmax;
   GptqOptions gptq;                                        // for fit=gptq
   ScaleArithmetic arithmetic = ScaleArithmetic::division;  // of float elements
+  int margin = 0;                                          // scales are those of 2^margin times the absmax
 
   Smoothing smoothing;        // of columns, before rows are rotated; undone last
   std::string awq_file = {};  // likewise, by factors found with the Hessians of this file (weights/awq.h)

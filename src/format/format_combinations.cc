@@ -33,7 +33,7 @@ void give_float_its_scale(Format& format, const GivenKeys& given) {
   const bool is_plain_float = format.block_type == nullptr && !format.element.is_fixed_point() && !format.per;
   if (is_plain_float && has_static_range(format) && format.outer_scale == ScaleType::none) format.per = Span::tensor;
   if (is_plain_float && !format.per) {
-    for (const auto* key : {"block", "range", "scale", "outer", "fit", "arithmetic"}) {
+    for (const auto* key : {"block", "range", "scale", "least", "outer", "fit", "arithmetic", "margin"}) {
       if (uses_hessian(format) && std::string_view(key) == "fit") continue;
       refuse_where(given.has(key),
                    fmt::format("{}= is for values that share a scale: add per= or tile=, or leave it out", key));
@@ -86,9 +86,23 @@ void check_fit(const Format& format) {
 }
 
 void check_arithmetic(const Format& format) {
-  const bool is_f32 = format.scale.type == ScaleType::f32 || format.outer_scale == ScaleType::f32;
-  refuse_where(format.arithmetic == ScaleArithmetic::reciprocal && !is_f32,
-               fmt::format("arithmetic=reciprocal is for scales in float32, and not for {}", name_of(format.scale)));
+  const bool has_outer = format.outer_scale == ScaleType::f32;
+  const bool is_f32 = format.scale.type == ScaleType::f32 || has_outer;
+  const auto refuse = [&](const char* word) {
+    refuse_where(!is_f32,
+                 fmt::format("arithmetic={} is for scales in float32, and not for {}", word, name_of(format.scale)));
+  };
+  if (format.arithmetic == ScaleArithmetic::reciprocal) refuse("reciprocal");
+  if (format.arithmetic == ScaleArithmetic::factor) {
+    refuse("factor");
+    refuse_where(has_outer, "arithmetic=factor does not go with an outer scale: take division or reciprocal");
+  }
+}
+
+void check_margin(const Format& format) {
+  if (format.margin == 0) return;
+  refuse_where(is_microscaled(format) || format.outer_scale != ScaleType::none,
+               "margin= is for a scale of its own, and not for scale=e8m0 in blocks nor under an outer scale");
 }
 
 void check_range(const Format& format) {
@@ -109,6 +123,9 @@ void check_scale(const Format& format, const GivenKeys& given) {
       fmt::format("the scale of {} is e8m0: for scale={} take int8,per=block", format.name, name_of(format.scale)));
   refuse_where(format.asymmetric && format.scale.type == ScaleType::e8m0,
                "mode=asym does not go with scale=e8m0: a power of two cannot fit the range to the codes");
+  refuse_where(
+      format.scale.least != LeastScale::zero && format.scale.type != ScaleType::small_float,
+      fmt::format("least= is for scales in a small float, such as scale=e4m3, and not for {}", name_of(format.scale)));
   const bool has_more_than_a_scale = is_microscaled(format) || format.outer_scale != ScaleType::none;
   refuse_where(has_more_than_a_scale && format.block > kLargestBlock,
                fmt::format("block={} is too long for scale={}: blocks have at most {} values", format.block,
@@ -170,6 +187,7 @@ void settle_parts(Format& format, const std::vector<std::string_view>& keys) {
   check_outer_scale(format);
   check_codes(format);
   check_arithmetic(format);
+  check_margin(format);
   check_fit(format);
   check_gptq(format, given);
   check_range(format);

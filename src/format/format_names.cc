@@ -155,6 +155,7 @@ std::string name_by_parts(const Format& format) {
   for (const auto& blocks : block_formats()) {
     auto scale = format.scale;
     scale.rule = blocks.scale.rule;
+    scale.least = blocks.scale.least;
     const bool is_it = format.element == blocks.element && scale == blocks.scale && format.per == Span::block &&
                        format.block == blocks.block && format.outer_scale == blocks.outer_scale;
     if (is_it) return blocks.name;

@@ -23,8 +23,9 @@ constexpr auto kFitWords =
     std::to_array<Word<Fit>>({{"absmax", Fit::absmax}, {"four-over-six", Fit::four_over_six}, {"gptq", Fit::gptq}});
 constexpr auto kOrderWords =
     std::to_array<Word<ColumnOrder>>({{"natural", ColumnOrder::natural}, {"activation", ColumnOrder::activation}});
-constexpr auto kArithmeticWords = std::to_array<Word<ScaleArithmetic>>(
-    {{"division", ScaleArithmetic::division}, {"reciprocal", ScaleArithmetic::reciprocal}});
+constexpr auto kArithmeticWords = std::to_array<Word<ScaleArithmetic>>({{"division", ScaleArithmetic::division},
+                                                                        {"reciprocal", ScaleArithmetic::reciprocal},
+                                                                        {"factor", ScaleArithmetic::factor}});
 constexpr auto kOverflowWords = std::to_array<Word<bool>>({{"infinity", false}, {"saturate", true}});
 
 // The value of a key whose words are in a table.
@@ -159,6 +160,13 @@ std::uint64_t seed_of_option(const FormatOption& option) {
   throw usage_error(fmt::format("bad seed={}: seed= takes a whole number from 0 to 2^64 - 1", option.value));
 }
 
+int margin_of_option(const FormatOption& option) {
+  const auto margin = number_of_text<int>(option.value);
+  if (margin && *margin >= 0 && *margin <= kLargestMargin) return *margin;
+  throw usage_error(
+      fmt::format("bad margin={}: margin= takes a whole number from 0 to {}", option.value, kLargestMargin));
+}
+
 double damping_of_option(const FormatOption& option) {
   const auto damping = number_of_text<double>(option.value);
   if (damping && *damping > 0 && *damping <= 1) return *damping;
@@ -231,7 +239,15 @@ constexpr OptionRule kOptionRules[] = {
      [](const Format& format) { return std::string(word_of_value(kCodesWords, format.codes)); }},
     {"range", can_have_range, set_range, [](const Format& format) { return to_string(format.range); }},
     {"scale", can_be_scaled,
-     [](Format& format, const FormatOption& option) { format.scale = scale_of_option(format, option); }, text_of_scale},
+     [](Format& format, const FormatOption& option) {
+       const auto least = format.scale.least;
+       format.scale = scale_of_option(format, option);
+       format.scale.least = least;
+     },
+     text_of_scale},
+    {"least", can_be_scaled,
+     [](Format& format, const FormatOption& option) { format.scale.least = value_of_option(kLeastScaleWords, option); },
+     [](const Format& format) { return std::string(word_of_value(kLeastScaleWords, format.scale.least)); }},
     {"outer", can_be_scaled_float, set_outer_scale,
      [](const Format& format) { return std::string(word_of_value(kOuterWords, format.outer_scale)); }},
     {"fit", is_rounded_here,
@@ -251,6 +267,9 @@ constexpr OptionRule kOptionRules[] = {
     {"arithmetic", is_scaled_grid,
      [](Format& format, const FormatOption& option) { format.arithmetic = value_of_option(kArithmeticWords, option); },
      [](const Format& format) { return std::string(word_of_value(kArithmeticWords, format.arithmetic)); }},
+    {"margin", is_scaled_grid,
+     [](Format& format, const FormatOption& option) { format.margin = margin_of_option(option); },
+     [](const Format& format) { return std::to_string(format.margin); }},
     {"rotate", [](const Format&) { return true; },
      [](Format& format, const FormatOption& option) { format.rotation = rotation_of_option(option); },
      text_of_rotation},

@@ -66,6 +66,11 @@ TEST(Format, ReadsAndWritesItsText) {
                            "mxint8,block=16,scale=ceil",
                            "e4m3,per=tensor,arithmetic=reciprocal",
                            "nvfp4,arithmetic=reciprocal",
+                           "nvfp4,least=subnormal",
+                           "e2m1,per=block,block=16,scale=e4m3,least=normal",
+                           "int4,per=block,mode=asym,scale=f16,least=normal",
+                           "e4m3,per=tensor,arithmetic=factor,margin=2",
+                           "e4m3,range=static:r.json,margin=1",
                            "nvfp4,fit=four-over-six",
                            "nvfp4,fit=gptq,hessian=h.bin",
                            "bf16,fit=gptq,hessian=h.bin",
@@ -158,12 +163,14 @@ const std::map<std::string, std::vector<std::string>> kTriedValues = {
     {"scale",
      {"floor", "ceil", "nearest", "rceil", "even", "f32", "f16", "bf16", "e8m0", "e8m0:rceil", "e4m3", "ue5m3", "ue4m1",
       "e8m3"}},
+    {"least", {"zero", "subnormal", "normal"}},
     {"outer", {"none", "f32", "static:o.json"}},
     {"fit", {"absmax", "four-over-six", "gptq"}},
     {"hessian", {"h.bin", "a,b.bin"}},
     {"order", {"natural", "activation"}},
     {"damping", {"0.01", "0.1", "1"}},
-    {"arithmetic", {"division", "reciprocal"}},
+    {"arithmetic", {"division", "reciprocal", "factor"}},
+    {"margin", {"0", "1", "64"}},
     {"rotate", {"none", "hadamard", "hadamard:2", "hadamard:128", "random:0", "random:7:64"}},
     {"smooth", {"c.gguf:0.5", "a,b:c.gguf:0", "c:1"}},
     {"awq", {"h.bin", "a,b.bin"}},
@@ -261,6 +268,10 @@ TEST(Format, OffersEveryWordOfItsParts) {
   for (const auto& [word, rule] : kScaleRuleWords) {
     EXPECT_EQ(parse_format(fmt::format("mxfp4,scale={}", word)).scale.rule, rule);
     EXPECT_THAT(kTriedValues.at("scale"), testing::Contains(word));
+  }
+  for (const auto& [word, least] : kLeastScaleWords) {
+    EXPECT_EQ(parse_format(fmt::format("nvfp4,least={}", word)).scale.least, least);
+    EXPECT_THAT(kTriedValues.at("least"), testing::Contains(word));
   }
 }
 
@@ -369,11 +380,13 @@ TEST(Format, RefusesWhatItDoesNotKnowAndSaysWhatItDoes) {
       refusal("e4m3,mode=asym"),
       HasSubstr(
           "format e4m3 has no option 'mode': it takes per=, tile=, block=, range=, "
-          "scale=, outer=, fit=, hessian=, order=, damping=, arithmetic=, rotate=, smooth=, awq=, round=, seed="));
+          "scale=, least=, outer=, fit=, hessian=, order=, damping=, arithmetic=, margin=, rotate=, smooth=, awq=, "
+          "round=, seed="));
   EXPECT_THAT(refusal("e4m3,overflow=saturate"), HasSubstr("no option 'overflow'"));
   EXPECT_THAT(refusal("e5m2,overflow=wrap"), HasSubstr("infinity or saturate"));
-  EXPECT_THAT(refusal("mxfp4,per=row"), HasSubstr("it takes block=, scale=, outer=, fit=, hessian=, order=, damping=, "
-                                                  "arithmetic=, rotate=, smooth=, awq=, round=, seed="));
+  EXPECT_THAT(refusal("mxfp4,per=row"), HasSubstr("it takes block=, scale=, least=, outer=, fit=, hessian=, order=, "
+                                                  "damping=, arithmetic=, margin=, rotate=, smooth=, awq=, round=, "
+                                                  "seed="));
   EXPECT_THAT(refusal("mxfp4,scale=up"), HasSubstr("e8m0[:RULE] with floor, ceil, nearest, rceil or even"));
   EXPECT_THAT(refusal("e4m3,scale=e8m0"), HasSubstr("scale= is for values that share a scale: add per="));
   EXPECT_THAT(refusal("e4m3,block=16"), HasSubstr("block= is for values that share a scale: add per="));
@@ -394,6 +407,19 @@ TEST(Format, RefusesWhatItDoesNotKnowAndSaysWhatItDoes) {
   EXPECT_THAT(refusal("e4m3,per=row,scale=bf16,arithmetic=reciprocal"),
               HasSubstr("for scales in float32, and not for bf16"));
   EXPECT_THAT(refusal("mxfp4,arithmetic=reciprocal"), HasSubstr("and not for e8m0"));
+  EXPECT_THAT(refusal("nvfp4,arithmetic=factor"), HasSubstr("does not go with an outer scale"));
+  EXPECT_THAT(refusal("e4m3,per=row,scale=f16,arithmetic=factor"), HasSubstr("and not for f16"));
+  EXPECT_THAT(refusal("mxfp4,least=normal"), HasSubstr("such as scale=e4m3, and not for e8m0"));
+  EXPECT_THAT(refusal("int8,least=normal"), HasSubstr("and not for f32"));
+  EXPECT_THAT(refusal("e4m3,least=normal"), HasSubstr("add per="));
+  EXPECT_THAT(refusal("nvfp4,least=tiny"), HasSubstr("zero, subnormal or normal"));
+  EXPECT_THAT(refusal("e4m3,margin=1"), HasSubstr("add per="));
+  EXPECT_THAT(refusal("nvfp4,margin=1"), HasSubstr("nor under an outer scale"));
+  EXPECT_THAT(refusal("mxfp4,margin=1"), HasSubstr("nor under an outer scale"));
+  EXPECT_THAT(refusal("int8,margin=1"), HasSubstr("no option 'margin'"));
+  for (const auto* margin : {"", "-1", "65", "1.5", "x"}) {
+    EXPECT_THAT(refusal(std::string("e4m3,per=row,margin=") + margin), HasSubstr("a whole number from 0 to 64"));
+  }
   EXPECT_THAT(refusal("int8,mode=asym,codes=full"), HasSubstr("codes= is for mode=sym"));
   EXPECT_THAT(refusal("int8,scale=e8m0,codes=full"), HasSubstr("does not go with scale=e8m0"));
   EXPECT_THAT(refusal("int8,codes=all"), HasSubstr("narrow, full or full-positive"));

@@ -139,6 +139,11 @@ ValueRange range_of_values(const float* values, std::size_t count) {
   return range;
 }
 
+void widen_ranges_of_groups(const float* values, std::size_t count, std::size_t group, ValueRange* ranges) {
+  for (std::size_t i = 0; i < count; i += group)
+    ranges[i / group].widen(range_of_values(values + i, std::min(group, count - i)));
+}
+
 }  // namespace
 }  // namespace HWY_NAMESPACE
 }  // namespace fakequant
@@ -150,6 +155,7 @@ namespace {
 HWY_EXPORT(round_any);
 HWY_EXPORT(squared_error_any);
 HWY_EXPORT(range_of_values);
+HWY_EXPORT(widen_ranges_of_groups);
 }  // namespace
 
 std::int64_t round_to_integers(const IntegerScale& scale, Rounding rounding, std::span<float> values,
@@ -173,6 +179,10 @@ double integer_squared_error(const IntegerScale& scale, Rounding rounding, std::
 
 ValueRange range_of(std::span<const float> values) {
   return HWY_DYNAMIC_DISPATCH(range_of_values)(values.data(), values.size());
+}
+
+void widen_ranges(std::span<const float> values, std::size_t group, std::span<ValueRange> ranges) {
+  HWY_DYNAMIC_DISPATCH(widen_ranges_of_groups)(values.data(), values.size(), group, ranges.data());
 }
 
 }  // namespace fakequant

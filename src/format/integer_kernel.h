@@ -21,4 +21,7 @@ double integer_squared_error(const IntegerScale& scale, Rounding rounding, std::
 // The range of the finite values.
 ValueRange range_of(std::span<const float> values);
 
+// Widens each range by that of a group of the values: of so many after another, the last group's may be fewer.
+void widen_ranges(std::span<const float> values, std::size_t group, std::span<ValueRange> ranges);
+
 }  // namespace fakequant

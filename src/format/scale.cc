@@ -20,6 +20,11 @@ float absmax_of_finite(std::span<const float> values) {
   return absmax;
 }
 
+float with_margin(const Format& format, float absmax) {
+  if (format.margin == 0) return absmax;
+  return std::min(std::ldexp(absmax, format.margin), std::numeric_limits<float>::max());
+}
+
 FloatScale by_division(const Format& format, float scale) {
   const float factor = is_codebook(format) ? 1.0f / scale : 0.0f;
   return {scale, std::isfinite(factor) ? factor : 0.0f};
@@ -82,6 +87,7 @@ Rounded round_to_integer(const IntegerScale& scale, Rounding rounding, float x, 
 
 FloatScale float_scale(const Format& format, float absmax) {
   if (absmax == 0) return {};
+  absmax = with_margin(format, absmax);
   if (format.scale.type == ScaleType::e8m0) {
     return by_division(format,
                        static_cast<float>(power_of_two(mx_shared_exponent(absmax, format.element, format.scale.rule))));
@@ -89,6 +95,10 @@ FloatScale float_scale(const Format& format, float absmax) {
   const auto largest = static_cast<float>(format.element.largest);
   if (format.arithmetic == ScaleArithmetic::division)
     return by_division(format, stored_in(format.scale, absmax / largest));
+  if (format.arithmetic == ScaleArithmetic::factor) {
+    const float factor = std::min(largest / absmax, std::numeric_limits<float>::max());
+    return {1.0f / factor, factor};
+  }
   const float factor = 1.0f / absmax * largest;
   if (std::isinf(factor)) return {};
   return {1.0f / factor, factor};
@@ -157,11 +167,12 @@ float outer_scale(const Format& format, float absmax) {
 
 FloatScale block_scale(const Format& format, float block_absmax, float outer) {
   if (outer == 0) return {};
-  const bool is_reciprocal = format.arithmetic == ScaleArithmetic::reciprocal;
-  if (is_reciprocal && format.outer_scale == ScaleType::none) return float_scale(format, block_absmax);
+  const bool multiplies = format.arithmetic != ScaleArithmetic::division;
+  if (multiplies && format.outer_scale == ScaleType::none) return float_scale(format, block_absmax);
+  block_absmax = with_margin(format, block_absmax);
   const float stored = stored_in(format.scale, block_absmax / static_cast<float>(format.element.largest) / outer);
   if (stored == 0) return {};
-  if (is_reciprocal) return {stored * outer, 1.0f / outer / stored};
+  if (multiplies) return {stored * outer, 1.0f / outer / stored};
   return by_division(format, stored * outer);
 }
 

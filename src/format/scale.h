@@ -57,7 +57,8 @@ struct FloatScale {
 
 // The scale under which an absmax goes to the element's largest value, as the format stores it: absmax / largest, or a
 // power of two by E8M0's rule. With arithmetic=reciprocal, factor = 1 / absmax * largest and scale = 1 / factor
-// (source: NVIDIA ModelOpt's fake quantization).
+// (source: NVIDIA ModelOpt's fake quantization); with arithmetic=factor, factor = largest / absmax, at most float32's
+// largest (source: NVIDIA TransformerEngine). With margin=N the absmax is taken times 2^N.
 FloatScale float_scale(const Format& format, float absmax);
 
 // scale x element(x / scale), or x * factor, clamped to float32's largest. Elements always saturate. NaN stays NaN.
@@ -87,8 +88,8 @@ std::int64_t round_mx_block(const Element& element, Rounding rounding, ScaleRule
 float outer_scale(const Format& format, float absmax);
 
 // The scale of a block with this absmax, as its type stores it: absmax / largest element; with an outer scale
-// (absmax / largest element / outer), times outer. Without one, `outer` is 1. With arithmetic=reciprocal, float_scale()
-// without an outer scale, and with one factor = 1 / outer / the stored scale (source: torchao's NVFP4).
+// (absmax / largest element / outer), times outer. Without one, `outer` is 1. With products, float_scale() without an
+// outer scale, and with one factor = 1 / outer / the stored scale (source: torchao's NVFP4).
 FloatScale block_scale(const Format& format, float block_absmax, float outer);
 
 // The scale under which round_scaled_block rounds a block: block_scale() of its absmax, or with fit=four-over-six the

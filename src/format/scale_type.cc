@@ -59,9 +59,21 @@ std::string title_of(const Scale& scale) {
   return title;
 }
 
+float least_of(const Scale& scale) {
+  switch (scale.least) {
+    case LeastScale::zero:
+      return 0;
+    case LeastScale::subnormal:
+      return static_cast<float>(scale.number.smallest_subnormal());
+    case LeastScale::normal:
+      return static_cast<float>(scale.number.smallest_normal());
+  }
+  return 0;
+}
+
 float stored_in(const Scale& scale, float number) {
   if (scale.type != ScaleType::small_float) return number;
-  return round_reference(scale.number, Rounding::nearest, true, number).value;
+  return std::max(round_reference(scale.number, Rounding::nearest, true, number).value, least_of(scale));
 }
 
 }  // namespace fakequant

@@ -165,7 +165,9 @@ TEST(ScaledFloats, EqualTheReferenceOnEveryTargetAndInEveryRounding) {
   const auto words = random_words_for_test(values.size(), 3);
   for (const std::string text :
        {"e4m3,per=row", "e5m2,per=row,scale=bf16", "e2m1,per=row,scale=e8m0:rceil", "e4m3fnuz,per=row", "e7m10,per=row",
-        "f16,per=row,scale=f16", "e4m3,per=row,arithmetic=reciprocal", "e5m2,per=row,arithmetic=reciprocal"}) {
+        "f16,per=row,scale=f16", "e4m3,per=row,arithmetic=reciprocal", "e5m2,per=row,arithmetic=reciprocal",
+        "e4m3,per=row,arithmetic=factor,margin=1", "e5m2,per=row,scale=e8m0,margin=3", "e4m3,per=row,margin=64",
+        "e4m3,per=row,scale=e4m3,least=subnormal"}) {
     auto format = parse_format(text);
     for (const float absmax : {0.0f, 1e-45f, 1e-37f, 1.0f, 448.0f, 3e38f}) {
       for (const auto rounding : kRoundings) {
@@ -192,13 +194,31 @@ TEST(ScaledFloats, EqualTheReferenceOnEveryTargetAndInEveryRounding) {
 TEST(ScaledFloats, InBlocksEqualTheReferenceOnEveryTargetAndInEveryRounding) {
   const auto values = hard_values();
   const auto words = random_words_for_test(values.size(), 4);
-  for (const std::string text :
-       {"e4m3,per=block", "e4m3,per=block,block=128", "e5m2,per=block,block=16,scale=bf16",
-        "e2m1,per=block,block=48,scale=ue5m3", "e2m1,per=block,block=16,scale=e4m3",
-        "e2m1,per=block,block=32,scale=ue4m1,outer=f32", "e7m10,per=block,block=1024",
-        "f16,per=block,scale=f16,outer=f32", "e2m3,per=block,scale=tf32", "e4m3fnuz,per=block,scale=e8m1",
-        "e4m3,per=block,block=128,arithmetic=reciprocal", "nvfp4,arithmetic=reciprocal", "nvfp4,fit=four-over-six",
-        "nvfp4,block=48,fit=four-over-six"}) {
+  for (const std::string text : {"e4m3,per=block",
+                                 "e4m3,per=block,block=128",
+                                 "e5m2,per=block,block=16,scale=bf16",
+                                 "e2m1,per=block,block=48,scale=ue5m3",
+                                 "e2m1,per=block,block=16,scale=e4m3",
+                                 "e2m1,per=block,block=32,scale=ue4m1,outer=f32",
+                                 "e7m10,per=block,block=1024",
+                                 "f16,per=block,scale=f16,outer=f32",
+                                 "e2m3,per=block,scale=tf32",
+                                 "e4m3fnuz,per=block,scale=e8m1",
+                                 "e4m3,per=block,block=128,arithmetic=reciprocal",
+                                 "nvfp4,arithmetic=reciprocal",
+                                 "nvfp4,fit=four-over-six",
+                                 "nvfp4,block=48,fit=four-over-six",
+                                 "nvfp4,least=subnormal",
+                                 "nvfp4,least=normal,arithmetic=reciprocal",
+                                 "e2m1,per=block,block=48,scale=ue5m3,outer=f32,least=normal",
+                                 "nvfp4,fit=four-over-six,least=normal",
+                                 "nvfp4,block=48,fit=four-over-six,least=subnormal",
+                                 "e5m2,per=block,block=16,scale=bf16,least=normal",
+                                 "e4m3,per=block,block=128,arithmetic=factor",
+                                 "e4m3,per=block,arithmetic=factor,margin=5",
+                                 "e4m3,per=block,block=128,margin=2",
+                                 "e4m3,per=block,margin=64",
+                                 "e2m1,per=block,scale=f16,margin=1"}) {
     auto format = parse_format(text);
     const auto block = static_cast<std::size_t>(format.block);
     for (const float absmax : {1.0f, 1e-30f, 1e25f, 0.0f}) {
@@ -223,6 +243,82 @@ TEST(ScaledFloats, InBlocksEqualTheReferenceOnEveryTargetAndInEveryRounding) {
       }
     }
   }
+}
+
+// least=: no stored scale is smaller. Blocks whose scale is smaller round under it, and blocks of zeros stay.
+TEST(ScaledFloats, HaveNoScaleBelowTheLeast) {
+  std::vector<float> values(4096);
+  const auto normal = normal_floats(values.size(), 5);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    values[i] = std::ldexp(normal[i], -static_cast<int>(i / 16 % 40));
+    if (i / 16 % 41 == 3) values[i] = 0;
+  }
+  const float outer = range_of(values).absmax() / (6 * 448);
+  for (const auto& [text, least] : std::map<std::string, float>{{"nvfp4,least=subnormal", 0x1p-9f},
+                                                                {"nvfp4,least=normal", 0x1p-6f},
+                                                                {"nvfp4,least=zero", 0},
+                                                                {"nvfp4", 0}}) {
+    auto rounded = values;
+    round_values(parse_format(text), rounded);
+    int raised = 0;
+    for (std::size_t i = 0; i < values.size(); i += 16) {
+      const auto block = std::span(values).subspan(i, 16);
+      std::vector<float> number = {range_of(block).absmax() / 6 / outer};
+      round_values(parse_format("e4m3"), number);
+      raised += number[0] < least;
+      const float scale = std::max(number[0], least) * outer;
+      for (std::size_t k = 0; k < 16; ++k) {
+        std::vector<float> element = {scale == 0 ? 0 : block[k] / scale};
+        round_values(parse_format("e2m1"), element);
+        ASSERT_EQ(rounded[i + k], element[0] * scale) << text << " " << block[k];
+      }
+    }
+    EXPECT_EQ(raised > 20, least > 0) << text;
+  }
+}
+
+// margin=: the scale of 2^margin times the absmax, so that a value of that size saturates and the absmax does not.
+TEST(ScaledFloats, LeaveRoomForAMargin) {
+  for (const std::string text : {"e2m1,per=row", "e2m1,per=row,arithmetic=reciprocal", "e2m3,per=row,arithmetic=factor",
+                                 "e2m1,per=row,scale=e8m0:rceil", "e2m1,per=block,block=64", "e3m2,tile=4x64"}) {
+    auto values = normal_floats(4 * 256, 6);
+    for (std::size_t i = 0; i < values.size(); i += 64) values[i] = 8;
+    auto plain = values, with_margin = values;
+    round_values(parse_format(text), plain, {.row = 256});
+    // Values four times as large under the scale that those have.
+    round_values(parse_format(text + ",margin=2"), with_margin, {.row = 256});
+    auto larger = values;
+    for (std::size_t i = 0; i < values.size(); i += 64) larger[i] = 32;
+    round_values(parse_format(text), larger, {.row = 256});
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      if (i % 64 == 0) continue;
+      ASSERT_EQ(with_margin[i], larger[i]) << text << " " << values[i];
+    }
+    EXPECT_NE(plain, with_margin) << text;
+  }
+  EXPECT_EQ(float_scale(parse_format("e4m3,range=6.5,margin=3"), 6.5f).scale, 8 * (6.5f / 448));
+  EXPECT_TRUE(std::isfinite(float_scale(parse_format("e4m3,range=6.5,margin=64"), 1e30f).scale));
+}
+
+// TransformerEngine's order of operations.
+TEST(ScaledFloats, ByFactorAreProductsWithAQuotient) {
+  int different = 0;
+  for (std::uint32_t seed = 1; seed <= 40; ++seed) {
+    const auto values = normal_floats(4096, seed);
+    const float factor = 448.0f / range_of(values).absmax(), back = 1.0f / factor;
+    auto expected = values, by_reciprocal = values;
+    for (auto& x : expected) x *= factor;
+    round_values(parse_format("e4m3"), expected);
+    for (auto& x : expected) x *= back;
+    round_values(parse_format("e4m3,per=row,arithmetic=reciprocal"), by_reciprocal);
+    different += expected != by_reciprocal;
+    for (const std::string span : {"row", "tensor", "block,block=4096"}) {
+      auto rounded = values;
+      round_values(parse_format("e4m3,arithmetic=factor,per=" + span), rounded);
+      EXPECT_EQ(rounded, expected) << span;
+    }
+  }
+  EXPECT_GT(different, 0);
 }
 
 // ModelOpt's order of operations. A product and a quotient differ in the last bit now and then, and a tie with it.

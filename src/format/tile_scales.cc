@@ -32,9 +32,7 @@ void TileScales::look(std::span<const float> values, std::int64_t first) {
   for (std::int64_t i = 0; i < rows; ++i) {
     const auto row = values.subspan(static_cast<std::size_t>(i) * length, length);
     ranges.resize(tiles_of_row_);
-    for (std::size_t t = 0; t < tiles_of_row_; ++t) {
-      ranges[t].widen(range_of(row.subspan(t * columns, std::min(columns, length - t * columns))));
-    }
+    widen_ranges(row, columns, ranges);
     const auto tile = first_tile_of(first + i);
     if (i + 1 < rows && first_tile_of(first + i + 1) == tile) continue;
     const std::lock_guard lock(mutex_);

@@ -46,7 +46,8 @@ TEST(TileScales, AreThoseOfRowsAndColumns) {
   values[5] = NAN;
   values[6] = INFINITY;
   for (const char* text : {"e4m3,tile=4x32", "int4,tile=5x7,mode=asym", "e2m1,tile=128x128,scale=e8m0", "nf4,tile=1x64",
-                           "int8,tile=13x1,scale=f16", "e5m2,tile=2x100,round=zero,arithmetic=reciprocal"}) {
+                           "int8,tile=13x1,scale=f16", "e5m2,tile=2x100,round=zero,arithmetic=reciprocal",
+                           "e4m3,tile=16x16,arithmetic=factor,margin=1"}) {
     const auto format = parse_format(text);
     const auto expected = expected_of(format, values);
     on_every_target([&] {

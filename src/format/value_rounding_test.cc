@@ -40,6 +40,8 @@ TEST(ValueRounding, GivesTheBitsOfRoundingARow) {
                            "mxint8",
                            "nvfp4",
                            "nvfp4,arithmetic=reciprocal",
+                           "nvfp4,least=normal",
+                           "e4m3,per=block,margin=2",
                            "nf4",
                            "nf4,per=row,scale=e8m0",
                            "int4,round=zero"}) {

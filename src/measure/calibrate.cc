@@ -18,7 +18,6 @@ Recipe default_calibration_recipe() { return {parse_rule("a:in(*)=bf16")}; }
 
 CalibrationResult calibrate(const std::vector<std::string>& model_files, const Recipe& taps, const Text& text,
                             const CalibrateOptions& options, const Progress& progress) {
-  check_recorded_range(options.range);
   const Model model(model_files, options.compute.devices, options.compute.arithmetic);
   const int ctx_size = choose_chunk_size(model, options.ctx_size);
   TextChunks chunks(model, text, ctx_size, options.chunks);
@@ -31,7 +30,7 @@ CalibrationResult calibrate(const std::vector<std::string>& model_files, const R
   context.observe(taps, [&](const ActivationSite& site, std::span<const float> values, std::int64_t columns) {
     auto found = recorded.find(site.site.name);
     if (found == recorded.end()) {
-      Recorded empty{site.site.layer.value_or(-1), ValueRecorder(options.compute.threads)};
+      Recorded empty{site.site.layer.value_or(-1), ValueRecorder(options.compute.threads, options.range)};
       found = recorded.emplace(site.site.name, std::move(empty)).first;
     }
     found->second.values.record(values, columns);
@@ -61,13 +60,14 @@ CalibrationResult calibrate(const std::vector<std::string>& model_files, const R
     channels.begin_evaluation();
     // All logits are asked for: else the last layer would be computed for some tokens only.
     context.evaluate(*tokens, {0, tokens->size()});
+    for (auto& [name, of_site] : recorded) of_site.values.end_evaluation();
     result.chunks = chunks.taken();
     if (progress) progress(static_cast<double>(chunks.taken()) / chunks.expected());
   }
   result.tokens = static_cast<std::int64_t>(result.chunks) * ctx_size;
   result.text_sample = windows.sample();
   const auto add_result = [&](const std::string& name, const Recorded& of_site) {
-    auto site = of_site.values.result(options.range);
+    auto site = of_site.values.result();
     site.site = name;
     site.layer = of_site.layer;
     result.sites.push_back(std::move(site));

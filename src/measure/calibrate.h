@@ -7,6 +7,7 @@
 #include "engine/compute_options.h"
 #include "format/format.h"
 #include "measure/calibration_result.h"
+#include "measure/recorded_range.h"
 #include "measure/text.h"
 #include "progress.h"
 #include "recipe/rule.h"
@@ -16,7 +17,7 @@ namespace fakequant {
 struct CalibrateOptions {
   int ctx_size = 0;         // 0: min(512, what the model was trained for)
   int chunks = 0;           // 0: all that the text has
-  RangeRule range;          // how the range to use is chosen
+  RecordedRange range;      // how the range to use is chosen
   bool importance = false;  // collect an importance matrix, too
   bool hessians = false;    // and the Hessians of products' inputs
   bool channels = false;    // and the magnitudes of their channels
@@ -27,8 +28,7 @@ struct CalibrateOptions {
 Recipe default_calibration_recipe();
 
 // Evaluates the text with the model and rounds nothing: `taps`, activation rules, select the values to record, whatever
-// their formats; none may be given where an importance matrix is collected. Throws as evaluate does, and a usage error
-// for a range that cannot be recorded.
+// their formats; none may be given where an importance matrix is collected. Throws as evaluate does.
 CalibrationResult calibrate(const std::vector<std::string>& model_files, const Recipe& taps, const Text& text,
                             const CalibrateOptions& options, const Progress& progress);
 

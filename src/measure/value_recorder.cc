@@ -8,8 +8,8 @@
 #include <mutex>
 
 #include "error.h"
-#include "format/scale.h"
 #include "measure/magnitude_bins.h"
+#include "measure/range_search.h"
 #include "parallel.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -163,13 +163,8 @@ double widened(float x) { return static_cast<double>(x) + 0.0; }  // + 0: which 
 
 }  // namespace
 
-void check_recorded_range(const RangeRule& range) {
-  if (range.kind == RangeRule::absmax || range.kind == RangeRule::percentile) return;
-  throw usage_error(fmt::format("range={} is not to be had from a record of values: take range=absmax or percentile:P",
-                                to_string(range)));
-}
-
-ValueRecorder::ValueRecorder(int threads) : threads_(threads), bins_(kSiteBins) {}
+ValueRecorder::ValueRecorder(int threads, RecordedRange range)
+    : threads_(threads), range_(std::move(range)), bins_(kSiteBins) {}
 
 void ValueRecorder::record(std::span<const float> values, std::int64_t columns) {
   if (columns < 1 || values.size() % static_cast<std::size_t>(columns) != 0) {
@@ -188,11 +183,30 @@ void ValueRecorder::record(std::span<const float> values, std::int64_t columns) 
     channel_bins_ = {};
   }
   rows_ += static_cast<std::int64_t>(values.size()) / columns;
+  const float low = std::exchange(low_, kInfinity), high = std::exchange(high_, -kInfinity);
   if (has_channels_) {
     record_channels(values);
   } else {
     record_flat(values);
   }
+  evaluation_ = {std::min(evaluation_.low, low_), std::max(evaluation_.high, high_)};
+  low_ = std::min(low_, low);
+  high_ = std::max(high_, high);
+  if (range_.kind == RecordedRange::entropy || range_.kind == RecordedRange::mse) linear_bins_.add(values);
+}
+
+void ValueRecorder::end_evaluation() {
+  const auto ended = std::exchange(evaluation_, {});
+  if (ended.low > ended.high) return;
+  if (range_.kind == RecordedRange::history) {
+    history_.push_back(ended);
+    if (history_.size() > static_cast<std::size_t>(range_.evaluations)) history_.pop_front();
+  }
+  if (range_.kind != RecordedRange::average) return;
+  // Source: PyTorch, MovingAverageMinMaxObserver.
+  const auto weight = static_cast<float>(range_.weight);
+  const auto moved = [weight](float from, float to) { return from + weight * (to - from); };
+  average_ = average_ ? Extremes{moved(average_->low, ended.low), moved(average_->high, ended.high)} : ended;
 }
 
 void ValueRecorder::record_channels(std::span<const float> values) {
@@ -245,8 +259,36 @@ void ValueRecorder::record_flat(std::span<const float> values) {
         record_units);
 }
 
-CalibratedSite ValueRecorder::result(const RangeRule& range) const {
-  check_recorded_range(range);
+ValueRange ValueRecorder::chosen_range(double absmax) const {
+  ValueRange whole;
+  whole.widen({low_, high_});
+  const auto within = [&whole](double magnitude) {
+    const auto bound = static_cast<float>(magnitude);
+    return ValueRange{std::max(whole.low, -bound), std::min(whole.high, bound)};
+  };
+  ValueRange found;
+  switch (range_.kind) {
+    case RecordedRange::absmax:
+      return whole;
+    case RecordedRange::percentile:
+      return within(site_percentile(bins_, absmax, range_.percent));
+    case RecordedRange::entropy: {
+      const auto bins = least_divergent_bins(linear_bins_.counts(), range_.bits);
+      return within(static_cast<double>(bins) * linear_bins_.width());
+    }
+    case RecordedRange::mse:
+      return within(least_error_magnitude(linear_bins_.counts(), linear_bins_.width(), range_.format));
+    case RecordedRange::history:
+      for (const auto& [low, high] : history_) found.widen({low, high});
+      break;
+    case RecordedRange::average:
+      if (average_) found.widen({average_->low, average_->high});
+      break;
+  }
+  return found;
+}
+
+CalibratedSite ValueRecorder::result() const {
   CalibratedSite site;
   site.rows = rows_;
   site.columns = has_channels_ ? columns_ : 0;
@@ -263,12 +305,7 @@ CalibratedSite ValueRecorder::result(const RangeRule& range) const {
     site.percentiles.push_back({percent, site_percentile(bins_, site.absmax, percent)});
   }
   if (!is_empty) {
-    ValueRange found;
-    found.widen({low_, high_});
-    if (range.kind == RangeRule::percentile) {
-      const auto magnitude = static_cast<float>(site_percentile(bins_, site.absmax, range.percent));
-      found = {std::max(found.low, -magnitude), std::min(found.high, magnitude)};
-    }
+    const auto found = chosen_range(site.absmax);
     site.low = found.low + 0.0f;
     site.high = found.high + 0.0f;
   }

@@ -11,11 +11,10 @@
 #include "format/on_every_target.h"
 #include "format/test_values.h"
 #include "measure/magnitude_bins.h"
+#include "measure/range_search.h"
 
 namespace fakequant {
 namespace {
-
-const RangeRule kAbsmax;
 
 // Every bit pattern there is, heavy tails, zeros, subnormals, and what is not finite.
 std::vector<float> hard_values(std::size_t count, std::uint32_t seed) {
@@ -79,14 +78,14 @@ void expect_is(const CalibratedSite& site, const Reference& expected) {
 
 // The rows in calls of different lengths.
 CalibratedSite recorded(const std::vector<float>& values, std::size_t columns, int threads,
-                        const RangeRule& range = kAbsmax) {
-  ValueRecorder recorder(threads);
+                        const RecordedRange& range = {}) {
+  ValueRecorder recorder(threads, range);
   const std::size_t rows = values.size() / columns;
   for (std::size_t row = 0, count = 1; row < rows; row += count, count *= 5) {
     count = std::min(count, rows - row);
     recorder.record(std::span(values).subspan(row * columns, count * columns), static_cast<std::int64_t>(columns));
   }
-  return recorder.result(range);
+  return recorder.result();
 }
 
 TEST(ValueRecorder, RecordsWhatAPlainLoopFinds) {
@@ -135,7 +134,7 @@ TEST(ValueRecorder, DoesNotDependOnThreads) {
     ValueRecorder recorder(threads);
     recorder.record(std::span(values).first(10), 10);
     recorder.record(values, static_cast<std::int64_t>(values.size()));
-    return recorder.result(kAbsmax);
+    return recorder.result();
   };
   EXPECT_EQ(without_channels(7), without_channels(1));
 }
@@ -151,7 +150,7 @@ TEST(ValueRecorder, KeepsTheSiteWhereColumnsDiffer) {
     recorder.record(part, static_cast<std::int64_t>(columns));
     for (const float x : part) expected.add(x);
   }
-  const auto site = recorder.result(kAbsmax);
+  const auto site = recorder.result();
   EXPECT_EQ(site.rows, 15);
   EXPECT_EQ(site.columns, 0);
   EXPECT_TRUE(site.channels.min.empty());
@@ -164,14 +163,58 @@ TEST(ValueRecorder, ChoosesTheRangeByItsRule) {
   const auto all = recorded(values, 100, 1);
   EXPECT_EQ(all.high, 1000);
   EXPECT_EQ(all.low, *std::min_element(values.begin(), values.end()));
-  const auto most = recorded(values, 100, 1, {RangeRule::percentile, 99});
+  const auto most = recorded(values, 100, 1, parse_recorded_range("percentile:99"));
   EXPECT_NEAR(most.high, 2.576, 0.05);
   EXPECT_EQ(most.low, -most.high);
-  EXPECT_EQ(recorded(values, 100, 1, {RangeRule::percentile, 100}), all);
+  EXPECT_EQ(recorded(values, 100, 1, parse_recorded_range("percentile:100")), all);
   for (auto& x : values) x = std::fabs(x);
-  EXPECT_EQ(recorded(values, 100, 1, {RangeRule::percentile, 99}).low, 0);
-  EXPECT_THROW(recorded(values, 100, 1, {RangeRule::mse, 100}), Error);
-  EXPECT_THROW(check_recorded_range(parse_range("static:r.json")), Error);
+  EXPECT_EQ(recorded(values, 100, 1, parse_recorded_range("percentile:99")).low, 0);
+}
+
+// Those of the search in bins of equal width, within the extremes.
+TEST(ValueRecorder, SearchesTheRangeInAllValues) {
+  auto values = normal_floats(100000, 10);
+  for (std::size_t i = 0; i < values.size(); i += 1000) values[i] *= 20;
+  LinearBins bins;
+  bins.add(values);
+  const auto entropy = recorded(values, 100, 1, parse_recorded_range("entropy"));
+  EXPECT_EQ(entropy.high,
+            static_cast<float>(static_cast<double>(least_divergent_bins(bins.counts(), 8)) * bins.width()));
+  EXPECT_EQ(entropy.low, -entropy.high);
+  EXPECT_LT(entropy.high, entropy.absmax);
+  const auto mse = recorded(values, 100, 1, parse_recorded_range("mse:int4"));
+  EXPECT_EQ(mse.high,
+            static_cast<float>(least_error_magnitude(bins.counts(), bins.width(), parse_format("int4,range=1"))));
+  EXPECT_LT(mse.high, mse.absmax);
+  for (auto& x : values) x = std::fabs(x);
+  EXPECT_EQ(recorded(values, 100, 3, parse_recorded_range("entropy")).low, 0);
+}
+
+// PyTorch's MovingAverageMinMaxObserver(averaging_constant=0.25) makes -4.0 and 8.0, then -3.75 and 6.5, and -5.3125
+// and 5.125 of these; its observer of all -10 and 8.
+TEST(ValueRecorder, ChoosesTheRangeOfEvaluations) {
+  const auto range_of = [](const char* range) {
+    ValueRecorder recorder(1, parse_recorded_range(range));
+    const auto evaluate = [&](const std::vector<std::vector<float>>& calls) {
+      for (const auto& values : calls) recorder.record(values, static_cast<std::int64_t>(values.size()));
+      recorder.end_evaluation();
+    };
+    evaluate({{-4, 1}, {8, 2}});
+    evaluate({{NAN, INFINITY}});
+    evaluate({{2, -3}});
+    evaluate({{1, 0}, {-10, 0.5f}});
+    const auto site = recorder.result();
+    EXPECT_EQ(site.min, -10);
+    EXPECT_EQ(site.max, 8);
+    return std::pair(site.low, site.high);
+  };
+  EXPECT_EQ(range_of("absmax"), std::pair(-10.0f, 8.0f));
+  EXPECT_EQ(range_of("average:0.25"), std::pair(-5.3125f, 5.125f));
+  EXPECT_EQ(range_of("average:1"), std::pair(-10.0f, 1.0f));
+  EXPECT_EQ(range_of("history:1"), std::pair(-10.0f, 1.0f));
+  EXPECT_EQ(range_of("history:2"), std::pair(-10.0f, 2.0f));
+  EXPECT_EQ(range_of("history:3"), std::pair(-10.0f, 8.0f));
+  EXPECT_EQ(range_of("history:1024"), std::pair(-10.0f, 8.0f));
 }
 
 TEST(ValueRecorder, SaysWhereThereIsNothing) {
@@ -184,13 +227,13 @@ TEST(ValueRecorder, SaysWhereThereIsNothing) {
     EXPECT_EQ(site.low, 0);
     EXPECT_EQ(site.high, 0);
   }
-  const auto zeros = recorded(std::vector<float>(30, -0.0f), 10, 1, {RangeRule::percentile, 99});
+  const auto zeros = recorded(std::vector<float>(30, -0.0f), 10, 1, parse_recorded_range("percentile:99"));
   EXPECT_EQ(bits_of(zeros.low), 0u);
   EXPECT_EQ(bits_of(zeros.high), 0u);
   EXPECT_EQ(zeros.absmax, 0);
   EXPECT_EQ(zeros.channels.p99[0], 0);
   EXPECT_TRUE(zeros.octaves.empty());
-  EXPECT_EQ(ValueRecorder(1).result(kAbsmax).elements, 0);
+  EXPECT_EQ(ValueRecorder(1).result().elements, 0);
   EXPECT_THROW(ValueRecorder(1).record(std::vector<float>(7), 2), Error);
   EXPECT_THROW(ValueRecorder(1).record(std::vector<float>(7), 0), Error);
 }

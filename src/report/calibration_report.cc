@@ -38,9 +38,10 @@ Json octaves_json(const ChannelOctaves& octaves) {
   return Json::array({exponent, Json(std::vector<std::uint32_t>(first, last))});
 }
 
-Json channels_json(const ChannelStatistics& channels) {
+Json channels_json(const ChannelStatistics& channels, ChannelDetail detail) {
   Json json;
   json["absmax"] = numbers(channels.absmax);
+  if (detail == ChannelDetail::absmax) return json;
   json["min"] = numbers(channels.min);
   json["max"] = numbers(channels.max);
   json["p50"] = numbers(channels.p50);
@@ -51,7 +52,7 @@ Json channels_json(const ChannelStatistics& channels) {
   return json;
 }
 
-Json site_json(const CalibratedSite& site) {
+Json site_json(const CalibratedSite& site, ChannelDetail detail) {
   Json json;
   json["site"] = site.site;
   json["layer"] = site.layer < 0 ? Json(nullptr) : Json(site.layer);
@@ -73,7 +74,7 @@ Json site_json(const CalibratedSite& site) {
   auto octaves = Json::array();
   for (const auto& [exponent, count] : site.octaves) octaves.push_back(Json::array({exponent, count}));
   json["histogram"] = {{"octaves", std::move(octaves)}};
-  json["channels"] = site.columns == 0 ? Json(nullptr) : channels_json(site.channels);
+  json["channels"] = site.columns == 0 ? Json(nullptr) : channels_json(site.channels, detail);
   return json;
 }
 
@@ -122,17 +123,17 @@ double percentile_of(const CalibratedSite& site, double percent) {
 
 Json to_json(const CalibrationResult& result, const Provenance& provenance) {
   auto json = head_json(result, provenance);
-  for (const auto& site : result.sites) json["sites"].push_back(site_json(site));
+  for (const auto& site : result.sites) json["sites"].push_back(site_json(site, ChannelDetail::all));
   return json;
 }
 
-std::string ranges_text(const CalibrationResult& result, const Provenance& provenance) {
+std::string ranges_text(const CalibrationResult& result, const Provenance& provenance, ChannelDetail detail) {
   auto text = to_text(head_json(result, provenance));
   if (result.sites.empty()) return text;
   text.resize(text.rfind(']'));  // the end of the empty list of sites, the last field
   for (const auto& site : result.sites) {
     text += &site == &result.sites.front() ? "\n    " : ",\n    ";
-    text += site_json(site).dump(-1, ' ', false, Json::error_handler_t::replace);
+    text += site_json(site, detail).dump(-1, ' ', false, Json::error_handler_t::replace);
   }
   return text + "\n  ]\n}\n";
 }

@@ -11,9 +11,12 @@ namespace fakequant {
 
 Json to_json(const CalibrationResult& result, const Provenance& provenance);
 
+// What the file says of each channel: all takes ten times as much as absmax.
+enum class ChannelDetail { absmax, all };
+
 // The text of that file, with one line for each site, however many channels it has. It is made site by site, which
 // takes less memory than to_text(to_json(result)).
-std::string ranges_text(const CalibrationResult& result, const Provenance& provenance);
+std::string ranges_text(const CalibrationResult& result, const Provenance& provenance, ChannelDetail detail);
 
 // The index of the channel with the largest magnitude, and the ratio of that magnitude to the median over the channels.
 // Channels without a finite value are left out; -1 and NaN if there are no others.

@@ -19,10 +19,10 @@ namespace {
 using testing::HasSubstr;
 
 CalibratedSite site_of(const std::string& name, int layer, const std::vector<float>& values, std::int64_t columns,
-                       const RangeRule& range = {}) {
-  ValueRecorder recorder(1);
+                       const char* range = "absmax") {
+  ValueRecorder recorder(1, parse_recorded_range(range));
   recorder.record(values, columns);
-  auto site = recorder.result(range);
+  auto site = recorder.result();
   site.site = name;
   site.layer = layer;
   return site;
@@ -39,13 +39,13 @@ CalibrationResult example() {
   result.tokens = 100;
   result.range = "absmax";
   result.sites.push_back(site_of("ffn_up-0", 0, values, 64));
-  result.sites.push_back(site_of("ffn_up-1", 1, values, 64, {RangeRule::percentile, 99}));
+  result.sites.push_back(site_of("ffn_up-1", 1, values, 64, "percentile:99"));
   result.sites.push_back(site_of("zeros", -1, std::vector<float>(8), 4));
   result.sites.push_back(site_of("nothing", -1, {NAN, INFINITY, -INFINITY}, 3));
   ValueRecorder recorder(1);  // without channels
   recorder.record(std::span(values).first(300), 3);
   recorder.record(std::span(values).last(200), 2);
-  result.sites.push_back(recorder.result({}));
+  result.sites.push_back(recorder.result());
   result.sites.back().site = "kq-0";
   return result;
 }
@@ -63,7 +63,7 @@ TEST(CalibrationReport, IsReadBackAsTheSameRanges) {
     result.sites.push_back(site);
   }
   const auto path = testing::TempDir() + "calibration-" + std::to_string(getpid()) + ".json";
-  for (const auto& text : {ranges_text(result, {}), to_text(to_json(result, {}))}) {
+  for (const auto& text : {ranges_text(result, {}, ChannelDetail::all), to_text(to_json(result, {}))}) {
     std::ofstream(path, std::ios::binary) << text;
     const StaticRanges ranges(path);
     for (const auto& site : result.sites) {
@@ -77,13 +77,23 @@ TEST(CalibrationReport, IsReadBackAsTheSameRanges) {
 TEST(CalibrationReport, WritesTheSameInBothWays) {
   for (const auto& result : {example(), CalibrationResult()}) {
     const Provenance provenance = {"fakequant calibrate m.gguf", "1.0", {"CPU"}};
-    EXPECT_EQ(Json::parse(ranges_text(result, provenance)), Json::parse(to_text(to_json(result, provenance))));
+    EXPECT_EQ(Json::parse(ranges_text(result, provenance, ChannelDetail::all)),
+              Json::parse(to_text(to_json(result, provenance))));
   }
+}
+
+TEST(CalibrationReport, LeavesOutWhatIsLong) {
+  const auto result = example();
+  auto whole = Json::parse(ranges_text(result, {}, ChannelDetail::all));
+  for (auto& site : whole["sites"]) {
+    if (!site["channels"].is_null()) site["channels"] = {{"absmax", site["channels"]["absmax"]}};
+  }
+  EXPECT_EQ(Json::parse(ranges_text(result, {}, ChannelDetail::absmax)), whole);
 }
 
 TEST(CalibrationReport, HoldsWhatWasRecorded) {
   const auto result = example();
-  const auto json = Json::parse(ranges_text(result, {}));
+  const auto json = Json::parse(ranges_text(result, {}, ChannelDetail::all));
   EXPECT_EQ(json["schema"], kRangesSchema);
   EXPECT_EQ(json["range"], "absmax");
   const auto& site = json["sites"][0];

@@ -164,6 +164,9 @@ class Jitter:
     def __init__(self):
         self.seed, self.chunk = None, 0
 
+    def __deepcopy__(self, memo):
+        return self  # one for all copies of a model
+
     def __call__(self, module, inputs, output):
         if self.seed is None:
             return output
