@@ -12,6 +12,7 @@
 #include "cli/command.h"
 #include "cli/file_budget.h"
 #include "cli/file_plan.h"
+#include "cli/file_plan_cost.h"
 #include "engine/quantization_mix.h"
 #include "error.h"
 #include "gguf/output_file.h"

@@ -210,11 +210,13 @@ PredictionCost PredictedSweep::run() {
   auto evidence = find_evidence();
   ProbeChoice choice;
   choice.weights.assign(variants_.size(), 1);
+  double spent = 0;  // on what the study has already
   for (std::size_t v = 0; v < variants_.size(); ++v) {
     choice.costs.push_back(passes(v));
     choice.is_known.push_back(wide_.contains(v) || is_complete(variants_[v]));
+    if (choice.is_known[v] && !wide_.contains(v)) spent += passes(v);
   }
-  double left = probe_budget_;
+  double left = probe_budget_ - spent;
   const auto pay = [&](const std::vector<std::size_t>& chosen) {
     for (const auto v : chosen) {
       choice.is_known[v] = true;
@@ -222,7 +224,7 @@ PredictionCost PredictedSweep::run() {
     }
     choice.budget = left;
   };
-  choice.budget = kProbesPart * left;
+  choice.budget = kProbesPart * probe_budget_ - spent;
   const auto probes = choose_probes(evidence, choice);
   pay(probes);
   measure(probes);
