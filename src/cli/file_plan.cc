@@ -12,6 +12,8 @@
 #include "gguf/output_file.h"
 #include "gguf/tensor_type.h"
 #include "measure/calibrate.h"
+#include "measure/text_chunks.h"
+#include "measure/token_stream.h"
 #include "plan/mix_measurement.h"
 #include "recipe/site.h"
 #include "recipe/weight_class.h"
@@ -184,6 +186,33 @@ void measure_types(const FilePlanRequest& request, const std::string& study) {
   measure(types, false);
 }
 
+constexpr std::size_t kCountedTokens = 1 << 14;  // of each text, to know how often they come
+
+// The embeddings of the tokens, and what the rows lose that the measured chunks do not use.
+std::vector<EmbeddingRows> weigh_embeddings(const FilePlanRequest& request) {
+  const GgufModel file(request.model);
+  const Model model(file.paths(), request.compute.devices, request.compute.arithmetic);
+  TokenCounts measured, all;
+  for (const auto& path : request.texts) {
+    TextChunks chunks(model, text_file(path), request.ctx_size, request.chunks);
+    while (const auto tokens = chunks.next()) {
+      for (const auto token : *tokens) ++measured[token];
+    }
+    TokenStream text(model, text_file(path));
+    for (std::size_t i = 0; i < kCountedTokens && text.has(1); ++i) ++all[text.take(1).front()];
+  }
+  std::vector<Format> types;
+  for (const auto& type : planned_types(request)) types.push_back(parse_format(type));
+  std::vector<EmbeddingRows> embeddings;
+  for (std::size_t t = 0; t < file.tensors().size(); ++t) {
+    const auto& tensor = file.tensors()[t];
+    const bool has_row_for_token = tensor.shape.size() == 2 && tensor.shape[1] == model.vocabulary_size();
+    if (!has_row_for_token || class_of_weight(tensor.name, tensor.shape) != WeightClass::embedding) continue;
+    embeddings.push_back(weigh_rows(file, t, measured, all, types, request.compute.threads));
+  }
+  return embeddings;
+}
+
 }  // namespace
 
 const std::vector<std::string>& default_planned_types() {
@@ -196,7 +225,7 @@ std::string importance_path(const std::string& folder) { return (fs::path(folder
 
 std::string study_path(const std::string& folder) { return (fs::path(folder) / "study.db").string(); }
 
-PlanResult plan_file(const FilePlanRequest& request) {
+FilePlan plan_file(const FilePlanRequest& request) {
   refuse_quantized(GgufModel(request.model));
   make_folder(request.folder);
   const Interruption interruption;
@@ -206,15 +235,25 @@ PlanResult plan_file(const FilePlanRequest& request) {
   auto plan = request.plan;
   plan.study = study;
   use_importances(request, plan);
+  FilePlan result;
+  result.embeddings = weigh_embeddings(request);
+  for (const auto& rows : result.embeddings) {
+    plan.factors.insert(plan.factors.end(), rows.factors.begin(), rows.factors.end());
+  }
   const StudyDatabase measured(study, StudyAccess::read);
-  if (request.refine == 0) return make_plan(measured, plan);
+  if (request.refine == 0) {
+    result.plan = make_plan(measured, plan);
+    return result;
+  }
   VerifyRequest verification;
   verification.model = request.model;
   for (const auto& text : request.texts) verification.texts.push_back(text_file(text));
   verification.compute = request.compute;
+  verification.by_kernels = request.by_kernels;
   verification.is_stopped = Interruption::is_asked_for;
   verification.progress = [&](double done) { request.progress({"refine", done, ""}); };
-  return refine_by_measuring(measured, plan, verification, request.refine, kRefineChunks);
+  result.plan = refine_by_measuring(measured, plan, verification, request.refine, kRefineChunks);
+  return result;
 }
 
 }  // namespace fakequant

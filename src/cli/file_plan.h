@@ -13,6 +13,7 @@
 
 #include "engine/compute_options.h"
 #include "gguf/gguf_model.h"
+#include "plan/embedding_rows.h"
 #include "plan/plan.h"
 #include "recipe/site.h"
 #include "recipe/site_pattern.h"
@@ -32,7 +33,8 @@ struct FilePlanRequest {
   std::string folder;              // of the importance matrix and the study
   PlanRequest plan;                // its budget, and what is kept, limited or coupled; types without importances
   int refine = 0;                  // tries of refine_plan()
-  int ctx_size = 256, chunks = 3;  // as in SweepRequest
+  bool by_kernels = false;         // as in VerifyRequest
+  int ctx_size = 256, chunks = 2;  // as in SweepRequest
   ComputeOptions compute;
   std::function<void(const FilePlanProgress&)> progress;
 };
@@ -61,7 +63,12 @@ double sweep_passes(const std::vector<Site>& weights);
 // embedding may have more values than all layers, and rounding it takes longer than evaluating the model.
 std::vector<std::string> types_measured_outside(const std::vector<std::string>& types);
 
+struct FilePlan {
+  PlanResult plan;
+  std::vector<EmbeddingRows> embeddings;  // whose divergences the plan multiplied by these factors
+};
+
 // Throws as calibrate(), sweep() and make_plan() do, and an Error where it is interrupted.
-PlanResult plan_file(const FilePlanRequest& request);
+FilePlan plan_file(const FilePlanRequest& request);
 
 }  // namespace fakequant
