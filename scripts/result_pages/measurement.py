@@ -36,11 +36,6 @@ def size_of(file):
     return f"SIZE:{file}"
 
 
-def size_of(file):
-    """A word of a command that stands for the bytes of a file that an earlier one made."""
-    return f"SIZE:{file}"
-
-
 def sweep(name, model, sites, formats, *options, needs=(), also=()):
     """A sweep of sites and formats into the study NAME.db.
 
@@ -152,11 +147,6 @@ class Measurement:
                 "threads": self.threads,
             },
         )
-
-    def settled(self, word):
-        """A word of a command, with the size of the file where it stands for that."""
-        _, is_size, file = word.partition(size_of(""))
-        return str(os.path.getsize(os.path.join(self.work, file))) if is_size else word
 
     def settled(self, word):
         """A word of a command, with the size of the file where it stands for that."""

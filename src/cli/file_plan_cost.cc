@@ -21,7 +21,7 @@ namespace fakequant {
 namespace {
 
 constexpr std::uint64_t kMaxBaselines = std::uint64_t{1} << 30;  // bytes that are kept of the baseline's results
-constexpr double kBaselines = 3;    // passes of a predicted sweep, of each chunk (sweep/predicted_sweep.cc)
+constexpr double kBaselines = 3;          // passes of a predicted sweep, of each chunk (sweep/predicted_sweep.cc)
 constexpr double kPassesOfVariant = 0.5;  // layers that are computed of one that changes a layer, on average
 constexpr double kChangedByMix = 0.2;     // of the values of the layers, from one refined mix to the next
 

@@ -32,16 +32,18 @@ std::vector<double> column_energies(const GgufModel& model, std::size_t tensor, 
   const auto columns = static_cast<std::size_t>(row_elements(model.tensors()[tensor]));
   TensorPieces pieces;
   pieces.add(tensor, model.tensors()[tensor], PieceCut::rows);
-  return add_pieces(pieces.size(), threads, [&](std::int64_t i) { return pieces[i]; }, [&](const TensorPiece& piece) {
-    const auto values = read_piece_values(model, piece);
-    std::vector<double> sums(columns);
-    for (std::size_t row = 0; row < values.size(); row += columns) {
-      for (std::size_t c = 0; c < columns; ++c) {
-        sums[c] += static_cast<double>(values[row + c]) * static_cast<double>(values[row + c]);
-      }
-    }
-    return sums;
-  });
+  return add_pieces(
+      pieces.size(), threads, [&](std::int64_t i) { return pieces[i]; },
+      [&](const TensorPiece& piece) {
+        const auto values = read_piece_values(model, piece);
+        std::vector<double> sums(columns);
+        for (std::size_t row = 0; row < values.size(); row += columns) {
+          for (std::size_t c = 0; c < columns; ++c) {
+            sums[c] += static_cast<double>(values[row + c]) * static_cast<double>(values[row + c]);
+          }
+        }
+        return sums;
+      });
 }
 
 std::vector<TensorPiece> sampled_rows(std::size_t tensor, const TensorInfo& info) {
@@ -67,26 +69,27 @@ ColumnErrors column_errors(const GgufModel& model, std::size_t tensor, const For
   const auto columns = static_cast<std::size_t>(row_elements(model.tensors()[tensor]));
   const auto rows = sampled_rows(tensor, model.tensors()[tensor]);
   const auto row_group = [&](std::int64_t i) { return rows[static_cast<std::size_t>(i)]; };
-  const auto all = add_pieces(static_cast<std::int64_t>(rows.size()), threads, row_group, [&](const TensorPiece& piece) {
-    const auto before = read_piece_values(model, piece);
-    auto after = before;
-    rounder.round(piece, after);
-    if (!is_float32(stored_as)) {
-      const auto stored = encode_values(stored_as, after, static_cast<std::int64_t>(columns));
-      decode_values(stored_as, stored, after);
-    }
-    std::vector<double> sums(3 * columns);
-    for (std::size_t row = 0; row < after.size(); row += columns) {
-      for (std::size_t c = 0; c < columns; ++c) {
-        const auto weight = static_cast<double>(before[row + c]);
-        const double error = static_cast<double>(after[row + c]) - weight;
-        sums[c] += error * error;
-        sums[columns + c] += weight * error;
-        sums[2 * columns + c] += weight * weight;
-      }
-    }
-    return sums;
-  });
+  const auto all =
+      add_pieces(static_cast<std::int64_t>(rows.size()), threads, row_group, [&](const TensorPiece& piece) {
+        const auto before = read_piece_values(model, piece);
+        auto after = before;
+        rounder.round(piece, after);
+        if (!is_float32(stored_as)) {
+          const auto stored = encode_values(stored_as, after, static_cast<std::int64_t>(columns));
+          decode_values(stored_as, stored, after);
+        }
+        std::vector<double> sums(3 * columns);
+        for (std::size_t row = 0; row < after.size(); row += columns) {
+          for (std::size_t c = 0; c < columns; ++c) {
+            const auto weight = static_cast<double>(before[row + c]);
+            const double error = static_cast<double>(after[row + c]) - weight;
+            sums[c] += error * error;
+            sums[columns + c] += weight * error;
+            sums[2 * columns + c] += weight * weight;
+          }
+        }
+        return sums;
+      });
   const auto part = [&](std::size_t i) { return all.begin() + static_cast<std::ptrdiff_t>(i * columns); };
   return {{part(0), part(1)}, {part(1), part(2)}, {part(2), part(3)}};
 }
