@@ -117,7 +117,7 @@ std::optional<std::vector<double>> MixMeasurement::measure_by_kernels(const Reci
       return {};
     }
     const auto bytes = std::make_shared<TensorBytes>(stored_bytes(type, tensor.elements));
-    quantized[tensor.name] = {tensor.format, ChangedWeight{tensor.name, type, bytes}};
+    quantized[tensor.name] = {tensor.format, ChangedWeight{.name = tensor.name, .type = type, .bytes = bytes}};
     return bytes->bytes();
   };
   quantize_in_memory(file_, weights, {}, room, request_.compute.threads);
