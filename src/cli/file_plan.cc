@@ -27,10 +27,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Of the sweep over the layers: passes for each part, so that one type of each part is measured on every chunk. A part
-// takes half a pass in the middle: what is below a changed layer is not computed again.
-constexpr double kPassesOfPart = 0.75;
-constexpr double kMorePasses = 10;  // of the baseline, and to check predictions
 constexpr double kNoPasses = 1e-9;  // predicts from what was measured, and measures nothing
 constexpr std::size_t kMeasuredOutside = 3;
 
@@ -65,13 +61,6 @@ std::vector<SitePattern> planned_sites(const std::vector<Site>& weights, bool in
   std::vector<SitePattern> sites;
   for (const auto& word : words) sites.push_back(parse_site_pattern("w:" + word));
   return sites;
-}
-
-double sweep_passes(const std::vector<Site>& weights) {
-  const auto parts = std::count_if(weights.begin(), weights.end(), [](const Site& site) {
-    return class_of_weight(site.name, site.shape) == WeightClass::matrix && !is_router(site.name);
-  });
-  return kMorePasses + kPassesOfPart * static_cast<double>(parts);
 }
 
 std::vector<std::string> types_measured_outside(const std::vector<std::string>& types) {
@@ -170,14 +159,13 @@ void measure_types(const FilePlanRequest& request, const std::string& study) {
   sweep_request.question.sites = planned_sites(weights, true);
   if (!sweep_request.question.sites.empty()) {
     sweep_request.predicts = true;
-    sweep_request.budget = sweep_passes(weights);
+    sweep_request.covers_parts = true;
     measure(types, true);
   }
   // The importance matrix has the weights of the layers only.
   sweep_request.question.sites = planned_sites(weights, false);
   if (sweep_request.question.sites.empty()) return;
-  sweep_request.predicts = false;
-  sweep_request.budget = 0;
+  sweep_request.predicts = sweep_request.covers_parts = false;
   const auto measured = types_measured_outside(types);
   measure(measured, false);
   if (measured.size() == types.size()) return;

@@ -56,9 +56,6 @@ inline constexpr int kImportanceChunks = 32, kRefineChunks = 10;
 // A site for each kind of matrix of the layers, or one for each matrix outside of them.
 std::vector<SitePattern> planned_sites(const std::vector<Site>& weights, bool in_layers);
 
-// The passes over each chunk that measure and predict the matrices of the layers.
-double sweep_passes(const std::vector<Site>& weights);
-
 // Of the types, those that are measured at the matrices outside of the layers; the others are predicted from them. An
 // embedding may have more values than all layers, and rounding it takes longer than evaluating the model.
 std::vector<std::string> types_measured_outside(const std::vector<std::string>& types);

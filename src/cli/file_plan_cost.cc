@@ -21,9 +21,11 @@ namespace fakequant {
 namespace {
 
 constexpr std::uint64_t kMaxBaselines = std::uint64_t{1} << 30;  // bytes that are kept of the baseline's results
-constexpr double kBaselines = 3;          // passes of a predicted sweep, of each chunk (sweep/predicted_sweep.cc)
-constexpr double kPassesOfVariant = 0.5;  // layers that are computed of one that changes a layer, on average
-constexpr double kChangedByMix = 0.2;     // of the values of the layers, from one refined mix to the next
+constexpr double kBaselines = 3;  // passes of a predicted sweep, of each chunk (sweep/predicted_sweep.cc)
+// Variants that are measured of each matrix of the layers: one, and others that check predictions. Of these and of the
+// former the later layers, which cost less, are taken first, so that a variant computes fewer than half of the layers.
+constexpr double kVariantsOfPart = 1.7, kLayersOfVariant = 0.44;
+constexpr double kChangedByMix = 0.2;  // of the values of the layers, from one refined mix to the next
 
 template <typename Work>
 double seconds_of(const Work& work) {
@@ -147,16 +149,15 @@ std::optional<FilePlanCost> foretell_file_plan(const FilePlanRequest& request) {
   const auto texts = static_cast<double>(request.texts.size());
   const double chunks = texts * request.chunks;
 
-  const double evaluations = (sweep_passes(weights) - kBaselines) * chunks / kPassesOfVariant;
-  const double of_evaluation = times.last + kPassesOfVariant * (times.whole - times.last);
-  const double roundings = rounding.parts > 0 ? evaluations / chunks / rounding.parts : 0;  // of each part
+  const double evaluations = kVariantsOfPart * rounding.parts * chunks;
+  const double of_evaluation = times.last + kLayersOfVariant * (times.whole - times.last);
   const double outside = static_cast<double>(planned_sites(weights, false).size()) *
                          static_cast<double>(types_measured_outside(planned_types(request)).size());
   const double mixes = request.refine;
   const double evaluating = std::min(times.chunks_in_text, kImportanceChunks) * times.importance +
                             kBaselines * chunks * times.whole + evaluations * of_evaluation +
                             chunks * (2 + outside) * times.whole + mixes * kRefineChunks * texts * times.whole;
-  const double rounded = rounding.sample + roundings * rounding.layers + rounding.outside + rounding.file +
+  const double rounded = rounding.sample + kVariantsOfPart * rounding.layers + rounding.outside + rounding.file +
                          mixes * kChangedByMix * rounding.layers;
 
   std::uint64_t largest = 0;

@@ -94,10 +94,11 @@ void PredictedSweep::plan_budget() {
       found->second = std::min(found->second, passes(v));
     }
   }
-  const auto asked = session_.request().budget;
-  work_.plan(chunk_count() * (asked > 0 ? asked : kDefaultBudget * whole));
   double wanted = kBaselinePasses;
   for (const auto& [part, passes] : cheapest) wanted += passes / kProbesPart;
+  const auto& request = session_.request();
+  const double asked = request.covers_parts ? wanted : request.budget > 0 ? request.budget : kDefaultBudget * whole;
+  work_.plan(chunk_count() * asked);
   probe_budget_ = work_.planned();
   if (work_.planned() < wanted * chunk_count()) choose_wide();
   const auto count = static_cast<std::size_t>(std::clamp(probe_budget_ / wanted, 1.0, chunk_count()));
