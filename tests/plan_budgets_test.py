@@ -7,7 +7,7 @@ import unittest
 
 import gguf
 
-from program import MODEL, TEXT, ProgramTest, run, run_llama
+from program import MODEL, NATIVE, TEXT, ProgramTest, run, run_llama
 import tiny_model
 
 USAGE = 2
@@ -129,6 +129,30 @@ class PlanBudgetsTest(ProgramTest):
         self.assertLessEqual(refined["chosen"]["file_size"], 5_600_000)
         self.refuse(USAGE, "within a budget", "plan", self.study, "--refine", 2)
         self.refuse(USAGE, "not within one of divergence", "plan", self.study, "--refine", 2, "--site", "w:attn_q", "--max-kld", 1)
+
+    def test_kernels_measure_what_the_file_loses(self):
+        # The study has native arithmetic, and so has the baseline: then eval compares the file with the same.
+        study, plan = self.path("native.db"), self.path("plan.json")
+        sites = [word for name in ("attn_q", "ffn_down") for word in ("--site", f"w:{name}")]
+        done = run("sweep", MODEL, "-f", TEXT, "-c", CONTEXT, "--chunks", CHUNKS, "--layers", "--threads", 1, "-o", study, *NATIVE, "--no-repack",
+                   *sites, "--format", "q4_k", "--format", "q8_0")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        done = run("plan", study, "--threads", 1, "--no-repack", "--size", 6_000_000, "--refine", 4, "--kernels", "--json", plan)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        with open(plan, encoding="utf-8") as file:
+            refined = json.load(file)["refine"]
+        self.assertTrue(refined["by_kernels"])
+        self.measure("quantize", MODEL, "-o", self.path("kernels.gguf"), "--plan", plan)
+        of_file = self.measure("eval", MODEL, "-f", TEXT, "-c", CONTEXT, "--chunks", CHUNKS, "--threads", 1, *NATIVE, "--no-repack", "--against",
+                               self.path("kernels.gguf"))
+        self.assertAlmostEqual(of_file["variants"][0]["kld"]["mean"], refined["kld"], delta=1e-12 * refined["kld"])
+        # The kernels round inputs, which rounded values in floats do not show.
+        with open(plan, encoding="utf-8") as file:
+            recipe = json.load(file)["chosen"]["rules"]
+        floats = self.measure("eval", MODEL, "-f", TEXT, "-c", CONTEXT, "--chunks", CHUNKS, "--threads", 1, *(w for rule in recipe for w in ("--rule", rule)))
+        self.assertGreater(refined["kld"], 1.05 * floats["variants"][0]["kld"]["mean"])
+        self.refuse(USAGE, "add --refine and a budget", "plan", study, "--size", "6MB", "--kernels")
+        self.refuse(USAGE, "add it", "quantize", MODEL, "-o", self.path("c.gguf"), "-f", TEXT, "--size", "4MB", "--kernels")
 
     def test_of_experts_a_token_reads_its_share(self):
         model, text = tiny_model.write(self.path("experts.gguf"), experts=4), tiny_model.write_text(self.path("text.txt"))

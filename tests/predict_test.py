@@ -1,5 +1,6 @@
 """Predictions on the demo model: the divergence of variants that were not measured, compared with measuring all."""
 
+import shutil
 import sqlite3
 import unittest
 
@@ -96,6 +97,24 @@ class PredictTest(ProgramTest):
         self.assertGreaterEqual(len(before), len(unseen))
         self.assertAlmostEqual(quality["spearman"], spearman(list(before.values()), [found[name] for name in before]), 9)
         self.assertAlmostEqual(quality["median_error"], median([abs(kld - found[name]) / found[name] for name, kld in before.items()]), 9)
+
+    def test_an_interrupted_sweep_goes_on_within_its_budget(self):
+        # So large a budget that all chunks are probed: what is measured then counts as known, and as paid for.
+        budget = 18
+        self.sweep(*question(), "--predict", "--budget", budget)
+        cut = self.path("cut.db")
+        shutil.copyfile(self.study, cut)
+        with sqlite3.connect(cut) as study:
+            study.execute("DELETE FROM scores WHERE variant > 30")  # of 60: variants are measured in their order
+            study.execute("DELETE FROM predictions")
+        study.close()
+        resumed = self.sweep(*question(), "--predict", "--budget", budget, study=cut)
+        self.assertGreater(resumed["measured"], 0)
+        count = "SELECT count(*) FROM scores"
+        (before,), (after,) = rows_of(self.study, count)[0], rows_of(cut, count)[0]
+        self.assertLessEqual(abs(after - before), 0.15 * before)
+        passes = "SELECT sum(0.02 + (6 - first_layer) / 6.0) FROM scores JOIN variants ON variant = id"
+        self.assertLessEqual(rows_of(cut, passes)[0][0], budget * CHUNKS)
 
     def test_a_rounding_that_changes_nothing_is_known_to_cost_nothing(self):
         # The kernel that reads the FFN's input rounds it to F16 itself, where weights are not repacked.

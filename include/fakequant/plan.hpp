@@ -21,13 +21,21 @@ struct PlanOptions {
   std::string study;
   std::vector<std::string> sites = {};     // to plan; empty: all of the study
   std::vector<KeptFormat> keep = {};       // the last that matches a site wins
+  std::vector<KeptFormat> at_least = {};   // no fewer bits than those of the format; likewise
+  std::vector<std::string> couples = {};   // weights of a layer that get one format: "qkv", "gate-up", "experts"
   std::optional<double> weight_bits = {};  // the most bits of a value, on average
   std::optional<double> activation_bits = {};
+  std::optional<double> cache_bits = {};            // of attention's cache, which is then no part of the activations
   std::optional<std::uint64_t> file_size = {};      // instead of weight_bits: bytes of the file that `quantize` writes,
-  std::optional<double> file_bits_per_weight = {};  // or bits of its weights
-  std::string model = {};                           // for a file: where the model is; empty: the study's path
-  std::optional<double> max_kld = {};               // nats, of the whole plan; replaces the budget of one kind
-  double negligible_kld = 1e-5;                     // nats that count as no loss
+  std::optional<double> file_bits_per_weight = {};  // or bits of its weights,
+  std::optional<std::uint64_t> memory = {};  // or bytes that llama.cpp takes for it, with a cache of `ctx_size` tokens,
+  std::optional<std::uint64_t> bytes_per_token = {};  // or bytes that a token reads, of the file and of that cache
+  std::optional<double> active_bits_per_weight = {};  // of the weights that a token reads; alone or beside the first
+                                                      // three of a file
+  int ctx_size = 0;                                   // tokens; 0: those of the study's chunks
+  std::string model = {};                             // for a file: where the model is; empty: the study's path
+  std::optional<double> max_kld = {};                 // nats, of the whole plan; replaces the budget of one kind
+  double negligible_kld = 1e-5;                       // nats that count as no loss
   std::optional<std::string> storage =
       {};  // of quantized weights, as the study writes it: "promote F32", "requantize",
            // ""; needed if the study has several
@@ -56,10 +64,13 @@ struct Plan {
   double kld = 0;                  // of the choice, predicted, nats
   std::vector<std::string> rules;  // of the choice, for Variant::rules and to_yaml()
   std::vector<PlannedSite> sites;
-  std::optional<double> weight_bits, activation_bits;  // of the choice
-  std::optional<std::uint64_t> file_size;              // where the budget was that of a file
+  std::optional<double> weight_bits, activation_bits, cache_bits;  // of the choice
+  std::optional<std::uint64_t> file_size;                          // where the budget was that of a file
   std::optional<double> file_bits_per_weight;
-  std::vector<PlanPoint> weight_front, activation_front;  // fewest bits first
+  // Where there was such a budget.
+  std::optional<std::uint64_t> memory, bytes_per_token;
+  std::optional<double> active_bits_per_weight;
+  std::vector<PlanPoint> weight_front, activation_front, cache_front;  // fewest bits first
   std::vector<std::string> notes;
 };
 

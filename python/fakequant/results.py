@@ -1100,6 +1100,8 @@ class PlanRefine:
     accepted: int
     #: No move was left to try.
     exhausted: bool
+    #: Of --kernels: measured in the file's types, by llama.cpp's own kernels for them.
+    by_kernels: bool
     #: Mean KL divergence of the unrefined plan, in nats.
     first_kld: float
     #: Its standard error.

@@ -153,11 +153,6 @@ class Measurement:
         _, is_size, file = word.partition(size_of(""))
         return str(os.path.getsize(os.path.join(self.work, file))) if is_size else word
 
-    def settled(self, word):
-        """A word of a command, with the size of the file where it stands for that."""
-        _, is_size, file = word.partition(size_of(""))
-        return str(os.path.getsize(os.path.join(self.work, file))) if is_size else word
-
     def prepare(self, step):
         os.makedirs(self.work, exist_ok=True)
         os.makedirs(self.data, exist_ok=True)

@@ -265,6 +265,32 @@ TEST(Study, IsSweptReadAndPlanned) {
 
   EXPECT_THAT(error_of([&] { fakequant::plan({.study = options.study, .weight_bits = 1}); }), HasSubstr(options.study));
   EXPECT_THAT(error_of([&] { fakequant::read_study(demo_model()); }), HasSubstr(demo_model()));
+
+  // Budgets of files: each is met, and not by what is planned without it.
+  options.study = std::string(folder) + "/types.db";
+  options.formats = {"q4_0", "q8_0"};
+  fakequant::sweep(options);
+  const auto& types = options.study;
+  constexpr std::uint64_t kMuch = std::uint64_t{1} << 40;
+  const auto by_memory = fakequant::plan({.study = types, .memory = kMuch, .ctx_size = 64}),
+             by_reads = fakequant::plan({.study = types, .bytes_per_token = kMuch});
+  EXPECT_LT(fakequant::plan({.study = types, .memory = *by_memory.memory - 1000, .ctx_size = 64}).memory.value(),
+            *by_memory.memory - 999);
+  EXPECT_GT(fakequant::plan({.study = types, .memory = kMuch, .ctx_size = 128}).memory.value(), *by_memory.memory);
+  EXPECT_LT(
+      fakequant::plan({.study = types, .bytes_per_token = *by_reads.bytes_per_token - 1000}).bytes_per_token.value(),
+      *by_reads.bytes_per_token - 999);
+  EXPECT_LE(fakequant::plan({.study = types, .active_bits_per_weight = 15}).active_bits_per_weight.value(), 15);
+  const auto limited =
+      fakequant::plan({.study = types, .at_least = {{"w:ffn_down", "q8_0"}}, .couples = {"qkv"}, .weight_bits = 8.5});
+  for (const auto& site : limited.sites) EXPECT_EQ(site.format, "q8_0");
+  EXPECT_THAT(error_of([&] { fakequant::plan({.study = types, .couples = {"kv"}}); }),
+              HasSubstr("'kv' couples nothing"));
+  EXPECT_THAT(error_of([&] { fakequant::plan({.study = types, .file_size = kMuch, .memory = kMuch}); }),
+              HasSubstr("give one of them"));
+  EXPECT_THAT(error_of([&] { fakequant::plan({.study = types, .cache_bits = 4}); }),
+              HasSubstr("no values of the cache are planned"));
+
   options.formats = {"int5"};
   options.sites = {"w:none"};
   EXPECT_THAT(error_of([&] { fakequant::sweep(options); }), HasSubstr("w:none"));

@@ -24,21 +24,37 @@ fakequant::KeptFormat kept_format(const KeptFormat& kept) {
 PlanRequest request_of(const PlanOptions& options, const StudySubject& subject) {
   check_budget("bits of a weight", options.weight_bits);
   check_budget("bits of an activation", options.activation_bits);
+  check_budget("bits of a value of the cache", options.cache_bits);
   check_budget("bits of a file's weight", options.file_bits_per_weight);
-  if (options.file_size && options.file_bits_per_weight) {
-    throw usage_error("a size and bits per weight are budgets of the same file: give one of them");
+  check_budget("bits of a weight that a token reads", options.active_bits_per_weight);
+  const int budgets =
+      static_cast<int>(options.file_size.has_value()) + static_cast<int>(options.file_bits_per_weight.has_value()) +
+      static_cast<int>(options.memory.has_value()) + static_cast<int>(options.bytes_per_token.has_value());
+  if (budgets > 1) {
+    throw usage_error(
+        "a size, bits per weight, memory and bytes per token are budgets of the same file: give one of them");
+  }
+  if (options.bytes_per_token && options.active_bits_per_weight) {
+    throw usage_error("bytes per token and active bits per weight both limit what a token reads: give one of them");
   }
   PlanRequest request;
   request.study = options.study;
   for (const auto& site : options.sites) request.sites.push_back(parse_site_pattern(site));
   for (const auto& kept : options.keep) request.keep.push_back(kept_format(kept));
+  for (const auto& least : options.at_least) request.at_least.push_back(kept_format(least));
+  for (const auto& name : options.couples) request.couples.push_back(parse_couple(name));
   if (options.weight_bits) request.bits.push_back({PlanKind::weights, *options.weight_bits});
   if (options.activation_bits) request.bits.push_back({PlanKind::activations, *options.activation_bits});
-  if (options.file_size || options.file_bits_per_weight) {
-    const auto& model = options.model.empty() ? subject.model : options.model;
-    request.file =
-        FileBudget{.model = model, .size = options.file_size, .bits_per_weight = options.file_bits_per_weight};
+  if (options.cache_bits) request.bits.push_back({PlanKind::cache, *options.cache_bits});
+  if (budgets > 0 || options.active_bits_per_weight) {
+    request.file = FileBudget{.model = options.model.empty() ? subject.model : options.model,
+                              .size = options.file_size,
+                              .bits_per_weight = options.file_bits_per_weight,
+                              .memory = options.memory,
+                              .bytes_per_token = options.bytes_per_token,
+                              .active_bits_per_weight = options.active_bits_per_weight};
   }
+  request.ctx_size = options.ctx_size;
   request.max_kld = options.max_kld;
   request.storage = options.storage;
   request.negligible_kld = options.negligible_kld;
@@ -61,12 +77,17 @@ Plan plan_of(const PlanResult& result) {
         {assigned.site, assigned.layer, assigned.format, assigned.values, assigned.bits, assigned.kld});
   }
   for (const auto& kind : result.kinds) {
-    const bool is_weight = kind.kind == PlanKind::weights;
-    (is_weight ? plan.weight_bits : plan.activation_bits) = kind.chosen_bits;
-    (is_weight ? plan.weight_front : plan.activation_front) = front_of(kind);
+    const auto of_kind = [&](auto& weights, auto& activations, auto& cache) -> auto& {
+      return kind.kind == PlanKind::weights ? weights : kind.kind == PlanKind::cache ? cache : activations;
+    };
+    of_kind(plan.weight_bits, plan.activation_bits, plan.cache_bits) = kind.chosen_bits;
+    of_kind(plan.weight_front, plan.activation_front, plan.cache_front) = front_of(kind);
   }
   plan.file_size = result.file_size;
   plan.file_bits_per_weight = result.bits_per_weight;
+  if (const auto& memory = result.memory) plan.memory = memory->weights + memory->cache + memory->compute;
+  plan.bytes_per_token = result.bytes_per_token;
+  plan.active_bits_per_weight = result.active_bits_per_weight;
   plan.notes = result.notes;
   return plan;
 }

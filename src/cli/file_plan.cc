@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <filesystem>
 #include <set>
 
@@ -13,8 +12,8 @@
 #include "gguf/output_file.h"
 #include "gguf/tensor_type.h"
 #include "measure/calibrate.h"
-#include "measure/kept_baseline.h"
 #include "measure/text_chunks.h"
+#include "measure/token_stream.h"
 #include "plan/mix_measurement.h"
 #include "recipe/site.h"
 #include "recipe/weight_class.h"
@@ -28,14 +27,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kImportanceChunks = 64;
-// Of the sweep over the layers: passes for each part, so that one type of each part is measured on every chunk. A part
-// takes half a pass in the middle: what is below a changed layer is not computed again.
-constexpr double kPassesOfPart = 0.75;
-constexpr int kRefineChunks = 10;  // of each text, so that what a mix gains on the chunks of the sweep is no chance
-constexpr double kRoundedPerSecond = 6e6;  // values, by a thread: types take from 4 to 30 millions
-constexpr std::uint64_t kMaxBaselines = std::uint64_t{1} << 30;  // bytes that are kept of the baseline's results
-constexpr double kMorePasses = 10;                               // of the baseline, and to check predictions
+constexpr double kNoPasses = 1e-9;  // predicts from what was measured, and measures nothing
+constexpr std::size_t kMeasuredOutside = 3;
 
 void collect_importances(const FilePlanRequest& request) {
   const auto path = importance_path(request.folder);
@@ -54,10 +47,9 @@ void collect_importances(const FilePlanRequest& request) {
   file.commit();
 }
 
-std::string study_path(const std::string& folder) { return (fs::path(folder) / "study.db").string(); }
+}  // namespace
 
-// A site for each kind of matrix of the layers, and one for each matrix outside of them.
-std::vector<SitePattern> sites_of(const std::vector<Site>& weights, bool in_layers) {
+std::vector<SitePattern> planned_sites(const std::vector<Site>& weights, bool in_layers) {
   std::set<std::string> words;
   for (const auto& site : weights) {
     const auto weight_class = class_of_weight(site.name, site.shape);
@@ -71,17 +63,40 @@ std::vector<SitePattern> sites_of(const std::vector<Site>& weights, bool in_laye
   return sites;
 }
 
-// The matrices that the sweep over the layers rounds one by one.
-double count_parts(const std::vector<Site>& weights) {
-  return static_cast<double>(std::count_if(weights.begin(), weights.end(), [](const Site& site) {
-    return class_of_weight(site.name, site.shape) == WeightClass::matrix && !is_router(site.name);
-  }));
+std::vector<std::string> types_measured_outside(const std::vector<std::string>& types) {
+  if (types.size() <= kMeasuredOutside) return types;
+  const auto bits_of = [](const std::string& type) {
+    const auto format = parse_format(type);
+    return format.block_type == nullptr
+               ? 32.0
+               : 8.0 * static_cast<double>(format.block_type->bytes) / static_cast<double>(format.block_type->block);
+  };
+  // Without an importance matrix these are rounded to at once, and others by a search.
+  static const std::vector<std::string> fast = {"q4_0", "q4_1", "q5_0", "q5_1", "q8_0"};
+  std::vector<std::string> sorted;
+  for (const auto& type : types) {
+    if (std::find(fast.begin(), fast.end(), type) != fast.end()) sorted.push_back(type);
+  }
+  if (sorted.size() < kMeasuredOutside) sorted = types;
+  std::stable_sort(sorted.begin(), sorted.end(),
+                   [&](const std::string& a, const std::string& b) { return bits_of(a) < bits_of(b); });
+  std::vector<std::string> chosen;
+  for (std::size_t i = 0; i < kMeasuredOutside; ++i) {
+    chosen.push_back(sorted[i * (sorted.size() - 1) / (kMeasuredOutside - 1)]);
+  }
+  return chosen;
 }
+
+const std::vector<std::string>& planned_types(const FilePlanRequest& request) {
+  return request.types.empty() ? default_planned_types() : request.types;
+}
+
+namespace {
 
 // Gives types the importance matrix with which they were measured at their sites.
 void use_importances(const FilePlanRequest& request, PlanRequest& plan) {
   if (plan.keep.empty() && plan.at_least.empty()) return;
-  const auto sites = sites_of(weight_sites(GgufModel(request.model)), true);
+  const auto sites = planned_sites(weight_sites(GgufModel(request.model)), true);
   for (auto* formats : {&plan.keep, &plan.at_least}) {
     for (auto& kept : *formats) {
       if (!kept.format || kept.format->format.block_type == nullptr) continue;
@@ -129,25 +144,61 @@ void measure_types(const FilePlanRequest& request, const std::string& study) {
   sweep_request.progress = [&](const SweepProgress& progress) {
     request.progress({"sweep", progress.done, progress.variant});
   };
-  const auto& types = request.types.empty() ? default_planned_types() : request.types;
-  // The importance matrix has the weights of the layers. The others are few: all are measured.
-  for (const bool in_layers : {true, false}) {
-    sweep_request.question.sites = sites_of(weights, in_layers);
-    if (sweep_request.question.sites.empty()) continue;
-    sweep_request.predicts = in_layers;
-    sweep_request.budget = in_layers ? kMorePasses + kPassesOfPart * count_parts(weights) : 0;
+  const auto measure = [&](const std::vector<std::string>& types, bool in_layers) {
     sweep_request.question.formats.clear();
     for (const auto& type : types) {
       auto format = parse_format(type);
       if (in_layers && format.block_type != nullptr) format.importance_file = importance_path(request.folder);
       sweep_request.question.formats.push_back({std::move(format)});
     }
-    if (fs::exists(study) && is_known(sweep_request)) continue;
-    if (sweep(sweep_request).is_interrupted) {
-      throw Error(
-          fmt::format("interrupted: what was measured is in {}, and the same command goes on from there", study));
-    }
+    if (fs::exists(study) && is_known(sweep_request)) return;
+    if (!sweep(sweep_request).is_interrupted) return;
+    throw Error(fmt::format("interrupted: what was measured is in {}, and the same command goes on from there", study));
+  };
+  const auto& types = planned_types(request);
+  sweep_request.question.sites = planned_sites(weights, true);
+  if (!sweep_request.question.sites.empty()) {
+    sweep_request.predicts = true;
+    sweep_request.covers_parts = true;
+    measure(types, true);
   }
+  // The importance matrix has the weights of the layers only.
+  sweep_request.question.sites = planned_sites(weights, false);
+  if (sweep_request.question.sites.empty()) return;
+  sweep_request.predicts = sweep_request.covers_parts = false;
+  const auto measured = types_measured_outside(types);
+  measure(measured, false);
+  if (measured.size() == types.size()) return;
+  sweep_request.predicts = true;
+  sweep_request.budget = kNoPasses;
+  measure(types, false);
+}
+
+constexpr std::size_t kCountedTokens = 1 << 14;  // of each text, to know how often they come
+
+// The embeddings of the tokens, and what the rows lose that the measured chunks do not use.
+std::vector<EmbeddingRows> weigh_embeddings(const FilePlanRequest& request) {
+  const GgufModel file(request.model);
+  const Model model(file.paths(), request.compute.devices, request.compute.arithmetic);
+  TokenCounts measured, all;
+  for (const auto& path : request.texts) {
+    TextChunks chunks(model, text_file(path), request.ctx_size, request.chunks);
+    while (const auto tokens = chunks.next()) {
+      for (const auto token : *tokens) ++measured[token];
+    }
+    TokenStream text(model, text_file(path));
+    for (std::size_t i = 0; i < kCountedTokens && text.has(1); ++i) ++all[text.take(1).front()];
+  }
+  std::vector<Format> types;
+  for (const auto& type : planned_types(request)) types.push_back(parse_format(type));
+  std::vector<EmbeddingRows> embeddings;
+  for (std::size_t t = 0; t < file.tensors().size(); ++t) {
+    const auto& tensor = file.tensors()[t];
+    const bool has_row_for_token = tensor.shape.size() == 2 && tensor.shape[1] == model.vocabulary_size();
+    if (!has_row_for_token || class_of_weight(tensor.name, tensor.shape) != WeightClass::embedding) continue;
+    embeddings.push_back(weigh_rows(file, t, measured, all, types, request.compute.threads));
+  }
+  return embeddings;
 }
 
 }  // namespace
@@ -160,40 +211,9 @@ const std::vector<std::string>& default_planned_types() {
 
 std::string importance_path(const std::string& folder) { return (fs::path(folder) / "imatrix.gguf").string(); }
 
-std::optional<FilePlanCost> foretell_file_plan(const FilePlanRequest& request) {
-  if (fs::exists(study_path(request.folder))) return std::nullopt;
-  const GgufModel file(request.model);
-  const auto weights = weight_sites(file);
-  const Model model(file.paths(), request.compute.devices, request.compute.arithmetic);
-  const auto plan = plan_chunks(model, request.ctx_size, request.compute);
-  TextChunks text(model, text_file(request.texts.front()), request.ctx_size, 2);
-  const auto tokens = *text.next();
-  Context context(model, plan.context, {});
-  const auto begin = std::chrono::steady_clock::now();
-  const auto kept = keep_baseline(context, plan, {0, tokens});
-  const double pass = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+std::string study_path(const std::string& folder) { return (fs::path(folder) / "study.db").string(); }
 
-  const auto types = static_cast<double>((request.types.empty() ? default_planned_types() : request.types).size());
-  const auto chunks = static_cast<double>(request.texts.size()) * request.chunks;
-  const auto outside = static_cast<double>(sites_of(weights, false).size());
-  const double passes = kImportanceChunks + chunks * (kMorePasses + kPassesOfPart * count_parts(weights)) +
-                        chunks * (1 + outside * types) +
-                        static_cast<double>(request.refine) * kRefineChunks * static_cast<double>(request.texts.size());
-  double values = 0;
-  std::uint64_t largest = 0;
-  for (const auto& tensor : file.tensors()) {
-    values += static_cast<double>(tensor.elements);
-    largest = std::max(largest, static_cast<std::uint64_t>(tensor.elements) * sizeof(float));
-  }
-  const double rounding = values * types / kRoundedPerSecond / request.compute.threads;
-  const auto baselines = kept.bytes() *
-                         static_cast<std::uint64_t>(request.refine > 0 ? kRefineChunks : request.chunks) *
-                         request.texts.size();
-  return FilePlanCost{pass * passes + rounding,
-                      file.size() * (request.refine > 0 ? 2 : 1) + 2 * largest + std::min(baselines, kMaxBaselines)};
-}
-
-PlanResult plan_file(const FilePlanRequest& request) {
+FilePlan plan_file(const FilePlanRequest& request) {
   refuse_quantized(GgufModel(request.model));
   make_folder(request.folder);
   const Interruption interruption;
@@ -203,15 +223,25 @@ PlanResult plan_file(const FilePlanRequest& request) {
   auto plan = request.plan;
   plan.study = study;
   use_importances(request, plan);
+  FilePlan result;
+  result.embeddings = weigh_embeddings(request);
+  for (const auto& rows : result.embeddings) {
+    plan.factors.insert(plan.factors.end(), rows.factors.begin(), rows.factors.end());
+  }
   const StudyDatabase measured(study, StudyAccess::read);
-  if (request.refine == 0) return make_plan(measured, plan);
+  if (request.refine == 0) {
+    result.plan = make_plan(measured, plan);
+    return result;
+  }
   VerifyRequest verification;
   verification.model = request.model;
   for (const auto& text : request.texts) verification.texts.push_back(text_file(text));
   verification.compute = request.compute;
+  verification.by_kernels = request.by_kernels;
   verification.is_stopped = Interruption::is_asked_for;
   verification.progress = [&](double done) { request.progress({"refine", done, ""}); };
-  return refine_by_measuring(measured, plan, verification, request.refine, kRefineChunks);
+  result.plan = refine_by_measuring(measured, plan, verification, request.refine, kRefineChunks);
+  return result;
 }
 
 }  // namespace fakequant

@@ -13,7 +13,10 @@
 
 #include "engine/compute_options.h"
 #include "gguf/gguf_model.h"
+#include "plan/embedding_rows.h"
 #include "plan/plan.h"
+#include "recipe/site.h"
+#include "recipe/site_pattern.h"
 
 namespace fakequant {
 
@@ -30,7 +33,8 @@ struct FilePlanRequest {
   std::string folder;              // of the importance matrix and the study
   PlanRequest plan;                // its budget, and what is kept, limited or coupled; types without importances
   int refine = 0;                  // tries of refine_plan()
-  int ctx_size = 256, chunks = 3;  // as in SweepRequest
+  bool by_kernels = false;         // as in VerifyRequest
+  int ctx_size = 256, chunks = 2;  // as in SweepRequest
   ComputeOptions compute;
   std::function<void(const FilePlanProgress&)> progress;
 };
@@ -38,20 +42,30 @@ struct FilePlanRequest {
 // K-quants, and types whose blocks of 32 divide any matrix.
 const std::vector<std::string>& default_planned_types();
 
-// The file of the importance matrix in the folder.
-std::string importance_path(const std::string& folder);
+// Those of the request.
+const std::vector<std::string>& planned_types(const FilePlanRequest& request);
 
-// What plan_file() takes, roughly.
-struct FilePlanCost {
-  double seconds = 0;
-  std::uint64_t bytes = 0;  // of memory
+// The files of the importance matrix and of the study in the folder.
+std::string importance_path(const std::string& folder);
+std::string study_path(const std::string& folder);
+
+// Of each text: chunks of the importance matrix, and of the mixes of refining, so that what a mix gains on the chunks
+// of the sweep is no chance.
+inline constexpr int kImportanceChunks = 32, kRefineChunks = 10;
+
+// A site for each kind of matrix of the layers, or one for each matrix outside of them.
+std::vector<SitePattern> planned_sites(const std::vector<Site>& weights, bool in_layers);
+
+// Of the types, those that are measured at the matrices outside of the layers; the others are predicted from them. An
+// embedding may have more values than all layers, and rounding it takes longer than evaluating the model.
+std::vector<std::string> types_measured_outside(const std::vector<std::string>& types);
+
+struct FilePlan {
+  PlanResult plan;
+  std::vector<EmbeddingRows> embeddings;  // whose divergences the plan multiplied by these factors
 };
 
-// By the time that the model takes for a chunk of the first text, and the sizes of its weights. Unset where the folder
-// has a study already, which may need little more. Throws an Error if the model or the text cannot be read.
-std::optional<FilePlanCost> foretell_file_plan(const FilePlanRequest& request);
-
 // Throws as calibrate(), sweep() and make_plan() do, and an Error where it is interrupted.
-PlanResult plan_file(const FilePlanRequest& request);
+FilePlan plan_file(const FilePlanRequest& request);
 
 }  // namespace fakequant

@@ -61,6 +61,10 @@ void check_options(const PlanCommandOptions& options) {
     throw usage_error("--fail-if is about the plan under a budget: add --bits, --size or --max-kld");
   }
   const auto& verification = options.verification;
+  if (verification.by_kernels && (options.refine == 0 || !has_file)) {
+    throw usage_error(
+        "--kernels is about the types of a file that is refined: add --refine and a budget such as --size");
+  }
   if (!measures(options) && ((!verification.model.empty() && !has_file) || !options.texts.empty())) {
     throw usage_error("--model and -f are used by --verify and --refine only: add one of them");
   }
@@ -190,6 +194,9 @@ void add_plan_options(Arguments& arguments, PlanCommandOptions& options) {
                  "Measure the plan and single formats; without a budget, the mixes of the table");
   arguments.number("--refine", options.refine, 0, 1 << 20,
                    "Measure up to N mixes that the budget allows, and take what loses less than the plan");
+  arguments.flag(
+      "--kernels", options.verification.by_kernels,
+      "With --refine: measure mixes in their types, by llama.cpp's own kernels, which round products' inputs");
   arguments.text("-m,--model", "MODEL", options.verification.model,
                  "Where the model is measured, or a file of it is planned: where the model is [the study's path]");
   arguments.texts("-f,--file", "FILE", options.texts,

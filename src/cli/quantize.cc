@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <optional>
@@ -12,11 +13,13 @@
 #include "cli/command.h"
 #include "cli/file_budget.h"
 #include "cli/file_plan.h"
+#include "cli/file_plan_cost.h"
 #include "engine/quantization_mix.h"
 #include "error.h"
 #include "gguf/output_file.h"
 #include "report/numbers.h"
 #include "report/plan_file.h"
+#include "report/printable_text.h"
 #include "report/quantize_report.h"
 #include "weights/importance_matrix.h"
 
@@ -32,8 +35,9 @@ struct QuantizeCommandOptions : CommonOptions {
   FileBudgetOptions budget;  // of a file whose types are planned here
   std::string max_kld, work;
   std::vector<std::string> texts, types, keep, at_least, couples;
-  int chunks = 3, ctx_size = 256, refine = 0, context = 0;
+  int chunks = 2, ctx_size = 256, refine = 0, context = 0;
   RuleOptions rules;
+  bool by_kernels = false;
   bool allow_fake = false;
   bool allow_requantize = false;
   bool no_provenance = false;
@@ -77,6 +81,16 @@ void tell_cost(const FilePlanRequest& request) {
   fmt::print(stderr, "choosing types takes about {} and {} of memory\n", time, bytes_text(cost->bytes));
 }
 
+void tell_rows(const EmbeddingRows& embedding) {
+  if (embedding.factors.empty()) return;
+  const auto less = [](const CostFactor& a, const CostFactor& b) { return a.factor < b.factor; };
+  const auto [least, most] = std::minmax_element(embedding.factors.begin(), embedding.factors.end(), less);
+  fmt::print(stderr,
+             "{}: the measured text uses {} of {} rows; by how often tokens come, all rows lose {:.2f} to {:.2f} times "
+             "as much, by which the divergences of its types are multiplied\n",
+             printable(embedding.tensor), embedding.measured, embedding.rows, least->factor, most->factor);
+}
+
 // The rules of the plan that is made for --size, --bpw or --max-kld. Without those there are none.
 Recipe planned_rules(QuantizeCommandOptions& options) {
   if (!chooses_types(options)) {
@@ -94,6 +108,7 @@ Recipe planned_rules(QuantizeCommandOptions& options) {
   if (options.context == 0 && !options.budget.memory.empty()) {
     throw usage_error("--fits-memory depends on the cache: add --context TOKENS");
   }
+  if (options.by_kernels && options.refine == 0) throw usage_error("--kernels is about what --refine measures: add it");
   if (options.texts.empty()) throw usage_error("types are chosen by what they lose on a text: add -f TEXT");
   if (!options.mix.empty() || !options.plan.empty() || !options.rules.rules.empty() ||
       !options.rules.recipe_file.empty() || !options.importance.empty() || options.dry_run) {
@@ -108,6 +123,7 @@ Recipe planned_rules(QuantizeCommandOptions& options) {
   request.plan.ctx_size = options.context;
   request.plan.couples = parse_couples(options.couples);
   request.refine = options.refine;
+  request.by_kernels = options.by_kernels;
   request.model = options.model;
   request.texts = options.texts;
   request.types = options.types;
@@ -123,9 +139,11 @@ Recipe planned_rules(QuantizeCommandOptions& options) {
   };
   const bool tells = !options.quiet && options.json != "-";
   if (tells) tell_cost(request);
-  auto result = plan_file(request);
+  const auto planned = plan_file(request);
+  const auto& result = planned.plan;
   line.reset();
   if (tells) {
+    for (const auto& rows : planned.embeddings) tell_rows(rows);
     fmt::print(stderr, "planned: a divergence of {:.3g} nats in {} bytes; what was measured is in {}\n", result.kld,
                result.file_size.value_or(0), request.folder);
   }
@@ -211,6 +229,9 @@ void add_quantize_options(Arguments& arguments, QuantizeCommandOptions& options)
                  "Give one type to the weights of a layer that are fused: qkv, gate-up, experts; comma-separated");
   arguments.number("--refine", options.refine, 0, 1 << 20,
                    "Measure up to N mixes of that size, and take what loses less than the plan");
+  arguments.flag(
+      "--kernels", options.by_kernels,
+      "With --refine: measure mixes in their types, by llama.cpp's own kernels, which round products' inputs");
   arguments.number("--chunks", options.chunks, 2, 1 << 30, "Measure on at most N chunks of each text");
   arguments.number("-c,--ctx-size", options.ctx_size, 4, 1 << 24, "Tokens of a chunk");
   arguments.text("--work", "DIR", options.work,

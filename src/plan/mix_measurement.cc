@@ -3,11 +3,16 @@
 #include <fmt/format.h>
 
 #include <limits>
+#include <memory>
+#include <span>
+#include <string>
 
 #include "error.h"
+#include "gguf/tensor_pieces.h"
 #include "measure/prepared_variants.h"
 #include "plan/refine_plan.h"
 #include "study/study_storage.h"
+#include "weights/quantize.h"
 
 namespace fakequant {
 namespace {
@@ -31,6 +36,11 @@ MixMeasurement::MixMeasurement(const StudyDatabase& study, const VerifyRequest& 
       plan_(plan_chunks(model_, study.subject()->ctx_size, compute_of(*study.subject(), request))),
       baseline_(model_, plan_.context, {}) {
   check_verified(study, request, file_);
+  if (request.by_kernels) {
+    native_.emplace(file_.paths(), request.compute.devices, Arithmetic::native);
+    native_context_ = plan_.context;
+    native_context_.arithmetic = Arithmetic::native;
+  }
   read_chunks(study, request.texts, chunks);
 }
 
@@ -76,6 +86,7 @@ std::optional<std::vector<double>> MixMeasurement::measure(const Recipe& recipe)
     Context context(model_, plan_.context, taps);
     return score(context, std::numeric_limits<int>::max());
   }
+  if (native_) return measure_by_kernels(weights, taps);
   const auto& compute = request_.compute;
   if (suitable_for(compute) != RoundedWeights::copied) {
     if (const auto rounding = rounding_in_place(file_, weights, storage_)) {
@@ -94,16 +105,39 @@ std::optional<std::vector<double>> MixMeasurement::measure(const Recipe& recipe)
   return score(context, 0);
 }
 
+std::optional<std::vector<double>> MixMeasurement::measure_by_kernels(const Recipe& weights, const Recipe& taps) {
+  std::map<std::string, std::pair<std::string, ChangedWeight>> quantized;
+  const auto room = [&](const QuantizedTensor& tensor, int type) -> std::span<std::byte> {
+    const auto earlier = quantized_.find(tensor.name);
+    if (earlier != quantized_.end() && earlier->second.first == tensor.format) {
+      quantized[tensor.name] = earlier->second;
+      return {};
+    }
+    const auto bytes = std::make_shared<TensorBytes>(stored_bytes(type, tensor.elements));
+    quantized[tensor.name] = {
+        tensor.format, ChangedWeight{.name = tensor.name, .type = type, .size = bytes->bytes().size(), .bytes = bytes}};
+    return bytes->bytes();
+  };
+  quantize_in_memory(file_, weights, {}, room, request_.compute.threads);
+  quantized_ = std::move(quantized);
+  ChangedWeights changed;
+  for (const auto& [name, weight] : quantized_) changed.push_back(weight.second);
+  Context context(*native_, native_context_, taps, changed);
+  return score(context, 0);
+}
+
 PlanResult refine_by_measuring(const StudyDatabase& study, const PlanRequest& plan, const VerifyRequest& request,
                                int tries, int chunks) {
   MixMeasurement measurement(study, request, plan_costs(study, plan.sites, plan.storage).storage, chunks);
   int measured = 0;
-  return refine_plan(study, plan, {tries, [&](const Recipe& recipe) {
-                                     auto klds = measurement.measure(recipe);
-                                     if (request.progress)
-                                       request.progress(static_cast<double>(++measured) / (tries + 1));
-                                     return klds;
-                                   }});
+  auto result = refine_plan(study, plan, {tries, [&](const Recipe& recipe) {
+                                            auto klds = measurement.measure(recipe);
+                                            if (request.progress)
+                                              request.progress(static_cast<double>(++measured) / (tries + 1));
+                                            return klds;
+                                          }});
+  result.refinement->by_kernels = request.by_kernels;
+  return result;
 }
 
 }  // namespace fakequant

@@ -2,9 +2,13 @@
 //
 // The model is loaded once and the baseline's results are kept, as far as they fit in 1 GiB. Of a recipe's weights
 // those are rounded that the recipe before had in other formats.
+//
+// Either f32 arithmetic computes with the rounded values, or llama.cpp's own kernels with the quantized ones.
 #pragma once
 
+#include <map>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "measure/kept_baseline.h"
@@ -32,6 +36,7 @@ class MixMeasurement {
   };
   void read_chunks(const StudyDatabase& study, const std::vector<Text>& texts, int chunks);
   std::optional<std::vector<double>> score(Context& variant, int unchanged);
+  std::optional<std::vector<double>> measure_by_kernels(const Recipe& weights, const Recipe& taps);
 
   const VerifyRequest& request_;
   GgufModel file_;
@@ -41,6 +46,11 @@ class MixMeasurement {
   Context baseline_;
   std::vector<Piece> pieces_;
   WeightsInPlace weights_;  // of the recipe before
+
+  // Where kernels compute: the model for them, and the weights of the recipe before with the formats that they are in.
+  std::optional<Model> native_;
+  ContextOptions native_context_;
+  std::map<std::string, std::pair<std::string, ChangedWeight>> quantized_;
 };
 
 // refine_plan() by such a measurement; `request.progress` is told the share of the tries. Throws as both do.

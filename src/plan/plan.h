@@ -49,12 +49,19 @@ struct FileBudget {
   std::optional<double> active_bits_per_weight = {};
 };
 
+// The divergence of a format at a tensor counts so many times (embedding_rows.h).
+struct CostFactor {
+  std::string tensor, format;
+  double factor = 1;
+};
+
 struct PlanRequest {
   std::string study;
   std::vector<SitePattern> sites;      // to plan; empty: all sites of the study
   std::vector<KeptFormat> keep;        // the last that matches a site wins
   std::vector<KeptFormat> at_least;    // no fewer bits than those of a format; the last that matches a site wins
   std::vector<Couple> couples;         // parts that get one format
+  std::vector<CostFactor> factors;     // of parts that are one tensor
   std::vector<BitBudget> bits;         // at most one for each kind; one for the cache makes it a kind of its own
   std::optional<FileBudget> file;      // of weights, instead of a bit budget
   std::optional<double> max_kld;       // of the whole plan; replaces the bit budget of one kind

@@ -94,6 +94,7 @@ struct PlanRefinement {
   int tried = 0;              // mixes that were measured, without the first
   int accepted = 0;           // that were better than the one before
   bool is_exhausted = false;  // no move was left to try
+  bool by_kernels = false;    // measured in the file's types, by llama.cpp's kernels for them
   Estimate first, last;       // divergence of the mix by the study alone, and of the plan
   Estimate difference;        // last - first, of the same predictions
 };

@@ -125,6 +125,7 @@ Planner::Planner(const StudyDatabase& study, const PlanRequest& request)
   auto costs = plan_costs(study, request.sites, request.storage);
   notes_ = std::move(costs.notes);
   storage_ = costs.storage;
+  scale(costs.parts);
   if (request.file) count_as_stored(costs.parts);
   suggestions_ = suggestions(costs.parts, request.negligible_kld);
   keep(costs.parts);
@@ -133,6 +134,20 @@ Planner::Planner(const StudyDatabase& study, const PlanRequest& request)
                               [](const BitBudget& budget) { return budget.kind == PlanKind::cache; });
   for (const auto kind : {PlanKind::weights, PlanKind::activations, PlanKind::cache}) add_kind(kind, costs.parts);
   set_budgets();
+}
+
+// Multiplies divergences by the request's factors.
+void Planner::scale(std::vector<PlanPart>& parts) const {
+  for (const auto& factor : request_.factors) {
+    for (auto& part : parts) {
+      if (part.names.size() != 1 || part.names.front() != factor.tensor) continue;
+      for (auto& option : part.options) {
+        if (!option.rule || option.format != factor.format) continue;
+        option.kld *= factor.factor;
+        option.kld_error *= factor.factor;
+      }
+    }
+  }
 }
 
 // Counts the bits of weights as a file stores them, and leaves out the formats that no file can store.

@@ -57,6 +57,7 @@ class Planner {
   PlanResult result() const;
 
  private:
+  void scale(std::vector<PlanPart>& parts) const;
   void count_as_stored(std::vector<PlanPart>& parts);
   void keep(const std::vector<PlanPart>& parts);
   void add_kind(PlanKind kind, const std::vector<PlanPart>& parts);

@@ -17,6 +17,9 @@ struct VerifyRequest {
   std::string model;        // empty: the path in the study
   std::vector<Text> texts;  // in the order of the study
   ComputeOptions compute;
+  // Of mixes that are measured one after another: weights are in the types of the file, and llama.cpp's own kernels for
+  // them compute, which round the inputs of products. The baseline stays that of the study.
+  bool by_kernels = false;
   std::function<void(double done)> progress;  // may be empty
   std::function<bool()> is_stopped;           // may be empty; true ends with partial results
 };

@@ -98,6 +98,7 @@ Json refinement_json(const std::optional<PlanRefinement>& refinement) {
   return {{"tried", refinement->tried},
           {"accepted", refinement->accepted},
           {"exhausted", refinement->is_exhausted},
+          {"by_kernels", refinement->by_kernels},
           {"first_kld", refinement->first.value},
           {"first_kld_error", refinement->first.error},
           {"kld", refinement->last.value},
@@ -251,7 +252,8 @@ std::string chosen_text(const PlanResult& result) {
   }
   if (const auto& refined = result.refinement) {
     text +=
-        fmt::format("\nRefined: {} measured, {} accepted; KL divergence {} nats, {} before, a difference of {}",
+        fmt::format("\nRefined{}: {} measured, {} accepted; KL divergence {} nats, {} before, a difference of {}",
+                    refined->by_kernels ? " by the types' kernels" : "",
                     refined->tried == 1 ? "1 mix" : fmt::format("{} mixes", refined->tried), refined->accepted,
                     estimate_text(refined->last), estimate_text(refined->first), estimate_text(refined->difference));
   }

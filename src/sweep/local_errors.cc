@@ -92,12 +92,11 @@ class LocalErrors {
 
   double error_of(const PlannedRounding& rounding, const Format& format,
                   const std::map<std::string, ColumnShares>& shares) {
-    const auto& energies = energies_of(rounding.tensor);
     const auto errors =
         column_errors(request_.file, rounding.tensor, format, files_.of(format), rounding.stored_as, request_.threads);
     const auto found = shares.find(input_of(rounding.tensor));
-    const bool is_known = found != shares.end() && found->second.sums.size() == energies.size();
-    return product_error(errors, energies, is_known ? found->second.sums : std::vector<double>{}).energy();
+    const bool is_known = found != shares.end() && found->second.sums.size() == errors.energies.size();
+    return product_error(errors, is_known ? found->second.sums : std::vector<double>{}).energy();
   }
 
   const LocalErrorRequest& request_;

@@ -94,10 +94,11 @@ void PredictedSweep::plan_budget() {
       found->second = std::min(found->second, passes(v));
     }
   }
-  const auto asked = session_.request().budget;
-  work_.plan(chunk_count() * (asked > 0 ? asked : kDefaultBudget * whole));
   double wanted = kBaselinePasses;
   for (const auto& [part, passes] : cheapest) wanted += passes / kProbesPart;
+  const auto& request = session_.request();
+  const double asked = request.covers_parts ? wanted : request.budget > 0 ? request.budget : kDefaultBudget * whole;
+  work_.plan(chunk_count() * asked);
   probe_budget_ = work_.planned();
   if (work_.planned() < wanted * chunk_count()) choose_wide();
   const auto count = static_cast<std::size_t>(std::clamp(probe_budget_ / wanted, 1.0, chunk_count()));
@@ -210,11 +211,13 @@ PredictionCost PredictedSweep::run() {
   auto evidence = find_evidence();
   ProbeChoice choice;
   choice.weights.assign(variants_.size(), 1);
+  double spent = 0;  // on what the study has already
   for (std::size_t v = 0; v < variants_.size(); ++v) {
     choice.costs.push_back(passes(v));
     choice.is_known.push_back(wide_.contains(v) || is_complete(variants_[v]));
+    if (choice.is_known[v] && !wide_.contains(v)) spent += passes(v);
   }
-  double left = probe_budget_;
+  double left = probe_budget_ - spent;
   const auto pay = [&](const std::vector<std::size_t>& chosen) {
     for (const auto v : chosen) {
       choice.is_known[v] = true;
@@ -222,7 +225,7 @@ PredictionCost PredictedSweep::run() {
     }
     choice.budget = left;
   };
-  choice.budget = kProbesPart * left;
+  choice.budget = kProbesPart * probe_budget_ - spent;
   const auto probes = choose_probes(evidence, choice);
   pay(probes);
   measure(probes);

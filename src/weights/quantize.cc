@@ -83,8 +83,13 @@ class Quantization {
   const std::map<std::size_t, int>& types() const { return types_; }
   KeyChanges keys() const;
   void write(const Rewrite& rewrite, int threads, const Progress& progress);
+  void write(const TensorRoom& room, int threads);
 
  private:
+  // Calls keep(piece, bytes) for all pieces of the tensors of these steps, from several threads.
+  template <typename Keep>
+  void quantize(const std::vector<Step*>& steps, int threads, const Progress& progress, const Keep& keep);
+
   void take_rule(std::size_t tensor, const Rule& rule);
   void take(std::size_t tensor, int type, const std::string& importance_file, const std::string& asked);
   Buffer<std::byte> stored(const Step& step, const TensorPiece& piece) const;
@@ -237,22 +242,45 @@ Buffer<std::byte> Quantization::stored(const Step& step, const TensorPiece& piec
   return encode_values(types_.at(step.tensor), values, row_elements(model_.tensors()[step.tensor]));
 }
 
-void Quantization::write(const Rewrite& rewrite, int threads, const Progress& progress) {
+template <typename Keep>
+void Quantization::quantize(const std::vector<Step*>& steps, int threads, const Progress& progress, const Keep& keep) {
   TensorPieces pieces;
   std::map<std::size_t, const Step*> step_of;
-  for (auto& step : steps_) {
-    if (step.is_fake) step.rounder->find_scale(threads);
-    const bool is_plain = !step.rounder || (step.is_fake && step.rounder->cut() == PieceCut::anywhere);
-    pieces.add(step.tensor, model_.tensors()[step.tensor], is_plain ? PieceCut::anywhere : PieceCut::rows);
-    step_of[step.tensor] = &step;
+  for (auto* step : steps) {
+    if (step->is_fake) step->rounder->find_scale(threads);
+    const bool is_plain = !step->rounder || (step->is_fake && step->rounder->cut() == PieceCut::anywhere);
+    pieces.add(step->tensor, model_.tensors()[step->tensor], is_plain ? PieceCut::anywhere : PieceCut::rows);
+    step_of[step->tensor] = step;
   }
-  rewrite.write_headers();
-  parallel_for(rewrite.copies(), 1, [&](std::int64_t i) { rewrite.copy(i); });
   const auto quantize_piece = [&](std::int64_t i) {
     const auto piece = pieces[i];
-    rewrite.write(piece, stored(*step_of.at(piece.tensor), piece));
+    keep(piece, stored(*step_of.at(piece.tensor), piece));
   };
   parallel_for(pieces.size(), threads, quantize_piece, progress);
+}
+
+void Quantization::write(const Rewrite& rewrite, int threads, const Progress& progress) {
+  std::vector<Step*> steps;
+  for (auto& step : steps_) steps.push_back(&step);
+  rewrite.write_headers();
+  parallel_for(rewrite.copies(), 1, [&](std::int64_t i) { rewrite.copy(i); });
+  quantize(steps, threads, progress,
+           [&](const TensorPiece& piece, const Buffer<std::byte>& bytes) { rewrite.write(piece, bytes); });
+}
+
+void Quantization::write(const TensorRoom& room, int threads) {
+  std::vector<Step*> steps;
+  std::map<std::size_t, std::span<std::byte>> rooms;
+  for (auto& step : steps_) {
+    const auto memory = room(tensors_[step.tensor], types_.at(step.tensor));
+    if (memory.empty()) continue;
+    rooms[step.tensor] = memory;
+    steps.push_back(&step);
+  }
+  quantize(steps, threads, {}, [&](const TensorPiece& piece, const Buffer<std::byte>& bytes) {
+    const auto at = static_cast<std::ptrdiff_t>(stored_bytes(types_.at(piece.tensor), piece.first_element));
+    std::copy(bytes.begin(), bytes.end(), rooms.at(piece.tensor).begin() + at);
+  });
 }
 
 // So many bytes of a tensor's data, up to where the next one's begins.
@@ -291,6 +319,11 @@ QuantizeResult quantize_to_files(const GgufModel& model, const Recipe& recipe, c
   auto result = quantization.result(paths_of(files.targets()));
   result.output_size = rewrite.size();
   return result;
+}
+
+void quantize_in_memory(const GgufModel& model, const Recipe& recipe, const QuantizeSettings& settings,
+                        const TensorRoom& room, int threads) {
+  Quantization(model, recipe, settings).write(room, threads);
 }
 
 QuantizeResult foretell_quantize(const GgufModel& model, const Recipe& recipe, const QuantizeSettings& settings,

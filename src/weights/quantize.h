@@ -8,9 +8,12 @@
 // `apply` does.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -73,6 +76,14 @@ QuantizeResult quantize_to_files(const GgufModel& model, const Recipe& recipe, c
 // The same result, with the exact size, without quantizing or writing anything.
 QuantizeResult foretell_quantize(const GgufModel& model, const Recipe& recipe, const QuantizeSettings& settings,
                                  const std::string& output);
+
+// Gives quantize_in_memory() the memory for the data of a tensor that it stores in a ggml type, stored_bytes() of it;
+// none for one that is not wanted.
+using TensorRoom = std::function<std::span<std::byte>(const QuantizedTensor& tensor, int type)>;
+
+// The data of the tensors that quantize_to_files() would store in other types, without a file. Throws likewise.
+void quantize_in_memory(const GgufModel& model, const Recipe& recipe, const QuantizeSettings& settings,
+                        const TensorRoom& room, int threads);
 
 // The bytes that a tensor's data takes in a model that quantize_to_files() writes, with the padding after it: as it
 // is, and where a rule of this format selects it. No value for a format that is no type, or that the tensor cannot be
