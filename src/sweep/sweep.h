@@ -34,7 +34,7 @@ struct SweepRequest {
   double budget = 0;          // if `predicts`: total passes of the model over all chunks; 0: a tenth of the whole sweep
   bool covers_parts = false;  // if `predicts`, instead of a budget: so many passes that each site of each layer, and
                               // each site in each format, is measured once on all chunks, and the checks beside them
-  bool dry_run = false;  // measure nothing; only list the variants and the content of the study
+  bool dry_run = false;       // measure nothing; only list the variants and the content of the study
   std::function<void(const SweepProgress&)> progress;  // called after each chunk of a variant; may be empty
   std::function<bool()> is_stopped;  // called before each chunk; true ends with partial results; may be empty
 };
