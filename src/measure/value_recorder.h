@@ -3,7 +3,7 @@
 // One recorder stands at one site and sees its values many times, as whole rows; a channel is a column. Values are
 // counted and not added up, so the record is exact in what it counts, and neither the order of the values nor the
 // number of threads changes a bit of it. Only the ranges of a history and of a moving average depend on which
-// evaluation a value is of. It takes 256 KiB, and 660 bytes a channel.
+// evaluation a value is of. It takes 288 KiB, and 660 bytes a channel.
 #pragma once
 
 #include <cstdint>
