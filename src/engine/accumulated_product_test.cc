@@ -79,7 +79,7 @@ struct Factors {
 };
 
 const std::vector<FloatAccumulator> kAccumulators = {{8, 13, 32}, {8, 13, 1}, {5, 10, 1}, {8, 7, 4}, {8, 22, 1},
-                                                {8, 1, 7},   {7, 20, 5}, {4, 3, 3},  {2, 1, 2}, {5, 10, 4096}};
+                                                     {8, 1, 7},   {7, 20, 5}, {4, 3, 3},  {2, 1, 2}, {5, 10, 4096}};
 
 TEST(AccumulatedProduct, IsTheReferenceBitForBitOnEveryTarget) {
   for (const auto& factors :

@@ -62,8 +62,8 @@ std::optional<Accumulator> make_accumulator(const std::vector<FormatOption>& opt
     throw usage_error(fmt::format("bad every={}: every= takes a whole number of products from 1", *every));
   }
   if (std::holds_alternative<IntegerAccumulator>(*accumulator) && *number < IntegerAccumulator::kLeastEvery) {
-    throw usage_error(fmt::format("bad every={}: integers are summed {} or more at a time", *every,
-                                  IntegerAccumulator::kLeastEvery));
+    throw usage_error(
+        fmt::format("bad every={}: integers are summed {} or more at a time", *every, IntegerAccumulator::kLeastEvery));
   }
   std::visit([&](auto& of_kind) { of_kind.every = *number; }, *accumulator);
   return accumulator;
