@@ -1,8 +1,8 @@
 """eval beside llama-perplexity: the same perplexity and divergence, time and memory of whole processes, in turn.
 
-On the demo model; on models of TinyLlama 1.1B's and Qwen2.5 1.5B's shapes, which are large enough for the model's own work to be nearly all of it;
-and on a real model where scripts/fetch-model has fetched it. llama-perplexity needs two runs for one variant, and a file for the
-baseline's logits. Several variants beside one baseline are to take as many passes, and hardly more.
+On the demo model; on models of TinyLlama 1.1B's and Qwen2.5 1.5B's shapes, which are large enough for the model's own work to be
+nearly all of it; and on a real model where scripts/fetch-model has fetched it. llama-perplexity needs two runs for one variant, and
+a file for the baseline's logits. Several variants beside one baseline are to take as many passes, and hardly more.
 """
 
 import os

@@ -32,7 +32,7 @@ namespace {
 // The variants of an evaluation, made ready.
 struct ReadyVariants {
   ReadyVariants(const GgufModel& model, const ApplySettings& storage, const fakequant::ComputeOptions& compute)
-      : prepared(model, storage, compute.threads, suitable_for(compute), weight_memory_for(compute)) {}
+      : prepared(model, storage, compute) {}
 
   std::deque<GgufModel> others;  // models that are measured as they are
   PreparedVariants prepared;

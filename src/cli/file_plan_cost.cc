@@ -1,7 +1,6 @@
 #include "cli/file_plan_cost.h"
 
 #include <algorithm>
-#include <chrono>
 #include <filesystem>
 #include <map>
 #include <utility>
@@ -14,6 +13,7 @@
 #include "measure/kept_baseline.h"
 #include "measure/text_chunks.h"
 #include "recipe/weight_class.h"
+#include "seconds_of.h"
 #include "sweep/weight_errors.h"
 #include "weights/weight_sites.h"
 
@@ -26,13 +26,6 @@ constexpr double kBaselines = 3;  // passes of a predicted sweep, of each chunk 
 // former the later layers, which cost less, are taken first, so that a variant computes fewer than half of the layers.
 constexpr double kVariantsOfPart = 1.7, kLayersOfVariant = 0.44;
 constexpr double kChangedByMix = 0.2;  // of the values of the layers, from one refined mix to the next
-
-template <typename Work>
-double seconds_of(const Work& work) {
-  const auto begin = std::chrono::steady_clock::now();
-  work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-}
 
 // Seconds for a chunk: to collect importances, of the baseline, and of a variant that computes no layer again.
 struct ChunkTimes {

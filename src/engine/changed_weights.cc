@@ -53,10 +53,7 @@ void ResidentWeights::add(const ChangedWeight& weight, const ModelTensors& tenso
     } else {
       const auto size = ggml_backend_buft_get_alloc_size(buffer_type, &changed);
       auto* buffer = keep(ggml_backend_buft_alloc_buffer(buffer_type, size), weight.name);
-      if (ggml_backend_tensor_alloc(buffer, &changed, ggml_backend_buffer_get_base(buffer)) != GGML_STATUS_SUCCESS) {
-        throw Error(
-            fmt::format("{} cannot take the rounded values of {}", ggml_backend_buft_name(buffer_type), weight.name));
-      }
+      put_into(buffer, changed);
       ggml_backend_tensor_set(&changed, bytes.data(), 0, bytes.size());
     }
     swaps_.add(*tensor, changed);

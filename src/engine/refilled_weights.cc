@@ -104,10 +104,7 @@ void RefilledWeights::find_memory() {
   if (staged > 0) staging_ = std::make_unique<TensorBytes>(staged);
   for (const auto& [tensor, type] : std::exchange(tensors_, {})) {
     auto changed = as_type(*tensor, by_tensor_.at(tensor)->type);
-    auto* buffer = memory_.at(type);
-    if (ggml_backend_tensor_alloc(buffer, &changed, ggml_backend_buffer_get_base(buffer)) != GGML_STATUS_SUCCESS) {
-      throw Error(fmt::format("{} cannot take the rounded values of {}", ggml_backend_buft_name(type), tensor->name));
-    }
+    put_into(memory_.at(type), changed);
     swaps_.add(*tensor, changed);
   }
 }

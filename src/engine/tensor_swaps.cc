@@ -1,6 +1,9 @@
 #include "engine/tensor_swaps.h"
 
+#include <fmt/format.h>
 #include <llama.h>
+
+#include "error.h"
 
 namespace fakequant {
 
@@ -31,6 +34,12 @@ void TensorSwaps::remove() {
   if (!is_installed_) return;
   for (const auto& swap : swaps_) put(*swap.tensor, swap.own);
   is_installed_ = false;
+}
+
+void put_into(ggml_backend_buffer* buffer, ggml_tensor& tensor) {
+  if (ggml_backend_tensor_alloc(buffer, &tensor, ggml_backend_buffer_get_base(buffer)) == GGML_STATUS_SUCCESS) return;
+  throw Error(fmt::format("{} cannot take the rounded values of {}",
+                          ggml_backend_buft_name(ggml_backend_buffer_get_type(buffer)), tensor.name));
 }
 
 ggml_tensor as_type(const ggml_tensor& tensor, int type) {

@@ -45,6 +45,10 @@ class TensorSwaps {
   bool is_installed_ = false;
 };
 
+// Lets a tensor that does not lie anywhere begin where the buffer does. Throws an Error where the buffer takes no such
+// tensor.
+void put_into(ggml_backend_buffer* buffer, ggml_tensor& tensor);
+
 // A copy of the tensor in another type of ggml, its values in their order, that does not lie anywhere yet.
 ggml_tensor as_type(const ggml_tensor& tensor, int type);
 

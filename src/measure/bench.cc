@@ -5,13 +5,13 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <fstream>
 #include <numeric>
 #include <random>
 
 #include "error.h"
 #include "measure/paired_ratio.h"
+#include "seconds_of.h"
 
 namespace fakequant {
 namespace {
@@ -26,12 +26,6 @@ constexpr double kWarmUp = 1;  // seconds
 // more: of a dozen further processes the baseline decoded 5 % slower in one, through all its rounds. A surprise is
 // worth a second run.
 constexpr double kPlacement = 1.008;
-
-double seconds_of(const std::function<void()>& work) {
-  const auto begin = std::chrono::steady_clock::now();
-  work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-}
 
 // The times of one context, run after run.
 struct Times {

@@ -1,13 +1,13 @@
 #include "measure/eval_forecast.h"
 
 #include <algorithm>
-#include <chrono>
 #include <map>
 #include <set>
 #include <utility>
 
 #include "engine/model_outline.h"
 #include "gguf/gguf_model.h"
+#include "seconds_of.h"
 
 namespace fakequant {
 namespace {
@@ -163,9 +163,7 @@ double seconds_per_token(const Model& model, const ContextOptions& common) {
   Context context(model, options);
   const std::vector<Token> tokens(kTokens, std::max(model.bos(), Token{0}));
   context.evaluate(std::span(tokens).first(1));  // reads the weights from the disk
-  const auto begin = std::chrono::steady_clock::now();
-  context.evaluate(tokens);
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count() / kTokens;
+  return seconds_of([&] { context.evaluate(tokens); }) / kTokens;
 }
 
 }  // namespace

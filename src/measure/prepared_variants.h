@@ -45,6 +45,10 @@ class PreparedVariants {
                    RoundedWeights weights = RoundedWeights::copied, WeightMemory memory = {})
       : model_(model), storage_(storage), threads_(threads), weights_(weights), memory_(memory) {}
 
+  // The same where and as far as suits models that are computed so.
+  PreparedVariants(const GgufModel& model, const ApplySettings& storage, const ComputeOptions& compute)
+      : PreparedVariants(model, storage, compute.threads, suitable_for(compute), weight_memory_for(compute)) {}
+
   // Adds a variant under all the recipe's rules. Returns what rounding its weights did, where it has weight rules.
   // Throws as apply_to_files does.
   std::optional<ApplyResult> add(const std::string& name, const Recipe& recipe, const OwnAttention& attention = {});

@@ -168,7 +168,7 @@ CalibrationResult calibrate_in_sequence(const GgufModel& model_file, const Recip
     throw usage_error(
         fmt::format("no rule takes its Hessians from {}: give the rules that will, with hessian={}", file, file));
   }
-  PreparedVariants prepared(model_file, storage, options.compute.threads, suitable_for(options.compute));
+  PreparedVariants prepared(model_file, storage, options.compute);
   prepared.add("calibrated", others);
   const auto& variant = prepared.variants().front();
   const Model model(variant.model, options.compute.devices, options.compute.arithmetic);

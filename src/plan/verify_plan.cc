@@ -122,8 +122,7 @@ void verify_plan(const StudyDatabase& study, const VerifyRequest& request, PlanR
   const auto groups = in_groups(measurements);
   for (const auto& group : groups) passes += group.size() + 1;
   for (const auto& group : groups) {
-    PreparedVariants prepared(model, storage_of_text(plan.storage), request.compute.threads,
-                              suitable_for(request.compute), weight_memory_for(request.compute));
+    PreparedVariants prepared(model, storage_of_text(plan.storage), request.compute);
     for (std::size_t i = 0; i < group.size(); ++i) prepared.add(fmt::format("plan {}", i + 1), group[i].recipe);
     options.progress = [&](const EvalProgress& progress) {
       if (!request.progress) return;

@@ -68,8 +68,7 @@ class Measuring {
       session_.context().set_recipe({variant.planned.rule});
       return measure_chunks(v, session_.context(), block);
     }
-    PreparedVariants prepared(session_.file(), request.storage, request.compute.threads, suitable_for(request.compute),
-                              weight_memory_for(request.compute));
+    PreparedVariants prepared(session_.file(), request.storage, request.compute);
     prepared.add(variant.name, {variant.planned.rule});
     const auto& changed = prepared.variants().front();
     if (changed.weights) {
