@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Writes tests/golden/conventions.txt: checksums of what other libraries' own code makes of the same values.
 
-Needs torch, torchao, nvidia-modelopt, compressed-tensors and bitsandbytes of PyPI (several GB), and a CPU:
+Needs torch, torchao, nvidia-modelopt, compressed-tensors, bitsandbytes and amd-quark of PyPI (several GB), and a CPU:
 
     python3 scripts/golden_conventions.py TRANSFORMER_ENGINE > tests/golden/conventions.txt
 
 TRANSFORMER_ENGINE is a checkout of github.com/NVIDIA/TransformerEngine. Its package needs CUDA; the functions that find scales
-are taken out of its source and run alone.
+are taken out of its source and run alone. So are Quark's, whose package compiles kernels when it is loaded.
 
 Each line: a checksum, the format of fakequant that is the same, the library with its version, and "wide" where the values are those
 that span more powers of two. src/format/conventions_test.cc makes the same values, rounds them, and compares.
@@ -17,6 +17,7 @@ import pathlib
 import sys
 
 import importlib.metadata
+import importlib.util
 import logging
 import os
 import warnings
@@ -110,13 +111,19 @@ def bitsandbytes_nf4(x, block):
     return bitsandbytes.functional.dequantize_4bit(*bitsandbytes.functional.quantize_4bit(x, blocksize=block, quant_type="nf4"))
 
 
+def functions_of(path, names, known):
+    """Adds functions of a source file to those that are known, without their decorators."""
+    definitions = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef) and node.name in names]
+    for definition in definitions:
+        definition.decorator_list = []
+    exec(compile(ast.Module(definitions, []), str(path), "exec"), known)
+
+
 def function_of(path, name):
-    """A function of a source file, without its decorators and with torch alone."""
-    definitions = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef) and node.name == name]
-    definitions[0].decorator_list = []
-    names = {"torch": torch, "Tuple": tuple}
-    exec(compile(ast.Module(definitions, []), str(path), "exec"), names)
-    return names[name]
+    """A function of a source file that needs torch alone."""
+    known = {"torch": torch, "Tuple": tuple}
+    functions_of(path, [name], known)
+    return known[name]
 
 
 def transformer_engine_current(folder, x, dtype):
@@ -129,6 +136,15 @@ def transformer_engine_delayed(folder, x, dtype, margin):
     path = folder / "transformer_engine/pytorch/quantization.py"
     scale = function_of(path, "_default_sf_compute")(x.abs().amax().view(1), torch.ones(1), torch.finfo(dtype).max, margin)
     return (x * scale).to(dtype).float() * (1.0 / scale)
+
+
+def quark_microexponents(x, bits):
+    folder = pathlib.Path(importlib.util.find_spec("quark").submodule_search_locations[0]) / "torch"
+    known = {"torch": torch, "Any": object}
+    functions_of(folder / "quantization/utils.py", ["pad_to_blocks", "reshape_to_blocks", "exponent_frexp_no_exception", "t_exponent"], known)
+    functions_of(folder / "kernel/hw_emulation/hw_emulation_interface.py",
+                 ["_compute_mx_exponents", "_mx6_mx9_codes", "fake_quantize_mx6_mx9"], known)
+    return known["fake_quantize_mx6_mx9"](x, -1, 16, quant_bit=bits, sub_block_size=2)
 
 
 def conventions(transformer_engine):
@@ -159,6 +175,9 @@ def conventions(transformer_engine):
         for margin in (0, 1, 3):
             text = f"{name},per=tensor,arithmetic=reciprocal,margin={margin}"
             yield text, "transformer-engine", lambda x, dtype=dtype, margin=margin: transformer_engine_delayed(transformer_engine, x, dtype, margin)
+    for name, bits in (("mx9", 8), ("mx6", 5)):
+        for wide in ("", " wide"):
+            yield name + wide, "amd-quark", lambda x, bits=bits: quark_microexponents(x, bits)
     yield "nf4", "bitsandbytes", lambda x: bitsandbytes_nf4(x, 64)
     yield "nf4,block=128", "bitsandbytes", lambda x: bitsandbytes_nf4(x, 128)
 

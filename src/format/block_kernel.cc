@@ -86,19 +86,20 @@ inline FloatMask is_plain(Floats x) {
   return hn::And(hn::Ge(x, hn::Set(F(), kSmallestPlain)), hn::Le(x, hn::Set(F(), kLargestPlain)));
 }
 
-template <Rounding rounding, std::size_t constant_size>
+// `has_parts`: the scales of parts of a block may be halved.
+template <Rounding rounding, std::size_t constant_size, bool has_parts = false>
 class MxBlocks {
  public:
   static constexpr std::size_t kLargestBlock = constant_size != 0 ? constant_size : kTogether;
   static constexpr std::uintptr_t kAhead = kPageAhead;
+  static constexpr bool kHasParts = has_parts;
   std::size_t block_size() const { return size_(); }
 
-  MxBlocks(const Format& format, std::size_t block)
-      : element_(format.element), rule_(format.scale.rule), size_(block), to_grid_(format.element) {
+  MxBlocks(const Format& format, std::size_t block) : format_(format), size_(block), to_grid_(format.element) {
     const auto& element = format.element;
     const I i32;
     // As the mantissa of a float32, cut off: above it are the floats whose significand is.
-    const double mantissa = (largest_significand_kept(rule_, element) - 1) * (1 << 23);
+    const double mantissa = (largest_significand_kept(format.scale.rule, element) - 1) * (1 << 23);
     largest_mantissa_kept_ = hn::Set(i32, static_cast<std::int32_t>(mantissa));
     largest_exponent_ = hn::Set(i32, exponent_of(element.largest));
   }
@@ -117,16 +118,33 @@ class MxBlocks {
   }
 
   void set_scale(float scale) { to_grid_.set_scale(hn::Set(F(), scale)); }
+  void set_scales(const float* scales) { to_grid_.set_scale(hn::LoadU(F(), scales)); }
   Floats operator()(Floats x, Words random) { return to_grid_(x, random); }
   std::int64_t saturated() const { return to_grid_.saturated(); }
 
+  // The scales of the values of a block with this scale, as subblock_exponent() halves it.
+  void scales_of_parts(std::span<const float> block, float scale, float* scales) const {
+    const auto mantissa_kept = hn::GetLane(largest_mantissa_kept_);
+    const auto exponent =
+        static_cast<std::int32_t>(std::bit_cast<std::uint32_t>(scale) >> 23) + hn::GetLane(largest_exponent_);
+    const auto part = static_cast<std::size_t>(format_.subblock);
+    for (std::size_t begin = 0; begin < block.size(); begin += part) {
+      const auto end = std::min(begin + part, block.size());
+      std::int32_t absmax = 0;
+      for (auto i = begin; i < end; ++i) {
+        absmax = std::max(absmax, static_cast<std::int32_t>(std::bit_cast<std::uint32_t>(block[i]) & 0x7FFFFFFFu));
+      }
+      const auto own = (absmax >> 23) + ((absmax & 0x7FFFFF) > mantissa_kept ? 1 : 0);
+      std::fill(scales + begin, scales + end, own < exponent ? scale / 2 : scale);
+    }
+  }
+
   HWY_INLINE std::int64_t by_reference(std::span<float> block, const std::uint32_t* random) const {
-    return round_mx_block(element_, rounding, rule_, block, random);
+    return round_mx_block(format_, block, random);
   }
 
  private:
-  const Element& element_;
-  ScaleRule rule_;
+  const Format& format_;
   BlockSize<constant_size> size_;
   ToBlockGrid<rounding> to_grid_;
   Integers largest_mantissa_kept_, largest_exponent_;
@@ -181,6 +199,7 @@ template <typename ToElement, std::size_t constant_size, bool multiplies = false
 class ScaledBlocks {
  public:
   static constexpr std::size_t kLargestBlock = constant_size != 0 ? constant_size : kTogether;
+  static constexpr bool kHasParts = false;
   // A search for an outer scale has read this row already.
   static constexpr std::uintptr_t kAhead = constant_size != 0 ? kRowAhead : kPageAhead;
   std::size_t block_size() const { return size_(); }
@@ -256,6 +275,7 @@ template <Rounding rounding>
 class IntegerBlocks {
  public:
   static constexpr std::size_t kLargestBlock = kTogether;
+  static constexpr bool kHasParts = false;
   static constexpr std::uintptr_t kAhead = kPageAhead;
   std::size_t block_size() const { return block_size_; }
 
@@ -309,6 +329,7 @@ HWY_INLINE std::int64_t round_blocks(float* values, std::size_t count, const std
   constexpr std::size_t kSmallestBlock = 16;
   HWY_ALIGN std::array<std::int32_t, kTogether / kSmallestBlock> absmax{};
   HWY_ALIGN std::array<float, kTogether / kSmallestBlock> scales;
+  [[maybe_unused]] HWY_ALIGN std::array<float, Blocks::kHasParts ? kTogether : 1> of_values;
   for (std::size_t b = 0; b < count; ++b) absmax[b] = absmax_bits(values + b * size, size);
   for (std::size_t b = 0; b < count; b += hn::Lanes(f)) {
     hn::Store(blocks.scales_of(hn::Load(i32, absmax.data() + b)), f, scales.data() + b);
@@ -322,7 +343,9 @@ HWY_INLINE std::int64_t round_blocks(float* values, std::size_t count, const std
       continue;
     }
     blocks.set_scale(scales[b]);
+    if constexpr (Blocks::kHasParts) blocks.scales_of_parts({block, size}, scales[b], of_values.data());
     for (std::size_t i = 0; i < size; i += hn::Lanes(f)) {
+      if constexpr (Blocks::kHasParts) blocks.set_scales(of_values.data() + i);
       if (i % 16 == 0) prefetch_ahead(block + i, Blocks::kAhead);  // once a cache line
       const auto words = has_random ? hn::LoadU(U(), block_random + i) : hn::Zero(U());
       hn::StoreU(blocks(hn::LoadU(f, block + i), words), f, block + i);
@@ -582,6 +605,9 @@ std::int64_t four_over_six_row(const Format& format, std::size_t size, float out
 template <Rounding rounding>
 std::int64_t mx_row(const Format& format, std::size_t block, float* row, std::size_t count,
                     const std::uint32_t* random) {
+  if (format.subblock > 0) {
+    return round_row<is_random(rounding)>(row, count, random, MxBlocks<rounding, 0, true>(format, block));
+  }
   if constexpr (is_deployed(rounding)) {
     if (block == kMxBlock) {
       return round_row<is_random(rounding)>(row, count, random, MxBlocks<rounding, kMxBlock>(format, block));

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "format/block_kernel.h"
 #include "format/fake_quantize.h"
@@ -175,11 +176,12 @@ TEST(MxBlocks, AreWhatTheSpecificationDefines) {
 // Every rounding and every rule of the scale, on every target, as the reference of one block has it.
 TEST(MxBlocks, EqualTheReferenceOnEveryTarget) {
   const auto rows = hard_rows();
-  for (const std::string name : {"mxfp8", "mxfp8e5m2", "mxfp6", "mxfp6e2m3", "mxfp4", "mxint8"}) {
+  for (const std::string name : {"mxfp8", "mxfp8e5m2", "mxfp6", "mxfp6e2m3", "mxfp4", "mxint8", "mx9", "mx6", "mx4",
+                                 "mxfp4,subblock=8", "mx6,subblock=1", "mxfp8,subblock=16"}) {
     for (std::size_t r = 0; r < kRoundings.size() * kScaleRuleWords.size(); ++r) {
       auto format = parse_format(name);
       const auto rounding = format.rounding = kRoundings[r % kRoundings.size()];
-      const auto rule = format.scale.rule = kScaleRuleWords[r / kRoundings.size()].value;
+      format.scale.rule = kScaleRuleWords[r / kRoundings.size()].value;
       format.block = std::vector<std::int64_t>{32, 32, 16, 48}[r % 4];
       const auto block = static_cast<std::size_t>(format.block);
       for (const auto& row : rows) {
@@ -188,8 +190,7 @@ TEST(MxBlocks, EqualTheReferenceOnEveryTarget) {
         auto expected = row;
         std::int64_t saturated = 0;
         for (std::size_t i = 0; i < row.size(); i += block) {
-          saturated += round_mx_block(format.element, rounding, rule,
-                                      std::span(expected).subspan(i, std::min(block, row.size() - i)),
+          saturated += round_mx_block(format, std::span(expected).subspan(i, std::min(block, row.size() - i)),
                                       random == nullptr ? nullptr : random + i);
         }
         on_every_target([&] {
@@ -197,6 +198,39 @@ TEST(MxBlocks, EqualTheReferenceOnEveryTarget) {
           ASSERT_EQ(round_to_mx(format, rounded, random), saturated);
           for (std::size_t i = 0; i < row.size(); ++i) ASSERT_TRUE(same(rounded[i], expected[i]));
         });
+      }
+    }
+  }
+}
+
+// Rouhani et al. (ISCA 2023), figure 5: the exponent of 16 values is that of their absmax; a pair has one less if both
+// its values have. Under it, a value is a sign and a fraction of so many bits, the first before the point. No -0 here.
+TEST(Microexponents, AreWhatThePaperDefines) {
+  const std::map<std::string, int> fraction_bits = {{"mx9", 7}, {"mx6", 4}, {"mx4", 2}};
+  for (const auto& [name, bits] : fraction_bits) {
+    for (auto row : hard_rows()) {
+      for (auto& x : row) x = std::isfinite(x) && std::fabs(x) >= 0x1p-100f ? x : 0;
+      std::vector<float> expected;
+      for (std::size_t i = 0; i < row.size(); ++i) {
+        const auto exponent_of = [&](std::size_t begin, std::size_t count) {
+          int largest = -1000;
+          for (std::size_t k = begin; k < std::min(begin + count, row.size()); ++k) {
+            if (row[k] != 0) largest = std::max(largest, std::ilogb(row[k]));
+          }
+          return largest;
+        };
+        const int shared = exponent_of(i / 16 * 16, 16), of_pair = exponent_of(i / 2 * 2, 2);
+        const int exponent = of_pair < shared ? shared - 1 : shared;
+        const double step = std::ldexp(1.0, exponent - (bits - 1));
+        const double largest = std::ldexp(1.0, bits) - 1;
+        const double code = std::clamp(std::nearbyint(static_cast<double>(row[i]) / step), -largest, largest);
+        expected.push_back(static_cast<float>(code * step) + 0.0f);
+      }
+      auto rounded = row;
+      round_values(parse_format(name), rounded, {.row = static_cast<std::int64_t>(row.size())});
+      for (std::size_t i = 0; i < row.size(); ++i) {
+        ASSERT_TRUE(same(rounded[i], expected[i]))
+            << name << ": " << row[i] << " became " << rounded[i] << ", not " << expected[i];
       }
     }
   }

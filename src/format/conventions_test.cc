@@ -56,7 +56,7 @@ TEST(Conventions, AreThoseOfTheirOwners) {
     round_values(parse_format(text), rounded, {.row = kColumns});
     EXPECT_EQ(checksum(rounded), std::stoull(sum, nullptr, 16)) << line;
   }
-  EXPECT_EQ(libraries.size(), 5u);
+  EXPECT_EQ(libraries.size(), 6u);
 }
 
 }  // namespace

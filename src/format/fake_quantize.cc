@@ -51,7 +51,7 @@ std::int64_t round_each_block(const Format& format, std::span<float> values, con
     const auto block = values.subspan(i, std::min(static_cast<std::size_t>(format.block), values.size() - i));
     const auto* words = random == nullptr ? nullptr : random + i;
     if (is_microscaled(format)) {
-      saturated += round_mx_block(format.element, format.rounding, format.scale.rule, block, words);
+      saturated += round_mx_block(format, block, words);
     } else if (format.outer_scale != ScaleType::none) {
       saturated += round_scaled_block(format, scale.outer, block, words);
     } else {

@@ -10,6 +10,7 @@
 //   int2 .. int16           an integer element, a float32 scale for each tensor, token, row or block
 //   nf4  lookup:FILE        a list of values, with scales for blocks, rows or all, or without
 //   mxfp4                   e2m1,per=block,block=32,scale=e8m0: a power of two for each 32 values
+//   mx6                     int5,per=block,block=16,scale=e8m0,subblock=2: the same, halved for pairs of small values
 //   nvfp4                   e2m1,per=block,block=16,scale=e4m3,outer=f32: and a float32 scale over all of them
 //   q4_k ggml:mxfp4 ...     a block type of another library, whose code does it all
 //
@@ -115,9 +116,10 @@ struct Format {
   bool saturate = false;                      // overflow=saturate: clamps where the element has an infinity
 
   Scale scale;
-  std::optional<Span> per;                  // left out: see span_of_scale()
-  std::int64_t block = kDefaultBlock;       // values in a block, for per=block
-  TileSize tile;                            // for tile=
+  std::optional<Span> per;             // left out: see span_of_scale()
+  std::int64_t block = kDefaultBlock;  // values in a block, for per=block
+  std::int64_t subblock = 0;           // values in a block of E8M0 that share a bit, which halves the scale; 0: none
+  TileSize tile;                       // for tile=
   ScaleType outer_scale = ScaleType::none;  // f32: over all values of a tensor or token, beside the scales of blocks
   RangeRule range;
   Fit fit = Fit::absmax;

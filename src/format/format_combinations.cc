@@ -33,7 +33,7 @@ void give_float_its_scale(Format& format, const GivenKeys& given) {
   const bool is_plain_float = format.block_type == nullptr && !format.element.is_fixed_point() && !format.per;
   if (is_plain_float && has_static_range(format) && format.outer_scale == ScaleType::none) format.per = Span::tensor;
   if (is_plain_float && !format.per) {
-    for (const auto* key : {"block", "range", "scale", "least", "outer", "fit", "arithmetic", "margin"}) {
+    for (const auto* key : {"block", "subblock", "range", "scale", "least", "outer", "fit", "arithmetic", "margin"}) {
       if (uses_hessian(format) && std::string_view(key) == "fit") continue;
       refuse_where(given.has(key),
                    fmt::format("{}= is for values that share a scale: add per= or tile=, or leave it out", key));
@@ -132,6 +132,15 @@ void check_scale(const Format& format, const GivenKeys& given) {
                            name_of(format.scale), kLargestBlock));
 }
 
+void check_subblock(const Format& format) {
+  if (format.subblock == 0) return;
+  refuse_where(!is_microscaled(format),
+               "subblock= is for blocks with scale=e8m0, whose powers of two it halves: add per=block,scale=e8m0");
+  refuse_where(format.block % format.subblock != 0,
+               fmt::format("subblock={} does not divide block={}", format.subblock, format.block));
+  refuse_where(uses_hessian(format), "fit=gptq does not go with subblock=");
+}
+
 void check_rotation(const Format& format) {
   if (!is_rotated(format)) return;
   refuse_where(needs_range_file(format),
@@ -192,6 +201,7 @@ void settle_parts(Format& format, const std::vector<std::string_view>& keys) {
   check_gptq(format, given);
   check_range(format);
   check_scale(format, given);
+  check_subblock(format);
   check_rotation(format);
   check_smoothing(format);
   format.name = name_by_parts(format);

@@ -81,6 +81,7 @@ std::string scales_of(const Format& format) {
   if (!has_scale(format)) return "";
   auto text = fmt::format("{}: {}", span_of(format), title_of(format.scale));
   if (const float least = least_of(format.scale); least > 0) text += fmt::format(" from {}", least);
+  if (format.subblock > 0) text += fmt::format(", or half of it for each {} of them", format.subblock);
   if (format.margin > 0) text += fmt::format(", of {} x absmax", power_of_two(format.margin));
   if (format.outer_scale != ScaleType::none) text += fmt::format("; all: {}", title_of(Scale{format.outer_scale}));
   return text;
@@ -104,18 +105,34 @@ struct ExampleScale {
 ExampleScale of_float(const FloatScale& scale) { return {.scale = scale.scale, .floating = scale}; }
 
 ExampleScale scale_of_group(const Format& format, std::span<const float> group, float outer) {
-  const auto absmax = range_of(group).absmax();
   if (!has_scale(format)) return {};
-  if (is_microscaled(format)) {
-    const bool infinite = std::any_of(group.begin(), group.end(), [](float x) { return std::isinf(x); });
-    if (absmax == 0 && !infinite) return {};
-    const float largest = infinite ? std::numeric_limits<float>::infinity() : absmax;
-    return {power_of_two(mx_shared_exponent(largest, format.element, format.scale.rule)), {}};
-  }
   if (format.outer_scale != ScaleType::none) return of_float(scale_of_block(format, outer, group, nullptr));
   const auto scale = scale_of(format, group);
   if (has_integer_scale(format)) return {scale.integer.scale, scale.integer};
   return of_float(scale.floating);
+}
+
+// The scales of the values of a block with E8M0.
+std::vector<ExampleScale> scales_of_microscaled(const Format& format, std::span<const float> block) {
+  const auto largest_of = [](std::span<const float> values) {
+    float largest = 0;
+    for (const float x : values) largest = std::max(largest, std::fabs(x));
+    return largest;
+  };
+  const auto& element = format.element;
+  const auto rule = format.scale.rule;
+  std::vector<ExampleScale> scales(block.size());
+  const float absmax = largest_of(block);
+  if (absmax == 0) return scales;
+  const int shared = mx_shared_exponent(absmax, element, rule);
+  const auto part = format.subblock == 0 ? block.size() : static_cast<std::size_t>(format.subblock);
+  for (std::size_t i = 0; i < block.size(); ++i) {
+    const auto begin = i / part * part;
+    const auto values = block.subspan(begin, std::min(part, block.size() - begin));
+    const int exponent = format.subblock == 0 ? shared : subblock_exponent(shared, largest_of(values), element, rule);
+    scales[i].scale = power_of_two(exponent);
+  }
+  return scales;
 }
 
 // The scale of each value of a row.
@@ -127,7 +144,12 @@ std::vector<ExampleScale> scales_of_row(const Format& format, std::span<const fl
   std::vector<ExampleScale> scales;
   for (std::size_t begin = 0; begin < row.size(); begin += block) {
     const auto group = row.subspan(begin, std::min(block, row.size() - begin));
-    scales.insert(scales.end(), group.size(), scale_of_group(format, group, outer));
+    if (is_microscaled(format)) {
+      const auto of_values = scales_of_microscaled(format, group);
+      scales.insert(scales.end(), of_values.begin(), of_values.end());
+    } else {
+      scales.insert(scales.end(), group.size(), scale_of_group(format, group, outer));
+    }
   }
   return scales;
 }
@@ -168,6 +190,7 @@ FormatFacts facts_of(const Format& format) {
     const int zero_point = format.asymmetric ? format.element.bits() : 0;
     facts.bits += static_cast<double>(bits_of(format.scale) + zero_point) / static_cast<double>(format.block);
   }
+  if (format.subblock > 0) facts.bits += 1 / static_cast<double>(format.subblock);
   if (format.per == Span::tile) {
     const int zero_point = format.asymmetric ? format.element.bits() : 0;
     facts.bits += static_cast<double>(bits_of(format.scale) + zero_point) /

@@ -17,6 +17,7 @@ struct BlockFormat {
   Element element;
   Scale scale;
   std::int64_t block;
+  std::int64_t subblock;
   ScaleType outer_scale;
   const char* source;
 };
@@ -25,7 +26,7 @@ const std::vector<BlockFormat>& block_formats() {
   static const std::vector<BlockFormat> formats = [] {
     std::vector<BlockFormat> all;
     const auto add_mx = [&](const char* name, const Element& element) {
-      all.push_back({name, element, *scale_of_name("e8m0"), 32, ScaleType::none, "OCP MX v1.0"});
+      all.push_back({name, element, *scale_of_name("e8m0"), 32, 0, ScaleType::none, "OCP MX v1.0"});
     };
     add_mx("mxfp8", *element_of("e4m3"));
     add_mx("mxfp8e5m2", *element_of("e5m2"));
@@ -33,8 +34,16 @@ const std::vector<BlockFormat>& block_formats() {
     add_mx("mxfp6e2m3", *element_of("e2m3"));
     add_mx("mxfp4", *element_of("e2m1"));
     add_mx("mxint8", mxint8_element());
-    all.push_back(
-        {"nvfp4", *element_of("e2m1"), *scale_of_name("e4m3"), 16, ScaleType::f32, "NVIDIA, Introducing NVFP4 (2025)"});
+    // Bits of a value and its sign; a scale for 16 values, and a bit for each pair.
+    const auto add_smx = [&](const char* name, int bits) {
+      all.push_back({name, integer_element(bits), *scale_of_name("e8m0"), 16, 2, ScaleType::none,
+                     "Rouhani et al., With Shared Microexponents (ISCA 2023)"});
+    };
+    add_smx("mx9", 8);
+    add_smx("mx6", 5);
+    add_smx("mx4", 3);
+    all.push_back({"nvfp4", *element_of("e2m1"), *scale_of_name("e4m3"), 16, 0, ScaleType::f32,
+                   "NVIDIA, Introducing NVFP4 (2025)"});
     return all;
   }();
   return formats;
@@ -137,6 +146,7 @@ std::optional<Format> named_format(std::string_view name) {
     format.scale = blocks->scale;
     format.per = Span::block;
     format.block = blocks->block;
+    format.subblock = blocks->subblock;
     format.outer_scale = blocks->outer_scale;
     return format;
   }
@@ -157,7 +167,8 @@ std::string name_by_parts(const Format& format) {
     scale.rule = blocks.scale.rule;
     scale.least = blocks.scale.least;
     const bool is_it = format.element == blocks.element && scale == blocks.scale && format.per == Span::block &&
-                       format.block == blocks.block && format.outer_scale == blocks.outer_scale;
+                       format.block == blocks.block && (blocks.subblock == 0 || format.subblock == blocks.subblock) &&
+                       format.outer_scale == blocks.outer_scale;
     if (is_it) return blocks.name;
   }
   if (!is_block_format_name(format.name)) return format.name;

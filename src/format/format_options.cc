@@ -54,6 +54,13 @@ std::int64_t block_of_option(const FormatOption& option) {
   throw usage_error(fmt::format("bad block={}: block= takes a whole number from 1", option.value));
 }
 
+std::int64_t subblock_of_option(const FormatOption& option) {
+  if (option.value == "none") return 0;
+  const auto values = number_of_text<std::int64_t>(option.value);
+  if (values && *values >= 1) return *values;
+  throw usage_error(fmt::format("bad subblock={}: subblock= takes none or a whole number from 1", option.value));
+}
+
 // "RxC".
 TileSize tile_of_option(const FormatOption& option) {
   const std::string_view text = option.value;
@@ -248,6 +255,9 @@ constexpr OptionRule kOptionRules[] = {
     {"least", can_be_scaled,
      [](Format& format, const FormatOption& option) { format.scale.least = value_of_option(kLeastScaleWords, option); },
      [](const Format& format) { return std::string(word_of_value(kLeastScaleWords, format.scale.least)); }},
+    {"subblock", can_be_scaled,
+     [](Format& format, const FormatOption& option) { format.subblock = subblock_of_option(option); },
+     [](const Format& format) { return format.subblock == 0 ? "none" : std::to_string(format.subblock); }},
     {"outer", can_be_scaled_float, set_outer_scale,
      [](const Format& format) { return std::string(word_of_value(kOuterWords, format.outer_scale)); }},
     {"fit", is_rounded_here,

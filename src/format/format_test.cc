@@ -64,6 +64,12 @@ TEST(Format, ReadsAndWritesItsText) {
                            "e4m3,per=row,range=percentile:99.5",
                            "int8,per=block,block=16,scale=e8m0",
                            "mxint8,block=16,scale=ceil",
+                           "mx6",
+                           "mx9,scale=rceil,round=away",
+                           "mx4,rotate=hadamard:16",
+                           "int5,per=block,scale=e8m0,subblock=2",
+                           "int6,per=block,block=16,scale=e8m0,subblock=4",
+                           "mxfp4,subblock=8",
                            "e4m3,per=tensor,arithmetic=reciprocal",
                            "nvfp4,arithmetic=reciprocal",
                            "nvfp4,least=subnormal",
@@ -154,6 +160,7 @@ TEST(Format, KnowsEveryNameItLists) {
 const std::map<std::string, std::vector<std::string>> kTriedValues = {
     {"per", {"tensor", "token", "row", "block"}},
     {"block", {"1", "32", "48", "64"}},
+    {"subblock", {"none", "none", "none", "2", "8"}},
     {"tile", {"1x1", "128x128", "3x4096"}},
     {"mode", {"sym", "asym"}},
     {"codes", {"narrow", "full", "full-positive"}},
@@ -232,8 +239,9 @@ TEST(Format, TakesAMutatedTextOrRefusesItInOneLine) {
                                 "seed=",    "mode=asym",   "nvfp4", "mxfp4"};
   std::mt19937 random(2);
   int accepted = 0;
-  for (int i = 0; i < 125000; ++i) {
-    const auto names = std::vector<std::string>{"e4m3", "int4", "nvfp4", "mxfp8", "mxint8", "e2m1", "bf16", "e3m4"};
+  for (int i = 0; i < 150000; ++i) {
+    const auto names =
+        std::vector<std::string>{"e4m3", "int4", "nvfp4", "mxfp8", "mxint8", "e2m1", "bf16", "e3m4", "mx6"};
     auto text = names[random() % names.size()];
     for (const auto& option : some_options(option_keys(parse_format(text)), random)) {
       const auto* quote = option.value.find(',') == std::string::npos ? "" : "'";
@@ -288,6 +296,8 @@ TEST(Format, IsWhatItsPartsSay) {
   EXPECT_EQ(mxfp4.scale.type, ScaleType::e8m0);
   EXPECT_EQ(mxfp4.block, 32);
   EXPECT_EQ(mxfp4.outer_scale, ScaleType::none);
+  EXPECT_EQ(parse_format("int5,per=block,block=16,scale=e8m0,subblock=2"), parse_format("mx6"));
+  EXPECT_EQ(parse_format("mx6,subblock=none"), parse_format("int5,per=block,block=16,scale=e8m0"));
   EXPECT_EQ(parse_format("int8").scale.type, ScaleType::f32);
   EXPECT_EQ(parse_format("int8").element.largest, 127);
   EXPECT_EQ(parse_format("int8").element.bits(), 8);
@@ -376,17 +386,17 @@ TEST(Format, RefusesWhatItDoesNotKnowAndSaysWhatItDoes) {
   EXPECT_THAT(refusal("nvfp4,range=mse"), HasSubstr("range=absmax, static:FILE or a number"));
   EXPECT_THAT(refusal("nvfp4,range=percentile:99"), HasSubstr("range=absmax, static:FILE or a number"));
   EXPECT_THAT(refusal("mxfp4,range=static:r.json"), HasSubstr("no option 'range'"));
-  EXPECT_THAT(
-      refusal("e4m3,mode=asym"),
-      HasSubstr(
-          "format e4m3 has no option 'mode': it takes per=, tile=, block=, range=, "
-          "scale=, least=, outer=, fit=, hessian=, order=, damping=, arithmetic=, margin=, rotate=, smooth=, awq=, "
-          "round=, seed="));
+  EXPECT_THAT(refusal("e4m3,mode=asym"),
+              HasSubstr("format e4m3 has no option 'mode': it takes per=, tile=, block=, range=, "
+                        "scale=, least=, subblock=, outer=, fit=, hessian=, order=, damping=, arithmetic=, margin=, "
+                        "rotate=, smooth=, awq=, "
+                        "round=, seed="));
   EXPECT_THAT(refusal("e4m3,overflow=saturate"), HasSubstr("no option 'overflow'"));
   EXPECT_THAT(refusal("e5m2,overflow=wrap"), HasSubstr("infinity or saturate"));
-  EXPECT_THAT(refusal("mxfp4,per=row"), HasSubstr("it takes block=, scale=, least=, outer=, fit=, hessian=, order=, "
-                                                  "damping=, arithmetic=, margin=, rotate=, smooth=, awq=, round=, "
-                                                  "seed="));
+  EXPECT_THAT(refusal("mxfp4,per=row"),
+              HasSubstr("it takes block=, scale=, least=, subblock=, outer=, fit=, hessian=, order=, "
+                        "damping=, arithmetic=, margin=, rotate=, smooth=, awq=, round=, "
+                        "seed="));
   EXPECT_THAT(refusal("mxfp4,scale=up"), HasSubstr("e8m0[:RULE] with floor, ceil, nearest, rceil or even"));
   EXPECT_THAT(refusal("e4m3,scale=e8m0"), HasSubstr("scale= is for values that share a scale: add per="));
   EXPECT_THAT(refusal("e4m3,block=16"), HasSubstr("block= is for values that share a scale: add per="));
@@ -447,6 +457,11 @@ TEST(Format, RefusesWhatItDoesNotKnowAndSaysWhatItDoes) {
   EXPECT_THAT(refusal("int4,fit=gptq,hessian=h.bin,tile=4x4"), HasSubstr("does not go with tile="));
   EXPECT_THAT(refusal("mxint8,scale=f32"), HasSubstr("take int8,per=block"));
   EXPECT_THAT(refusal("int8,scale=e8m0,mode=asym"), HasSubstr("mode=asym does not go with scale=e8m0"));
+  EXPECT_THAT(refusal("int8,per=block,subblock=2"), HasSubstr("add per=block,scale=e8m0"));
+  EXPECT_THAT(refusal("nvfp4,subblock=2"), HasSubstr("subblock"));
+  EXPECT_THAT(refusal("mx6,subblock=3"), HasSubstr("does not divide block=16"));
+  EXPECT_THAT(refusal("mx6,subblock=0"), HasSubstr("a whole number from 1"));
+  EXPECT_THAT(refusal("mx6,fit=gptq,hessian=h.bin"), HasSubstr("fit=gptq does not go with subblock="));
   EXPECT_THAT(refusal("mxfp4,block=4096"), HasSubstr("at most 2048 values"));
   EXPECT_THAT(refusal("int8,range='static:a,b"), HasSubstr("not closed by a quote"));
   for (const auto* text : {"hadamard:", "hadamard:3", "hadamard:1", "hadamard:33554432", "random:1:0", "random:1:"}) {

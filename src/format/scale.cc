@@ -138,23 +138,44 @@ int mx_shared_exponent(float absmax, const Element& element, ScaleRule rule) {
   return std::clamp(exponent - exponent_of(element.largest), kSmallestSharedExponent, kLargestSharedExponent);
 }
 
-std::int64_t round_mx_block(const Element& element, Rounding rounding, ScaleRule rule, std::span<float> block,
-                            const std::uint32_t* random) {
-  float absmax = 0;
-  for (const float x : block) {
-    if (std::isnan(x)) {
-      std::fill(block.begin(), block.end(), std::numeric_limits<float>::quiet_NaN());
-      return 0;
-    }
-    absmax = std::max(absmax, std::fabs(x));
+namespace {
+
+// Infinity where there is one. No NaN.
+float largest_magnitude(std::span<const float> values) {
+  float largest = 0;
+  for (const float x : values) largest = std::max(largest, std::fabs(x));
+  return largest;
+}
+
+}  // namespace
+
+int subblock_exponent(int shared, float absmax, const Element& element, ScaleRule rule) {
+  const bool is_smaller = absmax == 0 || mx_shared_exponent(absmax, element, rule) < shared;
+  return is_smaller ? shared - 1 : shared;
+}
+
+std::int64_t round_mx_block(const Format& format, std::span<float> block, const std::uint32_t* random) {
+  const auto& element = format.element;
+  const auto rule = format.scale.rule;
+  if (std::any_of(block.begin(), block.end(), [](float x) { return std::isnan(x); })) {
+    std::fill(block.begin(), block.end(), std::numeric_limits<float>::quiet_NaN());
+    return 0;
   }
   // A block of zeros may have any scale.
+  const float absmax = largest_magnitude(block);
   const int shared = absmax == 0 ? 0 : mx_shared_exponent(absmax, element, rule);
+  const auto part_size = format.subblock == 0 ? block.size() : static_cast<std::size_t>(format.subblock);
   std::int64_t saturated = 0;
-  for (std::size_t i = 0; i < block.size(); ++i) {
-    const auto rounded = round_reference(element, rounding, true, block[i], random ? random[i] : 0, shared);
-    block[i] = rounded.value;
-    saturated += rounded.saturated;
+  for (std::size_t begin = 0; begin < block.size(); begin += part_size) {
+    const auto part = block.subspan(begin, std::min(part_size, block.size() - begin));
+    const int exponent =
+        format.subblock == 0 ? shared : subblock_exponent(shared, largest_magnitude(part), element, rule);
+    for (std::size_t i = 0; i < part.size(); ++i) {
+      const auto word = random == nullptr ? 0 : random[begin + i];
+      const auto rounded = round_reference(element, format.rounding, true, part[i], word, exponent);
+      part[i] = rounded.value;
+      saturated += rounded.saturated;
+    }
   }
   return saturated;
 }

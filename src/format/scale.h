@@ -77,10 +77,14 @@ inline constexpr int kSmallestSharedExponent = -127, kLargestSharedExponent = 12
 // raised as the rule says, minus that of the element's largest value, clamped to E8M0. Infinity gives the largest.
 int mx_shared_exponent(float absmax, const Element& element, ScaleRule rule);
 
-// Rounds one block in place. A NaN makes the whole block NaN; infinity gives the largest scale of E8M0. Elements always
-// saturate. `random` has a word for each value, or is null. Returns how many values saturated.
-std::int64_t round_mx_block(const Element& element, Rounding rounding, ScaleRule rule, std::span<float> block,
-                            const std::uint32_t* random);
+// The exponent of the scale of a part of a block whose exponent is `shared`: 1 less where that of the part's own absmax
+// is less. Source: Rouhani et al., "With Shared Microexponents, A Little Shifting Goes a Long Way" (ISCA 2023), where
+// the shift has one bit.
+int subblock_exponent(int shared, float absmax, const Element& element, ScaleRule rule);
+
+// Rounds one block of a microscaled format in place. A NaN makes the whole block NaN; infinity gives the largest scale
+// of E8M0. Elements always saturate. `random` has a word for each value, or is null. Returns how many values saturated.
+std::int64_t round_mx_block(const Format& format, std::span<float> block, const std::uint32_t* random);
 
 // A scale over all blocks, under which the largest block scale is the largest that its type holds: absmax / (largest
 // element x largest scale). With fit=four-over-six the largest block scale for 6 is 256, so that one for 4 exists.

@@ -36,6 +36,7 @@ std::int64_t storage_bits(const Format& format, const ValueRows& values, ScaledA
     const std::int64_t zero_point_bits = format.asymmetric ? format.element.bits() : 0;
     bits += scale_count(format, values, scaled) * (bits_of(format.scale) + zero_point_bits);
   }
+  if (format.subblock > 0) bits += block_count(values, format.subblock);
   if (has_outer && !has_static_range(format)) bits += bits_of(Scale{format.outer_scale});
   return bits;
 }
