@@ -33,11 +33,7 @@ void make_resident(ChangedWeight& weight, const ggml_tensor& tensor) {
 }  // namespace
 
 Context::Context(std::shared_ptr<SharedContext> shared, const Model& model, const ContextOptions& options)
-    : model_(&model),
-      arithmetic_(options.arithmetic),
-      shared_(std::move(shared)),
-      place_(shared_->join()),
-      watch_(shared_->watch()) {
+    : model_(&model), arithmetic_(options.arithmetic), place_(std::move(shared)), watch_(place_->watch()) {
   make_tap(options.threads);
 }
 
@@ -101,27 +97,27 @@ void Context::open(const ContextOptions& options, bool is_tapped) {
     model_->check_embeddings();
     tap_->use_reference_arithmetic();
   }
-  if (shared_->get() == nullptr) make_context(options, is_tapped);
+  if (place_->get() == nullptr) make_context(options, is_tapped);
   if (!is_tapped) return;
   for (const auto& shape : GraphWatch::first_shapes()) prepare(shape);
 }
 
 void Context::make_context(const ContextOptions& options, bool is_tapped) {
-  auto parameters = context_parameters(options, shared_->places(), model_->is_offloaded());
+  auto parameters = context_parameters(options, place_->places(), model_->is_offloaded());
   if (is_tapped) {
     parameters.cb_eval = SharedContext::callback;
-    parameters.cb_eval_user_data = shared_.get();
+    parameters.cb_eval_user_data = &*place_;
   }
   clear_engine_error();
-  shared_->begin(tap_->walk());
-  shared_->open(llama_init_from_model(model_->get(), parameters));
+  place_->begin(tap_->walk());
+  place_->open(llama_init_from_model(model_->get(), parameters));
   if (get() == nullptr) {
     const auto types = to_string(options.attention, options.arithmetic);
     throw Error(fmt::format("llama.cpp cannot make a context of {} tokens{} for {}: {}", options.ctx_size,
                             types.empty() ? "" : " with " + types, model_->path(), engine_error()));
   }
   if (llama_get_memory(get()) == nullptr) {
-    shared_->close();
+    place_->close();
     throw Error(fmt::format("{} is {}, which does not predict the next token: fakequant measures models that do",
                             model_->path(), kind_without_memory(model_->get())));
   }
@@ -133,7 +129,7 @@ void Context::clear(std::uint32_t sequence) {
 }
 
 void Context::forget(std::uint32_t sequence) {
-  shared_->forget(place_);
+  place_->forget(place_.number());
   position_ = 0;
   sequence_ = sequence;
 }
@@ -142,8 +138,8 @@ bool Context::forget_from(int position) {
   if (is_tapped_) tap_->end_text();
   auto* memory = llama_get_memory(get());
   // Recurrent layers hold one state, and attention windows may have dropped the first tokens.
-  const bool has_all = llama_memory_seq_pos_min(memory, place_) == 0;
-  if (position <= 0 || !has_all || !llama_memory_seq_rm(memory, place_, position, -1)) {
+  const bool has_all = llama_memory_seq_pos_min(memory, place_.number()) == 0;
+  if (position <= 0 || !has_all || !llama_memory_seq_rm(memory, place_.number(), position, -1)) {
     forget(sequence_);
     return position <= 0;
   }
@@ -197,8 +193,8 @@ void Context::watch_graph(const GraphShape& shape) {
   const bool is_restored = position > 0 && !is_behind;
   std::vector<std::uint8_t> kept;
   if (is_restored) {
-    kept.resize(llama_state_seq_get_size(get(), place_));
-    kept.resize(llama_state_seq_get_data(get(), kept.data(), kept.size(), place_));
+    kept.resize(llama_state_seq_get_size(get(), place_.number()));
+    kept.resize(llama_state_seq_get_data(get(), kept.data(), kept.size(), place_.number()));
   }
   const auto held = tap_->fingerprint_of_caches(position);
   if (!is_behind) forget(sequence);
@@ -216,12 +212,12 @@ void Context::watch_graph(const GraphShape& shape) {
   llama_set_abort_callback(get(), nullptr, nullptr);
   const auto why = engine_error();
   if (is_behind) {
-    llama_memory_seq_rm(llama_get_memory(get()), place_, position, -1);
+    llama_memory_seq_rm(llama_get_memory(get()), place_.number(), position, -1);
   } else {
     forget(sequence);
   }
   if (is_restored) {
-    if (llama_state_seq_set_data(get(), kept.data(), kept.size(), place_) == 0) {
+    if (llama_state_seq_set_data(get(), kept.data(), kept.size(), place_.number()) == 0) {
       tap_->cancel_watching();
       throw Error(fmt::format("llama.cpp cannot restore the {} tokens that {} had read", position, model_->path()));
     }
@@ -251,10 +247,10 @@ int Context::decode(std::span<const Token> tokens, const OutputRange& outputs) {
     b.token[i] = tokens[i];
     b.pos[i] = position_ + static_cast<llama_pos>(i);
     b.n_seq_id[i] = 1;
-    b.seq_id[i][0] = place_;
+    b.seq_id[i][0] = place_.number();
     b.logits[i] = outputs.contains(i);
   }
-  shared_->begin(tap_->walk());
+  place_->begin(tap_->walk());
   const int status = llama_decode(get(), b);
   llama_synchronize(get());
   return status;

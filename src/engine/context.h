@@ -51,8 +51,8 @@ class Context {
   // Makes a context with a tap that rounds by the recipe's activation rules; without rules it only watches. Throws as
   // set_recipe does.
   //
-  // With `weights` it computes with those in place of the model's, streamed ones only in f32 arithmetic. With `shared`
-  // it takes a place there: its logits are valid until another context there evaluates something.
+  // With `weights` it computes with those in place of the model's. With `shared` it takes a place there:
+  // its logits are valid until another context there evaluates something.
   Context(const Model& model, const ContextOptions& options, const Recipe& recipe, const ChangedWeights& weights = {},
           std::shared_ptr<SharedContext> shared = std::make_shared<SharedContext>());
 
@@ -137,7 +137,7 @@ class Context {
 
   const Model& model() const { return *model_; }
   Arithmetic arithmetic() const { return arithmetic_; }
-  llama_context* get() const { return shared_->get(); }
+  llama_context* get() const { return place_->get(); }
   int position() const { return position_; }
   int batch_size() const;
 
@@ -167,8 +167,7 @@ class Context {
 
   const Model* model_;
   Arithmetic arithmetic_;
-  std::shared_ptr<SharedContext> shared_;
-  int place_ = 0;                      // there
+  SharedPlace place_;
   std::shared_ptr<GraphWatch> watch_;  // that of the shared context, unless weights have types of their own
   std::unique_ptr<Tap> tap_;           // never null, and idle where is_tapped_ is false
   bool is_tapped_ = false;

@@ -231,6 +231,23 @@ TEST_F(RoundedCache, IsReadTheSameWhateverIsEvaluatedTogether) {
   EXPECT_EQ(last, std::vector<float>(together.end() - static_cast<std::ptrdiff_t>(last.size()), together.end()));
 }
 
+// A place is free again, and empty, once the context that had it is gone.
+TEST_F(RoundedCache, OfAContextThatLeftIsForgotten) {
+  const auto tokens = some_tokens(20);
+  const auto shared = std::make_shared<SharedContext>(2);
+  Context first(exact_demo_model(), options_, {}, {}, shared);
+  const auto last_logits = [&](Context& context) {
+    context.evaluate(tokens);
+    return std::vector<float>(context.logits(19).begin(), context.logits(19).end());
+  };
+  const auto expected = last_logits(first);
+  for (int i = 0; i < 3; ++i) {
+    Context second(exact_demo_model(), options_, {}, {}, shared);
+    EXPECT_EQ(last_logits(second), expected);
+    EXPECT_THROW(Context(exact_demo_model(), options_, {}, {}, shared), Error);
+  }
+}
+
 TEST_F(RoundedCache, HasTheChannelsOfAGroupAsRows) {
   for (const std::string role : {"k_cache", "v_cache"}) {
     std::vector<float> values;  // [token][head][channel of it]

@@ -46,6 +46,11 @@ std::string packing_name(ggml_backend_buffer_type* type) {
   return is_packed(type) ? ggml_backend_buft_name(type) : std::string();
 }
 
+bool lies_as_in_file(ggml_backend_buffer_type* type, int tensor_type) {
+  if (is_packed(type)) return packing_name(type) == "AMX" && !ggml_is_quantized(static_cast<ggml_type>(tensor_type));
+  return ggml_backend_buft_is_host(type);
+}
+
 ggml_backend_buffer_type* buffer_type_for(const ggml_tensor& weight, int type, bool may_be_packed) {
   auto* own = ggml_backend_buffer_get_type(weight.buffer);
   if (!is_packed(own) && !ggml_backend_buft_is_host(own)) return own;

@@ -25,6 +25,11 @@ bool has_kernel(ggml_backend_buffer_type* packed, int type, const std::array<std
 // The name of the packed layout of a buffer's type: "AMX"; empty where values lie as in the file, and for devices.
 std::string packing_name(ggml_backend_buffer_type* type);
 
+// Whether a tensor in such a buffer lies in the host's memory as it does in the file, so that its rows can be written
+// there: everywhere but on devices and in packed layouts. AMX's packs blocks of integers, and leaves floats as they
+// are.
+bool lies_as_in_file(ggml_backend_buffer_type* type, int tensor_type);
+
 // The type of buffer in which a weight of the loaded model lies when its values are stored in another type of ggml, as
 // llama.cpp would choose it: a packed one only where it may be packed; its own on a device.
 ggml_backend_buffer_type* buffer_type_for(const ggml_tensor& weight, int type, bool may_be_packed);

@@ -14,7 +14,7 @@
 namespace fakequant {
 namespace {
 
-constexpr std::int64_t kValuesTogether = 1 << 16;  // of rows that a thread rounds at once
+constexpr std::int64_t kValuesTogether = 1 << 14;  // of rows that a thread rounds at once: they stay in its cache
 
 ggml_tensor* whole_of(ggml_tensor* tensor) {
   while (tensor->view_src != nullptr) tensor = tensor->view_src;
@@ -71,8 +71,8 @@ void RefilledWeights::add(const ChangedWeight& weight, const ModelTensors& tenso
   const auto& kept = weights_.insert_or_assign(weight.name, weight).first->second;
   for (const auto& [tensor, may_be_packed] : found->second) {
     auto* type = buffer_type_for(*tensor, weight.type, may_be_packed);
-    if (type != ggml_backend_cpu_buffer_type() && packing_name(type).empty()) {
-      on_devices_.push_back(weight.name);
+    if (!lies_as_in_file(type, weight.type)) {
+      elsewhere_.push_back(weight.name);
       continue;
     }
     by_tensor_[tensor] = &kept;
@@ -88,12 +88,10 @@ void RefilledWeights::install() {
 // One buffer for each type of buffer, of the size of the largest tensor in it.
 void RefilledWeights::find_memory() {
   std::map<ggml_backend_buffer_type*, std::size_t> sizes;
-  std::size_t staged = 0;
   for (const auto& [tensor, type] : tensors_) {
     const auto changed = as_type(*tensor, by_tensor_.at(tensor)->type);
     auto& size = sizes[type];
     size = std::max(size, ggml_backend_buft_get_alloc_size(type, &changed));
-    if (type != ggml_backend_cpu_buffer_type()) staged = std::max(staged, ggml_nbytes(&changed));
   }
   for (const auto& [type, size] : sizes) {
     auto* buffer = ggml_backend_buft_alloc_buffer(type, size);
@@ -101,7 +99,6 @@ void RefilledWeights::find_memory() {
     memory_[type] = buffer;
     ggml_backend_buffer_set_usage(buffer, GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
   }
-  if (staged > 0) staging_ = std::make_unique<TensorBytes>(staged);
   for (const auto& [tensor, type] : std::exchange(tensors_, {})) {
     auto changed = as_type(*tensor, by_tensor_.at(tensor)->type);
     put_into(memory_.at(type), changed);
@@ -110,7 +107,7 @@ void RefilledWeights::find_memory() {
 }
 
 std::vector<std::string> RefilledWeights::not_streamable(const Graph& graph) const {
-  auto names = on_devices_;
+  auto names = elsewhere_;
   for (const auto& node : graph) {
     const std::string* first = nullptr;
     for (const auto& source : node.sources) {
@@ -140,13 +137,11 @@ NodePlan RefilledWeights::plan(const WatchedGraph& graph) {
 void RefilledWeights::refill(ggml_tensor& tensor, const std::vector<std::int64_t>* rows) {
   const auto& weight = *by_tensor_.at(&tensor);
   const auto row_bytes = ggml_row_size(tensor.type, tensor.ne[0]);
-  const bool is_packed = !packing_name(ggml_backend_buffer_get_type(tensor.buffer)).empty();
-  auto* to = is_packed ? staging_->bytes().data() : static_cast<std::byte*>(tensor.data);
   const auto fill = [&](std::int64_t row, std::int64_t count) {
-    weight.fill(row * tensor.ne[0],
-                {to + static_cast<std::size_t>(row) * row_bytes, static_cast<std::size_t>(count) * row_bytes});
+    auto* to = static_cast<std::byte*>(tensor.data) + static_cast<std::size_t>(row) * row_bytes;
+    weight.fill(row * tensor.ne[0], {to, static_cast<std::size_t>(count) * row_bytes});
   };
-  if (rows != nullptr && !is_packed) {
+  if (rows != nullptr) {
     parallel_for(static_cast<std::int64_t>(rows->size()), threads_,
                  [&](std::int64_t i) { fill((*rows)[static_cast<std::size_t>(i)], 1); });
     return;
@@ -154,7 +149,6 @@ void RefilledWeights::refill(ggml_tensor& tensor, const std::vector<std::int64_t
   const auto all = ggml_nrows(&tensor), together = std::max<std::int64_t>(1, kValuesTogether / tensor.ne[0]);
   parallel_for((all + together - 1) / together, threads_,
                [&](std::int64_t i) { fill(i * together, std::min(together, all - i * together)); });
-  if (is_packed) ggml_backend_tensor_set(&tensor, to, 0, ggml_nbytes(&tensor));
 }
 
 }  // namespace fakequant

@@ -9,7 +9,6 @@
 
 #include <cstdint>
 #include <map>
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -40,7 +39,7 @@ class RefilledWeights {
   void install();
   void remove() { swaps_.remove(); }
 
-  // The weights of which a graph reads two at once, or which lie on a device.
+  // The weights of which a graph reads two at once, or which do not lie in the host's memory as in the file.
   std::vector<std::string> not_streamable(const Graph& graph) const;
 
   // What is done in a graph: refills.
@@ -58,8 +57,7 @@ class RefilledWeights {
   std::map<const ggml_tensor*, const ChangedWeight*> by_tensor_;
   std::vector<std::pair<ggml_tensor*, ggml_backend_buffer_type*>> tensors_;  // that are added, and lie nowhere yet
   std::map<ggml_backend_buffer_type*, ggml_backend_buffer*> memory_;         // for the largest tensor of each
-  std::vector<std::string> on_devices_;
-  std::unique_ptr<TensorBytes> staging_;  // what is to be packed
+  std::vector<std::string> elsewhere_;
   TensorSwaps swaps_;
 };
 

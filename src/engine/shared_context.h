@@ -6,6 +6,8 @@
 #pragma once
 
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include "engine/graph_walk.h"
 #include "engine/graph_watch.h"
@@ -17,17 +19,19 @@ namespace fakequant {
 class SharedContext {
  public:
   // For so many at most. The first that joins opens it, by its own options: the others' must be the same.
-  explicit SharedContext(int places = 1) : places_(places) {}
+  explicit SharedContext(int places = 1) : is_taken_(static_cast<std::size_t>(places)) {}
   SharedContext(const SharedContext&) = delete;  // llama.cpp holds its address
   SharedContext& operator=(const SharedContext&) = delete;
 
   // As many as llama.cpp allows.
   static int max_places();
 
-  int places() const { return places_; }
+  int places() const { return static_cast<int>(is_taken_.size()); }
 
-  // The number of the next place, which is also that of its sequence. Throws an Error where there is none.
+  // The number of a free place, which is also that of its sequence. Throws an Error where there is none.
   int join();
+  // Frees it, and forgets its tokens.
+  void leave(int place);
 
   llama_context* get() const { return context_.get(); }
   void open(llama_context* context) { context_.reset(context); }
@@ -46,10 +50,27 @@ class SharedContext {
   struct Free {
     void operator()(llama_context* context) const;
   };
-  int places_, joined_ = 0;
+  std::vector<bool> is_taken_;  // by place
   GraphWalk* walk_ = nullptr;
   std::shared_ptr<GraphWatch> watch_ = std::make_shared<GraphWatch>();
   std::unique_ptr<llama_context, Free> context_;
+};
+
+// A place in a shared context, for as long as this lives.
+class SharedPlace {
+ public:
+  explicit SharedPlace(std::shared_ptr<SharedContext> shared) : shared_(std::move(shared)), number_(shared_->join()) {}
+  ~SharedPlace() { shared_->leave(number_); }
+  SharedPlace(const SharedPlace&) = delete;
+  SharedPlace& operator=(const SharedPlace&) = delete;
+
+  SharedContext* operator->() const { return shared_.get(); }
+  SharedContext& operator*() const { return *shared_; }
+  int number() const { return number_; }
+
+ private:
+  std::shared_ptr<SharedContext> shared_;
+  int number_;
 };
 
 }  // namespace fakequant

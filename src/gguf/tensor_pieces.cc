@@ -37,10 +37,13 @@ Buffer<std::byte> read_piece(const GgufModel& model, const TensorPiece& piece) {
 }
 
 Buffer<float> read_piece_values(const GgufModel& model, const TensorPiece& piece) {
-  const auto bytes = read_piece(model, piece);
   Buffer<float> values(static_cast<std::size_t>(piece.elements));
-  decode_values(model.tensors()[piece.tensor].type, bytes, values);
+  read_piece_values(model, piece, values);
   return values;
+}
+
+void read_piece_values(const GgufModel& model, const TensorPiece& piece, std::span<float> values) {
+  decode_values(model.tensors()[piece.tensor].type, read_piece(model, piece), values);
 }
 
 }  // namespace fakequant

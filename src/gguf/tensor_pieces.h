@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "buffer.h"
@@ -58,5 +59,6 @@ std::uint64_t stored_bytes(int type, std::int64_t elements);
 // Reads a piece in its stored form, or widened to float.
 Buffer<std::byte> read_piece(const GgufModel& model, const TensorPiece& piece);
 Buffer<float> read_piece_values(const GgufModel& model, const TensorPiece& piece);
+void read_piece_values(const GgufModel& model, const TensorPiece& piece, std::span<float> values);
 
 }  // namespace fakequant

@@ -112,12 +112,16 @@ void decode_values(int type, std::span<const std::byte> bytes, std::span<float> 
 Buffer<std::byte> encode_values(int type, std::span<const float> values, std::int64_t row) {
   if (!is_plain_float(type)) return ggml_quantize(*find_quantizer(type), values, row);
   Buffer<std::byte> bytes(values.size() * static_cast<std::size_t>(block_bytes(type)));
+  encode_plain_floats(type, values, bytes);
+  return bytes;
+}
+
+void encode_plain_floats(int type, std::span<const float> values, std::span<std::byte> bytes) {
   if (type == GGML_TYPE_F32) {
     std::memcpy(bytes.data(), values.data(), values.size_bytes());
   } else {
     narrow(*half_of_type(type), values, reinterpret_cast<std::uint16_t*>(bytes.data()));
   }
-  return bytes;
 }
 
 }  // namespace fakequant

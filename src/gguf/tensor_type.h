@@ -50,4 +50,7 @@ void decode_values(int type, std::span<const std::byte> bytes, std::span<float> 
 // Error if ggml does not take a value.
 Buffer<std::byte> encode_values(int type, std::span<const float> values, std::int64_t row);
 
+// The same into memory of the caller, for a plain float type.
+void encode_plain_floats(int type, std::span<const float> values, std::span<std::byte> bytes);
+
 }  // namespace fakequant

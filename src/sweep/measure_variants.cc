@@ -72,7 +72,7 @@ class Measuring {
     prepared.add(variant.name, {variant.planned.rule});
     const auto& changed = prepared.variants().front();
     if (changed.weights) {
-      Context context(session_.context().model(), session_.chunk_plan().context, {}, *changed.weights);
+      auto context = session_.context_with(*changed.weights);
       return measure_chunks(v, context, block);
     }
     const Model rounded(changed.model, request.compute.devices, request.compute.arithmetic);

@@ -36,6 +36,13 @@ void check_tokens_to_round(const Rule& rule, std::size_t ctx_size) {
                   to_string(rule), ctx_size));
 }
 
+// A place for the model, and one for a variant of its weights. States of recurrent layers are not shared.
+int places_for(const SweepQuestion& question, const Model& model) {
+  const bool changes_weights = std::any_of(question.sites.begin(), question.sites.end(),
+                                           [](const SitePattern& site) { return site.kind == SiteKind::weight; });
+  return changes_weights && !model.has_recurrent_layers() ? 2 : 1;
+}
+
 }  // namespace
 
 SweepSession::SweepSession(const SweepRequest& request)
@@ -43,10 +50,16 @@ SweepSession::SweepSession(const SweepRequest& request)
       file_(request.model),
       model_(file_.paths(), request.compute.devices, request.compute.arithmetic),
       chunk_plan_(plan_chunks(model_, request.ctx_size, request.compute)),
-      context_(model_, chunk_plan_.context, {}) {
+      shared_(std::make_shared<SharedContext>(places_for(request.question, model_))),
+      context_(model_, chunk_plan_.context, {}, {}, shared_) {
   plan_variants();
   read_texts();
   open_study();
+}
+
+Context SweepSession::context_with(const ChangedWeights& weights) const {
+  return shared_->places() > 1 ? Context(model_, chunk_plan_.context, {}, weights, shared_)
+                               : Context(model_, chunk_plan_.context, {}, weights);
 }
 
 void SweepSession::plan_variants() {

@@ -32,7 +32,8 @@ class SweepSession {
   const SweepRequest& request() const { return request_; }
   const GgufModel& file() const { return file_; }
   const ChunkPlan& chunk_plan() const { return chunk_plan_; }
-  Context& context() { return context_; }  // of the untouched model
+  Context& context() { return context_; }                     // of the untouched model
+  Context context_with(const ChangedWeights& weights) const;  // one at a time, which computes by turns with that
   int layers() const { return model_.layers(); }
   const std::vector<TextChunk>& chunks() const { return chunks_; }
   const std::vector<SweptVariant>& variants() const { return variants_; }
@@ -83,6 +84,7 @@ class SweepSession {
   GgufModel file_;
   Model model_;
   ChunkPlan chunk_plan_;
+  std::shared_ptr<SharedContext> shared_;
   Context context_;
   std::vector<SweepText> texts_;
   std::vector<TextChunk> chunks_;

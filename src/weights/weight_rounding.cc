@@ -243,14 +243,14 @@ WeightRounding::Piece WeightRounding::round(const TensorPiece& piece) const {
 }
 
 void WeightRounding::store(const TensorPiece& piece, std::span<std::byte> bytes) const {
-  const auto& tensor = model_->tensors()[piece.tensor];
-  const auto type = types_.at(piece.tensor);
-  auto values = read_piece_values(*model_, piece);
+  // Kept from piece to piece: fresh memory costs as much as rounding.
+  static thread_local Buffer<float> values;
+  values.resize(static_cast<std::size_t>(piece.elements));
+  read_piece_values(*model_, piece, values);
   if (const auto rounder = rounders_.find(piece.tensor); rounder != rounders_.end()) {
     rounder->second.round_values(piece, values);
   }
-  const auto stored = about(tensor.name, [&] { return encode_values(type, values, row_elements(tensor)); });
-  std::copy(stored.begin(), stored.end(), bytes.begin());
+  encode_plain_floats(types_.at(piece.tensor), values, bytes);
 }
 
 void WeightRounding::change(const TensorPiece& piece, std::span<float> values) const {

@@ -52,7 +52,8 @@ class WeightRounding {
   // as round() does.
   void change(const TensorPiece& piece, std::span<float> values) const;
 
-  // Writes the rounded values of a piece as they are stored. Thread-safe; throws as round() does.
+  // Writes the rounded values of a piece as they are stored, in a plain float type. Thread-safe; throws as round()
+  // does.
   void store(const TensorPiece& piece, std::span<std::byte> bytes) const;
 
  private:
