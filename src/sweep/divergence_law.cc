@@ -8,19 +8,19 @@ namespace fakequant {
 namespace {
 
 // Prior standard deviations of natural logarithms: 0.7 is a factor of two. docs/prediction.md says how they were found.
-constexpr double kLevel = 10;         // m: uninformative
-constexpr double kSite = 0.5;         // s
-constexpr double kLayer = 1.5;        // sl
-constexpr double kLayerDistance = 1;  // sl of two layers correlate by exp(-distance / kLayerDistance)
-constexpr double kFormat = 0.2;       // f
-constexpr double kSiteFormat = 0.1;   // sf
-constexpr double kSlope = 0.05;       // b
-constexpr double kSiteSlope = 0.03;   // bs
-constexpr double kResidual = 0.3;     // r
+constexpr double kLevel = 10;        // m: uninformative
+constexpr double kSite = 0.5;        // s
+constexpr double kEnd = 1.5;         // t
+constexpr double kSiteEnd = 0.5;     // st
+constexpr double kFormat = 0.2;      // f
+constexpr double kSiteFormat = 0.1;  // sf
+constexpr double kSlope = 0.05;      // b
+constexpr double kSiteSlope = 0.03;  // bs
+constexpr double kResidual = 0.3;    // r
 
 }  // namespace
 
-DivergenceLaw::DivergenceLaw(const std::vector<VariantTraits>& variants, double floor)
+DivergenceLaw::DivergenceLaw(const std::vector<VariantTraits>& variants, double floor, const LayerVariation& variation)
     : floor_(floor), terms_(variants.size()) {
   double centre = 0;
   for (const auto& variant : variants) centre += variant.log_error / static_cast<double>(variants.size());
@@ -31,19 +31,22 @@ DivergenceLaw::DivergenceLaw(const std::vector<VariantTraits>& variants, double 
     if (is_new) variances.push_back(deviation * deviation);
     return found->second;
   };
-  std::map<int, std::size_t> level, sites, formats, slope, site_slopes;
-  std::map<std::pair<int, int>, std::size_t> site_formats;
+  std::map<int, std::size_t> level, sites, ends, formats, slope, site_slopes;
+  std::map<std::pair<int, int>, std::size_t> site_ends, site_formats;
   for (std::size_t v = 0; v < variants.size(); ++v) {
-    const auto& [site, layer, format, log_error] = variants[v];
+    const auto& [site, layer, is_end, format, log_error] = variants[v];
     const double distance = log_error - centre;
     log_errors_.push_back(log_error);
     terms_[v] = {{unknown(level, 0, kLevel), 1},
                  {unknown(sites, site, kSite), 1},
-                 {unknown(layers, std::pair(site, layer), kLayer), 1},
+                 {unknown(layers, std::pair(site, layer), variation.deviation), 1},
                  {unknown(formats, format, kFormat), 1},
                  {unknown(site_formats, std::pair(site, format), kSiteFormat), 1},
                  {unknown(slope, 0, kSlope), distance},
                  {unknown(site_slopes, site, kSiteSlope), distance}};
+    if (!is_end) continue;
+    terms_[v].push_back({unknown(ends, layer, kEnd), 1});
+    terms_[v].push_back({unknown(site_ends, std::pair(site, layer), kSiteEnd), 1});
   }
   const auto count = variances.size();
   mean_.assign(count, 0);
@@ -52,7 +55,8 @@ DivergenceLaw::DivergenceLaw(const std::vector<VariantTraits>& variants, double 
   for (const auto& [a, i] : layers) {
     for (const auto& [b, j] : layers) {
       if (a.first != b.first || a.second < 0 || b.second < 0) continue;
-      covariance_[i * count + j] = kLayer * kLayer * std::exp(-std::abs(a.second - b.second) / kLayerDistance);
+      covariance_[i * count + j] =
+          variation.deviation * variation.deviation * std::exp(-std::abs(a.second - b.second) / variation.distance);
     }
   }
 }

@@ -12,7 +12,7 @@ std::vector<VariantTraits> grid() {
   std::vector<VariantTraits> variants;
   for (const int site : {0, 1}) {
     for (const int layer : {0, 1, 2}) {
-      for (const int format : {0, 1}) variants.push_back({site, layer, format, format == 0 ? -10.0 : -4.0});
+      for (const int format : {0, 1}) variants.push_back({site, layer, false, format, format == 0 ? -10.0 : -4.0});
     }
   }
   return variants;
@@ -33,6 +33,20 @@ TEST(DivergenceLaw, LearnsMostAboutRelatedVariants) {
   EXPECT_LT(law.expect(3).variance, law.expect(0).variance);  // of another layer
   EXPECT_LT(law.expect(0).variance, law.expect(6).variance);  // of another site
   EXPECT_LT(law.expect(6).variance, 25);
+}
+
+// The last layer may differ by much, without a sign that the others do.
+TEST(DivergenceLaw, LearnsOfTheLastLayerAloneAboutOtherSitesThere) {
+  auto variants = grid();
+  for (auto& variant : variants) variant.is_end = variant.layer == 2;
+  DivergenceLaw law(variants, 0, {0.1, 1});
+  law.observe(0, -10, 1e-6);
+  law.observe(2, -10, 1e-6);
+  const double of_others = law.expect(3).mean, elsewhere = law.expect(11).mean;
+  law.observe(4, -7, 1e-6);
+  EXPECT_NEAR(law.expect(5).mean, -1, 0.2);
+  EXPECT_NEAR(law.expect(3).mean, of_others, 0.2);
+  EXPECT_GT(law.expect(11).mean, elsewhere + 1.5);
 }
 
 TEST(DivergenceLaw, GeneralizesTheEffectOfAFormatToOtherLayers) {

@@ -24,13 +24,13 @@ std::vector<std::size_t> with_error(const std::vector<VariantEvidence>& variants
 }
 
 DivergenceLaw law_of(const std::vector<VariantEvidence>& variants, const std::vector<std::size_t>& indices,
-                     double floor = 0) {
+                     double floor = 0, const LayerVariation& variation = {}) {
   std::vector<VariantTraits> traits;
   for (const auto v : indices) {
     traits.push_back(variants[v].traits);
     traits.back().log_error = std::log(variants[v].local_error);
   }
-  return DivergenceLaw(traits, floor);
+  return DivergenceLaw(traits, floor, variation);
 }
 
 bool is_usable(const VariantEvidence& variant) {
@@ -93,7 +93,12 @@ ChunkFactors find_factors(const std::vector<VariantEvidence>& variants) {
   return factors;
 }
 
-// Fits the law to the measurements, with the candidate floor of the highest likelihood.
+// Models differ in how much their layers vary: SmolLM2's less than the demo model's.
+constexpr LayerVariation kVariations[] = {{0.25, 1}, {0.25, 3}, {0.4, 1}, {0.4, 3}, {0.6, 1},
+                                          {0.6, 3},  {0.9, 1},  {0.9, 3}, {1.5, 1}, {1.5, 3}};
+
+// Fits the law to the measurements, with the variation of layers of the highest likelihood without a floor, and then
+// the floor of the highest.
 DivergenceLaw fit_law(const std::vector<VariantEvidence>& variants, const std::vector<std::size_t>& indices,
                       const ChunkFactors& factors) {
   // The largest divergence comes first: the floor is negligible there, and the tangent is accurate.
@@ -103,20 +108,29 @@ DivergenceLaw fit_law(const std::vector<VariantEvidence>& variants, const std::v
   }
   const auto level = [&](std::size_t i) { return factors.levels[indices[i]]; };
   std::stable_sort(measured.begin(), measured.end(), [&](auto a, auto b) { return level(a) > level(b); });
-  std::optional<DivergenceLaw> best;
-  double best_likelihood = 0;
-  for (int step = 0; step <= kFloorSteps; ++step) {
-    const double floor = step == 0 ? 0 : level(measured.back()) * std::pow(kFloorRatio, step);
-    auto law = law_of(variants, indices, floor);
+  const auto fit = [&](double floor, const LayerVariation& variation) {
+    auto law = law_of(variants, indices, floor, variation);
     for (const auto i : measured) {
       law.observe(i, std::log(level(i)), factors.residual / static_cast<double>(variants[indices[i]].klds.size()));
     }
-    const double likelihood = law.likelihood() - (step == 0 ? 0 : kFloorPenalty);
-    if (best && likelihood <= best_likelihood) continue;
-    best_likelihood = likelihood;
+    return law;
+  };
+  LayerVariation variation;
+  auto best = fit(0, variation);
+  for (const auto& other : kVariations) {
+    if (auto law = fit(0, other); law.likelihood() > best.likelihood()) {
+      variation = other;
+      best = std::move(law);
+    }
+  }
+  double best_likelihood = best.likelihood();
+  for (int step = 1; step <= kFloorSteps; ++step) {
+    auto law = fit(level(measured.back()) * std::pow(kFloorRatio, step), variation);
+    if (law.likelihood() - kFloorPenalty <= best_likelihood) continue;
+    best_likelihood = law.likelihood() - kFloorPenalty;
     best = std::move(law);
   }
-  return *best;
+  return best;
 }
 
 }  // namespace

@@ -138,13 +138,15 @@ std::vector<VariantEvidence> PredictedSweep::find_evidence() {
   const LocalErrorRequest request{session_.file(), asked.storage, session_.chunk_plan(), asked.compute.threads};
   const auto errors = find_local_errors(request, session_.context(), chunks, rules);
   work_.add_done(static_cast<double>(chunks.size()));
+  const int last_layer = session_.context().model().layers() - 1;
   std::map<std::string, int> sites, formats;
   std::vector<VariantEvidence> evidence;
   for (std::size_t v = 0; v < variants_.size(); ++v) {
     const auto& planned = variants_[v].planned;
     const int site = sites.try_emplace(planned.site, static_cast<int>(sites.size())).first->second;
     const int format = formats.try_emplace(planned.format, static_cast<int>(formats.size())).first->second;
-    evidence.push_back({{site, planned.layer.value_or(-1), format}, errors[v]});
+    const int layer = planned.layer.value_or(-1);
+    evidence.push_back({{site, layer, layer == 0 || layer == last_layer, format}, errors[v]});
   }
   return evidence;
 }
