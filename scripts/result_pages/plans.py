@@ -11,7 +11,7 @@ MIXES = ("q3_k_m", "iq4_xs", "q4_k_m", "q5_k_m")
 
 
 def steps(size):
-    if not size.is_complete:
+    if not size.is_whole:
         return []
     # The first makes the importance matrix, which the mixes get too.
     plan = ("-f", CALIBRATION, "--work", WORK)
