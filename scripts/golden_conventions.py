@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes tests/golden/conventions.txt: checksums of what other libraries' own code makes of the same values.
 
-Needs torch, torchao, nvidia-modelopt, compressed-tensors, bitsandbytes and amd-quark of PyPI (several GB), and a CPU:
+Needs torch, torchao, nvidia-modelopt, compressed-tensors, bitsandbytes, amd-quark and gguf of PyPI (several GB), and a CPU:
 
     python3 scripts/golden_conventions.py TRANSFORMER_ENGINE > tests/golden/conventions.txt
 
@@ -9,7 +9,8 @@ TRANSFORMER_ENGINE is a checkout of github.com/NVIDIA/TransformerEngine. Its pac
 are taken out of its source and run alone. So are Quark's, whose package compiles kernels when it is loaded.
 
 Each line: a checksum, the format of fakequant that is the same, the library with its version, and "wide" where the values are those
-that span more powers of two. src/format/conventions_test.cc makes the same values, rounds them, and compares.
+that span more powers of two, or "weights" where they are those of the demo model. src/format/conventions_test.cc and
+src/weights/conventions_test.cc take the same values, round them, and compare.
 """
 
 import ast
@@ -27,6 +28,7 @@ os.environ["CUDA_VISIBLE_DEVICES"] = ""
 logging.disable(logging.WARNING)
 
 import bitsandbytes.functional
+import gguf
 import numpy as np
 import torch
 from compressed_tensors.quantization import QuantizationArgs
@@ -61,6 +63,14 @@ def golden_values(wide=False):
     exponent += np.where(kind == 0, 5, 0) - np.where(kind == 2, 140, 0)
     number = np.where(kind == 1, 0, number)
     return torch.from_numpy(np.ldexp(number.astype(np.float64), exponent).astype(np.float32).reshape(ROWS, COLUMNS))
+
+
+def demo_weights():
+    """The first matrices of the demo model, one after the other."""
+    file = pathlib.Path(__file__).resolve().parent.parent / "demo/fakequant-demo-4m-f16.gguf"
+    matrices = [tensor.data for tensor in gguf.GGUFReader(file).tensors if tensor.data.dtype == np.float16]
+    values = np.concatenate([matrix.reshape(-1) for matrix in matrices])[: ROWS * COLUMNS]
+    return torch.from_numpy(values.astype(np.float32).reshape(ROWS, COLUMNS))
 
 
 def checksum(values):
@@ -184,13 +194,15 @@ def conventions(transformer_engine):
 
 def main():
     transformer_engine = pathlib.Path(sys.argv[1])
-    for text, library, make in conventions(transformer_engine):
-        text, _, wide = text.partition(" ")
+    made = list(conventions(transformer_engine))
+    for text, library, make in made + [(f"{text} weights", library, make) for text, library, make in made if " " not in text]:
+        text, _, values = text.partition(" ")
         if library == "transformer-engine":
             version = (transformer_engine / "build_tools/VERSION.txt").read_text().strip()
         else:
             version = importlib.metadata.version(library)
-        print(f"{checksum(make(golden_values(bool(wide)))):016x} {text} {library} {version} {wide}".rstrip(), flush=True)
+        rounded = make(demo_weights() if values == "weights" else golden_values(values == "wide"))
+        print(f"{checksum(rounded):016x} {text} {library} {version} {values}".rstrip(), flush=True)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ MEASURED = {"a:ffn_input": FORMATS, "a:ffn_down_input": ("int8", "int4")}  # wha
 
 
 def steps(size):
-    if not size.is_complete:
+    if not size.is_whole:
         return []
     options = ("-c", "256", "--chunks", "1", "--layers")
     also = [((site,), forms, options) for site, forms in MEASURED.items()]
@@ -41,6 +41,7 @@ def page(results):
                 "rank correlation, all",
                 *(f"within {form}" for form in FORMATS),
                 "median error",
+                "within a factor of 3",
                 "within the 95 % interval",
             ],
             [
@@ -50,11 +51,22 @@ def page(results):
                     f"{rank(pairs[model]):.3f}",
                     *(f"{rank([pair for pair in pairs[model] if pair[0][2] == form]):.3f}" for form in FORMATS),
                     percent(median_error(pairs[model]), 0),
+                    percent(within_factor(pairs[model], 3), 0),
                     percent(coverage(pairs[model]), 0),
                 ]
                 for model, title in models
             ],
-            right=range(1, 5 + len(FORMATS)),
+            right=range(1, 6 + len(FORMATS)),
+        ),
+        "Texts differ, too. The rank correlation of the same variants between the two chunks that were measured, one of each"
+        " text, is what a measurement on one foretells of the other:",
+        table(
+            ["model", *(f"within {form}" for form in FORMATS)],
+            [
+                [title, *(f"{agreement([pair for pair in pairs[model] if pair[0][2] == form]):.3f}" for form in FORMATS)]
+                for model, title in models
+            ],
+            right=range(1, 1 + len(FORMATS)),
         ),
     )
     for model, title in models:
@@ -106,6 +118,16 @@ def rank(pairs):
     return spearman([(predicted[0], figure.kld) for _, predicted, figure in pairs])
 
 
+def agreement(pairs):
+    """The rank correlation of what the two chunks give."""
+    return spearman([tuple(figure.chunks[chunk] for chunk in sorted(figure.chunks)) for _, _, figure in pairs])
+
+
+def within_factor(pairs, factor):
+    """The fraction of variants whose prediction is that near."""
+    return sum(1 / factor <= predicted[0] / figure.kld <= factor for _, predicted, figure in pairs) / len(pairs)
+
+
 def median_error(pairs):
     return median([abs(predicted[0] / figure.kld - 1) for _, predicted, figure in pairs])
 
@@ -145,6 +167,7 @@ def findings(made, pairs):
         f" measurement is {rank(of):.2f} over all, and from {min(within.values()):.2f} ({in_code(worst)}) to"
         f" {max(within.values()):.2f} within one format. The first is large because formats differ by powers of ten;"
         " the second says how well layers are put in order.",
-        f"The median error is {percent(median_error(of), 0)}, and {percent(coverage(of), 0)} of the measured values are"
-        " in the 95 % interval of their prediction. The measurement's own error, on two chunks, is part of both.",
+        f"The median error is {percent(median_error(of), 0)}, {percent(within_factor(of, 3), 0)} of the predictions are"
+        f" within a factor of 3 of the measurement, and {percent(coverage(of), 0)} of the measured values in the 95 %"
+        " interval of their prediction. The measurement's own error, on two chunks, is part of all.",
     )
