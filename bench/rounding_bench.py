@@ -22,7 +22,7 @@ ROUNDS = 7
 ROW = 4096
 FORMATS = ["bf16", "bf16,round=zero", "f16", "tf32", "e4m3", "e5m2", "e2m1", "e3m4", "mantissa7", "mantissa3", "int8",
            "int4", "int8,mode=asym", "int4,per=block", "int4,per=block,block=24", "e4m3,per=token", "e4m3,per=block,block=128",
-           "e4m3,tile=128x128", "nf4", "mxfp8", "mxfp6", "mxfp4", "mxint8", "nvfp4", "nvfp4,fit=four-over-six", "q8_k",
+           "e4m3,tile=128x128", "nf4", "mxfp8", "mxfp6", "mxfp4", "mxint8", "mx6", "nvfp4", "nvfp4,fit=four-over-six", "q8_k",
            "mantissa23,rotate=hadamard", "mantissa23,rotate=random:1", "nvfp4,rotate=hadamard",
            "bf16,round=stochastic", "e4m3,round=stochastic", "int8,round=stochastic", "mxfp4,round=stochastic"]
 GGML = {"bf16": "bf16", "f16": "f16", "int8": "q8_0", "int4,per=block": "q4_0", "mxfp4": "mxfp4", "nvfp4": "nvfp4"}

@@ -122,7 +122,7 @@ class MxBlocks {
   Floats operator()(Floats x, Words random) { return to_grid_(x, random); }
   std::int64_t saturated() const { return to_grid_.saturated(); }
 
-  // The scales of the values of a block with this scale, as subblock_exponent() halves it.
+  // The scales of the values of a block with this scale, as mx_exponents() has them.
   void scales_of_parts(std::span<const float> block, float scale, float* scales) const {
     const auto mantissa_kept = hn::GetLane(largest_mantissa_kept_);
     const auto exponent =

@@ -112,29 +112,6 @@ ExampleScale scale_of_group(const Format& format, std::span<const float> group, 
   return of_float(scale.floating);
 }
 
-// The scales of the values of a block with E8M0.
-std::vector<ExampleScale> scales_of_microscaled(const Format& format, std::span<const float> block) {
-  const auto largest_of = [](std::span<const float> values) {
-    float largest = 0;
-    for (const float x : values) largest = std::max(largest, std::fabs(x));
-    return largest;
-  };
-  const auto& element = format.element;
-  const auto rule = format.scale.rule;
-  std::vector<ExampleScale> scales(block.size());
-  const float absmax = largest_of(block);
-  if (absmax == 0) return scales;
-  const int shared = mx_shared_exponent(absmax, element, rule);
-  const auto part = format.subblock == 0 ? block.size() : static_cast<std::size_t>(format.subblock);
-  for (std::size_t i = 0; i < block.size(); ++i) {
-    const auto begin = i / part * part;
-    const auto values = block.subspan(begin, std::min(part, block.size() - begin));
-    const int exponent = format.subblock == 0 ? shared : subblock_exponent(shared, largest_of(values), element, rule);
-    scales[i].scale = power_of_two(exponent);
-  }
-  return scales;
-}
-
 // The scale of each value of a row.
 std::vector<ExampleScale> scales_of_row(const Format& format, std::span<const float> row) {
   const auto block = format.per == Span::block  ? static_cast<std::size_t>(format.block)
@@ -144,11 +121,14 @@ std::vector<ExampleScale> scales_of_row(const Format& format, std::span<const fl
   std::vector<ExampleScale> scales;
   for (std::size_t begin = 0; begin < row.size(); begin += block) {
     const auto group = row.subspan(begin, std::min(block, row.size() - begin));
-    if (is_microscaled(format)) {
-      const auto of_values = scales_of_microscaled(format, group);
-      scales.insert(scales.end(), of_values.begin(), of_values.end());
-    } else {
+    if (!is_microscaled(format)) {
       scales.insert(scales.end(), group.size(), scale_of_group(format, group, outer));
+      continue;
+    }
+    const auto exponents = mx_exponents(format, group);
+    for (std::size_t i = 0; i < group.size(); ++i) {
+      const auto part = format.subblock == 0 ? 0 : i / static_cast<std::size_t>(format.subblock);
+      scales.push_back({.scale = power_of_two(exponents[part])});
     }
   }
   return scales;

@@ -149,33 +149,35 @@ float largest_magnitude(std::span<const float> values) {
 
 }  // namespace
 
-int subblock_exponent(int shared, float absmax, const Element& element, ScaleRule rule) {
-  const bool is_smaller = absmax == 0 || mx_shared_exponent(absmax, element, rule) < shared;
-  return is_smaller ? shared - 1 : shared;
+std::vector<int> mx_exponents(const Format& format, std::span<const float> block) {
+  const auto exponent_of = [&](std::span<const float> values, int of_zeros) {
+    const float absmax = largest_magnitude(values);
+    return absmax == 0 ? of_zeros : mx_shared_exponent(absmax, format.element, format.scale.rule);
+  };
+  const int shared = exponent_of(block, 0);
+  if (format.subblock == 0) return {shared};
+  std::vector<int> exponents;
+  const auto size = static_cast<std::size_t>(format.subblock);
+  for (std::size_t begin = 0; begin < block.size(); begin += size) {
+    const auto part = block.subspan(begin, std::min(size, block.size() - begin));
+    exponents.push_back(exponent_of(part, shared - 1) < shared ? shared - 1 : shared);
+  }
+  return exponents;
 }
 
 std::int64_t round_mx_block(const Format& format, std::span<float> block, const std::uint32_t* random) {
-  const auto& element = format.element;
-  const auto rule = format.scale.rule;
   if (std::any_of(block.begin(), block.end(), [](float x) { return std::isnan(x); })) {
     std::fill(block.begin(), block.end(), std::numeric_limits<float>::quiet_NaN());
     return 0;
   }
-  // A block of zeros may have any scale.
-  const float absmax = largest_magnitude(block);
-  const int shared = absmax == 0 ? 0 : mx_shared_exponent(absmax, element, rule);
-  const auto part_size = format.subblock == 0 ? block.size() : static_cast<std::size_t>(format.subblock);
+  const auto exponents = mx_exponents(format, block);
   std::int64_t saturated = 0;
-  for (std::size_t begin = 0; begin < block.size(); begin += part_size) {
-    const auto part = block.subspan(begin, std::min(part_size, block.size() - begin));
-    const int exponent =
-        format.subblock == 0 ? shared : subblock_exponent(shared, largest_magnitude(part), element, rule);
-    for (std::size_t i = 0; i < part.size(); ++i) {
-      const auto word = random == nullptr ? 0 : random[begin + i];
-      const auto rounded = round_reference(element, format.rounding, true, part[i], word, exponent);
-      part[i] = rounded.value;
-      saturated += rounded.saturated;
-    }
+  for (std::size_t i = 0; i < block.size(); ++i) {
+    const int exponent = exponents[format.subblock == 0 ? 0 : i / static_cast<std::size_t>(format.subblock)];
+    const auto rounded =
+        round_reference(format.element, format.rounding, true, block[i], random == nullptr ? 0 : random[i], exponent);
+    block[i] = rounded.value;
+    saturated += rounded.saturated;
   }
   return saturated;
 }

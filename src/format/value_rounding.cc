@@ -1,16 +1,10 @@
 #include "format/value_rounding.h"
-
-#include <algorithm>
-#include <cmath>
-
 namespace fakequant {
 
 GroupScale scale_of_group(const Format& format, const SharedScale& shared, std::span<const float> group) {
   if (!has_scale(format)) return {};
   if (is_microscaled(format)) {
-    float absmax = 0;
-    for (const float x : group) absmax = std::max(absmax, std::fabs(x));
-    return {{}, absmax == 0 ? 0 : mx_shared_exponent(absmax, format.element, format.scale.rule)};
+    return {{}, mx_exponents(format, group).front()};
   }
   if (format.outer_scale != ScaleType::none) {
     return {{.floating = scale_of_block(format, shared.outer, group, nullptr)}, 0};
