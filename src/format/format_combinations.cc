@@ -135,10 +135,12 @@ void check_scale(const Format& format, const GivenKeys& given) {
 void check_subblock(const Format& format) {
   if (format.subblock == 0) return;
   refuse_where(!is_microscaled(format),
-               "subblock= is for blocks with scale=e8m0, whose powers of two it halves: add per=block,scale=e8m0");
+               "subblock= halves the power of two of a block with scale=e8m0, and there is none: leave it out, or take "
+               "per=block,scale=e8m0");
   refuse_where(format.block % format.subblock != 0,
                fmt::format("subblock={} does not divide block={}", format.subblock, format.block));
-  refuse_where(uses_hessian(format), "fit=gptq does not go with subblock=");
+  refuse_where(uses_hessian(format),
+               fmt::format("fit=gptq does not go with subblock={}: add subblock=none", format.subblock));
 }
 
 void check_rotation(const Format& format) {
@@ -198,10 +200,10 @@ void settle_parts(Format& format, const std::vector<std::string_view>& keys) {
   check_arithmetic(format);
   check_margin(format);
   check_fit(format);
+  check_subblock(format);
   check_gptq(format, given);
   check_range(format);
   check_scale(format, given);
-  check_subblock(format);
   check_rotation(format);
   check_smoothing(format);
   format.name = name_by_parts(format);

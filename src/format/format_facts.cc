@@ -81,7 +81,8 @@ std::string scales_of(const Format& format) {
   if (!has_scale(format)) return "";
   auto text = fmt::format("{}: {}", span_of(format), title_of(format.scale));
   if (const float least = least_of(format.scale); least > 0) text += fmt::format(" from {}", least);
-  if (format.subblock > 0) text += fmt::format(", or half of it for each {} of them", format.subblock);
+  if (format.subblock == 1) text += ", or half of it for each of them";
+  if (format.subblock > 1) text += fmt::format(", or half of it for each {} of them", format.subblock);
   if (format.margin > 0) text += fmt::format(", of {} x absmax", power_of_two(format.margin));
   if (format.outer_scale != ScaleType::none) text += fmt::format("; all: {}", title_of(Scale{format.outer_scale}));
   return text;

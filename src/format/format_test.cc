@@ -457,11 +457,12 @@ TEST(Format, RefusesWhatItDoesNotKnowAndSaysWhatItDoes) {
   EXPECT_THAT(refusal("int4,fit=gptq,hessian=h.bin,tile=4x4"), HasSubstr("does not go with tile="));
   EXPECT_THAT(refusal("mxint8,scale=f32"), HasSubstr("take int8,per=block"));
   EXPECT_THAT(refusal("int8,scale=e8m0,mode=asym"), HasSubstr("mode=asym does not go with scale=e8m0"));
-  EXPECT_THAT(refusal("int8,per=block,subblock=2"), HasSubstr("add per=block,scale=e8m0"));
+  EXPECT_THAT(refusal("int8,per=block,subblock=2"), HasSubstr("take per=block,scale=e8m0"));
   EXPECT_THAT(refusal("nvfp4,subblock=2"), HasSubstr("subblock"));
   EXPECT_THAT(refusal("mx6,subblock=3"), HasSubstr("does not divide block=16"));
   EXPECT_THAT(refusal("mx6,subblock=0"), HasSubstr("a whole number from 1"));
-  EXPECT_THAT(refusal("mx6,fit=gptq,hessian=h.bin"), HasSubstr("fit=gptq does not go with subblock="));
+  EXPECT_THAT(refusal("mx6,fit=gptq,hessian=h.bin"), HasSubstr("subblock=2: add subblock=none"));
+  EXPECT_THAT(refusal("mx6,fit=gptq"), HasSubstr("add subblock=none"));
   EXPECT_THAT(refusal("mxfp4,block=4096"), HasSubstr("at most 2048 values"));
   EXPECT_THAT(refusal("int8,range='static:a,b"), HasSubstr("not closed by a quote"));
   for (const auto* text : {"hadamard:", "hadamard:3", "hadamard:1", "hadamard:33554432", "random:1:0", "random:1:"}) {

@@ -34,7 +34,9 @@ Json parse_fields(const std::string& path) {
   errno = 0;
   std::ifstream file(path, std::ios::binary);
   file.peek();  // opening a folder succeeds, reading it does not
-  if (errno != 0) throw Error(fmt::format("cannot read the ranges {}: {}", path, std::strerror(errno)));
+  if (errno != 0) {
+    throw Error(fmt::format("cannot read the ranges {}: {}; calibrate -o writes them", path, std::strerror(errno)));
+  }
   if (const auto kind = foreign_kind(beginning_of(path)); !kind.empty()) {
     throw Error(fmt::format("{} is {}", path, kind));
   }

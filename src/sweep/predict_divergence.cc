@@ -10,6 +10,7 @@ namespace {
 constexpr double kInterval = 1.96;       // standard deviations on each side: 95 %
 constexpr double kProbeVariance = 0.07;  // of the log of a probe's measurement, which depends on few rare tokens
 constexpr int kRounds = 20;
+constexpr double kPriorChunks = 2;   // for how many chunks the prior of the spread of their factors counts, which is 1
 constexpr int kFloorSteps = 12;      // number of candidate floors, besides none
 constexpr double kFloorRatio = 0.7;  // of a candidate floor to the one before
 constexpr double kFloorPenalty = 1;  // subtracted from the log likelihood of a floor, to prefer none
@@ -43,7 +44,7 @@ bool is_usable(const VariantEvidence& variant) {
 struct ChunkFactors {
   std::map<ChunkPosition, double> of_chunk;  // the mean is 1
   std::vector<double> levels;                // by variant; 0 if it is not usable
-  double spread = 1;                         // variance of the factors
+  double spread = 1;                         // variance of the factors, by its prior where few chunks are measured
   double residual = 1;                       // variance of d(v, c) / K(v) - h(c)
 };
 
@@ -76,8 +77,9 @@ ChunkFactors find_factors(const std::vector<VariantEvidence>& variants) {
     }
   }
   if (const auto count = static_cast<double>(factors.of_chunk.size()); count > 1) {
-    factors.spread = 0;
-    for (const auto& [position, factor] : factors.of_chunk) factors.spread += (factor - 1) * (factor - 1) / (count - 1);
+    double squares = kPriorChunks;
+    for (const auto& [position, factor] : factors.of_chunk) squares += (factor - 1) * (factor - 1);
+    factors.spread = squares / (count - 1 + kPriorChunks);
   }
   // The residual variance is pooled over all variants: one variant has too few chunks for an estimate.
   double squares = 0, freedom = 0;

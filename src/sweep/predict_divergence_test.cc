@@ -84,6 +84,19 @@ TEST(PredictDivergence, HasWiderIntervalsWithFewerMeasuredChunks) {
   EXPECT_GT(half[0]->high, all[0]->high);
 }
 
+// Three chunks that happen to be alike do not show that others are.
+TEST(PredictDivergence, IsNotSureOfChunksThatItHasNotSeen) {
+  auto variants = grid();
+  for (auto& variant : variants) {
+    for (int chunk = 0; chunk < 3; ++chunk) variant.klds[{0, chunk}] = level(variant);
+  }
+  const auto reach = [&](std::size_t chunks) {
+    const auto prediction = *predict_divergence(variants, chunks)[0];
+    return std::log(prediction.high / prediction.kld);
+  };
+  EXPECT_GT(reach(30), std::hypot(reach(3), 0.7));
+}
+
 // Where the measured layers are alike, so will those be that were not measured.
 TEST(PredictDivergence, LearnsHowMuchLayersVary) {
   const auto reach_of = [](double step) {

@@ -250,7 +250,10 @@ PredictionCost PredictedSweep::run() {
   const auto last = predict_divergence(evidence, session_.chunks().size());
   session_.store(last);
   if (std::none_of(last.begin(), last.end(), [](const auto& prediction) { return prediction.has_value(); })) {
-    session_.add_note("Nothing can be predicted, because nothing could be measured: a larger budget is needed.");
+    session_.add_note(
+        "Nothing can be predicted, because the budget does not pay for one measurement: give a larger --budget, or "
+        "leave --predict "
+        "out to measure everything.");
   }
   return cost();
 }
