@@ -9,15 +9,13 @@ from .text import block, claim, percent, table
 STEPS = ("prediction",)
 SITES = ("a:ffn_input", "a:ffn_down_input", "w:ffn_down")
 FORMATS = ("int8", "int4", "nvfp4")
-MEASURED = {"a:ffn_input": FORMATS, "a:ffn_down_input": ("int8", "int4")}  # what is measured after the prediction
 
 
 def steps(size):
     if not size.is_whole:
         return []
     options = ("-c", "256", "--chunks", "1", "--layers")
-    also = [((site,), forms, options) for site, forms in MEASURED.items()]
-    return [sweep("prediction", "original.gguf", SITES, FORMATS, *options, "--predict", also=also)]
+    return [sweep("prediction", "original.gguf", SITES, FORMATS, *options, "--predict", also=[(SITES, FORMATS, options)])]
 
 
 def page(results):
@@ -25,9 +23,9 @@ def page(results):
     models = results.with_steps(*STEPS)
     made.add(
         "`sweep --predict` measures a part of the variants, on part of the chunks, and predicts the others in about a"
-        " tenth of the passes ([prediction.md](../prediction.md)). Here most of the activations were measured"
-        " afterwards: one site in one layer in one format each, on one chunk of each text. Only variants that were"
-        " predicted before that are counted."
+        " tenth of the passes ([prediction.md](../prediction.md)). Here all of them were measured afterwards: one site in"
+        " one layer in one format each, on one chunk of each text. Only variants that were predicted before that are"
+        " counted."
     )
     pairs = {model: pairs_of(results, model) for model, _ in models}
     if SMOLLM in pairs:
@@ -96,9 +94,8 @@ def page(results):
             "fakequant sweep original.gguf -f prose.txt -f code.txt -c 256 --chunks 1 --layers -o prediction.db"
             " --predict \\\n    --site a:ffn_input --site a:ffn_down_input --site w:ffn_down --format int8 --format"
             " int4 --format nvfp4\nfakequant sweep original.gguf -f prose.txt -f code.txt -c 256 --chunks 1 --layers -o"
-            " prediction.db \\\n    --site a:ffn_input --format int8 --format int4 --format nvfp4\nfakequant sweep"
-            " original.gguf -f prose.txt -f code.txt -c 256 --chunks 1 --layers -o prediction.db \\\n    --site"
-            " a:ffn_down_input --format int8 --format int4\nfakequant report prediction.db -o prediction.html"
+            " prediction.db \\\n    --site a:ffn_input --site a:ffn_down_input --site w:ffn_down --format int8 --format"
+            " int4 --format nvfp4\nfakequant report prediction.db -o prediction.html"
         ),
     )
     return made
@@ -110,7 +107,7 @@ def pairs_of(results, model):
     return [
         (key, predictions[key], figures[key])
         for key in sorted(predictions.keys() & figures.keys())
-        if key[2] in MEASURED.get(key[0], ()) and len(figures[key].chunks) == 2
+        if len(figures[key].chunks) == 2
     ]
 
 
@@ -153,7 +150,7 @@ def layer_chart(study, title):
                     if key[0] == site and key[2] == form
                 ],
             )
-            for site in MEASURED
+            for site in SITES
         ],
     )
 
