@@ -251,9 +251,8 @@ PredictionCost PredictedSweep::run() {
   session_.store(last);
   if (std::none_of(last.begin(), last.end(), [](const auto& prediction) { return prediction.has_value(); })) {
     session_.add_note(
-        "Nothing can be predicted, because the budget does not pay for one measurement: give a larger --budget, or "
-        "leave --predict "
-        "out to measure everything.");
+        "Nothing can be predicted, because the budget does not pay for one measurement: take a larger one, or measure "
+        "everything, without predictions.");
   }
   return cost();
 }
