@@ -128,6 +128,9 @@ class MxBlocks {
     const auto exponent =
         static_cast<std::int32_t>(std::bit_cast<std::uint32_t>(scale) >> 23) + hn::GetLane(largest_exponent_);
     const auto part = static_cast<std::size_t>(format_.subblock);
+#if HWY_TARGET != HWY_SCALAR
+    if (part == 2) return scales_of_pairs(block, exponent, scale, scales);
+#endif
     for (std::size_t begin = 0; begin < block.size(); begin += part) {
       const auto end = std::min(begin + part, block.size());
       std::int32_t absmax = 0;
@@ -144,6 +147,23 @@ class MxBlocks {
   }
 
  private:
+#if HWY_TARGET != HWY_SCALAR
+  // The same for parts of two values, in blocks of whole vectors.
+  HWY_INLINE void scales_of_pairs(std::span<const float> block, std::int32_t exponent, float scale,
+                                  float* scales) const {
+    const F f;
+    const I i32;
+    for (std::size_t i = 0; i < block.size(); i += hn::Lanes(f)) {
+      const auto bits = hn::BitCast(i32, hn::Abs(hn::LoadU(f, block.data() + i)));
+      const auto absmax = hn::Max(bits, hn::Shuffle2301(bits));
+      const auto next = hn::Gt(hn::And(absmax, hn::Set(i32, 0x7FFFFF)), largest_mantissa_kept_);
+      const auto own = hn::Add(hn::ShiftRight<23>(absmax), hn::IfThenElseZero(next, hn::Set(i32, 1)));
+      const auto is_smaller = hn::RebindMask(f, hn::Lt(own, hn::Set(i32, exponent)));
+      hn::StoreU(hn::IfThenElse(is_smaller, hn::Set(f, scale / 2), hn::Set(f, scale)), f, scales + i);
+    }
+  }
+#endif
+
   const Format& format_;
   BlockSize<constant_size> size_;
   ToBlockGrid<rounding> to_grid_;
