@@ -4,14 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <cstdlib>
-#include <fstream>
 #include <set>
-#include <sstream>
 #include <string>
 
 #include "format/fake_quantize.h"
-#include "format/test_values.h"
+#include "format/golden_conventions.h"
 
 namespace fakequant {
 namespace {
@@ -35,28 +32,15 @@ std::vector<float> golden_values(bool wide) {
   return values;
 }
 
-std::uint64_t checksum(const std::vector<float>& values) {
-  std::uint64_t sum = 0;
-  for (std::size_t i = 0; i < values.size(); ++i) sum += bits_of(values[i] + 0.0f) * std::uint64_t{2 * i + 1};
-  return sum;
-}
-
 TEST(Conventions, AreThoseOfTheirOwners) {
   const auto ordinary = golden_values(false), wide = golden_values(true);
-  const std::string path = std::string(std::getenv("SOURCE")) + "/tests/golden/conventions.txt";
-  std::ifstream file(path);
-  ASSERT_TRUE(file) << path;
   std::set<std::string> libraries;
-  std::string line;
-  while (std::getline(file, line)) {
-    std::istringstream words(line);
-    std::string sum, text, library, version, values;
-    words >> sum >> text >> library >> version >> values;
-    if (values == "weights") continue;
-    libraries.insert(library);
-    auto rounded = values == "wide" ? wide : ordinary;
-    round_values(parse_format(text), rounded, {.row = kColumns});
-    EXPECT_EQ(checksum(rounded), std::stoull(sum, nullptr, 16)) << line;
+  for (const auto& convention : golden_conventions()) {
+    if (convention.values == "weights") continue;
+    libraries.insert(convention.library);
+    auto rounded = convention.values == "wide" ? wide : ordinary;
+    round_values(parse_format(convention.format), rounded, {.row = kColumns});
+    EXPECT_EQ(golden_checksum(rounded), convention.checksum()) << convention.format << " " << convention.library;
   }
   EXPECT_EQ(libraries.size(), 6u);
 }
