@@ -107,10 +107,7 @@ class MxBlocks {
   // The scales of blocks with these absmax; 0 for the blocks that by_reference() must round.
   Floats scales_of(Integers absmax) const {
     const I i32;
-    const auto exponent = hn::ShiftRight<23>(absmax);
-    const auto next = hn::Gt(hn::And(absmax, hn::Set(i32, 0x7FFFFF)), largest_mantissa_kept_);
-    const auto rounded = hn::Add(exponent, hn::IfThenElseZero(next, hn::Set(i32, 1)));
-    const auto field = hn::Sub(rounded, largest_exponent_);
+    const auto field = hn::Sub(raised_exponent(absmax), largest_exponent_);
     // Exponents from -100 to 100 leave room for the exponents of every element.
     const auto plain = hn::And(hn::And(hn::Gt(field, hn::Set(i32, 26)), hn::Lt(field, hn::Set(i32, 228))),
                                hn::Lt(absmax, hn::Set(i32, kInfinityBits)));
@@ -147,8 +144,15 @@ class MxBlocks {
   }
 
  private:
+  // The biased exponents of these absmax, raised as the rule says.
+  HWY_INLINE Integers raised_exponent(Integers absmax) const {
+    const I i32;
+    const auto next = hn::Gt(hn::And(absmax, hn::Set(i32, 0x7FFFFF)), largest_mantissa_kept_);
+    return hn::Add(hn::ShiftRight<23>(absmax), hn::IfThenElseZero(next, hn::Set(i32, 1)));
+  }
+
 #if HWY_TARGET != HWY_SCALAR
-  // The same for parts of two values, in blocks of whole vectors.
+  // scales_of_parts() of two values, in blocks of whole vectors.
   HWY_INLINE void scales_of_pairs(std::span<const float> block, std::int32_t exponent, float scale,
                                   float* scales) const {
     const F f;
@@ -156,9 +160,7 @@ class MxBlocks {
     for (std::size_t i = 0; i < block.size(); i += hn::Lanes(f)) {
       const auto bits = hn::BitCast(i32, hn::Abs(hn::LoadU(f, block.data() + i)));
       const auto absmax = hn::Max(bits, hn::Shuffle2301(bits));
-      const auto next = hn::Gt(hn::And(absmax, hn::Set(i32, 0x7FFFFF)), largest_mantissa_kept_);
-      const auto own = hn::Add(hn::ShiftRight<23>(absmax), hn::IfThenElseZero(next, hn::Set(i32, 1)));
-      const auto is_smaller = hn::RebindMask(f, hn::Lt(own, hn::Set(i32, exponent)));
+      const auto is_smaller = hn::RebindMask(f, hn::Lt(raised_exponent(absmax), hn::Set(i32, exponent)));
       hn::StoreU(hn::IfThenElse(is_smaller, hn::Set(f, scale / 2), hn::Set(f, scale)), f, scales + i);
     }
   }

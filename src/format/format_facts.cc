@@ -126,11 +126,7 @@ std::vector<ExampleScale> scales_of_row(const Format& format, std::span<const fl
       scales.insert(scales.end(), group.size(), scale_of_group(format, group, outer));
       continue;
     }
-    const auto exponents = mx_exponents(format, group);
-    for (std::size_t i = 0; i < group.size(); ++i) {
-      const auto part = format.subblock == 0 ? 0 : i / static_cast<std::size_t>(format.subblock);
-      scales.push_back({.scale = power_of_two(exponents[part])});
-    }
+    for (const int exponent : mx_exponents(format, group)) scales.push_back({.scale = power_of_two(exponent)});
   }
   return scales;
 }

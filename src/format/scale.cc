@@ -155,12 +155,13 @@ std::vector<int> mx_exponents(const Format& format, std::span<const float> block
     return absmax == 0 ? of_zeros : mx_shared_exponent(absmax, format.element, format.scale.rule);
   };
   const int shared = exponent_of(block, 0);
-  if (format.subblock == 0) return {shared};
-  std::vector<int> exponents;
+  std::vector<int> exponents(block.size(), shared);
+  if (format.subblock == 0) return exponents;
   const auto size = static_cast<std::size_t>(format.subblock);
   for (std::size_t begin = 0; begin < block.size(); begin += size) {
-    const auto part = block.subspan(begin, std::min(size, block.size() - begin));
-    exponents.push_back(exponent_of(part, shared - 1) < shared ? shared - 1 : shared);
+    const auto count = std::min(size, block.size() - begin);
+    if (exponent_of(block.subspan(begin, count), shared - 1) >= shared) continue;
+    std::fill_n(exponents.begin() + static_cast<std::ptrdiff_t>(begin), count, shared - 1);
   }
   return exponents;
 }
@@ -173,9 +174,8 @@ std::int64_t round_mx_block(const Format& format, std::span<float> block, const 
   const auto exponents = mx_exponents(format, block);
   std::int64_t saturated = 0;
   for (std::size_t i = 0; i < block.size(); ++i) {
-    const int exponent = exponents[format.subblock == 0 ? 0 : i / static_cast<std::size_t>(format.subblock)];
-    const auto rounded =
-        round_reference(format.element, format.rounding, true, block[i], random == nullptr ? 0 : random[i], exponent);
+    const auto rounded = round_reference(format.element, format.rounding, true, block[i],
+                                         random == nullptr ? 0 : random[i], exponents[i]);
     block[i] = rounded.value;
     saturated += rounded.saturated;
   }

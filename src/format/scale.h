@@ -78,9 +78,10 @@ inline constexpr int kSmallestSharedExponent = -127, kLargestSharedExponent = 12
 // raised as the rule says, minus that of the element's largest value, clamped to E8M0. Infinity gives the largest.
 int mx_shared_exponent(float absmax, const Element& element, ScaleRule rule);
 
-// The exponents of the scales of a microscaled format in a block without NaN: one, or one for each subblock= values,
-// which is 1 less where that of their own absmax is less; a block of zeros may have any, and has 0. Source: Rouhani et
-// al., "With Shared Microexponents, A Little Shifting Goes a Long Way" (ISCA 2023), where the shift has one bit.
+// The exponents of the scales of a microscaled format's values in a block without NaN: that of the block, and with
+// subblock= 1 less where that of the part's own absmax is less; a block of zeros may have any, and has 0. Source:
+// Rouhani et al., "With Shared Microexponents, A Little Shifting Goes a Long Way" (ISCA 2023), where the shift has one
+// bit.
 std::vector<int> mx_exponents(const Format& format, std::span<const float> block);
 
 // Rounds one block of a microscaled format in place. A NaN makes the whole block NaN; infinity gives the largest scale
